@@ -1,0 +1,149 @@
+//! One subject's account: what is settled and held in the running hour, day and month.
+
+use insula_model::{Budget, BudgetMode, Cap, Money, Timestamp, Window, WindowSpan};
+
+use super::shown;
+
+/// Money and tokens side by side: every attempt moves both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amounts {
+    /// Money.
+    pub money: Money,
+    /// Tokens of all classes.
+    pub tokens: u64,
+}
+
+impl Amounts {
+    pub(super) fn add(&mut self, other: Amounts) {
+        self.money += other.money;
+        self.tokens = self.tokens.saturating_add(other.tokens);
+    }
+
+    pub(super) fn take(&mut self, other: Amounts) {
+        debug_assert!(self.money >= other.money && self.tokens >= other.tokens, "took back more than was held");
+        self.money = self.money.saturating_sub(other.money);
+        self.tokens = self.tokens.saturating_sub(other.tokens);
+    }
+}
+
+/// A budget with the state of its running window.
+#[derive(Debug, Clone)]
+pub struct BudgetView {
+    /// The budget.
+    pub budget: Budget,
+    /// Settled in the running window.
+    pub used: Amounts,
+    /// Held by attempts under way.
+    pub reserved: Amounts,
+    /// When the window ends.
+    pub resets_at: Timestamp,
+}
+
+/// What one window has settled and holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tally {
+    pub span: WindowSpan,
+    pub settled: Amounts,
+    pub held: Amounts,
+}
+
+/// The tallies of one subject.
+#[derive(Debug)]
+pub(super) struct Account {
+    tallies: [Tally; 3],
+}
+
+/// In the order of the tallies.
+pub(super) const WINDOWS: [Window; 3] = [Window::Hour, Window::Day, Window::Month];
+
+impl Account {
+    /// An account at `now` to which these amounts were settled in these hours.
+    pub fn starting_with(now: Timestamp, spent: impl IntoIterator<Item = (Timestamp, Amounts)>) -> Self {
+        let mut tallies =
+            WINDOWS.map(|window| Tally { span: window.span(now), settled: Amounts::default(), held: Amounts::default() });
+        for (hour, amounts) in spent {
+            for tally in tallies.iter_mut().filter(|tally| tally.span.contains(hour)) {
+                tally.settled.add(amounts);
+            }
+        }
+        Self { tallies }
+    }
+
+    /// Starts afresh every window that is over. What was held in it settles into the ledger, not into the new window.
+    pub fn roll(&mut self, now: Timestamp) {
+        for (tally, window) in self.tallies.iter_mut().zip(WINDOWS) {
+            if now >= tally.span.end {
+                *tally = Tally { span: window.span(now), settled: Amounts::default(), held: Amounts::default() };
+            }
+        }
+    }
+
+    pub fn tally(&self, window: Window) -> &Tally {
+        match window {
+            Window::Hour => &self.tallies[0],
+            Window::Day => &self.tallies[1],
+            Window::Month => &self.tallies[2],
+        }
+    }
+
+    /// Holds `amounts` from `at` on.
+    pub fn hold(&mut self, amounts: Amounts) {
+        for tally in &mut self.tallies {
+            tally.held.add(amounts);
+        }
+    }
+
+    /// Takes back what was held at `at` and settles `used`, in the windows that still run.
+    pub fn settle(&mut self, at: Timestamp, held: Amounts, used: Amounts) {
+        for tally in self.tallies.iter_mut().filter(|tally| tally.span.contains(at)) {
+            tally.held.take(held);
+            tally.settled.add(used);
+        }
+    }
+}
+
+/// A hard budget held against its tally: what is left, in its own unit.
+pub(super) struct Headroom<'a> {
+    pub budget: &'a Budget,
+    pub tally: &'a Tally,
+}
+
+impl<'a> Headroom<'a> {
+    pub fn of(budget: &'a Budget, account: &'a Account) -> Option<Self> {
+        (budget.mode == BudgetMode::Hard).then(|| Self { budget, tally: account.tally(budget.window) })
+    }
+
+    /// Limit less settled: what could be had if nothing were held.
+    pub fn unsettled(&self) -> i128 {
+        match self.budget.cap {
+            Cap::Usd(limit) => limit.pico() - self.tally.settled.money.pico(),
+            Cap::Tokens(limit) => i128::from(limit) - i128::from(self.tally.settled.tokens),
+        }
+    }
+
+    /// Limit less settled less held: what can be had now.
+    pub fn free(&self) -> i128 {
+        match self.budget.cap {
+            Cap::Usd(_) => self.unsettled() - self.tally.held.money.pico(),
+            Cap::Tokens(_) => self.unsettled() - i128::from(self.tally.held.tokens),
+        }
+    }
+
+    pub fn unit(&self) -> &'static str {
+        match self.budget.cap {
+            Cap::Usd(_) => "usd",
+            Cap::Tokens(_) => "tokens",
+        }
+    }
+
+    pub fn used_shown(&self) -> String {
+        shown(self.tally.settled, matches!(self.budget.cap, Cap::Usd(_)))
+    }
+
+    pub fn limit_shown(&self) -> String {
+        match self.budget.cap {
+            Cap::Usd(limit) => limit.to_string(),
+            Cap::Tokens(limit) => limit.to_string(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! From a bearer text to a credential. The one place where a caller's scope is minted.
+
+use insula_model::{Error, ErrorKind, Result, Role, ScopeSource, TenantId, TenantScope, TenantState};
+
+use super::{
+    Credential, Directory, Operator, TenantCredential,
+    hashing::equal,
+    key_text::{KeyKind, PresentedKey},
+};
+
+impl Directory {
+    /// Believes a bearer text or not.
+    ///
+    /// The checksum comes first, then the keyed hash, compared in constant time. Unknown, mistyped, revoked and expired
+    /// credentials get the same error; only who proves to belong to a suspended tenant learns that it is suspended
+    /// ([`ErrorKind::Suspended`]).
+    pub fn authenticate(&self, presented: &str) -> Result<Credential> {
+        if presented.starts_with("ins_") { self.by_key(presented) } else { self.by_token(presented) }
+    }
+
+    fn by_key(&self, presented: &str) -> Result<Credential> {
+        let presented = PresentedKey::parse(presented).ok_or_else(unauthenticated)?;
+        // Hashed before the lookup: an unknown id takes as long as a known one.
+        let hash = self.hasher.key(presented.id, presented.secret);
+        let register = self.register.read();
+        if presented.kind == KeyKind::Operator {
+            let entry = register.operator(presented.id).filter(|entry| equal(&entry.hash, &hash));
+            let entry = entry.ok_or_else(unauthenticated)?;
+            return Ok(Credential::Operator(Operator { key: entry.id, local: entry.local }));
+        }
+        let key = register.key(presented.id).filter(|key| equal(&key.record.hash, &hash));
+        let key = key.filter(|key| key.record.is_live(self.clock.now())).ok_or_else(unauthenticated)?;
+        let tenant = register.tenant(key.record.tenant).ok_or_else(unauthenticated)?;
+        may_enter(tenant.record.state)?;
+        Ok(Credential::Tenant(TenantCredential {
+            scope: scope(tenant.record.id),
+            tenant: tenant.clone(),
+            key: Some(key.clone()),
+            role: key.record.role,
+            end_user: None,
+            revoked: Some(key.revoked.clone()),
+        }))
+    }
+
+    fn by_token(&self, presented: &str) -> Result<Credential> {
+        let now = self.clock.now();
+        let claims = self.tokens.read(presented, now).ok_or_else(unauthenticated)?;
+        let register = self.register.read();
+        let tenant = register.tenant(claims.tenant).ok_or_else(unauthenticated)?;
+        // A token dies with the key that issued it.
+        let revoked = match claims.issuer {
+            None => None,
+            Some(id) if register.operator(id).is_some() => None,
+            Some(id) => {
+                let issuer = register.key(id).filter(|key| key.record.tenant == claims.tenant && key.record.is_live(now));
+                Some(issuer.ok_or_else(unauthenticated)?.revoked.clone())
+            }
+        };
+        may_enter(tenant.record.state)?;
+        Ok(Credential::Tenant(TenantCredential {
+            scope: scope(claims.tenant),
+            tenant: tenant.clone(),
+            key: None,
+            role: Role::Service,
+            end_user: claims.end_user.map(String::from),
+            revoked,
+        }))
+    }
+}
+
+/// The same words for everything that opens nothing, so that nothing can be told apart by them.
+pub(super) fn unauthenticated() -> Error {
+    Error::new(
+        ErrorKind::Unauthenticated,
+        "no valid credential: send `Authorization: Bearer <key>` with a key or token that is known and has not expired",
+    )
+}
+
+fn may_enter(state: TenantState) -> Result<()> {
+    match state {
+        TenantState::Active => Ok(()),
+        TenantState::Suspended => {
+            Err(Error::new(ErrorKind::Suspended, "this tenant is suspended; ask the operator of this platform to resume it"))
+        }
+        TenantState::Erasing => Err(unauthenticated()),
+    }
+}
+
+fn scope(tenant: TenantId) -> TenantScope {
+    TenantScope::mint(tenant, ScopeSource::Credential)
+}

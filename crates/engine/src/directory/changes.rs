@@ -1,0 +1,217 @@
+//! Every change to tenants, keys, operators and limits: stored first, then visible to the next request.
+//!
+//! Changes of one tenant happen one after the other, so that none overwrites what another has just written (a rotation
+//! must not undo a revocation). A change that was begun must be carried to its end: callers run it in a task that a
+//! leaving client does not cancel.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use insula_model::{
+    Error, ErrorKind, Key, KeyId, Limits, Name, Result, Role, Subject, Tenant, TenantId, TenantScope, TenantState, Timestamp,
+};
+use insula_store::{ErasureReceipt, OperatorKey};
+
+use super::{
+    Directory, KeyEntry, KeyText, TenantEntry,
+    entries::OperatorEntry,
+    key_text::{KeyKind, PresentedKey},
+};
+
+/// How many keys a tenant can have, revoked ones included: they stay, so that old usage keeps its names.
+const KEYS_PER_TENANT_MAX: usize = 10_000;
+
+/// What a new key is to be.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyOrder {
+    pub(crate) name: Name,
+    pub(crate) role: Role,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) limits: Limits,
+}
+
+/// The right to make the next change; the change after it waits until this is dropped.
+#[must_use]
+pub(crate) struct Turn {
+    _held: tokio::sync::OwnedMutexGuard<()>,
+}
+
+impl Directory {
+    /// Stores a new tenant and lets it in.
+    pub(crate) async fn create_tenant(&self, record: Tenant) -> Result<Arc<TenantEntry>> {
+        self.store.create_tenant(&record).await?;
+        let tag = self.hasher.request_tag(record.id);
+        Ok(self.register.write().put_tenant(TenantEntry::new(record, Limits::default(), tag)))
+    }
+
+    /// Replaces a tenant's record by what `change` makes of it; its version goes up by one.
+    pub(crate) async fn change_tenant(
+        &self,
+        id: TenantId,
+        change: impl FnOnce(&Tenant) -> Result<Tenant> + Send,
+    ) -> Result<Arc<TenantEntry>> {
+        let (_turn, now) = self.turn(id).await?;
+        let expected = now.record.version;
+        let record = Tenant { version: expected + 1, ..change(&now.record)? };
+        self.store.control().update_tenant(&record, expected).await?;
+        Ok(self.register.write().put_tenant(now.with_record(record)))
+    }
+
+    /// Erases a tenant: denied to everyone first, then destroyed in the store, then forgotten. When the store fails on
+    /// the way the tenant stays denied, and the same call again goes on where it stopped.
+    pub(crate) async fn erase_tenant(&self, scope: &TenantScope) -> Result<ErasureReceipt> {
+        let id = scope.tenant();
+        let _turn = self.wait_for_turn(id).await?;
+        let now = self.tenant(id).ok_or_else(Error::not_found)?;
+        let denied = Tenant { state: TenantState::Erasing, ..now.record.clone() };
+        self.register.write().put_tenant(now.with_record(denied));
+        let receipt = self.store.erase_tenant(scope, self.clock.now()).await?;
+        self.register.write().remove_tenant(id);
+        Ok(receipt)
+    }
+
+    /// Makes and stores a key. The text is returned here and nowhere else.
+    pub(crate) async fn add_key(&self, tenant: TenantId, order: KeyOrder) -> Result<(Arc<KeyEntry>, KeyText)> {
+        let _turn = self.turn(tenant).await?;
+        self.make_key(tenant, order).await
+    }
+
+    /// Makes a key that follows another: `plan` sees the old key and says what the new one is to be and from when on
+    /// the old one is refused. The new key is stored first; a failure between the two leaves the old one as it was.
+    pub(crate) async fn rotate_key(
+        &self,
+        tenant: TenantId,
+        old: KeyId,
+        plan: impl FnOnce(&KeyEntry) -> Result<(KeyOrder, Timestamp)> + Send,
+    ) -> Result<(Arc<KeyEntry>, KeyText)> {
+        let _turn = self.turn(tenant).await?;
+        let old = self.key(old).ok_or_else(Error::not_found)?;
+        let (order, old_expires_at) = plan(&old)?;
+        let made = self.make_key(tenant, order).await?;
+        self.store_key(&old, Key { expires_at: Some(old_expires_at), ..old.record.clone() }).await?;
+        Ok(made)
+    }
+
+    async fn make_key(&self, tenant: TenantId, order: KeyOrder) -> Result<(Arc<KeyEntry>, KeyText)> {
+        if self.keys_after(tenant, None, KEYS_PER_TENANT_MAX).len() == KEYS_PER_TENANT_MAX {
+            let message = format!("a tenant has at most {KEYS_PER_TENANT_MAX} keys, revoked ones included");
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        let text = KeyText::generate(KeyKind::Tenant, self.ids.key(), &*self.random);
+        let record = Key {
+            id: text.id(),
+            tenant,
+            name: order.name,
+            role: order.role,
+            hash: self.hash_of(&text)?,
+            tags: order.tags,
+            created_at: self.clock.now(),
+            expires_at: order.expires_at,
+            revoked_at: None,
+        };
+        self.store.control().insert_key(&record).await?;
+        if order.limits != Limits::default() {
+            // Before the key can be used, or it would be unlimited for a moment.
+            self.store.control().put_limits(&Subject::Key(tenant, record.id), &order.limits).await?;
+        }
+        Ok((self.register.write().put_key(KeyEntry::new(record, order.limits)), text))
+    }
+
+    /// Replaces a key's record by what `change` makes of it.
+    pub(crate) async fn change_key(
+        &self,
+        tenant: TenantId,
+        key: KeyId,
+        change: impl FnOnce(&Key) -> Result<Key> + Send,
+    ) -> Result<Arc<KeyEntry>> {
+        let _turn = self.turn(tenant).await?;
+        let now = self.key(key).ok_or_else(Error::not_found)?;
+        let record = change(&now.record)?;
+        self.store_key(&now, record).await
+    }
+
+    async fn store_key(&self, now: &KeyEntry, record: Key) -> Result<Arc<KeyEntry>> {
+        self.store.control().update_key(&record).await?;
+        Ok(self.register.write().put_key(now.with_record(record)))
+    }
+
+    /// Replaces the limits of a tenant or a key.
+    pub(crate) async fn set_limits(&self, subject: Subject, limits: Limits) -> Result<()> {
+        let tenant = subject.tenant().ok_or_else(|| Error::internal("the platform has no limits"))?;
+        let (_turn, entry) = self.turn(tenant).await?;
+        self.store.control().put_limits(&subject, &limits).await?;
+        let mut register = self.register.write();
+        match subject {
+            Subject::Key(_, id) => {
+                let key = register.key(id).cloned().ok_or_else(Error::not_found)?;
+                register.put_key(key.with_limits(limits));
+            }
+            Subject::Tenant(_) | Subject::Platform => drop(register.put_tenant(entry.with_limits(limits))),
+        }
+        Ok(())
+    }
+
+    /// Makes and stores an operator key. The text is returned here and nowhere else. For a process that holds the data
+    /// directory, and so needs no operator to allow it.
+    pub async fn add_operator_key(&self, name: Name) -> Result<KeyText> {
+        self.make_operator_key(name).await.map(|(_, text)| text)
+    }
+
+    /// The same with the record.
+    pub(crate) async fn make_operator_key(&self, name: Name) -> Result<(OperatorKey, KeyText)> {
+        let text = KeyText::generate(KeyKind::Operator, self.ids.key(), &*self.random);
+        let (id, hash) = (text.id(), self.hash_of(&text)?);
+        let record = OperatorKey { id, name, hash, created_at: self.clock.now(), revoked_at: None };
+        self.store.control().insert_operator_key(&record).await?;
+        self.register.write().put_operator(OperatorEntry { id, hash, local: false });
+        Ok((record, text))
+    }
+
+    /// All stored operator keys, revoked ones included.
+    pub async fn operator_keys(&self) -> Result<Vec<OperatorKey>> {
+        self.store.control().operator_keys().await
+    }
+
+    /// Revokes an operator key; the next request with it is refused.
+    pub async fn revoke_operator_key(&self, id: KeyId) -> Result<()> {
+        self.store.control().revoke_operator_key(id, self.clock.now()).await?;
+        self.register.write().remove_operator(id);
+        Ok(())
+    }
+
+    /// A new operator's key text that nothing knows yet, for [`Directory::install_local_operator`].
+    pub fn new_local_operator(&self) -> KeyText {
+        KeyText::generate(KeyKind::Operator, self.ids.key(), &*self.random)
+    }
+
+    /// Lets in the operator key `text` for as long as this process lives; it is stored nowhere. For a command that runs
+    /// beside the server and shares its data directory.
+    pub fn install_local_operator(&self, text: &KeyText) -> Result<()> {
+        let entry = OperatorEntry { id: text.id(), hash: self.hash_of(text)?, local: true };
+        self.register.write().put_operator(entry);
+        Ok(())
+    }
+
+    /// Waits until no other change of this tenant is under way, and answers the tenant as it then is. The turn is held
+    /// until it is dropped. A tenant that is being erased takes no more changes.
+    pub(crate) async fn turn(&self, tenant: TenantId) -> Result<(Turn, Arc<TenantEntry>)> {
+        let turn = self.wait_for_turn(tenant).await?;
+        let entry = self.tenant(tenant).filter(|entry| entry.record.state != TenantState::Erasing);
+        Ok((turn, entry.ok_or_else(Error::not_found)?))
+    }
+
+    async fn wait_for_turn(&self, tenant: TenantId) -> Result<Turn> {
+        let entry = self.tenant(tenant).ok_or_else(Error::not_found)?;
+        Ok(Turn { _held: Arc::clone(&entry.changing).lock_owned().await })
+    }
+
+    /// The same for what belongs to no tenant.
+    pub(crate) async fn platform_turn(&self) -> Turn {
+        Turn { _held: Arc::clone(&self.platform_changing).lock_owned().await }
+    }
+
+    fn hash_of(&self, text: &KeyText) -> Result<[u8; 32]> {
+        let parsed = PresentedKey::parse(text.expose()).ok_or_else(|| Error::internal("a key text does not parse"))?;
+        Ok(self.hasher.key(parsed.id, parsed.secret))
+    }
+}

@@ -1,0 +1,106 @@
+//! What the directory holds of a tenant and of a key.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use insula_model::{Key, KeyId, Limits, Tenant, TenantState};
+
+/// A tenant as requests see it. Replaced whole when anything about it changes.
+#[derive(Debug)]
+pub struct TenantEntry {
+    /// What is stored of it.
+    pub record: Tenant,
+    /// Its limits.
+    pub limits: Limits,
+    /// The four bytes that its request ids carry.
+    pub request_tag: [u8; 4],
+    /// Shared by all versions of this entry, so that a request which is under way sees a change.
+    pub(super) denied: Withdrawal,
+    /// Held while the tenant or anything below it is changed: changes of one tenant happen one after the other.
+    pub(super) changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl TenantEntry {
+    pub(super) fn new(record: Tenant, limits: Limits, request_tag: [u8; 4]) -> Self {
+        let denied = Withdrawal::default();
+        denied.set(record.state != TenantState::Active);
+        Self { record, limits, request_tag, denied, changing: Arc::default() }
+    }
+
+    /// The same tenant with another record.
+    pub(super) fn with_record(&self, record: Tenant) -> Self {
+        self.denied.set(record.state != TenantState::Active);
+        Self {
+            record,
+            limits: self.limits,
+            request_tag: self.request_tag,
+            denied: self.denied.clone(),
+            changing: Arc::clone(&self.changing),
+        }
+    }
+
+    /// The same tenant with other limits.
+    pub(super) fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits, ..self.with_record(self.record.clone()) }
+    }
+}
+
+/// A tenant's key as requests see it. Replaced whole when anything about it changes.
+#[derive(Debug)]
+pub struct KeyEntry {
+    /// What is stored of it.
+    pub record: Key,
+    /// Its own limits, which hold beside its tenant's.
+    pub limits: Limits,
+    /// Shared by all versions of this entry, so that an open stream sees the revocation.
+    pub(super) revoked: Withdrawal,
+}
+
+impl KeyEntry {
+    pub(super) fn new(record: Key, limits: Limits) -> Self {
+        let revoked = Withdrawal::default();
+        revoked.set(record.revoked_at.is_some());
+        Self { record, limits, revoked }
+    }
+
+    /// The same key with another record.
+    pub(super) fn with_record(&self, record: Key) -> Self {
+        self.revoked.set(record.revoked_at.is_some());
+        Self { record, limits: self.limits, revoked: self.revoked.clone() }
+    }
+
+    /// The same key with other limits.
+    pub(super) fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits, ..self.with_record(self.record.clone()) }
+    }
+
+    /// Whether it was revoked; also tells requests that hold an older version of this entry.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.is_set()
+    }
+}
+
+/// An operator's key as requests see it.
+#[derive(Debug)]
+pub(super) struct OperatorEntry {
+    pub(super) id: KeyId,
+    pub(super) hash: [u8; 32],
+    /// Made by this process for itself and stored nowhere.
+    pub(super) local: bool,
+}
+
+/// A flag that a running request can look at between two writes: what let it in has been taken back.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Withdrawal(Arc<AtomicBool>);
+
+impl Withdrawal {
+    pub(super) fn set(&self, withdrawn: bool) {
+        self.0.store(withdrawn, Ordering::Release);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

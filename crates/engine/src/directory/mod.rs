@@ -1,0 +1,126 @@
+//! Who may come in: every tenant, key, operator and limit, in memory, so that a request asks no database.
+//!
+//! - [`authenticate`](Directory::authenticate): from a bearer text to a [`Credential`], the only way to a scope.
+//! - `authorise.rs`: from a credential and a path to the objects that handlers work with.
+//! - `changes.rs`: the only file that changes anything, stored first and visible at once.
+//!
+//! A wrong text costs a checksum, a genuine one a keyed hash and two look-ups:
+//!
+//! ```text
+//! ins_live_01jx3v9d3k8m2q5r7t0w4y6z8a_K3fV0aB9...32 characters...x7Qb0ZkT1a
+//! ^ kind   ^ id of the key            ^ secret                    ^ checksum
+//! ```
+
+mod authenticate;
+mod authorise;
+mod base62;
+mod changes;
+mod credential;
+mod entries;
+mod hashing;
+mod key_text;
+mod register;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use insula_model::{Clock, IdGenerator, KeyId, Name, Random, Result, Subject, TenantId, Timestamp};
+use insula_store::Store;
+use parking_lot::RwLock;
+
+pub use authorise::{Caller, ManagedKey, ManagedTenant, OperatedTenant, RequestReader};
+pub(crate) use changes::KeyOrder;
+pub use credential::{Credential, Operator, TenantCredential};
+pub use entries::{KeyEntry, TenantEntry};
+pub use key_text::{KeyKind, KeyText};
+
+use entries::OperatorEntry;
+use hashing::Hasher;
+use register::Register;
+use tokens::{TokenClaims, TokenSigner};
+
+/// All tenants, keys, operators and limits, changed only through here.
+pub struct Directory {
+    store: Store,
+    ids: IdGenerator,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    hasher: Hasher,
+    tokens: TokenSigner,
+    register: RwLock<Register>,
+    /// Held while something that belongs to no tenant is changed.
+    platform_changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Directory {
+    /// Reads everything from the control database.
+    pub async fn load(store: Store, ids: IdGenerator, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self> {
+        let hasher = Hasher::new(&store.platform_secret("key-hash"), &store.platform_secret("request-tag"));
+        let tokens = TokenSigner::new(&store.platform_secret("tenant-token"));
+        let control = store.control();
+        let mut limits: HashMap<_, _> = control.limits().await?.into_iter().collect();
+        let mut register = Register::default();
+        for tenant in control.tenants().await? {
+            let own = limits.remove(&Subject::Tenant(tenant.id)).unwrap_or_default();
+            let tag = hasher.request_tag(tenant.id);
+            register.put_tenant(TenantEntry::new(tenant, own, tag));
+        }
+        for key in control.keys().await? {
+            let own = limits.remove(&Subject::Key(key.tenant, key.id)).unwrap_or_default();
+            register.put_key(KeyEntry::new(key, own));
+        }
+        for key in control.operator_keys().await?.into_iter().filter(|key| key.revoked_at.is_none()) {
+            register.put_operator(OperatorEntry { id: key.id, hash: key.hash, local: false });
+        }
+        Ok(Self {
+            store,
+            ids,
+            clock,
+            random,
+            hasher,
+            tokens,
+            register: RwLock::new(register),
+            platform_changing: Arc::default(),
+        })
+    }
+
+    /// A tenant as it is now, also one that is being erased.
+    pub fn tenant(&self, id: TenantId) -> Option<Arc<TenantEntry>> {
+        self.register.read().tenant(id).cloned()
+    }
+
+    /// A key as it is now, also a revoked one.
+    pub fn key(&self, id: KeyId) -> Option<Arc<KeyEntry>> {
+        self.register.read().key(id).cloned()
+    }
+
+    /// Up to `count` tenants in order of creation, from the one after `after`.
+    pub(crate) fn tenants_after(&self, after: Option<TenantId>, count: usize) -> Vec<Arc<TenantEntry>> {
+        self.register.read().tenants_after(after, count)
+    }
+
+    /// Up to `count` keys of a tenant in order of creation, from the one after `after`.
+    pub(crate) fn keys_after(&self, tenant: TenantId, after: Option<KeyId>, count: usize) -> Vec<Arc<KeyEntry>> {
+        self.register.read().keys_after(tenant, after, count)
+    }
+
+    /// Signs a token for a tenant; answers its text and when it expires.
+    pub(crate) fn sign_token(
+        &self,
+        tenant: TenantId,
+        end_user: Option<Name>,
+        ttl: Duration,
+        by: Caller,
+    ) -> Result<(String, Timestamp)> {
+        let issuer = match by {
+            // The key of this process is gone with it; what it issues is not.
+            Caller::Operator(operator) if operator.local => None,
+            by => Some(by.key()),
+        };
+        let issued_at = Timestamp::from_micros(self.clock.now().seconds() * 1_000_000);
+        let claims = TokenClaims { tenant, end_user, issuer, issued_at, expires_at: issued_at.plus(ttl) };
+        Ok((self.tokens.sign(&claims, &*self.random)?, claims.expires_at))
+    }
+}

@@ -1,0 +1,99 @@
+//! The maps behind the directory's lock: found by id, by slug, by tenant.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
+    sync::Arc,
+};
+
+use insula_model::{KeyId, Slug, TenantId};
+
+use super::entries::{KeyEntry, OperatorEntry, TenantEntry};
+
+/// All tenants, keys and operators, in step with each other.
+#[derive(Default)]
+pub(super) struct Register {
+    /// Ordered by id, which is the order of creation: pages of a list are ranges.
+    tenants: BTreeMap<TenantId, Arc<TenantEntry>>,
+    slugs: HashMap<Slug, TenantId>,
+    keys: HashMap<KeyId, Arc<KeyEntry>>,
+    keys_of: BTreeSet<(TenantId, KeyId)>,
+    operators: HashMap<KeyId, OperatorEntry>,
+}
+
+impl Register {
+    pub(super) fn tenant(&self, id: TenantId) -> Option<&Arc<TenantEntry>> {
+        self.tenants.get(&id)
+    }
+
+    pub(super) fn tenant_of_slug(&self, slug: &str) -> Option<&Arc<TenantEntry>> {
+        // A slug is compared as text here, so that a path that is no slug at all is simply not found.
+        let slug = Slug::try_from(slug.to_owned()).ok()?;
+        self.tenants.get(self.slugs.get(&slug)?)
+    }
+
+    /// Up to `count` tenants in order of creation, from the one after `after`.
+    pub(super) fn tenants_after(&self, after: Option<TenantId>, count: usize) -> Vec<Arc<TenantEntry>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.tenants.range((from, Bound::Unbounded)).take(count).map(|(_, entry)| Arc::clone(entry)).collect()
+    }
+
+    /// Every tenant whose request ids carry this tag: one, but for a collision in 32 bits.
+    pub(super) fn tenants_of_tag(&self, tag: [u8; 4]) -> Vec<Arc<TenantEntry>> {
+        self.tenants.values().filter(|entry| entry.request_tag == tag).cloned().collect()
+    }
+
+    pub(super) fn key(&self, id: KeyId) -> Option<&Arc<KeyEntry>> {
+        self.keys.get(&id)
+    }
+
+    /// Up to `count` keys of a tenant in order of creation, from the one after `after`.
+    pub(super) fn keys_after(&self, tenant: TenantId, after: Option<KeyId>, count: usize) -> Vec<Arc<KeyEntry>> {
+        let from = after.map_or(Bound::Included((tenant, KeyId::from_bytes([0; 16]))), |key| Bound::Excluded((tenant, key)));
+        let to = Bound::Included((tenant, KeyId::from_bytes([0xff; 16])));
+        let ids = self.keys_of.range((from, to)).take(count);
+        ids.filter_map(|(_, key)| self.keys.get(key).cloned()).collect()
+    }
+
+    pub(super) fn operator(&self, id: KeyId) -> Option<&OperatorEntry> {
+        self.operators.get(&id)
+    }
+
+    pub(super) fn put_tenant(&mut self, entry: TenantEntry) -> Arc<TenantEntry> {
+        let (id, slug) = (entry.record.id, entry.record.slug.clone());
+        let entry = Arc::new(entry);
+        self.slugs.insert(slug, id);
+        self.tenants.insert(id, Arc::clone(&entry));
+        entry
+    }
+
+    pub(super) fn put_key(&mut self, entry: KeyEntry) -> Arc<KeyEntry> {
+        let (tenant, id) = (entry.record.tenant, entry.record.id);
+        let entry = Arc::new(entry);
+        self.keys_of.insert((tenant, id));
+        self.keys.insert(id, Arc::clone(&entry));
+        entry
+    }
+
+    pub(super) fn put_operator(&mut self, entry: OperatorEntry) {
+        self.operators.insert(entry.id, entry);
+    }
+
+    pub(super) fn remove_operator(&mut self, id: KeyId) {
+        self.operators.remove(&id);
+    }
+
+    /// Forgets a tenant and its keys. Whatever still holds an entry of theirs keeps seeing it withdrawn.
+    pub(super) fn remove_tenant(&mut self, id: TenantId) {
+        for key in self.keys_after(id, None, usize::MAX) {
+            self.keys.remove(&key.record.id);
+            self.keys_of.remove(&(id, key.record.id));
+        }
+        if let Some(entry) = self.tenants.remove(&id) {
+            // The slug may meanwhile name another tenant.
+            if self.slugs.get(&entry.record.slug) == Some(&id) {
+                self.slugs.remove(&entry.record.slug);
+            }
+        }
+    }
+}

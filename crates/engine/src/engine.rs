@@ -1,0 +1,140 @@
+//! The engine: everything that a request needs, started once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, TenantId};
+use insula_providers::{ChatRequest, EmbeddingsRequest, Providers};
+use insula_store::{Coordination, Store};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+
+use crate::{
+    EngineSettings,
+    accounts::Accounts,
+    directory::Directory,
+    idempotency::Twins,
+    pipeline::{self, Answer, Call},
+    work::Work,
+};
+
+/// A running engine.
+pub struct Engine {
+    /// Who a credential is.
+    pub directory: Arc<Directory>,
+    /// Budgets.
+    pub accounts: Arc<Accounts>,
+    /// Where everything is kept.
+    pub store: Store,
+    /// The providers and their prices.
+    pub providers: Arc<Providers>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// New ids.
+    pub ids: IdGenerator,
+    pub(crate) settings: EngineSettings,
+    pub(crate) coordination: Coordination,
+    pub(crate) twins: Arc<Twins>,
+    pub(crate) idempotency_secret: [u8; 32],
+    pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
+    pub(crate) flights: Flights,
+}
+
+/// Counts requests under way, so that a stop can wait for the last.
+#[derive(Default)]
+pub(crate) struct Flights {
+    pub(crate) open: AtomicUsize,
+    pub(crate) landed: Notify,
+}
+
+impl Engine {
+    /// Loads tenants, keys and budgets and is ready to serve.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    pub async fn start(
+        store: Store,
+        providers: Providers,
+        settings: EngineSettings,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Arc<Self>> {
+        let ids = IdGenerator::new(clock.clone(), random.clone());
+        let directory = Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?;
+        let accounts = Accounts::load(store.clone(), clock.clone(), settings.budget_waiters_max).await?;
+        Ok(Arc::new(Self {
+            directory: Arc::new(directory),
+            accounts: Arc::new(accounts),
+            idempotency_secret: store.platform_secret("idempotency"),
+            coordination: Coordination::local(clock.clone()),
+            store,
+            providers: Arc::new(providers),
+            clock,
+            random,
+            ids,
+            settings,
+            twins: Arc::default(),
+            drains: Mutex::default(),
+            flights: Flights::default(),
+        }))
+    }
+
+    /// A chat completion through the whole pipeline.
+    ///
+    /// The work runs in a task of its own: when the caller leaves and this future is dropped, the attempt is still
+    /// settled.
+    ///
+    /// # Errors
+    /// Any refusal or failure of a stage; a stream's later failures come in the stream.
+    pub async fn chat(self: &Arc<Self>, call: Call, request: ChatRequest) -> Result<Answer> {
+        self.perform(call, Work::Chat(Box::new(request))).await
+    }
+
+    /// Embeddings through the whole pipeline.
+    ///
+    /// # Errors
+    /// Any refusal or failure of a stage.
+    pub async fn embeddings(self: &Arc<Self>, call: Call, request: EmbeddingsRequest) -> Result<Answer> {
+        self.perform(call, Work::Embeddings(Box::new(request))).await
+    }
+
+    async fn perform(self: &Arc<Self>, call: Call, work: Work) -> Result<Answer> {
+        // Dropped with this future, which tells the task that nobody listens any more.
+        let (_present, gone) = oneshot::channel();
+        tokio::spawn(pipeline::run(self.clone(), call, work, gone)).await.map_err(Error::internal)?
+    }
+
+    /// The id of a request that this credential makes now.
+    pub fn request_id(&self, tag: [u8; 4]) -> RequestId {
+        self.ids.request(tag)
+    }
+
+    /// How many requests are under way, open streams and drains included.
+    pub fn open_flights(&self) -> usize {
+        self.flights.open.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Waits until nothing is under way, at most `wait_max`; says how many were still open.
+    pub async fn landed(&self, wait_max: Duration) -> usize {
+        let all_down = async {
+            loop {
+                let landed = self.flights.landed.notified();
+                if self.open_flights() == 0 {
+                    return;
+                }
+                landed.await;
+            }
+        };
+        let _ = tokio::time::timeout(wait_max, all_down).await;
+        self.open_flights()
+    }
+
+    pub(crate) fn unavailable(message: &str) -> Error {
+        Error::new(ErrorKind::Unavailable { retry_after: Duration::from_secs(1) }, message)
+    }
+}

@@ -1,0 +1,224 @@
+//! An attempt under way with everything that must end together: its money, its seat, its trace, its twin's wait.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering},
+};
+
+use bytes::Bytes;
+use insula_model::{AttemptId, AttemptOutcome, Cause, Error, Result, TokenCounts};
+use insula_providers::Route;
+use insula_store::{Begin, End, Seat, Seq};
+
+use crate::{
+    Call, Engine,
+    accounts::{Amounts, Hold},
+    directory::TenantCredential,
+    idempotency::{Claim, Transcript},
+    pipeline::Admitted,
+    trace::{AttemptRecord, Trace},
+    work::Work,
+};
+
+/// A hold that is given back unless it is taken out.
+pub(crate) struct Held {
+    engine: Arc<Engine>,
+    hold: Option<Hold>,
+}
+
+impl Held {
+    pub fn new(engine: Arc<Engine>, hold: Hold) -> Self {
+        Self { engine, hold: Some(hold) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(hold) = self.hold.take() {
+            self.engine.accounts.release(&hold);
+        }
+    }
+}
+
+/// How an attempt ended, with what the provider said it used.
+pub(crate) struct Landing {
+    pub outcome: AttemptOutcome,
+    pub usage: Option<TokenCounts>,
+    /// Bytes of output that were seen, where usage was not reported; `None` when the whole hold may have been used.
+    pub output_bytes: Option<u64>,
+    pub response_model: Option<String>,
+    pub fingerprint: Option<String>,
+}
+
+impl Landing {
+    /// An end of which nothing is known but how it came about.
+    pub fn blind(outcome: AttemptOutcome) -> Self {
+        Self { outcome, usage: None, output_bytes: None, response_model: None, fingerprint: None }
+    }
+}
+
+/// An open attempt.
+///
+/// It ends in [`Flight::land`] or [`Flight::never_sent`], exactly once. Dropped without either (a panic in between) it is
+/// settled as an estimate at the full hold, as a crash would be.
+pub(crate) struct Flight {
+    pub engine: Arc<Engine>,
+    pub work: Arc<Work>,
+    pub route: Route,
+    pub attempt: AttemptId,
+    pub begun: Seq,
+    pub credential: TenantCredential,
+    status_of: fn(&Error) -> u16,
+    open: Option<Open>,
+}
+
+struct Open {
+    hold: Hold,
+    trace: Trace,
+    claim: Claim,
+    _seat: Seat,
+}
+
+impl Flight {
+    /// Journals the attempt's BEGIN: after this it is sent, and whatever happens it has a row.
+    ///
+    /// # Errors
+    /// When the journal takes no new attempts; everything held is given back.
+    pub fn take_off(
+        engine: Arc<Engine>,
+        call: &Call,
+        work: Arc<Work>,
+        trace: Trace,
+        claim: Claim,
+        admitted: Admitted,
+    ) -> Result<Self> {
+        let Admitted { route, mut hold, seat } = admitted;
+        let Some(reserved) = hold.hold.as_ref() else { return Err(Error::internal("a hold was taken out twice")) };
+        let attempt = engine.ids.attempt();
+        let begun = engine.store.journal().begin(&Begin {
+            attempt,
+            request: call.request,
+            tenant: call.credential.scope.tenant(),
+            key: call.credential.key.as_ref().map(|key| key.record.id),
+            reserved_at: reserved.at(),
+            operation: work.operation(),
+            cause: Cause::Base,
+            provider: route.card.provider.clone(),
+            model: route.card.name.clone(),
+            price_row: route.price_row.id.clone(),
+            reserved: reserved.amounts().money,
+            input_tokens_max: reserved.input_tokens_max,
+            output_tokens_max: reserved.output_tokens_max,
+            idempotency: claim.mark(),
+        });
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                trace.refuse(&engine, call, &error);
+                return Err(error);
+            }
+        };
+        engine.flights.open.fetch_add(1, Ordering::SeqCst);
+        let open = hold.hold.take().map(|hold| Open { hold, trace, claim, _seat: seat });
+        drop(hold);
+        Ok(Self { engine, work, route, attempt, begun, credential: call.credential.clone(), status_of: call.status_of, open })
+    }
+
+    /// The body for the provider, with the output maximum that was reserved where the caller stated none.
+    pub fn upstream_body(&self) -> Bytes {
+        let ours = self.open.as_ref().filter(|open| open.hold.sets_output_max);
+        let per_choice = ours.map(|open| open.hold.output_tokens_max / self.work.choices().max(1));
+        self.work.upstream_body(&self.route.card, per_choice)
+    }
+
+    /// The trace, to note stages and content.
+    pub fn trace(&mut self) -> Option<&mut Trace> {
+        self.open.as_mut().map(|open| &mut open.trace)
+    }
+
+    /// Whether the caller sent an `Idempotency-Key` and so may come back for the answer.
+    pub fn is_awaited(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.claim.mark().is_some())
+    }
+
+    /// The attempt is over: journals END and trace in one write, settles the budgets, frees the seat, and hands a
+    /// finished answer to whoever waits under the same `Idempotency-Key`.
+    pub fn land(&mut self, landing: Landing, result: Result<Option<Transcript>, &Error>) {
+        let Some(Open { hold, mut trace, mut claim, _seat }) = self.open.take() else { return };
+        let (tokens, estimated) = match landing.usage {
+            Some(tokens) if tokens.total() > 0 => (tokens, false),
+            _ if landing.outcome == AttemptOutcome::Rejected => (TokenCounts::default(), false),
+            _ => (estimate(&hold, landing.output_bytes), true),
+        };
+        let end = self.end(&hold, landing.outcome, tokens, estimated);
+        trace.attempts.push(self.record(&hold, &end, &landing));
+        let (status, finished) = match result {
+            Ok(finished) => (200, finished),
+            Err(error) => ((self.status_of)(error), None),
+        };
+        let finished = finished.map(Arc::new);
+        let entry = claim.entry(&self.engine, &trace, finished.as_deref());
+        let record = trace.close(&self.engine, status, true, entry);
+        self.engine.store.journal().end(&end, Some(&record));
+        self.engine.accounts.settle(&hold, Amounts { money: end.cost, tokens: end.tokens.total() });
+        claim.resolve(finished);
+    }
+
+    /// No byte reached the provider: everything is given back and the ledger gets no row.
+    pub fn never_sent(&mut self, error: &Error) {
+        let Some(Open { hold, trace, .. }) = self.open.take() else { return };
+        let record = trace.close(&self.engine, (self.status_of)(error), false, None);
+        self.engine.store.journal().release(self.attempt);
+        self.engine.store.journal().trace(&record);
+        self.engine.accounts.release(&hold);
+    }
+
+    fn end(&self, hold: &Hold, outcome: AttemptOutcome, tokens: TokenCounts, estimated: bool) -> End {
+        // A cost too large to store can only be nonsense usage; the hold was storable.
+        let (tokens, cost, estimated) = match self.route.price_row.price.cost(&tokens) {
+            Ok(cost) => (tokens, cost, estimated),
+            Err(_) => (estimate(hold, None), hold.amounts().money, true),
+        };
+        if cost > hold.amounts().money {
+            tracing::warn!(attempt = %self.attempt, %cost, held = %hold.amounts().money, "usage above its reservation, settled in full");
+        }
+        End { attempt: self.attempt, settled_at: self.engine.clock.now(), outcome, tokens, cost, estimated }
+    }
+
+    fn record(&self, hold: &Hold, end: &End, landing: &Landing) -> AttemptRecord {
+        AttemptRecord {
+            id: self.attempt.to_string(),
+            cause: Cow::Borrowed(Cause::Base.name()),
+            provider: self.route.card.provider.clone(),
+            model: self.route.card.name.clone(),
+            price_row: self.route.price_row.id.clone(),
+            outcome: Cow::Borrowed(end.outcome.name()),
+            tokens: end.tokens,
+            cost: end.cost,
+            reserved: hold.amounts().money,
+            output_tokens_max: hold.output_tokens_max,
+            estimated: end.estimated,
+            response_model: landing.response_model.clone(),
+            fingerprint: landing.fingerprint.clone(),
+        }
+    }
+}
+
+/// What is billed where the provider did not say: never less than it can have been, never more than was held.
+/// The input at its bound; the output by the bytes that were seen (a token has at least one), or at its bound.
+fn estimate(hold: &Hold, output_bytes: Option<u64>) -> TokenCounts {
+    let output = output_bytes.map_or(hold.output_tokens_max, |bytes| bytes.min(hold.output_tokens_max));
+    TokenCounts { input: hold.input_tokens_max, output, ..TokenCounts::default() }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if self.open.is_some() {
+            tracing::error!(attempt = %self.attempt, "an attempt was abandoned; it is settled as an estimate");
+            self.land(Landing::blind(AttemptOutcome::Broken), Err(&Error::internal("abandoned")));
+        }
+        if self.engine.flights.open.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.engine.flights.landed.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The request path and the services around it.
+//!
+//! Read [`pipeline`] first: it is the whole path of a request, top to bottom, one line a stage. This crate knows no HTTP
+//! and no storage engine; it is handed a store, providers, a clock and a source of chance.
+//!
+//! - [`accounts`]: budgets that hold under concurrency;
+//! - [`directory`]: who a credential is, and what it may do;
+//! - [`manage`]: tenants, keys, budgets and limits as operators and tenants change them.
+
+pub mod accounts;
+pub mod directory;
+pub mod manage;
+
+mod engine;
+mod flight;
+mod idempotency;
+mod limits;
+mod pipeline;
+mod reserve;
+mod send;
+mod settings;
+mod stream;
+mod trace;
+mod turn;
+mod work;
+
+pub use engine::Engine;
+pub use idempotency::Transcript;
+pub use limits::RateView;
+pub use pipeline::{Answer, Call};
+pub use settings::EngineSettings;
+pub use stream::{LiveStream, Piece};
+pub use trace::{AttemptRecord, Content, RequestDetail, StageRecord};
+
+// What the server needs of the crates below, so that it depends on this one alone.
+pub use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard};
+pub use insula_store::RateKind;

@@ -1,0 +1,71 @@
+//! Limits on pace: the cheapest stage, so it comes before anything that costs.
+
+use std::time::Duration;
+
+use insula_model::{Error, ErrorKind, Limits, Result, Subject};
+use insula_store::{Charge, RateKind};
+
+use crate::{Call, Engine, work::Work};
+
+/// How much of a pace limit is left, for the response's headers. The tightest of tenant's and key's is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct RateView {
+    /// What is counted.
+    pub kind: RateKind,
+    /// How many a minute.
+    pub limit: u32,
+    /// How many are left now.
+    pub remaining: u32,
+    /// Until all are back.
+    pub reset: Duration,
+}
+
+/// Charges the tenant's and the key's pace limits, all or none.
+pub(crate) async fn charge(engine: &Engine, call: &Call, work: &Work) -> Result<Vec<RateView>> {
+    let mut charges = Vec::new();
+    for (subject, limits) in call.limited_subjects() {
+        add(&mut charges, subject, &limits, work);
+    }
+    if charges.is_empty() {
+        return Ok(Vec::new());
+    }
+    let decision = engine.coordination.charge(&charges).await;
+    if let Some((index, retry_after)) = decision.refused {
+        return Err(refusal(charges.get(index), retry_after));
+    }
+    let seen = charges.iter().zip(&decision.remaining);
+    let mut views: Vec<RateView> = seen
+        .map(|(charge, state)| RateView {
+            kind: charge.kind,
+            limit: state.limit,
+            remaining: state.remaining,
+            reset: state.reset,
+        })
+        .collect();
+    views.sort_by_key(|view| view.remaining);
+    Ok(views)
+}
+
+fn add(charges: &mut Vec<Charge>, subject: Subject, limits: &Limits, work: &Work) {
+    if let Some(per_minute) = limits.requests_per_minute {
+        charges.push(Charge { subject, kind: RateKind::Requests, per_minute, amount: 1 });
+    }
+    if let Some(per_minute) = limits.tokens_per_minute {
+        let amount = u32::try_from(work.tokens_estimate()).unwrap_or(u32::MAX);
+        charges.push(Charge { subject, kind: RateKind::Tokens, per_minute, amount });
+    }
+}
+
+fn refusal(charge: Option<&Charge>, retry_after: Duration) -> Error {
+    let message = match charge {
+        Some(Charge { subject, kind: RateKind::Requests, per_minute, .. }) => {
+            format!("rate limit of the {} reached: {per_minute} requests per minute", subject.level().name())
+        }
+        Some(Charge { subject, kind: RateKind::Tokens, per_minute, amount }) => {
+            let level = subject.level().name();
+            format!("rate limit of the {level} reached: {per_minute} tokens per minute, and this request counts for {amount}")
+        }
+        None => "rate limit reached".to_owned(),
+    };
+    Error::new(ErrorKind::RateLimited { retry_after }, message)
+}

@@ -1,0 +1,147 @@
+//! Budgets of the platform, a tenant or a key: read and replace.
+
+use std::collections::HashSet;
+
+use insula_model::{Budget, BudgetMode, Cap, Error, Result, Subject, Window};
+
+use crate::{
+    Engine,
+    accounts::BudgetView,
+    directory::{ManagedKey, ManagedTenant, OperatedTenant, Operator},
+};
+
+/// Shares of one budget at which somebody wants to know.
+pub const ALERTS_MAX: usize = 10;
+
+/// A budget as it is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewBudget {
+    /// How often it starts afresh.
+    pub window: Window,
+    /// How much is allowed.
+    pub cap: Cap,
+    /// Whether it refuses.
+    pub mode: BudgetMode,
+    /// Shares of the cap, each above 0 and at most 1.
+    pub alert_at: Vec<f64>,
+}
+
+/// The platform's budgets with what is used.
+pub async fn of_platform(engine: &Engine, _by: &Operator) -> Result<Vec<BudgetView>> {
+    engine.accounts.view(&Subject::Platform).await
+}
+
+/// A tenant's budgets with what is used.
+pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> Result<Vec<BudgetView>> {
+    engine.accounts.view(&Subject::Tenant(tenant.scope.tenant())).await
+}
+
+/// A key's budgets with what is used.
+pub async fn of_key(engine: &Engine, key: &ManagedKey) -> Result<Vec<BudgetView>> {
+    engine.accounts.view(&subject(key)).await
+}
+
+/// Replaces the platform's budgets.
+///
+/// # Errors
+/// [`insula_model::ErrorKind::Invalid`] naming the field; also of the two below.
+pub async fn replace_of_platform(engine: &Engine, by: &Operator, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+    check(&new)?;
+    let _turn = engine.directory.platform_turn().await;
+    tracing::info!(by = %by.key(), count = new.len(), "the platform's budgets replaced");
+    replace(engine, Subject::Platform, new).await
+}
+
+/// Replaces a tenant's budgets: its operator's right alone.
+pub async fn replace_of_tenant(engine: &Engine, tenant: &OperatedTenant, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+    check(&new)?;
+    let id = tenant.scope.tenant();
+    let _turn = engine.directory.turn(id).await?;
+    tracing::info!(tenant = %id, by = %tenant.by.key(), count = new.len(), "budgets replaced");
+    replace(engine, Subject::Tenant(id), new).await
+}
+
+/// Replaces a key's budgets.
+pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+    check(&new)?;
+    let tenant = key.tenant.scope.tenant();
+    let _turn = engine.directory.turn(tenant).await?;
+    tracing::info!(%tenant, key = %key.entry.record.id, by = %key.tenant.by.key(), count = new.len(), "budgets replaced");
+    replace(engine, subject(key), new).await
+}
+
+fn subject(key: &ManagedKey) -> Subject {
+    Subject::Key(key.tenant.scope.tenant(), key.entry.record.id)
+}
+
+/// A budget that takes the place of one with the same window and unit keeps its id: it is the same budget, changed.
+async fn replace(engine: &Engine, subject: Subject, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+    let known = engine.accounts.budget_ids(&subject);
+    let id_of = |new: &NewBudget| {
+        let same = known.iter().find(|(window, in_usd, _)| (*window, *in_usd) == (new.window, is_usd(&new.cap)));
+        same.map_or_else(|| engine.ids.budget(), |(_, _, id)| *id)
+    };
+    let budgets = new.into_iter().map(|new| Budget {
+        id: id_of(&new),
+        subject,
+        window: new.window,
+        cap: new.cap,
+        mode: new.mode,
+        alert_at: new.alert_at,
+    });
+    let budgets: Vec<_> = budgets.collect();
+    engine.store.control().replace_budgets(&subject, &budgets).await?;
+    engine.accounts.set_budgets(&subject, budgets);
+    engine.accounts.view(&subject).await
+}
+
+/// One budget per window and unit, so there are six at most.
+fn check(new: &[NewBudget]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for (i, budget) in new.iter().enumerate() {
+        if !seen.insert((budget.window, is_usd(&budget.cap))) {
+            let unit = if is_usd(&budget.cap) { "usd" } else { "tokens" };
+            let message = format!("there is already a budget by {} in {unit}", budget.window.name());
+            return Err(Error::invalid(message).at(format!("[{i}].window")));
+        }
+        if budget.alert_at.len() > ALERTS_MAX {
+            return Err(Error::invalid(format!("at most {ALERTS_MAX} alerts a budget")).at(format!("[{i}].alert_at")));
+        }
+        if let Some(wrong) = budget.alert_at.iter().position(|share| !(*share > 0.0 && *share <= 1.0)) {
+            let message = "an alert is a share of the cap: above 0 and at most 1";
+            return Err(Error::invalid(message).at(format!("[{i}].alert_at[{wrong}]")));
+        }
+    }
+    Ok(())
+}
+
+fn is_usd(cap: &Cap) -> bool {
+    matches!(cap, Cap::Usd(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use insula_model::Money;
+
+    use super::*;
+
+    fn budget(window: Window, cap: Cap, alert_at: Vec<f64>) -> NewBudget {
+        NewBudget { window, cap, mode: BudgetMode::Hard, alert_at }
+    }
+
+    #[test]
+    fn one_budget_per_window_and_unit() {
+        let usd = Cap::Usd(Money::ZERO);
+        assert!(check(&[budget(Window::Day, usd, vec![]), budget(Window::Day, Cap::Tokens(1), vec![0.5, 1.0])]).is_ok());
+        let twice = check(&[budget(Window::Day, usd, vec![]), budget(Window::Day, usd, vec![])]).unwrap_err();
+        assert_eq!(twice.param(), Some("[1].window"));
+    }
+
+    #[test]
+    fn alerts_are_shares() {
+        for wrong in [0.0, -0.1, 1.1, f64::NAN, f64::INFINITY] {
+            let refused = check(&[budget(Window::Day, Cap::Tokens(1), vec![0.5, wrong])]).unwrap_err();
+            assert_eq!(refused.param(), Some("[0].alert_at[1]"), "{wrong}");
+        }
+    }
+}

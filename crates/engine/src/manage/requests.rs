@@ -1,0 +1,78 @@
+//! Requests that were made: the list, and one with its stages and attempts.
+
+use std::borrow::Cow;
+
+use insula_model::{Error, RequestId, Result, TenantId, TenantScope};
+use insula_store::LedgerRow;
+pub use insula_store::RequestRow;
+
+use super::page::{Page, PageAsk};
+use crate::{
+    AttemptRecord, Engine, RequestDetail,
+    directory::{ManagedTenant, RequestReader},
+};
+
+/// One request with all that is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestView {
+    /// Whose it was.
+    pub tenant: TenantId,
+    /// What is stored in the open.
+    pub row: RequestRow,
+    /// Stages and attempts; what was said only if the reader may see it.
+    pub detail: RequestDetail,
+}
+
+/// A page of a tenant's requests, latest first.
+pub async fn list(engine: &Engine, tenant: &ManagedTenant, ask: PageAsk<RequestId>) -> Result<Page<RequestRow, RequestId>> {
+    let store = engine.store.tenant(&tenant.scope).await?;
+    let found = store.requests(ask.after, ask.limit + 1).await?;
+    Ok(ask.cut(found, |row| row.request))
+}
+
+/// The request that `reader` may read.
+///
+/// # Errors
+/// [`insula_model::ErrorKind::NotFound`] when there is none, or it is still under way.
+pub async fn read(engine: &Engine, reader: &RequestReader) -> Result<RequestView> {
+    for scope in &reader.scopes {
+        let store = engine.store.tenant(scope).await?;
+        if let Some(row) = store.request(reader.request).await? {
+            let mut detail = detail_of(engine, scope, &row).await?;
+            if !reader.content {
+                detail.content = None;
+            }
+            return Ok(RequestView { tenant: scope.tenant(), row, detail });
+        }
+    }
+    Err(Error::not_found())
+}
+
+async fn detail_of(engine: &Engine, scope: &TenantScope, row: &RequestRow) -> Result<RequestDetail> {
+    if let Some(sealed) = &row.sealed_detail {
+        let seals = engine.store.seals(scope).await?;
+        return RequestDetail::open(sealed, &seals, row.request);
+    }
+    // The process died under this request: recovery knows its attempts from the journal, and nothing else.
+    let attempts = engine.store.control().attempts(scope, row.request, row.started_at).await?;
+    let attempts = attempts.into_iter().map(from_ledger).collect();
+    Ok(RequestDetail { stages: Vec::new(), attempts, content: None })
+}
+
+fn from_ledger(row: LedgerRow) -> AttemptRecord {
+    AttemptRecord {
+        id: row.begin.attempt.to_string(),
+        cause: Cow::Borrowed(row.begin.cause.name()),
+        provider: row.begin.provider,
+        model: row.begin.model,
+        price_row: row.begin.price_row,
+        outcome: Cow::Borrowed(row.end.outcome.name()),
+        tokens: row.end.tokens,
+        cost: row.end.cost,
+        reserved: row.begin.reserved,
+        output_tokens_max: row.begin.output_tokens_max,
+        estimated: row.end.estimated,
+        response_model: None,
+        fingerprint: None,
+    }
+}

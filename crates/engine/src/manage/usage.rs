@@ -1,0 +1,58 @@
+//! What was used: requests, attempts, tokens and cost, grouped.
+
+use std::time::Duration;
+
+use insula_model::{Error, Result, TenantScope, Timestamp, Window};
+use insula_store::UsageQuery;
+pub use insula_store::{GroupBy, UsageRow};
+
+use crate::{
+    Engine,
+    directory::{ManagedTenant, Operator},
+};
+
+/// The longest span that one answer covers, in days.
+pub const USAGE_DAYS_MAX: u64 = 400;
+
+/// Which usage is wanted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UsageAsk {
+    /// From here on; absent: from the start of the running month.
+    pub from: Option<Timestamp>,
+    /// Up to, but without, this moment; absent: now.
+    pub to: Option<Timestamp>,
+    /// One row per what.
+    pub group_by: GroupBy,
+}
+
+/// A tenant's usage. Requests that have ended are in it.
+///
+/// # Errors
+/// [`insula_model::ErrorKind::Invalid`] when the span is empty or longer than [`USAGE_DAYS_MAX`].
+pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: UsageAsk) -> Result<Vec<UsageRow>> {
+    sum(engine, Some(tenant.scope), ask).await
+}
+
+/// The usage of all tenants together.
+///
+/// # Errors
+/// As for one tenant.
+pub async fn of_all(engine: &Engine, _by: &Operator, ask: UsageAsk) -> Result<Vec<UsageRow>> {
+    sum(engine, None, ask).await
+}
+
+async fn sum(engine: &Engine, tenant: Option<TenantScope>, ask: UsageAsk) -> Result<Vec<UsageRow>> {
+    let now = engine.clock.now();
+    // An attempt that is settled at this very microsecond still counts.
+    let to = ask.to.unwrap_or(now.plus(Duration::from_micros(1)));
+    let from = ask.from.unwrap_or(Window::Month.span(now).start);
+    if from >= to {
+        return Err(Error::invalid("`from` must lie before `to`").at("from"));
+    }
+    if to.since(from) > Duration::from_secs(USAGE_DAYS_MAX * 24 * 60 * 60) {
+        return Err(Error::invalid(format!("ask for at most {USAGE_DAYS_MAX} days at once")).at("from"));
+    }
+    // What is still in the journal only would be missing.
+    engine.store.flush().await?;
+    engine.store.control().usage(&UsageQuery { tenant, from, to, group_by: ask.group_by }).await
+}

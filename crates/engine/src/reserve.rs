@@ -1,0 +1,52 @@
+//! Holding the most that a call can cost, in every budget that applies.
+
+use std::sync::Arc;
+
+use insula_model::Result;
+use insula_providers::Route;
+
+use crate::{
+    Call, Engine,
+    accounts::{Ask, Hold},
+    work::Work,
+};
+
+/// Reserves for the call, waiting a bounded turn where only others' holds stand in the way.
+///
+/// Bytes bound the input while the headroom is wide; only when that does not fit is the tokenizer asked.
+pub(crate) async fn hold(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) -> Result<Hold> {
+    let subjects = call.subjects();
+    let capped = engine.accounts.is_capped(&subjects);
+    let input = work.input_tokens_max(&route.card);
+    let input_tokens_max = match input {
+        Ok(tokens) => tokens,
+        Err(unbounded) if capped => return Err(unbounded),
+        // Without a hard budget there is nothing to keep: the bytes stand in for what cannot be known.
+        Err(_) => work.body().len() as u64,
+    };
+    let mut ask = Ask {
+        tenant: call.credential.scope.tenant(),
+        subjects,
+        input_tokens_max,
+        output: work.output_ask(&route.card, capped, &engine.settings),
+        price: route.price_row.price,
+    };
+    if !capped {
+        return engine.accounts.reserve(&ask, engine.settings.budget_wait_max).await;
+    }
+    let by_bytes = engine.accounts.try_reserve(&ask).await;
+    if let Ok(Some(hold)) = by_bytes {
+        return Ok(hold);
+    }
+    match counted(work, route).await {
+        Some(tokens) => ask.input_tokens_max = tokens.min(input_tokens_max),
+        None => by_bytes.map(drop)?,
+    }
+    engine.accounts.reserve(&ask, engine.settings.budget_wait_max).await
+}
+
+/// The input counted by the model's own tokenizer, off the async threads; `None` where no tokenizer is known for it.
+async fn counted(work: &Arc<Work>, route: &Route) -> Option<u64> {
+    let (tokenizer, work, card) = (route.card.tokenizer?, work.clone(), route.card.clone());
+    tokio::task::spawn_blocking(move || work.count_input_tokens(&card, tokenizer)).await.ok()
+}

@@ -1,0 +1,57 @@
+//! Every bound of the request path, by name.
+
+use std::time::Duration;
+
+/// Bounds of the request path. All have defaults; each is a key of the configuration reference.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Requests under way on this node at once; above it callers get 503.
+    pub inflight_max: u32,
+    /// How long a request waits for money that others hold.
+    pub budget_wait_max: Duration,
+    /// How many requests of one tenant wait for money at once.
+    pub budget_waiters_max: usize,
+    /// Output tokens per choice reserved under a hard budget when the caller states no maximum.
+    pub output_tokens_default: u64,
+    /// The fewest output tokens per choice that are worth sending under a hard budget.
+    pub output_tokens_floor: u64,
+    /// How long an answer whose caller left is drained for its true usage.
+    pub drain_max: Duration,
+    /// How many such answers of one tenant are drained at once.
+    pub drains_per_tenant_max: usize,
+    /// How long response headers of a stream wait for its first content.
+    pub header_wait_max: Duration,
+    /// After how long a silent stream gets a comment.
+    pub heartbeat: Duration,
+    /// Bytes of request and of answer that a trace keeps, each.
+    pub trace_content_bytes_max: usize,
+    /// Bytes of an answer that are kept for replay under an `Idempotency-Key`.
+    pub idempotency_transcript_bytes_max: usize,
+    /// How long an answer is kept for replay.
+    pub idempotency_ttl: Duration,
+    /// How long a request waits for its twin with the same `Idempotency-Key`.
+    pub idempotency_wait_max: Duration,
+    /// Whether an attempt waits for its record to reach the disk before it is sent, not only before it is answered.
+    pub sync_before_send: bool,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            inflight_max: 10_000,
+            budget_wait_max: Duration::from_secs(30),
+            budget_waiters_max: 1_000,
+            output_tokens_default: 4_096,
+            output_tokens_floor: 256,
+            drain_max: Duration::from_secs(2),
+            drains_per_tenant_max: 8,
+            header_wait_max: Duration::from_secs(2),
+            heartbeat: Duration::from_secs(10),
+            trace_content_bytes_max: 64 * 1024,
+            idempotency_transcript_bytes_max: 4 * 1024 * 1024,
+            idempotency_ttl: Duration::from_secs(24 * 60 * 60),
+            idempotency_wait_max: Duration::from_secs(60),
+            sync_before_send: false,
+        }
+    }
+}

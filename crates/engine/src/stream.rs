@@ -1,0 +1,302 @@
+//! A stream on its way to the caller. It settles itself: at its end, at its failure, or when it is dropped.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use insula_model::{AttemptOutcome, Error, ErrorKind, Result};
+use insula_providers::{Batch, ChatStream, SendFailure, Sent};
+use tokio::{sync::oneshot, time::Sleep};
+
+use crate::{
+    Engine, Transcript,
+    flight::{Flight, Landing},
+    send::{self, client_gone},
+};
+
+/// What comes out of a stream.
+pub enum Piece {
+    /// Whole events, ready to be written.
+    Events(Bytes),
+    /// Nothing to say yet; time for a comment that keeps the connection open.
+    Silence,
+}
+
+/// How often a waiting stream looks up: to see a withdrawn credential, and to count its silence.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A stream of whole events. Dropped early, it drains the provider's answer within a bound, or settles an estimate.
+pub struct LiveStream(Option<Box<Live>>);
+
+struct Live {
+    flight: Flight,
+    source: Source,
+    /// Events that arrived before the response headers went out.
+    waiting: Option<Bytes>,
+    /// Kept for a replay, where the caller sent an `Idempotency-Key`.
+    transcript: Option<BytesMut>,
+    begun: Duration,
+    ticker: Pin<Box<Sleep>>,
+    heard: Duration,
+    is_over: bool,
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<Sent, SendFailure>> + Send>>;
+
+enum Source {
+    Opening(Opening),
+    Open(Box<ChatStream>),
+    Over,
+}
+
+impl LiveStream {
+    /// Sends the attempt and waits, within a bound, for its first content: until then a failure is an ordinary error.
+    pub(crate) async fn open(flight: Flight, gone: oneshot::Receiver<()>) -> Result<Self> {
+        let engine = flight.engine.clone();
+        let provider = flight.route.provider.clone();
+        let (attempt, body) = (flight.attempt, flight.upstream_body());
+        let include_usage = flight.work.includes_usage();
+        let opening: Opening = Box::pin(async move { provider.chat(attempt, body, true, include_usage).await });
+        let transcript = flight.is_awaited().then(BytesMut::new);
+        let (begun, record) = (engine.clock.elapsed(), flight.begun);
+        let mut live = Self(Some(Box::new(Live {
+            flight,
+            source: Source::Opening(opening),
+            waiting: None,
+            transcript,
+            begun,
+            ticker: Box::pin(tokio::time::sleep(TICK)),
+            heard: begun,
+            is_over: false,
+        })));
+        let opened = tokio::select! {
+            opened = tokio::time::timeout(engine.settings.header_wait_max, live.first_content()) => opened.unwrap_or(Ok(())),
+            // Dropping `live` hands it to the drain.
+            _ = gone => return Err(client_gone()),
+        };
+        // No byte reaches the caller before the attempt's record would survive a power cut.
+        engine.store.journal().synced(record).await;
+        opened.map(|()| live)
+    }
+
+    async fn first_content(&mut self) -> Result<()> {
+        let Some(live) = self.0.as_mut() else { return Ok(()) };
+        loop {
+            match std::future::poll_fn(|cx| live.poll_batch(cx)).await {
+                Some(Ok(batch)) => {
+                    let has_content = batch.content;
+                    live.keep_waiting(batch.bytes);
+                    if has_content || live.is_over {
+                        return Ok(());
+                    }
+                }
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The next piece; `None` at the end. After an error the stream is over.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece>>> {
+        let Some(live) = self.0.as_mut() else { return Poll::Ready(None) };
+        if let Some(bytes) = live.waiting.take() {
+            return Poll::Ready(Some(Ok(Piece::Events(bytes))));
+        }
+        if live.flight.credential.is_withdrawn() {
+            return Poll::Ready(live.end_withdrawn().map(Err));
+        }
+        match live.poll_batch(cx) {
+            Poll::Ready(batch) => Poll::Ready(batch.map(|batch| batch.map(|batch| Piece::Events(batch.bytes)))),
+            Poll::Pending => live.poll_ticker(cx).map(|withdrawn| match withdrawn {
+                Some(error) => Some(Err(error)),
+                None => Some(Ok(Piece::Silence)),
+            }),
+        }
+    }
+}
+
+impl Live {
+    /// The next batch of events from the provider; lands the flight when it was the last, or failed.
+    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        loop {
+            match &mut self.source {
+                Source::Over => return Poll::Ready(None),
+                Source::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
+                    Ok(Sent::Stream(stream)) => self.source = Source::Open(Box::new(stream)),
+                    Ok(Sent::Json(_)) => {
+                        let error =
+                            Error::new(ErrorKind::ProviderFailed, "the provider answered whole where a stream was asked for");
+                        return Poll::Ready(Some(Err(self.fail(SendFailure::Broken { error }))));
+                    }
+                    Err(failure) => return Poll::Ready(Some(Err(self.fail(failure)))),
+                },
+                Source::Open(stream) => {
+                    let batch = ready!(stream.poll_batch(cx));
+                    let is_finished = stream.finished();
+                    return Poll::Ready(self.take_batch(batch, is_finished));
+                }
+            }
+        }
+    }
+
+    fn take_batch(&mut self, batch: Option<Result<Batch>>, is_finished: bool) -> Option<Result<Batch>> {
+        match batch {
+            Some(Ok(batch)) => {
+                self.heard = self.flight.engine.clock.elapsed();
+                if let Some(trace) = self.flight.trace() {
+                    trace.answer(&batch.bytes);
+                }
+                if let Some(transcript) = &mut self.transcript {
+                    transcript.extend_from_slice(&batch.bytes);
+                }
+                // Settled before the last bytes go out: whoever has seen the end sees its usage.
+                if is_finished {
+                    self.land(AttemptOutcome::Completed, None);
+                }
+                Some(Ok(batch))
+            }
+            Some(Err(error)) => {
+                self.land(AttemptOutcome::Broken, Some(&error));
+                Some(Err(error))
+            }
+            None => {
+                self.land(AttemptOutcome::Completed, None);
+                None
+            }
+        }
+    }
+
+    fn keep_waiting(&mut self, bytes: Bytes) {
+        self.waiting = Some(match self.waiting.take() {
+            None => bytes,
+            Some(earlier) => {
+                let mut joined = BytesMut::from(&earlier[..]);
+                joined.extend_from_slice(&bytes);
+                joined.freeze()
+            }
+        });
+    }
+
+    /// Ready when the stream was silent long enough for a comment, or its credential was withdrawn.
+    fn poll_ticker(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+        loop {
+            ready!(self.ticker.as_mut().poll(cx));
+            let next = tokio::time::Instant::now() + TICK;
+            self.ticker.as_mut().reset(next);
+            if self.flight.credential.is_withdrawn()
+                && let Some(error) = self.end_withdrawn()
+            {
+                return Poll::Ready(Some(error));
+            }
+            let now = self.flight.engine.clock.elapsed();
+            if now.saturating_sub(self.heard) >= self.flight.engine.settings.heartbeat {
+                self.heard = now;
+                return Poll::Ready(None);
+            }
+        }
+    }
+
+    fn end_withdrawn(&mut self) -> Option<Error> {
+        if self.is_over {
+            return None;
+        }
+        let error = Error::new(ErrorKind::Unauthenticated, "the credential of this stream was withdrawn");
+        self.land(AttemptOutcome::ClientGone, Some(&error));
+        Some(error)
+    }
+
+    fn fail(&mut self, failure: SendFailure) -> Error {
+        self.is_over = true;
+        self.source = Source::Over;
+        send::failed(&mut self.flight, self.begun, failure)
+    }
+
+    /// Settles the attempt by what the stream has shown.
+    fn land(&mut self, outcome: AttemptOutcome, error: Option<&Error>) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        let landing = match std::mem::replace(&mut self.source, Source::Over) {
+            Source::Open(stream) => Landing {
+                outcome,
+                usage: stream.usage(),
+                output_bytes: Some(stream.output_bytes()),
+                response_model: stream.model().map(str::to_owned),
+                fingerprint: stream.fingerprint().map(str::to_owned),
+            },
+            Source::Opening(_) | Source::Over => Landing::blind(outcome),
+        };
+        send::note(&mut self.flight, self.begun, error);
+        match error {
+            Some(error) => self.flight.land(landing, Err(error)),
+            None => {
+                let body = self.transcript.take().map(BytesMut::freeze);
+                self.flight.land(landing, Ok(body.map(|body| Transcript { is_stream: true, body })));
+            }
+        }
+    }
+
+    /// Reads on for a while after the caller left, for the true usage; then settles whatever is known.
+    async fn drain(mut self: Box<Self>) {
+        let engine = self.flight.engine.clone();
+        let tenant = self.flight.trace().map(|trace| trace.tenant);
+        let awaited = self.flight.is_awaited();
+        if let Some(_place) = tenant.and_then(|tenant| DrainPlace::take(&engine, tenant, awaited)) {
+            let to_the_end = async { while let Some(Ok(_)) = std::future::poll_fn(|cx| self.poll_batch(cx)).await {} };
+            if awaited {
+                // The provider's own bounds end it: the caller may come back for this answer.
+                to_the_end.await;
+            } else {
+                let _ = tokio::time::timeout(engine.settings.drain_max, to_the_end).await;
+            }
+        }
+        self.land(AttemptOutcome::ClientGone, Some(&client_gone()));
+    }
+}
+
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        let Some(live) = self.0.take().filter(|live| !live.is_over) else { return };
+        // Without a runtime (the process is stopping) the flight's own drop settles it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(live.drain());
+        }
+    }
+}
+
+/// One of the few drains that a tenant may have at once.
+struct DrainPlace {
+    engine: Arc<Engine>,
+    tenant: insula_model::TenantId,
+}
+
+impl DrainPlace {
+    fn take(engine: &Arc<Engine>, tenant: insula_model::TenantId, is_awaited: bool) -> Option<Self> {
+        let mut drains = engine.drains.lock();
+        let open = drains.entry(tenant).or_default();
+        if *open >= engine.settings.drains_per_tenant_max && !is_awaited {
+            return None;
+        }
+        *open += 1;
+        Some(Self { engine: engine.clone(), tenant })
+    }
+}
+
+impl Drop for DrainPlace {
+    fn drop(&mut self) {
+        let mut drains = self.engine.drains.lock();
+        if let Some(open) = drains.get_mut(&self.tenant) {
+            *open -= 1;
+            if *open == 0 {
+                drains.remove(&self.tenant);
+            }
+        }
+    }
+}

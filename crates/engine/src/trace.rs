@@ -1,0 +1,224 @@
+//! The trace of a request: what each stage did, what each attempt cost, and, sealed, what was said.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use insula_model::{Error, ErrorKind, KeyId, Money, Operation, RequestId, Result, TenantId, Timestamp, TokenCounts};
+use insula_store::{IdempotencyEntry, TenantSeals, TraceRecord};
+use serde::{Deserialize, Serialize};
+
+use crate::{Call, Engine, work::Work};
+
+/// What the sealed part of a stored request holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RequestDetail {
+    /// The stages in the order they ran.
+    pub stages: Vec<StageRecord>,
+    /// The attempts at providers.
+    pub attempts: Vec<AttemptRecord>,
+    /// What the caller and the model said; absent for a request that was refused.
+    pub content: Option<Content>,
+}
+
+/// One stage of the pipeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Its name, as in the pipeline.
+    pub name: Cow<'static, str>,
+    /// When it started, microseconds after the request arrived.
+    pub start_us: u64,
+    /// How long it took, microseconds.
+    pub duration_us: u64,
+    /// `ok`, `refused` or `failed`.
+    pub outcome: Cow<'static, str>,
+    /// Why, or what was decided.
+    pub reason: Option<String>,
+}
+
+/// One attempt at a provider, as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// The ledger's id for it, in its text form.
+    pub id: String,
+    /// Why it was made.
+    pub cause: Cow<'static, str>,
+    /// The provider's configured name.
+    pub provider: String,
+    /// The model as the price book names it.
+    pub model: String,
+    /// The price book row that priced it.
+    pub price_row: String,
+    /// How it ended.
+    pub outcome: Cow<'static, str>,
+    /// What was used.
+    pub tokens: TokenCounts,
+    /// What it costs.
+    pub cost: Money,
+    /// What was held for it.
+    pub reserved: Money,
+    /// The output tokens that were allowed.
+    pub output_tokens_max: u64,
+    /// Whether `tokens` is our estimate.
+    pub estimated: bool,
+    /// The model that the provider says answered.
+    pub response_model: Option<String>,
+    /// The provider's fingerprint of its configuration.
+    pub fingerprint: Option<String>,
+}
+
+/// What was said, cut at the configured bound.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// The caller's body.
+    pub request: String,
+    /// What the caller got.
+    pub response: String,
+    /// Whether either was cut.
+    pub truncated: bool,
+}
+
+/// A trace being written.
+pub(crate) struct Trace {
+    pub request: RequestId,
+    pub tenant: TenantId,
+    key: Option<KeyId>,
+    pub seals: Arc<TenantSeals>,
+    operation: Operation,
+    model: String,
+    started_at: Timestamp,
+    started: Duration,
+    stages: Vec<StageRecord>,
+    pub attempts: Vec<AttemptRecord>,
+    body: Bytes,
+    answer: Vec<u8>,
+    answer_cut: bool,
+    content_bytes_max: usize,
+}
+
+impl Trace {
+    /// Starts the trace of a call.
+    ///
+    /// # Errors
+    /// When the tenant's seals cannot be had: it is gone, or storage failed.
+    pub async fn open(engine: &Engine, call: &Call, work: &Work) -> Result<Self> {
+        Ok(Self {
+            request: call.request,
+            tenant: call.credential.scope.tenant(),
+            key: call.credential.key.as_ref().map(|key| key.record.id),
+            seals: engine.store.seals(&call.credential.scope).await?,
+            operation: work.operation(),
+            model: work.model().to_owned(),
+            started_at: call.started_at,
+            started: call.started,
+            stages: Vec::with_capacity(6),
+            attempts: Vec::with_capacity(1),
+            body: work.body().clone(),
+            answer: Vec::new(),
+            answer_cut: false,
+            content_bytes_max: engine.settings.trace_content_bytes_max,
+        })
+    }
+
+    /// Runs a stage and notes how it went.
+    pub async fn stage<T>(&mut self, engine: &Engine, name: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let begun = engine.clock.elapsed();
+        let result = work.await;
+        let reason = result.as_ref().err().map(|error| error.message().to_owned());
+        let outcome = if reason.is_some() { "refused" } else { "ok" };
+        self.note(engine, name, begun, outcome, reason);
+        result
+    }
+
+    /// Notes a stage that began at `begun` of the engine's clock and is over now.
+    pub fn note(
+        &mut self,
+        engine: &Engine,
+        name: &'static str,
+        begun: Duration,
+        outcome: &'static str,
+        reason: Option<String>,
+    ) {
+        self.stages.push(StageRecord {
+            name: Cow::Borrowed(name),
+            start_us: micros(begun.saturating_sub(self.started)),
+            duration_us: micros(engine.clock.elapsed().saturating_sub(begun)),
+            outcome: Cow::Borrowed(outcome),
+            reason,
+        });
+    }
+
+    /// Adds to what the caller got.
+    pub fn answer(&mut self, bytes: &[u8]) {
+        let room = self.content_bytes_max.saturating_sub(self.answer.len());
+        self.answer_cut |= bytes.len() > room;
+        self.answer.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Stores the trace of a call that got no further than a refusal. A call over its pace limit leaves none: it costs
+    /// nothing, and a flood of them must not either.
+    pub fn refuse(self, engine: &Engine, call: &Call, error: &Error) {
+        if !matches!(error.kind(), ErrorKind::RateLimited { .. }) {
+            let record = self.close(engine, (call.status_of)(error), false, None);
+            engine.store.journal().trace(&record);
+        }
+    }
+
+    /// Closes the trace: the record for the journal. `with_content` is false for refusals, which said nothing.
+    pub fn close(
+        mut self,
+        engine: &Engine,
+        status: u16,
+        with_content: bool,
+        idempotency: Option<IdempotencyEntry>,
+    ) -> TraceRecord {
+        let content = with_content.then(|| self.content());
+        let cost = self.attempts.iter().map(|attempt| attempt.cost).sum();
+        let detail =
+            RequestDetail { stages: std::mem::take(&mut self.stages), attempts: std::mem::take(&mut self.attempts), content };
+        TraceRecord {
+            request: self.request,
+            tenant: self.tenant,
+            key: self.key,
+            started_at: self.started_at,
+            duration_us: micros(engine.clock.elapsed().saturating_sub(self.started)),
+            operation: self.operation,
+            model: std::mem::take(&mut self.model),
+            status,
+            cost,
+            sealed_detail: detail.seal(&self.seals, self.request, engine),
+            idempotency,
+        }
+    }
+
+    fn content(&mut self) -> Content {
+        let kept = self.body.len().min(self.content_bytes_max);
+        let request = String::from_utf8_lossy(&self.body[..kept]).into_owned();
+        let answer = std::mem::take(&mut self.answer);
+        let response = String::from_utf8(answer).unwrap_or_else(|cut| String::from_utf8_lossy(cut.as_bytes()).into_owned());
+        Content { request, response, truncated: self.answer_cut || kept < self.body.len() }
+    }
+}
+
+const TABLE: &str = "requests";
+const COLUMN: &str = "detail";
+
+impl RequestDetail {
+    fn seal(&self, seals: &TenantSeals, request: RequestId, engine: &Engine) -> Vec<u8> {
+        // Serialising plain data into a growing buffer does not fail.
+        let plain = postcard::to_stdvec(self).unwrap_or_default();
+        seals.seal(TABLE, COLUMN, request.as_bytes(), &plain, &*engine.random)
+    }
+
+    /// Opens what [`Trace::close`] sealed.
+    ///
+    /// # Errors
+    /// When it was sealed for another tenant or request, or is damaged.
+    pub fn open(sealed: &[u8], seals: &TenantSeals, request: RequestId) -> Result<Self> {
+        let plain = seals.open(TABLE, COLUMN, request.as_bytes(), sealed)?;
+        postcard::from_bytes(&plain).map_err(Error::internal)
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

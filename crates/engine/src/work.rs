@@ -1,0 +1,116 @@
+//! What a caller asked for, as the stages see it.
+
+use bytes::Bytes;
+use insula_model::{Error, ErrorKind, Operation, Result};
+use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard, Tokenizer};
+
+use crate::{EngineSettings, accounts::OutputAsk};
+
+/// A parsed call of one of the data plane's operations.
+pub(crate) enum Work {
+    Chat(Box<ChatRequest>),
+    Embeddings(Box<EmbeddingsRequest>),
+}
+
+impl Work {
+    pub fn operation(&self) -> Operation {
+        match self {
+            Work::Chat(_) => Operation::Chat,
+            Work::Embeddings(_) => Operation::Embeddings,
+        }
+    }
+
+    pub fn model(&self) -> &str {
+        match self {
+            Work::Chat(chat) => &chat.model,
+            Work::Embeddings(embeddings) => &embeddings.model,
+        }
+    }
+
+    pub fn body(&self) -> &Bytes {
+        match self {
+            Work::Chat(chat) => chat.raw(),
+            Work::Embeddings(embeddings) => embeddings.raw(),
+        }
+    }
+
+    pub fn is_stream(&self) -> bool {
+        matches!(self, Work::Chat(chat) if chat.stream)
+    }
+
+    /// Whether the caller of a stream wants the usage chunk.
+    pub fn includes_usage(&self) -> bool {
+        matches!(self, Work::Chat(chat) if chat.include_usage)
+    }
+
+    /// A rough size in tokens for pace limits: four bytes a token, and the output that the caller allows.
+    pub fn tokens_estimate(&self) -> u64 {
+        let output = match self {
+            Work::Chat(chat) => chat.max_tokens.unwrap_or(0).saturating_mul(chat.n),
+            Work::Embeddings(_) => 0,
+        };
+        (self.body().len() as u64).div_ceil(4).saturating_add(output)
+    }
+
+    /// The most input tokens that this can be for `model`, from its bytes alone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unbounded`], naming what has no known bound.
+    pub fn input_tokens_max(&self, model: &ModelCard) -> Result<u64> {
+        match self {
+            Work::Chat(chat) => chat.input.tokens_max(model).map_err(unbounded),
+            Work::Embeddings(embeddings) => Ok(embeddings.input_tokens_max()),
+        }
+    }
+
+    /// The same counted by a tokenizer: tighter, slower, and blocking.
+    pub fn count_input_tokens(&self, model: &ModelCard, tokenizer: Tokenizer) -> u64 {
+        match self {
+            Work::Chat(chat) => chat.count_input_tokens(tokenizer).saturating_add(unseen(chat, model)),
+            Work::Embeddings(embeddings) => embeddings.count_input_tokens(tokenizer),
+        }
+    }
+
+    /// The output that budgets must cover.
+    pub fn output_ask(&self, model: &ModelCard, capped: bool, settings: &EngineSettings) -> OutputAsk {
+        let Work::Chat(chat) = self else { return OutputAsk::Fixed(0) };
+        match chat.max_tokens {
+            Some(tokens) => OutputAsk::Fixed(tokens.saturating_mul(chat.n)),
+            // Nothing caps it, so nothing is sent upstream and the model's own maximum is the bound.
+            None if !capped => OutputAsk::Fixed(model.output_tokens_max.saturating_mul(chat.n)),
+            None => OutputAsk::Open {
+                floor: settings.output_tokens_floor,
+                most: settings.output_tokens_default.min(model.output_tokens_max),
+                choices: chat.n,
+            },
+        }
+    }
+
+    /// The body for the provider. `output_tokens` per choice is sent along where the caller stated no maximum.
+    pub fn upstream_body(&self, model: &ModelCard, output_tokens: Option<u64>) -> Bytes {
+        match self {
+            Work::Chat(chat) => chat.upstream_body(model, output_tokens),
+            Work::Embeddings(embeddings) => embeddings.upstream_body(model),
+        }
+    }
+
+    /// How many answers share the output tokens.
+    pub fn choices(&self) -> u64 {
+        match self {
+            Work::Chat(chat) => chat.n,
+            Work::Embeddings(_) => 1,
+        }
+    }
+}
+
+/// What the tokenizer does not see: images, each at the model's maximum, and the provider's own template.
+fn unseen(chat: &ChatRequest, model: &ModelCard) -> u64 {
+    chat.input.image_tokens_max(model).unwrap_or(0).saturating_add(model.template_tokens)
+}
+
+fn unbounded(what: String) -> Error {
+    let message = format!(
+        "{what} has no known upper bound on its cost, so a hard budget cannot cover it; leave it out or ask your operator"
+    );
+    Error::new(ErrorKind::Unbounded, message)
+}

@@ -1,0 +1,97 @@
+//! `insula limit`.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{
+    exit::Failure,
+    output::{Output, pairs, text},
+    subject::OfTenant,
+    target::Target,
+    with_client,
+};
+
+/// Limits: requests and tokens a minute, requests at once.
+#[derive(Debug, Args)]
+pub struct LimitArgs {
+    #[command(flatten)]
+    target: Target,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Sets what is given and leaves the rest; `none` lifts a limit.
+    Set {
+        #[command(flatten)]
+        subject: OfTenant,
+        /// Requests in a minute.
+        #[arg(long, value_name = "COUNT|none")]
+        requests_per_minute: Option<Limit>,
+        /// Tokens in a minute, input and output together.
+        #[arg(long, value_name = "COUNT|none")]
+        tokens_per_minute: Option<Limit>,
+        /// Requests under way at once, open streams included.
+        #[arg(long, value_name = "COUNT|none")]
+        concurrency: Option<Limit>,
+    },
+    /// Shows the limits.
+    Show {
+        #[command(flatten)]
+        subject: OfTenant,
+    },
+}
+
+/// A number, or no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limit(Option<u32>);
+
+impl std::str::FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self(None)),
+            _ => text.parse().map(|count| Self(Some(count))).map_err(|_| "write a whole number, or `none`".to_owned()),
+        }
+    }
+}
+
+/// Runs it.
+pub async fn run(args: LimitArgs, out: Output) -> Result<(), Failure> {
+    with_client(&args.target, async |client| match args.action {
+        Action::Set { subject, requests_per_minute, tokens_per_minute, concurrency } => {
+            let path = format!("{}/limits", subject.path());
+            let body = client.get(&path).await?;
+            let mut limits: Value =
+                serde_json::from_str(&body).map_err(|e| Failure::failed(format!("the answer is no JSON: {e}")))?;
+            let given = [
+                ("requests_per_minute", requests_per_minute),
+                ("tokens_per_minute", tokens_per_minute),
+                ("concurrency", concurrency),
+            ];
+            if given.iter().all(|(_, limit)| limit.is_none()) {
+                return Err(Failure::usage("nothing to set: give --requests-per-minute, --tokens-per-minute or --concurrency"));
+            }
+            for (field, limit) in given {
+                if let Some(Limit(limit)) = limit {
+                    limits[field] = json!(limit);
+                }
+            }
+            if let Some(fields) = limits.as_object_mut() {
+                fields.retain(|_, limit| !limit.is_null());
+            }
+            out.data(&client.put(&path, &limits).await?, show)
+        }
+        Action::Show { subject } => out.data(&client.get(&format!("{}/limits", subject.path())).await?, show),
+    })
+    .await
+}
+
+fn show(limits: &Value) -> String {
+    pairs(&["requests_per_minute", "tokens_per_minute", "concurrency"].map(|field| {
+        let limit = text(limits, field);
+        (field, if limit.is_empty() { "none".to_owned() } else { limit })
+    }))
+}

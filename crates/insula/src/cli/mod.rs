@@ -1,0 +1,176 @@
+//! The command line: one file per command. Data goes to stdout, progress to stderr; with `--json` the data is the API's
+//! own JSON. Commands about data have one way to it, the management API: see [`target`].
+
+mod budget;
+mod client;
+mod completions;
+mod config;
+mod dev;
+mod doctor;
+mod exit;
+mod key;
+mod ledger;
+mod limit;
+mod operator;
+mod output;
+mod quickstart;
+mod request;
+mod serve;
+mod settings;
+mod signals;
+mod simulator;
+mod subject;
+mod tags;
+mod target;
+mod tenant;
+mod times;
+mod token;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use client::Client;
+use exit::Failure;
+use output::Output;
+use target::Target;
+
+/// Insula: one server, many tenants, each on an island.
+#[derive(Debug, Parser)]
+#[command(name = "insula", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
+#[command(after_help = AFTER_HELP)]
+struct Cli {
+    /// Data as JSON on stdout, errors as JSON on stderr.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start with `insula dev`: a server on this machine with two tenants and a simulated provider, no keys needed.
+Then `insula quickstart` proves what it does.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not authorised, 5 conflict, 6 refused by policy or budget.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve(serve::ServeArgs),
+    /// Runs a server for trying things out: loopback only, two tenants, a simulated provider.
+    Dev(dev::DevArgs),
+    /// Proves step by step what a running server does.
+    Quickstart(quickstart::QuickstartArgs),
+    /// Runs a simulated provider.
+    Simulator(simulator::SimulatorArgs),
+    /// Manages operator keys, which open the platform's management.
+    Operator(operator::OperatorArgs),
+    /// Manages tenants.
+    Tenant(tenant::TenantArgs),
+    /// Manages a tenant's keys.
+    Key(key::KeyArgs),
+    /// Issues short-lived tenant tokens.
+    Token(token::TokenArgs),
+    /// Manages budgets.
+    Budget(budget::BudgetArgs),
+    /// Manages limits.
+    Limit(limit::LimitArgs),
+    /// Shows what was used and what it cost.
+    Usage(usage::UsageArgs),
+    /// Shows requests as they were traced.
+    Request(request::RequestArgs),
+    /// Proves the accounts from the ledger.
+    Ledger(ledger::LedgerArgs),
+    /// Examines the installation and says how to mend it.
+    Doctor(doctor::DoctorArgs),
+    /// Shows the configuration.
+    Config(config::ConfigArgs),
+    /// Prints completions for a shell.
+    Completions(completions::CompletionsArgs),
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Output::new(cli.json);
+    crate::wire::install_tls();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out.failure(&Failure::failed(format!("cannot start: {error}")));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command, out)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out.failure(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+impl Command {
+    /// Whether it runs until it is asked to stop, and then logs as the configuration says.
+    fn keeps_running(&self) -> bool {
+        matches!(self, Command::Serve(_) | Command::Dev(_) | Command::Simulator(_))
+    }
+}
+
+async fn run(command: Command, out: Output) -> Result<(), Failure> {
+    if !command.keeps_running() {
+        // What runs for a moment has nothing to log but trouble.
+        crate::logging::init_quiet();
+    }
+    match command {
+        Command::Serve(args) => serve::run(args, out).await,
+        Command::Dev(args) => dev::run(args, out).await,
+        Command::Quickstart(args) => quickstart::run(args, out).await,
+        Command::Simulator(args) => simulator::run(args, out).await,
+        Command::Operator(args) => operator::run(args, out).await,
+        Command::Tenant(args) => tenant::run(args, out).await,
+        Command::Key(args) => key::run(args, out).await,
+        Command::Token(args) => token::run(args, out).await,
+        Command::Budget(args) => budget::run(args, out).await,
+        Command::Limit(args) => limit::run(args, out).await,
+        Command::Usage(args) => usage::run(args, out).await,
+        Command::Request(args) => request::run(args, out).await,
+        Command::Ledger(args) => ledger::run(args, out).await,
+        Command::Doctor(args) => doctor::run(args, out).await,
+        Command::Config(args) => config::run(args, out),
+        Command::Completions(args) => completions::run(&args, out),
+    }
+}
+
+/// Does `work` with a client for the target, and closes it whatever came of it.
+async fn with_client<T>(target: &Target, work: impl AsyncFnOnce(&Client) -> Result<T, Failure>) -> Result<T, Failure> {
+    let client = target.connect().await?;
+    let result = work(&client).await;
+    let closed = client.close().await;
+    result.and_then(|value| closed.map(|()| value))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shared_flags_stand_anywhere() {
+        for words in [
+            ["insula", "--json", "tenant", "list", "--data-dir", "d"],
+            ["insula", "tenant", "--data-dir", "d", "list", "--json"],
+        ] {
+            assert!(Cli::try_parse_from(words).is_ok_and(|cli| cli.json), "{words:?}");
+        }
+        assert!(Cli::try_parse_from(["insula", "tenant", "list", "--url", "http://a", "--data-dir", "d"]).is_err());
+        assert!(Cli::try_parse_from(["insula", "budget", "set", "acme"]).is_err(), "a budget without a cap");
+    }
+}

@@ -1,0 +1,74 @@
+//! `insula request`.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{
+    client::escape,
+    exit::Failure,
+    output::{Output, items, pairs, table, text},
+    target::Target,
+    with_client,
+};
+
+/// Requests as they were traced.
+#[derive(Debug, Args)]
+pub struct RequestArgs {
+    #[command(flatten)]
+    target: Target,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Lists a tenant's requests, the newest first.
+    List {
+        /// The tenant's slug or id.
+        tenant: String,
+        /// How many.
+        #[arg(long, default_value = "20", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100))]
+        limit: u32,
+    },
+    /// Shows one request: its stages and its attempts at providers.
+    Show {
+        /// Its id, as `x-request-id` tells it.
+        id: String,
+    },
+}
+
+/// Runs it.
+pub async fn run(args: RequestArgs, out: Output) -> Result<(), Failure> {
+    with_client(&args.target, async |client| match args.action {
+        Action::List { tenant, limit } => {
+            let path = format!("/api/v1/tenants/{}/requests?limit={limit}", escape(&tenant));
+            out.data(&client.get(&path).await?, list)
+        }
+        Action::Show { id } => out.data(&client.get(&format!("/api/v1/requests/{}", escape(&id))).await?, show),
+    })
+    .await
+}
+
+fn list(body: &Value) -> String {
+    let fields = ["id", "started_at", "operation", "model", "status", "duration_us", "cost_usd"];
+    let rows = items(body).iter().map(|request| fields.map(|field| text(request, field)));
+    table(&["id", "started", "operation", "model", "status", "us", "cost"], rows)
+}
+
+fn show(request: &Value) -> String {
+    let fields = ["id", "tenant", "key", "started_at", "operation", "model", "status", "duration_us", "cost_usd"];
+    let head = pairs(&fields.map(|field| (field, text(request, field))));
+    let rows = |list: &str, fields: [&str; 5]| {
+        let rows = request[list].as_array().map_or(&[] as &[Value], Vec::as_slice).iter();
+        rows.map(|row| fields.map(|field| text(row, field))).collect::<Vec<_>>()
+    };
+    let stages = table(
+        &["stage", "start us", "us", "outcome", "reason"],
+        rows("stages", ["name", "start_us", "duration_us", "outcome", "reason"]),
+    );
+    let attempts = table(
+        &["attempt", "cause", "provider", "model", "cost"],
+        rows("attempts", ["id", "cause", "provider", "model", "cost_usd"]),
+    );
+    format!("{head}\n\n{stages}\n\n{attempts}")
+}

@@ -1,0 +1,51 @@
+//! Who is meant: the platform, a tenant, or one of its keys.
+
+use clap::Args;
+
+use super::{client::escape, exit::Failure};
+
+/// A tenant or one of its keys.
+#[derive(Debug, Clone, Args)]
+pub struct OfTenant {
+    /// The tenant's slug or id.
+    pub tenant: String,
+    /// One of its keys, by id, instead of the tenant as a whole.
+    #[arg(long, value_name = "KEY_ID")]
+    pub key: Option<String>,
+}
+
+impl OfTenant {
+    /// Its path below `/api/v1`.
+    pub fn path(&self) -> String {
+        let tenant = format!("/api/v1/tenants/{}", escape(&self.tenant));
+        match &self.key {
+            Some(key) => format!("{tenant}/keys/{}", escape(key)),
+            None => tenant,
+        }
+    }
+}
+
+/// The platform, a tenant, or one of its keys.
+#[derive(Debug, Clone, Args)]
+pub struct Anyone {
+    /// The tenant's slug or id.
+    #[arg(required_unless_present = "platform", conflicts_with = "platform")]
+    pub tenant: Option<String>,
+    /// One of its keys, by id, instead of the tenant as a whole.
+    #[arg(long, value_name = "KEY_ID", conflicts_with = "platform")]
+    pub key: Option<String>,
+    /// All tenants together.
+    #[arg(long)]
+    pub platform: bool,
+}
+
+impl Anyone {
+    /// Its path below `/api/v1`.
+    pub fn path(&self) -> Result<String, Failure> {
+        match &self.tenant {
+            Some(tenant) => Ok(OfTenant { tenant: tenant.clone(), key: self.key.clone() }.path()),
+            None if self.platform => Ok("/api/v1/platform".to_owned()),
+            None => Err(Failure::usage("name a tenant, or pass --platform")),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `insula usage`.
+
+use clap::{Args, ValueEnum};
+use insula_model::SystemClock;
+use serde_json::Value;
+
+use super::{
+    client::escape,
+    exit::Failure,
+    output::{Output, items, table, text},
+    target::Target,
+    times::Moment,
+    with_client,
+};
+
+/// What was used and what it cost.
+#[derive(Debug, Args)]
+pub struct UsageArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The tenant's slug or id; all tenants where absent.
+    tenant: Option<String>,
+    /// From when on: a date, RFC 3339, or a duration back from now such as 30d.
+    #[arg(long, value_name = "WHEN")]
+    from: Option<Moment>,
+    /// Up to, but without, when.
+    #[arg(long, value_name = "WHEN")]
+    to: Option<Moment>,
+    /// A row for each of these.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    group_by: Option<GroupArg>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum GroupArg {
+    Tenant,
+    Key,
+    Model,
+    Operation,
+    Day,
+}
+
+impl GroupArg {
+    fn name(self) -> &'static str {
+        match self {
+            GroupArg::Tenant => "tenant",
+            GroupArg::Key => "key",
+            GroupArg::Model => "model",
+            GroupArg::Operation => "operation",
+            GroupArg::Day => "day",
+        }
+    }
+}
+
+/// Runs it.
+pub async fn run(args: UsageArgs, out: Output) -> Result<(), Failure> {
+    let clock = SystemClock::default();
+    let path = match &args.tenant {
+        Some(tenant) => format!("/api/v1/tenants/{}/usage", escape(tenant)),
+        None => "/api/v1/usage".to_owned(),
+    };
+    let moment = |at: Option<Moment>| at.map(|at| at.behind(&clock).to_string());
+    let parts =
+        [("from", moment(args.from)), ("to", moment(args.to)), ("group_by", args.group_by.map(|g| g.name().to_owned()))];
+    let query: Vec<String> =
+        parts.iter().filter_map(|(name, value)| Some(format!("{name}={}", escape(value.as_ref()?)))).collect();
+    let path = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
+    with_client(&args.target, async |client| out.data(&client.get(&path).await?, list)).await
+}
+
+fn list(body: &Value) -> String {
+    let rows = items(body).iter().map(|row| {
+        let group = Some(text(row, "group")).filter(|group| !group.is_empty());
+        let count = |field: &str| text(row, field);
+        [
+            group.unwrap_or_else(|| "all".to_owned()),
+            count("requests"),
+            count("attempts"),
+            count("tokens/input"),
+            count("tokens/cache_read"),
+            count("tokens/output"),
+            count("tokens/reasoning"),
+            format!("{} USD", count("cost_usd")),
+        ]
+    });
+    table(&["group", "requests", "attempts", "input", "cached", "output", "reasoning", "cost"], rows)
+}

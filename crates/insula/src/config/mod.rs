@@ -1,0 +1,74 @@
+//! The configuration: one file per section, every key with its type, default and documentation in one place.
+//!
+//! [`Loaded::from`] puts flags over environment over file over defaults and refuses what cannot be, with the place and
+//! the fix. `reference.rs` prints the document, `show.rs` what holds and where it came from.
+
+mod bounds;
+mod budgets;
+mod durability;
+mod file;
+mod layers;
+mod log;
+mod prices;
+mod problem;
+mod providers;
+pub mod reference;
+pub(crate) mod section;
+mod server;
+pub mod show;
+mod storage;
+pub(crate) mod value;
+
+use serde::{Deserialize, Serialize};
+
+pub use bounds::Bounds;
+pub use budgets::Budgets;
+pub use durability::{Durability, Mode};
+pub use layers::{Fault, Flag, Loaded, Origin, Sources};
+pub use log::{Format, Log};
+pub use prices::Prices;
+pub use problem::{Problem, Problems};
+pub use providers::{Kind, Provider};
+pub use server::Server;
+pub use storage::Storage;
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the server listens and how it stops.
+    pub server: Server,
+    /// Where the data lives.
+    pub storage: Storage,
+    /// What survives a crash, and when.
+    pub durability: Durability,
+    /// The most of everything.
+    pub bounds: Bounds,
+    /// How spending is reserved.
+    pub budgets: Budgets,
+    /// The model providers.
+    pub providers: Vec<Provider>,
+    /// What models cost.
+    pub prices: Prices,
+    /// What is written to stderr.
+    pub log: Log,
+}
+
+impl Config {
+    /// What is well written but cannot be.
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = self.providers.iter().enumerate().flat_map(|(i, p)| p.faults(i)).collect();
+        for (i, provider) in self.providers.iter().enumerate() {
+            if self.providers[..i].iter().any(|earlier| earlier.name == provider.name) {
+                let says = format!("is {:?}, as another provider's", provider.name);
+                faults.push(Fault {
+                    key: format!("providers.{i}.name"),
+                    says,
+                    fix: "give each provider a name of its own".into(),
+                });
+            }
+        }
+        faults.extend(self.log.fault());
+        faults
+    }
+}

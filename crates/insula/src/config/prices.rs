@@ -1,0 +1,13 @@
+//! `[prices]`.
+
+use std::path::PathBuf;
+
+use super::section::section;
+
+section! {
+    /// What models cost.
+    Prices {
+        /// A price book in the form of the built-in one; its rows come before the built-in rows. A model without a price is refused.
+        file: Option<PathBuf> = None;
+    }
+}

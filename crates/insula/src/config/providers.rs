@@ -1,0 +1,103 @@
+//! `[[providers]]`.
+
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
+
+use super::{layers::Fault, section::section, value::choice};
+
+choice! {
+    /// Which wire format a provider speaks.
+    Kind("`openai`") {
+        /// That of OpenAI, which many speak.
+        Openai,
+    }
+}
+
+/// A number that cannot be zero, from one that is not.
+const fn from_one(number: u64) -> NonZeroU64 {
+    NonZeroU64::MIN.saturating_add(number - 1)
+}
+
+section! {
+    /// A model provider.
+    Provider {
+        /// Its name: what the price book, ledger and usage call it. 1 to 63 of a-z, 0-9 and hyphens.
+        name: String = String::new();
+        /// The wire format: `openai` also fits DeepSeek, vLLM, Ollama and other compatible servers.
+        kind: Kind = Kind::Openai;
+        /// Where its API begins, such as `https://api.openai.com/v1`.
+        base_url: String = String::new();
+        /// The environment variable that holds its key, such as `OPENAI_API_KEY`.
+        api_key_env: Option<String> = None;
+        /// The file that holds its key, instead of `api_key_env`. Readable by its owner only.
+        api_key_file: Option<PathBuf> = None;
+        /// Where it processes what it is sent, such as `eu`.
+        region: Option<String> = None;
+        /// A header in which it is told each attempt's id.
+        attempt_header: Option<String> = None;
+        /// How long a connection may take, milliseconds.
+        connect_ms_max: NonZeroU64 = from_one(5_000);
+        /// How long the first byte of an answer may take, milliseconds.
+        first_byte_ms_max: NonZeroU64 = from_one(120_000);
+        /// How long a stream may be silent, milliseconds.
+        idle_ms_max: NonZeroU64 = from_one(60_000);
+        /// How long an answer may take as a whole, milliseconds.
+        total_ms_max: NonZeroU64 = from_one(600_000);
+        /// The largest answer that is read, bytes.
+        response_bytes_max: NonZeroU64 = from_one(32 << 20);
+        /// The largest single event of a stream, bytes.
+        event_bytes_max: NonZeroUsize = NonZeroUsize::MIN.saturating_add((1 << 20) - 1);
+        /// Idle connections that are kept open.
+        connections_idle_max: usize = 256;
+    }
+}
+
+impl Provider {
+    /// What cannot be about the entry at this position.
+    pub(super) fn faults(&self, position: usize) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut wrong = |key: &str, says: String, fix: &str| {
+            faults.push(Fault { key: format!("providers.{position}.{key}"), says, fix: fix.to_owned() });
+        };
+        if !is_name(&self.name) {
+            wrong("name", format!("is {:?}, which is no name", self.name), "1 to 63 of a-z, 0-9 and hyphens, such as `openai`");
+        }
+        if let Err(says) = check_url(&self.base_url) {
+            wrong("base_url", says, "write it such as https://api.openai.com/v1; a key goes into api_key_env");
+        }
+        if self.api_key_env.is_some() && self.api_key_file.is_some() {
+            wrong("api_key_file", "stands beside api_key_env".into(), "keep one of the two");
+        }
+        if let Some(header) = &self.attempt_header
+            && http::HeaderName::try_from(header).is_err()
+        {
+            wrong("attempt_header", format!("is {header:?}, which is no header name"), "write one such as x-insula-attempt");
+        }
+        faults
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// An address without credentials, query or fragment. The text is not repeated: it may hold a secret.
+fn check_url(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("is missing".into());
+    }
+    let url: http::Uri = text.parse().map_err(|_| "is not an address".to_owned())?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) {
+        return Err("does not begin with http:// or https://".into());
+    }
+    if url.authority().is_none_or(|authority| authority.as_str().contains('@')) {
+        return Err("holds a user name or password".into());
+    }
+    if url.query().is_some() || text.contains('#') {
+        return Err("has a query or a fragment".into());
+    }
+    Ok(())
+}

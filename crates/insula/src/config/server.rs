@@ -1,0 +1,15 @@
+//! `[server]`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::section::section;
+
+section! {
+    /// Where the server listens and how it stops.
+    Server {
+        /// Address and port. Plain HTTP: put a proxy with TLS in front of anything but a loopback address.
+        listen: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8420);
+        /// How long requests under way may take to end once a stop was asked for, milliseconds.
+        drain_ms_max: u64 = 30_000;
+    }
+}

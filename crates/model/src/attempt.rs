@@ -1,0 +1,69 @@
+//! The words for an attempt at a provider.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of call an attempt made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// A chat completion.
+    Chat,
+    /// Embeddings.
+    Embeddings,
+}
+
+impl Operation {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::Chat => "chat",
+            Operation::Embeddings => "embeddings",
+        }
+    }
+}
+
+/// Why an attempt was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The caller asked for it.
+    Base,
+}
+
+impl Cause {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::Base => "base",
+        }
+    }
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// The provider answered to the end.
+    Completed,
+    /// The provider refused or failed with a status; nothing was billed.
+    Rejected,
+    /// The answer broke off, stalled or could not be read.
+    Broken,
+    /// The caller left before the answer ended.
+    ClientGone,
+    /// The process died while the attempt was open.
+    Lost,
+}
+
+impl AttemptOutcome {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            AttemptOutcome::Completed => "completed",
+            AttemptOutcome::Rejected => "rejected",
+            AttemptOutcome::Broken => "broken",
+            AttemptOutcome::ClientGone => "client_gone",
+            AttemptOutcome::Lost => "lost",
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Budgets: a cap on what a subject may spend in a window.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{BudgetId, KeyId, Money, TenantId, Window};
+
+/// Who spends. Every subject has an account; a budget is a cap on one window of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Subject {
+    /// Everyone together.
+    Platform,
+    /// One tenant.
+    Tenant(TenantId),
+    /// One key of a tenant.
+    Key(TenantId, KeyId),
+}
+
+impl Subject {
+    /// The level that a refusal names.
+    pub fn level(&self) -> BudgetLevel {
+        match self {
+            Subject::Platform => BudgetLevel::Platform,
+            Subject::Tenant(_) => BudgetLevel::Tenant,
+            Subject::Key(..) => BudgetLevel::Key,
+        }
+    }
+
+    /// The tenant that it belongs to, if any.
+    pub fn tenant(&self) -> Option<TenantId> {
+        match self {
+            Subject::Platform => None,
+            Subject::Tenant(tenant) | Subject::Key(tenant, _) => Some(*tenant),
+        }
+    }
+}
+
+/// The levels at which budgets are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetLevel {
+    /// All tenants together.
+    Platform,
+    /// One tenant.
+    Tenant,
+    /// One key.
+    Key,
+}
+
+impl BudgetLevel {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            BudgetLevel::Platform => "platform",
+            BudgetLevel::Tenant => "tenant",
+            BudgetLevel::Key => "key",
+        }
+    }
+}
+
+/// What is counted, and how much of it is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Cap {
+    /// Money.
+    Usd(Money),
+    /// Tokens of all classes.
+    Tokens(u64),
+}
+
+/// Whether a budget refuses or only tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetMode {
+    /// Nothing is sent that could pass the cap.
+    #[default]
+    Hard,
+    /// Spending is counted and shown; nothing is refused.
+    Soft,
+}
+
+/// A cap on one subject's spending in one kind of window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Its id.
+    pub id: BudgetId,
+    /// Who it caps.
+    pub subject: Subject,
+    /// How often it starts afresh.
+    pub window: Window,
+    /// How much is allowed.
+    pub cap: Cap,
+    /// Whether it refuses.
+    pub mode: BudgetMode,
+    /// Shares of the cap (0 to 1) at which somebody wants to know.
+    pub alert_at: Vec<f64>,
+}

@@ -1,0 +1,42 @@
+//! The nouns of Insula: ids, scope, money, tokens, budgets, limits, time and errors.
+//!
+//! Every other crate speaks in these words. This crate does no I/O, reads no clock and draws no randomness of its own:
+//! time comes in as a [`Clock`], chance as a [`Random`]. It knows nothing of databases, providers or HTTP.
+//!
+//! ```
+//! use insula_model::{Money, Price, TokenCounts};
+//!
+//! // One million input tokens at 1.00 USD and half a million output tokens at 2.00 USD.
+//! let price = Price::per_million("1.00", "2.00")?;
+//! let used = TokenCounts { input: 1_000_000, output: 500_000, ..TokenCounts::default() };
+//! assert_eq!(price.cost(&used)?, Money::from_usd("2.00")?);
+//! # Ok::<(), insula_model::Error>(())
+//! ```
+
+mod attempt;
+mod budget;
+mod clock;
+mod error;
+mod ids;
+mod limits;
+mod money;
+mod names;
+mod random;
+mod scope;
+mod tenant;
+mod tokens;
+mod window;
+
+pub use attempt::{AttemptOutcome, Cause, Operation};
+pub use budget::{Budget, BudgetLevel, BudgetMode, Cap, Subject};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use error::{BudgetRefusal, Error, ErrorKind, Result};
+pub use ids::{AttemptId, BudgetId, IdGenerator, KeyId, RequestId, TenantId};
+pub use limits::Limits;
+pub use money::{Money, Price};
+pub use names::{Name, Slug};
+pub use random::{OsRandom, Random, SeededRandom};
+pub use scope::{ScopeSource, TenantScope};
+pub use tenant::{Key, Placement, Role, Tenant, TenantState};
+pub use tokens::TokenCounts;
+pub use window::{Window, WindowSpan};

@@ -1,0 +1,200 @@
+//! Exact money: whole picodollars (10^-12 USD), so that every list price per token is an integer.
+
+use std::{
+    fmt,
+    iter::Sum,
+    ops::{Add, AddAssign, Sub, SubAssign},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, TokenCounts};
+
+const PICO_PER_USD: i128 = 1_000_000_000_000;
+const DECIMALS: usize = 12;
+
+/// An amount in picodollars. Sums of any number of storable amounts fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Money(i128);
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Money = Money(0);
+    /// The largest amount that a budget or a single row may hold: 9 million USD, which fits 64 bits of picodollars.
+    pub const STORABLE_MAX: Money = Money(9_000_000 * PICO_PER_USD);
+
+    /// An amount in picodollars.
+    pub const fn from_pico(pico: i128) -> Self {
+        Self(pico)
+    }
+
+    /// The amount in picodollars.
+    pub const fn pico(self) -> i128 {
+        self.0
+    }
+
+    /// The amount as a database integer; an error above [`Money::STORABLE_MAX`].
+    pub fn storable(self) -> Result<i64> {
+        i64::try_from(self.0).map_err(|_| Error::internal("an amount is too large to store"))
+    }
+
+    /// Reads a decimal string of USD such as `10.00`: no sign, no exponent, at most twelve decimals.
+    pub fn from_usd(text: &str) -> Result<Self> {
+        let wrong = || Error::invalid("write money as a decimal string of USD, such as \"10.00\", with at most 12 decimals");
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        let fraction_missing = text.contains('.') && fraction.is_empty();
+        if whole.is_empty() || fraction_missing || fraction.len() > DECIMALS || !digits(whole) || !digits(fraction) {
+            return Err(wrong());
+        }
+        let whole: i128 = whole.parse().map_err(|_| wrong())?;
+        let fraction: i128 = format!("{fraction:0<DECIMALS$}").parse().map_err(|_| wrong())?;
+        whole
+            .checked_mul(PICO_PER_USD)
+            .and_then(|pico| pico.checked_add(fraction))
+            .map(Self)
+            .filter(|money| *money <= Self::STORABLE_MAX)
+            .ok_or_else(|| Error::invalid("amounts above 9000000 USD cannot be stored"))
+    }
+
+    /// The difference, but never below nothing.
+    pub fn saturating_sub(self, other: Money) -> Money {
+        Money((self.0 - other.0).max(0))
+    }
+}
+
+/// Decimal USD with at least two decimals and no needless zeros: `10.00`, `0.000061`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (whole, fraction) = (self.0.abs() / PICO_PER_USD, self.0.abs() % PICO_PER_USD);
+        let fraction = format!("{fraction:012}");
+        let fraction = fraction.trim_end_matches('0');
+        write!(f, "{sign}{whole}.{fraction:0<2}")
+    }
+}
+
+impl Add for Money {
+    type Output = Money;
+    fn add(self, other: Money) -> Money {
+        Money(self.0 + other.0)
+    }
+}
+
+impl Sub for Money {
+    type Output = Money;
+    fn sub(self, other: Money) -> Money {
+        Money(self.0 - other.0)
+    }
+}
+
+impl AddAssign for Money {
+    fn add_assign(&mut self, other: Money) {
+        self.0 += other.0;
+    }
+}
+
+impl SubAssign for Money {
+    fn sub_assign(&mut self, other: Money) {
+        self.0 -= other.0;
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Money>>(amounts: I) -> Money {
+        amounts.fold(Money::ZERO, Add::add)
+    }
+}
+
+/// What one token of each class costs, in picodollars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Price {
+    /// An uncached input token.
+    pub input_pico: u64,
+    /// An input token read from the provider's cache.
+    pub cache_read_pico: u64,
+    /// An input token written to the provider's cache.
+    pub cache_write_pico: u64,
+    /// An output token, reasoning included.
+    pub output_pico: u64,
+}
+
+impl Price {
+    /// A price from USD per million tokens; cache classes cost what input costs.
+    pub fn per_million(input: &str, output: &str) -> Result<Self> {
+        let (input, output) = (Self::token_pico(input)?, Self::token_pico(output)?);
+        Ok(Self { input_pico: input, cache_read_pico: input, cache_write_pico: input, output_pico: output })
+    }
+
+    /// Picodollars per token from USD per million tokens; at most six decimals, so that the division is exact.
+    pub fn token_pico(per_million: &str) -> Result<u64> {
+        let pico = Money::from_usd(per_million)?.pico();
+        if pico % 1_000_000 != 0 {
+            return Err(Error::invalid("a price per million tokens has at most 6 decimals"));
+        }
+        u64::try_from(pico / 1_000_000).map_err(|_| Error::invalid("the price is too large"))
+    }
+
+    /// The dearest that an input token can be, whichever class the provider puts it in.
+    pub fn input_pico_max(&self) -> u64 {
+        self.input_pico.max(self.cache_read_pico).max(self.cache_write_pico)
+    }
+
+    /// What these tokens cost; an error when the sum is not storable.
+    pub fn cost(&self, tokens: &TokenCounts) -> Result<Money> {
+        let class = |count: u64, pico: u64| i128::from(count) * i128::from(pico);
+        let total = class(tokens.input, self.input_pico)
+            + class(tokens.cache_read, self.cache_read_pico)
+            + class(tokens.cache_write, self.cache_write_pico)
+            + class(tokens.output, self.output_pico)
+            + class(tokens.reasoning, self.output_pico);
+        let total = Money(total);
+        if total > Money::STORABLE_MAX {
+            return Err(Error::internal("a cost is too large to store"));
+        }
+        Ok(total)
+    }
+
+    /// The most that a call can cost: all input in its dearest class, all output allowed.
+    pub fn bound(&self, input_tokens_max: u64, output_tokens_max: u64) -> Money {
+        Money(
+            i128::from(input_tokens_max) * i128::from(self.input_pico_max())
+                + i128::from(output_tokens_max) * i128::from(self.output_pico),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_decimals() {
+        for (text, shown) in
+            [("10", "10.00"), ("10.00", "10.00"), ("0.000061", "0.000061"), ("0.000000000001", "0.000000000001")]
+        {
+            assert_eq!(Money::from_usd(text).map(|m| m.to_string()).ok().as_deref(), Some(shown));
+        }
+        for bad in ["", ".", "1.", ".5", "-1", "1e3", "1,00", "NaN", "0.0000000000001", "9000001", " 1", "+1"] {
+            assert!(Money::from_usd(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn display_reads_back(pico in 0..=Money::STORABLE_MAX.pico()) {
+            let money = Money::from_pico(pico);
+            prop_assert_eq!(Money::from_usd(&money.to_string()).ok(), Some(money));
+        }
+
+        #[test]
+        fn cost_never_exceeds_the_bound(input in 0u64..1_000_000, read in 0u64..1_000_000, output in 0u64..1_000_000, reasoning in 0u64..1_000_000) {
+            let price = Price { input_pico: 3_000_000, cache_read_pico: 300_000, cache_write_pico: 3_750_000, output_pico: 15_000_000 };
+            let used = TokenCounts { input, cache_read: read, output, reasoning, ..TokenCounts::default() };
+            let cost = price.cost(&used).ok();
+            prop_assert!(cost <= Some(price.bound(input + read, output + reasoning)));
+        }
+    }
+}

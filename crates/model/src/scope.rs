@@ -1,0 +1,40 @@
+//! The only way into a tenant's data.
+
+use crate::TenantId;
+
+/// Where a scope came from; jobs and operators are logged by name, so that every scope can be accounted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeSource {
+    /// A key or token that was verified for this very request.
+    Credential,
+    /// An operator acting on a tenant's metadata, never on its content.
+    Operator,
+    /// Work without a caller (folding, recovery); the name says which.
+    Job(&'static str),
+}
+
+/// Proof that its holder may act within one tenant. Every tenant store, seal and query is opened with one.
+///
+/// It has no constructor from text or from a request, does not serialise, and is minted only in the files that the
+/// tidy test lists: where a credential was verified, and in the named jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TenantScope {
+    tenant: TenantId,
+}
+
+impl TenantScope {
+    /// Mints the scope of `tenant`. A tidy test holds the callers to a short list.
+    pub fn mint(tenant: TenantId, source: ScopeSource) -> Self {
+        match source {
+            ScopeSource::Credential => {}
+            ScopeSource::Operator => tracing::debug!(%tenant, "scope minted for an operator"),
+            ScopeSource::Job(job) => tracing::trace!(%tenant, job, "scope minted for a job"),
+        }
+        Self { tenant }
+    }
+
+    /// Whose scope this is.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+}

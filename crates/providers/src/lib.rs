@@ -1,0 +1,43 @@
+//! Talking to model providers: what a request may cost, its wire form, and the answer as it streams back.
+//!
+//! [`Providers`] knows which provider serves a model, and at what price from the [`PriceBook`]. [`ChatRequest`] and
+//! [`EmbeddingsRequest`] check a caller's body, bound its cost and write the wire form; [`OpenAi`] sends it over pooled
+//! connections and hands back a [`JsonAnswer`] or a [`ChatStream`] of validated events.
+//!
+//! This crate knows nothing of tenants, keys, budgets or storage. What leaves it for a caller is scrubbed: no provider
+//! key, address or foreign error text.
+//!
+//! ```
+//! use insula_model::{Operation, Timestamp};
+//! use insula_providers::{ChatRequest, PriceBook, Providers, ProviderSettings, SIMULATOR_PRICES};
+//!
+//! let book = PriceBook::builtin()?.extended_by(PriceBook::parse(SIMULATOR_PRICES, "simulator prices")?);
+//! let providers = Providers::new(vec![ProviderSettings::new("simulator", "http://127.0.0.1:9999/v1")], book)?;
+//!
+//! let body = r#"{"model":"sim-small","messages":[{"role":"user","content":"Hello"}]}"#;
+//! let request = ChatRequest::parse(body.into())?;
+//! let route = providers.route(&request.model, Operation::Chat, Timestamp::parse("2026-01-01T00:00:00Z")?)?;
+//! // The most that this call can cost: its bytes as input tokens, and the output limit that is also sent upstream.
+//! let input = request.input.tokens_max(&route.card).map_err(insula_model::Error::invalid)?;
+//! let most = route.price_row.price.bound(input, 100 * request.n);
+//! assert_eq!(most.to_string(), "0.000268");
+//! let wire = request.upstream_body(&route.card, Some(100));
+//! assert!(wire.ends_with(br#","max_tokens":100}"#));
+//! # Ok::<(), insula_model::Error>(())
+//! ```
+
+mod json;
+mod openai;
+mod price_book;
+mod registry;
+mod settings;
+mod sse;
+mod tokenizer;
+
+pub use openai::{
+    Batch, ChatRequest, ChatStream, EmbeddingsRequest, InputBound, JsonAnswer, OpenAi, SendFailure, Sent, UpstreamError,
+};
+pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
+pub use registry::{ProviderInfo, Providers, Route};
+pub use settings::{ProviderSettings, SecretText, Timeouts};
+pub use tokenizer::Tokenizer;

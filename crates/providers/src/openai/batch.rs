@@ -1,0 +1,71 @@
+//! What goes on to the client, put together with as few copies as can be.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+/// Whole, validated events, ready for the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The events.
+    pub bytes: Bytes,
+    /// Whether one of them holds content.
+    pub content: bool,
+}
+
+/// Events on their way into a batch. Those that came in one read and stay as they are go on as a slice of that read.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    run: Option<(Bytes, Range<usize>)>,
+    joined: BytesMut,
+    pub content: bool,
+}
+
+impl Outgoing {
+    pub fn is_empty(&self) -> bool {
+        self.run.is_none() && self.joined.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.joined.len() + self.run.as_ref().map_or(0, |(_, range)| range.len())
+    }
+
+    /// Passes on part of a read as it is.
+    pub fn forward(&mut self, read: &Bytes, range: Range<usize>) {
+        match &mut self.run {
+            Some((run, before)) if before.end == range.start && run.as_ptr() == read.as_ptr() => before.end = range.end,
+            _ => {
+                self.join_run();
+                self.run = Some((read.clone(), range));
+            }
+        }
+    }
+
+    /// Writes an event anew from pieces of its data, in one line.
+    pub fn write(&mut self, pieces: [&[u8]; 2]) {
+        self.join_run();
+        self.joined.extend_from_slice(b"data: ");
+        for piece in pieces {
+            // JSON has line feeds only between its tokens, where a space does as well.
+            self.joined.extend(piece.iter().map(|b| if *b == b'\n' { b' ' } else { *b }));
+        }
+        self.joined.extend_from_slice(b"\n\n");
+    }
+
+    /// All that there is, if there is anything.
+    pub fn take(&mut self) -> Option<Batch> {
+        let content = std::mem::take(&mut self.content);
+        if self.joined.is_empty() {
+            let (read, range) = self.run.take()?;
+            return Some(Batch { bytes: read.slice(range), content });
+        }
+        self.join_run();
+        Some(Batch { bytes: self.joined.split().freeze(), content })
+    }
+
+    fn join_run(&mut self) {
+        if let Some((read, range)) = self.run.take() {
+            self.joined.extend_from_slice(&read[range]);
+        }
+    }
+}

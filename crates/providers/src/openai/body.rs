@@ -1,0 +1,156 @@
+//! A request's text, and the few places of it that the wire form changes. All else goes upstream byte for byte.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::{
+    ModelCard, OutputLimitField,
+    json::{self, members, push_string},
+};
+
+/// Room for what the wire form adds: a longer model name, a limit, the wish for usage.
+const GROWTH_BYTES: usize = 160;
+
+/// A field whose value the wire form may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    Model,
+    Limit(OutputLimitField),
+    StreamOptions,
+}
+
+/// A request's text with the places that may change, in their order.
+#[derive(Debug, Clone)]
+pub(super) struct Body {
+    text: Bytes,
+    spots: Vec<(Field, Range<usize>)>,
+}
+
+/// What the wire form says differently.
+pub(super) struct Rewrite<'a> {
+    pub card: &'a ModelCard,
+    /// The most tokens that an answer may have, if it is limited.
+    pub limit: Option<u64>,
+    /// Whether usage is to be asked for in a stream.
+    pub ask_usage: bool,
+}
+
+impl Body {
+    /// `text` is a JSON object in UTF-8; `spots` hold the values of its changeable fields, in their order.
+    pub fn new(text: Bytes, spots: Vec<(Field, Range<usize>)>) -> Self {
+        Self { text, spots }
+    }
+
+    /// The text as it came.
+    pub fn raw(&self) -> &Bytes {
+        &self.text
+    }
+
+    fn value(&self, range: &Range<usize>) -> &[u8] {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    fn has(&self, field: Field) -> bool {
+        self.spots.iter().any(|(other, _)| *other == field)
+    }
+
+    /// The wire form.
+    pub fn rewritten(&self, rewrite: &Rewrite<'_>) -> Bytes {
+        let mut out = Vec::with_capacity(self.text.len() + GROWTH_BYTES);
+        let mut done = 0;
+        for (field, range) in &self.spots {
+            match field {
+                Field::Model => {
+                    self.copy(&mut out, &mut done, range.start);
+                    push_string(&mut out, &rewrite.card.upstream_model);
+                }
+                Field::StreamOptions if rewrite.ask_usage => {
+                    self.copy(&mut out, &mut done, range.start);
+                    push_with_usage(&mut out, self.value(range));
+                }
+                Field::StreamOptions => continue,
+                Field::Limit(named) => self.put_limit(&mut out, &mut done, *named, range, rewrite),
+            }
+            done = range.end;
+        }
+        // Fields that are missing go before the last brace.
+        let end = self.text.iter().rposition(|b| *b == b'}').unwrap_or(self.text.len());
+        self.copy(&mut out, &mut done, end);
+        if rewrite.ask_usage && !self.has(Field::StreamOptions) {
+            out.extend_from_slice(br#","stream_options":{"include_usage":true}"#);
+        }
+        let is_limited = self.has(Field::Limit(OutputLimitField::MaxTokens))
+            || self.has(Field::Limit(OutputLimitField::MaxCompletionTokens));
+        if let (Some(limit), false) = (rewrite.limit, is_limited) {
+            out.push(b',');
+            push_string(&mut out, rewrite.card.output_limit_field.name());
+            out.push(b':');
+            push_number(&mut out, limit);
+        }
+        self.copy(&mut out, &mut done, self.text.len());
+        out.into()
+    }
+
+    fn copy(&self, out: &mut Vec<u8>, done: &mut usize, until: usize) {
+        out.extend_from_slice(self.value(&(*done..until)));
+        *done = until;
+    }
+
+    /// The limit travels in the one field that the provider heeds: a server that ignores the other would write on, past
+    /// what was reserved.
+    fn put_limit(
+        &self,
+        out: &mut Vec<u8>,
+        done: &mut usize,
+        named: OutputLimitField,
+        range: &Range<usize>,
+        rewrite: &Rewrite<'_>,
+    ) {
+        let wanted = rewrite.card.output_limit_field;
+        if named != wanted && self.has(Field::Limit(wanted)) {
+            self.copy(out, done, range.start);
+            out.extend_from_slice(b"null");
+            return;
+        }
+        if named != wanted
+            && let Some(name) = self.name_before(range.start)
+        {
+            self.copy(out, done, name.start);
+            push_string(out, wanted.name());
+            *done = name.end;
+        }
+        self.copy(out, done, range.start);
+        match rewrite.limit {
+            Some(limit) => push_number(out, limit),
+            None => out.extend_from_slice(self.value(range)),
+        }
+    }
+
+    /// Where the name of the field stands whose value begins at `value`, quotes included. Only for names without quotes
+    /// in them: escaped or not, those have exactly two.
+    fn name_before(&self, value: usize) -> Option<Range<usize>> {
+        let last = self.value(&(0..value)).iter().rposition(|b| *b == b'"')?;
+        let first = self.value(&(0..last)).iter().rposition(|b| *b == b'"')?;
+        Some(first..last + 1)
+    }
+}
+
+fn push_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(number.to_string().as_bytes());
+}
+
+/// Stream options (an object or null) with usage asked for.
+fn push_with_usage(out: &mut Vec<u8>, options: &[u8]) {
+    out.push(b'{');
+    let fields = std::str::from_utf8(options).ok().and_then(|text| members(text, "stream_options").ok());
+    for (name, value) in fields.into_iter().flat_map(|json::Members(fields)| fields) {
+        if name != "include_usage" {
+            push_string(out, &name);
+            out.push(b':');
+            out.extend_from_slice(value.get().as_bytes());
+            out.push(b',');
+        }
+    }
+    out.extend_from_slice(br#""include_usage":true}"#);
+}

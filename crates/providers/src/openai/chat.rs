@@ -1,0 +1,243 @@
+//! A caller's chat completion request: checked, bounded, and rewritten for the wire.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use insula_model::{Error, Result};
+use serde::Deserializer;
+use serde_json::value::RawValue;
+
+use super::{
+    InputBound,
+    body::{Body, Field, Rewrite},
+    content::{Findings, Path, read_functions, read_messages, read_tools},
+    fields::{flag, optional_text, positive, required_text},
+};
+use crate::{
+    ModelCard, OutputLimitField, Tokenizer,
+    json::{EachText, checked_text, is_given, members, range_in},
+};
+
+/// How many choices a request may ask for.
+const CHOICES_MAX: u64 = 128;
+/// Besides their text, messages cost these: the marks around each, and the opening of the answer. Source: OpenAI's
+/// cookbook, "How to count tokens with tiktoken" (3 a message, 3 once).
+const MESSAGE_TOKENS: u64 = 3;
+const REQUEST_TOKENS: u64 = 3;
+/// A text that stands apart costs up to one mark more (a name does).
+const TEXT_TOKENS: u64 = 1;
+/// The frame around all tools, and around each.
+const TOOLS_TOKENS: u64 = 16;
+const TOOL_TOKENS: u64 = 12;
+
+/// A checked chat completion request.
+#[derive(Debug, Clone)]
+pub struct ChatRequest {
+    /// The model's name as the caller wrote it.
+    pub model: String,
+    /// Whether the caller wants a stream.
+    pub stream: bool,
+    /// Whether the caller wants the usage in the stream.
+    pub include_usage: bool,
+    /// The caller's limit on output, in tokens per choice.
+    pub max_tokens: Option<u64>,
+    /// How many choices, 1 to 128.
+    pub n: u64,
+    /// The end user that the caller names.
+    pub user: Option<String>,
+    /// What bounds its input.
+    pub input: InputBound,
+    body: Body,
+}
+
+impl ChatRequest {
+    /// Checks a body. What is not mentioned here passes through untouched, `store` included: whoever sets it stores the
+    /// answer in the platform's account, where no tenant can read it back (ids of stored answers are refused).
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field.
+    pub fn parse(body: Bytes) -> Result<Self> {
+        let text = checked_text(&body)?;
+        let mut draft = Draft::default();
+        for (name, value) in members(text, "the body")?.0 {
+            draft.take(text, &name, value)?;
+        }
+        draft.finish(body)
+    }
+
+    /// The body as it came.
+    pub fn raw(&self) -> &Bytes {
+        self.body.raw()
+    }
+
+    /// The wire body: the provider's model name, the output limit in the field that the model heeds, usage asked for when
+    /// streaming; all else byte for byte. `output_tokens_max` is per choice; `None` leaves the caller's limit as it is.
+    pub fn upstream_body(&self, card: &ModelCard, output_tokens_max: Option<u64>) -> Bytes {
+        self.body.rewritten(&Rewrite { card, limit: output_tokens_max, ask_usage: self.stream })
+    }
+
+    /// At least as many input tokens as a provider with this tokenizer counts, images and the template of its card aside.
+    ///
+    /// Every text is counted on its own and schemas twice, for the reason that [`InputBound::tokens_max`] gives. Blocking:
+    /// call it off the async threads.
+    pub fn count_input_tokens(&self, tokenizer: Tokenizer) -> u64 {
+        let text = std::str::from_utf8(self.raw()).unwrap_or_default();
+        let mut tokens = REQUEST_TOKENS + MESSAGE_TOKENS * self.input.messages;
+        for (name, value) in members(text, "the body").map(|fields| fields.0).unwrap_or_default() {
+            match name.as_ref() {
+                "messages" => tokens += self.count_messages(value, tokenizer),
+                "tools" | "functions" | "response_format" if is_given(value) => {
+                    tokens += TOOLS_TOKENS + 2 * tokenizer.count(value.get());
+                }
+                // What any other field adds to the prompt (an effort, a verbosity) is no longer than the field itself.
+                "model" | "user" | "metadata" => {}
+                name => tokens += tokenizer.count(name) + tokenizer.count(value.get()),
+            }
+        }
+        tokens + TOOL_TOKENS * self.input.tools
+    }
+
+    /// Tokens of all texts in messages, without the images among them.
+    fn count_messages(&self, messages: &RawValue, tokenizer: Tokenizer) -> u64 {
+        let mut tokens = 0;
+        let mut texts = EachText::new(|text: &str| tokens += TEXT_TOKENS + tokenizer.count(text));
+        texts.skip = Some("image_url");
+        let walked = messages.deserialize_any(&mut texts);
+        let skipped = texts.skipped;
+        // What was passed over must be the very images that are paid for one by one; else the bytes are the bound.
+        if walked.is_ok() && skipped == self.input.images { tokens } else { messages.get().len() as u64 }
+    }
+}
+
+/// A request while its fields are read.
+#[derive(Default)]
+struct Draft {
+    model: Option<String>,
+    has_messages: bool,
+    stream: bool,
+    include_usage: bool,
+    limits: Vec<u64>,
+    n: Option<u64>,
+    user: Option<String>,
+    schema_bytes: u64,
+    found: Findings,
+    spots: Vec<(Field, std::ops::Range<usize>)>,
+}
+
+impl Draft {
+    fn take(&mut self, text: &str, name: &str, value: &RawValue) -> Result<()> {
+        let spot = |field| (field, range_in(text, value.get()));
+        match name {
+            "model" => {
+                self.model = Some(required_text(value, "model")?);
+                self.spots.push(spot(Field::Model));
+            }
+            "messages" => {
+                self.has_messages = true;
+                read_messages(value, &mut self.found)?;
+            }
+            "stream" => self.stream = flag(value, "stream")?,
+            "stream_options" => {
+                self.take_stream_options(value)?;
+                self.spots.push(spot(Field::StreamOptions));
+            }
+            "max_tokens" => self.take_limit(value, OutputLimitField::MaxTokens, spot)?,
+            "max_completion_tokens" => self.take_limit(value, OutputLimitField::MaxCompletionTokens, spot)?,
+            "n" => self.n = positive(value, "n", CHOICES_MAX)?,
+            "user" => self.user = optional_text(value, "user")?,
+            "tools" if is_given(value) => {
+                self.schema_bytes += value.get().len() as u64;
+                read_tools(value, &mut self.found)?;
+            }
+            "functions" if is_given(value) => {
+                self.schema_bytes += value.get().len() as u64;
+                read_functions(value, &mut self.found)?;
+            }
+            "response_format" => self.schema_bytes += value.get().len() as u64,
+            // The caller's own words: nothing in them is a provider's object.
+            "metadata" | "logit_bias" | "stop" => {}
+            name => {
+                note_unbounded(&mut self.found, name, value);
+                self.found
+                    .other::<serde_json::Error>(&Path::Field(name), name, value)
+                    .map_err(|error| super::content::not_as_expected(name, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_limit(
+        &mut self,
+        value: &RawValue,
+        field: OutputLimitField,
+        spot: impl FnOnce(Field) -> (Field, std::ops::Range<usize>),
+    ) -> Result<()> {
+        self.limits.extend(positive(value, field.name(), u64::from(u32::MAX))?);
+        self.spots.push(spot(Field::Limit(field)));
+        Ok(())
+    }
+
+    fn take_stream_options(&mut self, value: &RawValue) -> Result<()> {
+        if is_given(value) {
+            let fields = members(value.get(), "stream_options").map_err(|error| error.at("stream_options"))?;
+            for (name, value) in fields.0 {
+                if name == "include_usage" {
+                    self.include_usage = flag(value, "stream_options.include_usage")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, body: Bytes) -> Result<ChatRequest> {
+        let model = self.model.take().ok_or_else(|| Error::invalid("`model` is missing; name a model").at("model"))?;
+        if !self.has_messages {
+            return Err(Error::invalid("`messages` is missing; send at least one message").at("messages"));
+        }
+        self.found.check()?;
+        if let [one, other] = self.limits[..]
+            && one != other
+        {
+            let why = "`max_tokens` and `max_completion_tokens` are two names of one limit; send one of them";
+            return Err(Error::invalid(why).at("max_completion_tokens"));
+        }
+        let bytes = (body.len() as u64).saturating_sub(self.found.data_url_bytes) + self.schema_bytes;
+        let input = InputBound {
+            bytes,
+            messages: self.found.messages,
+            tools: self.found.tools,
+            images: self.found.images,
+            unbounded: self.found.unbounded.take(),
+        };
+        Ok(ChatRequest {
+            model,
+            stream: self.stream,
+            include_usage: self.include_usage,
+            max_tokens: self.limits.first().copied(),
+            n: self.n.unwrap_or(1),
+            user: self.user,
+            input,
+            body: Body::new(body, self.spots),
+        })
+    }
+}
+
+/// Fields that cost by other measures than the tokens of the prompt and the output limit.
+fn note_unbounded(found: &mut Findings, name: &str, value: &RawValue) {
+    let is_named = match name {
+        // `auto` is also what leaving it out means: the tier of the platform's own account.
+        "service_tier" => !matches!(value.get(), "null" | "\"auto\"" | "\"default\""),
+        "modalities" => {
+            is_given(value)
+                && !serde_json::from_str::<Vec<Cow<'_, str>>>(value.get())
+                    .is_ok_and(|kinds| kinds.iter().all(|kind| kind == "text"))
+        }
+        // Speech is billed per second, searches per call, rejected predictions as output; the rest hand the request to
+        // other models or let the caller rewrite the prompt's template.
+        "audio" | "web_search_options" | "prediction" | "best_of" | "models" | "plugins" | "chat_template" => is_given(value),
+        _ => false,
+    };
+    if is_named {
+        found.unbounded(|| format!("`{name}`"));
+    }
+}

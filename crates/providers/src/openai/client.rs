@@ -1,0 +1,215 @@
+//! The client of one provider: pooled connections, bounded waits, and failures that say whether anything was sent.
+
+use std::{fmt, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
+use insula_model::{AttemptId, Result};
+use tokio::time::timeout;
+
+use super::{
+    JsonAnswer,
+    connector::Connector,
+    error::{ERROR_BYTES_MAX, from_send, from_status, unreadable},
+    patience::Patience,
+    response::{read_answer, read_body},
+    scrub::Scrub,
+    settings::{self, Wire},
+    stream::{ChatStream, Reading},
+};
+use crate::{ProviderSettings, Timeouts};
+
+/// The longest head of an answer, in bytes. The most lines in it are hyper's 100.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Providers close idle connections after a minute or more. Ours go earlier, so that a request seldom meets a closing one.
+const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(30);
+/// How long the text of a refusal is waited for; without it the status speaks alone.
+const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+
+/// What a provider began to answer.
+#[derive(Debug)]
+pub enum Sent {
+    /// The whole answer.
+    Json(JsonAnswer),
+    /// A stream under way.
+    Stream(ChatStream),
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum SendFailure {
+    /// No byte of the request reached the provider.
+    NotSent(insula_model::Error),
+    /// The provider refused with an HTTP status; nothing is billed.
+    Rejected {
+        /// What to tell.
+        error: insula_model::Error,
+    },
+    /// The request may have arrived, and may be billed; nothing readable came back.
+    Broken {
+        /// What to tell.
+        error: insula_model::Error,
+    },
+}
+
+/// A client of one provider.
+///
+/// A request is retried only where that is safe: when the pooled connection that it was given turns out closed before any
+/// of it was written, it goes over another one.
+pub struct OpenAi {
+    name: String,
+    base_url: String,
+    region: Option<String>,
+    has_key: bool,
+    wire: Wire,
+    timeouts: Timeouts,
+    response_bytes_max: u64,
+    event_bytes_max: usize,
+    scrub: Arc<Scrub>,
+    client: Client<Connector, Full<Bytes>>,
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAi").field("name", &self.name).field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+impl OpenAi {
+    /// A client that has not connected yet. Needs no runtime.
+    pub(crate) fn new(settings: ProviderSettings) -> Result<Self> {
+        let wire = settings::wire(&settings)?;
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(CONNECTION_IDLE_MAX)
+            .pool_max_idle_per_host(settings.connections_idle_max)
+            .http1_max_buf_size(HEAD_BYTES_MAX)
+            .build(Connector::new(settings.timeouts.connect())?);
+        let host = wire.chat.host().unwrap_or_default().to_owned();
+        let key = settings.api_key.as_ref().map(|key| key.reveal().to_owned());
+        Ok(Self {
+            scrub: Arc::new(Scrub::new(key.into_iter().chain([host]))),
+            has_key: settings.api_key.is_some(),
+            name: settings.name,
+            base_url: settings.base_url,
+            region: settings.region,
+            wire,
+            timeouts: settings.timeouts,
+            response_bytes_max: settings.response_bytes_max,
+            event_bytes_max: settings.event_bytes_max,
+            client,
+        })
+    }
+
+    /// The provider's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its API starts.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Where it processes data.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// Whether a key for it is set.
+    pub fn has_key(&self) -> bool {
+        self.has_key
+    }
+
+    /// Sends the wire body of a chat completion. `stream` and `include_usage` are what the caller asked for; the body asks
+    /// for usage either way.
+    ///
+    /// # Errors
+    /// [`SendFailure`] says what may be billed.
+    pub async fn chat(&self, attempt: AttemptId, body: Bytes, stream: bool, include_usage: bool) -> Result<Sent, SendFailure> {
+        if !stream {
+            return self.answer(&self.wire.chat, attempt, body).await;
+        }
+        let mut patience = Patience::new(self.timeouts);
+        let response = self.send(&self.wire.chat, &self.wire.stream_headers, attempt, body, &mut patience).await?;
+        if is_json(response.headers()) {
+            // An error under a good status, or a server that does not stream.
+            let answer = self.read(response, &mut patience).await?;
+            let error = unreadable(format!("{} bytes of JSON where a stream was asked for", answer.body.len()));
+            return Err(SendFailure::Broken { error });
+        }
+        let reading = Reading::new(include_usage, self.scrub.clone());
+        Ok(Sent::Stream(ChatStream::new(response.into_body(), patience, self.event_bytes_max, reading)))
+    }
+
+    /// Sends the wire body of an embeddings request.
+    ///
+    /// # Errors
+    /// [`SendFailure`] says what may be billed.
+    pub async fn embeddings(&self, attempt: AttemptId, body: Bytes) -> Result<Sent, SendFailure> {
+        self.answer(&self.wire.embeddings, attempt, body).await
+    }
+
+    async fn answer(&self, uri: &Uri, attempt: AttemptId, body: Bytes) -> Result<Sent, SendFailure> {
+        let mut patience = Patience::new(self.timeouts);
+        let response = self.send(uri, &self.wire.json_headers, attempt, body, &mut patience).await?;
+        self.read(response, &mut patience).await.map(Sent::Json)
+    }
+
+    async fn read(&self, response: Response<Incoming>, patience: &mut Patience) -> Result<JsonAnswer, SendFailure> {
+        patience.begun();
+        let body = read_body(response.into_body(), self.response_bytes_max, patience).await;
+        body.and_then(|body| read_answer(body, &self.scrub)).map_err(|error| SendFailure::Broken { error })
+    }
+
+    /// Sends a request and waits for the head of a good answer.
+    async fn send(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+        attempt: AttemptId,
+        body: Bytes,
+        patience: &mut Patience,
+    ) -> Result<Response<Incoming>, SendFailure> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers.clone();
+        if let Some((name, value)) = self.attempt_header(attempt) {
+            request.headers_mut().insert(name, value);
+        }
+        let mut sending = pin!(self.client.request(request));
+        let response = poll_fn(|cx| match sending.as_mut().poll(cx) {
+            Poll::Ready(sent) => Poll::Ready(sent.map_err(from_send)),
+            Poll::Pending => patience.poll_over(cx).map(|error| Err(SendFailure::Broken { error })),
+        })
+        .await?;
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(response, patience).await) }
+    }
+
+    fn attempt_header(&self, attempt: AttemptId) -> Option<(HeaderName, HeaderValue)> {
+        let name = self.wire.attempt_header.clone()?;
+        Some((name, HeaderValue::try_from(attempt.to_string()).ok()?))
+    }
+
+    async fn refused(&self, response: Response<Incoming>, patience: &mut Patience) -> SendFailure {
+        let (head, body) = response.into_parts();
+        patience.begun();
+        let said = timeout(REFUSAL_WAIT, read_body(body, ERROR_BYTES_MAX, patience)).await;
+        let said = said.ok().and_then(Result::ok).unwrap_or_default();
+        let failure = from_status(head.status, &head.headers, &said, &self.scrub);
+        tracing::debug!(provider = self.name, status = head.status.as_u16(), "provider refused");
+        failure
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json"))
+}

@@ -1,0 +1,112 @@
+//! A provider's settings, checked once and turned into what goes on the wire.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use insula_model::{Error, Result};
+
+use crate::ProviderSettings;
+
+const USER_AGENT: &str = concat!("insula/", env!("CARGO_PKG_VERSION"));
+/// Headers that are not free for an attempt's id.
+const TAKEN: [HeaderName; 9] = [
+    header::AUTHORIZATION,
+    header::HOST,
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::ACCEPT,
+    header::USER_AGENT,
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::EXPECT,
+];
+
+/// Addresses and headers, ready to be cloned.
+pub(super) struct Wire {
+    pub chat: Uri,
+    pub embeddings: Uri,
+    pub json_headers: HeaderMap,
+    pub stream_headers: HeaderMap,
+    pub attempt_header: Option<HeaderName>,
+}
+
+/// Checks the settings; messages name the provider and the fix, never the key.
+pub(super) fn wire(settings: &ProviderSettings) -> Result<Wire> {
+    let name = &settings.name;
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(is_plain) {
+        return Err(Error::invalid(format!(
+            "a provider's name has 1 to 64 letters, digits, `-`, `_` or `.`; `{name}` does not"
+        )));
+    }
+    let wrong = |why: &str| Error::invalid(format!("the provider `{name}`: {why}"));
+    let bad_url = || wrong("write `base_url` as http(s)://host[:port]/path, such as https://api.openai.com/v1");
+    let base = settings.base_url.trim_end_matches('/');
+    let at = |path: &str| format!("{base}{path}").parse::<Uri>().map_err(|_| bad_url());
+    let chat = at("/chat/completions")?;
+    let authority = chat.authority().ok_or_else(bad_url)?;
+    let is_http = matches!(chat.scheme_str(), Some("http" | "https"));
+    if !is_http || authority.as_str().contains('@') || base.contains(['?', '#']) {
+        return Err(bad_url());
+    }
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::HOST, HeaderValue::from_str(authority.as_str()).map_err(|_| bad_url())?);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    if let Some(key) = &settings.api_key {
+        let bearer = format!("Bearer {}", key.reveal());
+        let mut bearer =
+            HeaderValue::try_from(bearer).map_err(|_| wrong("its key has characters that a header cannot carry"))?;
+        bearer.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, bearer);
+    }
+    let mut stream_headers = headers.clone();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    stream_headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+    let attempt_header = settings.attempt_header.as_deref().map(|header| match header.parse::<HeaderName>() {
+        Ok(header) if !TAKEN.contains(&header) => Ok(header),
+        _ => Err(wrong("`attempt_header` is not a free header name; try x-insula-attempt")),
+    });
+    Ok(Wire {
+        embeddings: at("/embeddings")?,
+        chat,
+        json_headers: headers,
+        stream_headers,
+        attempt_header: attempt_header.transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SecretText;
+
+    #[test]
+    fn addresses_are_checked() {
+        for good in ["https://api.openai.com/v1", "http://127.0.0.1:8000/v1/", "http://vllm", "https://[::1]:1/a/b"] {
+            assert!(wire(&ProviderSettings::new("p", good)).is_ok(), "{good}");
+        }
+        for bad in ["", "api.openai.com/v1", "ftp://x/v1", "https://", "https://a b/v1", "https://u:p@x/v1", "https://x/v1?k=1"]
+        {
+            let error = wire(&ProviderSettings::new("p", bad)).err().unwrap();
+            assert!(error.message().contains("`p`: write `base_url`"), "{bad}: {error}");
+        }
+        let trimmed = wire(&ProviderSettings::new("p", "https://x/v1//")).unwrap();
+        assert_eq!(trimmed.chat, "https://x/v1/chat/completions");
+    }
+
+    #[test]
+    fn keys_and_headers_are_checked() {
+        let mut settings = ProviderSettings::new("p", "https://x/v1");
+        settings.api_key = Some(SecretText::new("sk-1\r\nx: y"));
+        let error = wire(&settings).err().unwrap();
+        assert!(error.message().contains("key") && !error.message().contains("sk-1"));
+        settings.api_key = Some(SecretText::new("sk-1"));
+        for bad in ["authorization", "Host", "two words", ""] {
+            settings.attempt_header = Some(bad.to_owned());
+            assert!(wire(&settings).is_err(), "{bad}");
+        }
+        settings.attempt_header = Some("x-insula-attempt".to_owned());
+        let wire = wire(&settings).unwrap();
+        assert!(wire.json_headers[header::AUTHORIZATION].is_sensitive());
+        assert!(!format!("{settings:?}").contains("sk-1"));
+    }
+}

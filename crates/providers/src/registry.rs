@@ -1,0 +1,187 @@
+//! Which provider serves a model, and at what price.
+
+use std::{collections::HashMap, sync::Arc};
+
+use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
+
+use crate::{
+    ModelCard, OpenAi, PriceBook, PriceRow, ProviderSettings,
+    price_book::{Entry, unknown_price},
+};
+
+/// The configured providers with the models and prices that they serve.
+#[derive(Debug)]
+pub struct Providers {
+    configured: Vec<Arc<OpenAi>>,
+    /// Every model that a configured provider has in the book, in configuration order.
+    served: Vec<Served>,
+    /// From a name, an alias, or either behind `provider/`, to places in `served`, in configuration order.
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+#[derive(Debug)]
+struct Served {
+    provider: Arc<OpenAi>,
+    entry: Entry,
+}
+
+/// Where a request goes, and at what price.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Who serves it.
+    pub provider: Arc<OpenAi>,
+    /// The model.
+    pub card: Arc<ModelCard>,
+    /// The price in force.
+    pub price_row: Arc<PriceRow>,
+}
+
+/// A configured provider, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderInfo {
+    /// Its name.
+    pub name: String,
+    /// Where its API starts.
+    pub base_url: String,
+    /// Where it processes data.
+    pub region: Option<String>,
+    /// Whether a key for it is set.
+    pub has_key: bool,
+    /// How many models of the price book it serves.
+    pub models: usize,
+}
+
+impl Providers {
+    /// Builds a client for each provider and finds its models in the book.
+    ///
+    /// # Errors
+    /// `Invalid` for an address that cannot be used, a header that cannot be sent, or a name given twice.
+    pub fn new(settings: Vec<ProviderSettings>, book: PriceBook) -> Result<Self> {
+        let mut this = Self { configured: Vec::with_capacity(settings.len()), served: Vec::new(), by_name: HashMap::new() };
+        for settings in settings {
+            let provider = Arc::new(OpenAi::new(settings)?);
+            if this.configured.iter().any(|other| other.name() == provider.name()) {
+                return Err(Error::invalid(format!("two providers are called `{}`; rename one", provider.name())));
+            }
+            for entry in book.entries.iter().filter(|entry| entry.card.provider == provider.name()) {
+                this.add(&provider, entry.clone());
+            }
+            this.configured.push(provider);
+        }
+        Ok(this)
+    }
+
+    fn add(&mut self, provider: &Arc<OpenAi>, entry: Entry) {
+        let place = self.served.len();
+        let names: Vec<String> = std::iter::once(&entry.card.name).chain(&entry.card.aliases).cloned().collect();
+        for name in names {
+            self.by_name.entry(format!("{}/{name}", provider.name())).or_default().push(place);
+            self.by_name.entry(name).or_default().push(place);
+        }
+        self.served.push(Served { provider: provider.clone(), entry });
+    }
+
+    /// The first configured provider that serves `model` (a name, an alias, or either behind `provider/`), with the price
+    /// in force `at` this time.
+    ///
+    /// # Errors
+    /// `ModelNotFound` says how to list models, `UnknownPrice` how to add a price, `Invalid` what else the model can do.
+    pub fn route(&self, model: &str, operation: Operation, at: Timestamp) -> Result<Route> {
+        let Some(places) = self.by_name.get(model) else { return Err(self.not_found(model, at)) };
+        let can = |place: &&usize| self.served[**place].entry.card.operations.contains(&operation);
+        let Some(served) = places.iter().find(can).map(|place| &self.served[*place]) else {
+            let what = format!("the model `{model}` does not do {}; GET /v1/models lists the models", operation.name());
+            return Err(Error::invalid(what).at("model"));
+        };
+        let card = &served.entry.card;
+        match served.entry.price(at) {
+            Some(row) => Ok(Route { provider: served.provider.clone(), card: card.clone(), price_row: row.clone() }),
+            None => Err(unknown_price(&card.provider, &card.name, at)),
+        }
+    }
+
+    /// A model that no book has: of a provider that was spelled out, it lacks a price; else it does not exist.
+    fn not_found(&self, model: &str, at: Timestamp) -> Error {
+        if let Some((provider, name)) = model.split_once('/')
+            && self.configured.iter().any(|configured| configured.name() == provider)
+        {
+            return unknown_price(provider, name, at);
+        }
+        let what = format!(
+            "the model `{model}` does not exist here; GET /v1/models lists the models \
+             (an operator adds one with a [[models]] entry in the price file)"
+        );
+        Error::new(ErrorKind::ModelNotFound, what).at("model")
+    }
+
+    /// The models of the configured providers that have a price `at` this time, in configuration order.
+    pub fn models(&self, at: Timestamp) -> Vec<Arc<ModelCard>> {
+        self.prices(at).into_iter().map(|(card, _)| card).collect()
+    }
+
+    /// The same models, each with its price in force.
+    pub fn prices(&self, at: Timestamp) -> Vec<(Arc<ModelCard>, Arc<PriceRow>)> {
+        self.served.iter().filter_map(|served| Some((served.entry.card.clone(), served.entry.price(at)?.clone()))).collect()
+    }
+
+    /// The configured providers, in configuration order.
+    pub fn list(&self) -> Vec<ProviderInfo> {
+        let info = |provider: &Arc<OpenAi>| ProviderInfo {
+            name: provider.name().to_owned(),
+            base_url: provider.base_url().to_owned(),
+            region: provider.region().map(str::to_owned),
+            has_key: provider.has_key(),
+            models: self.served.iter().filter(|served| served.provider.name() == provider.name()).count(),
+        };
+        self.configured.iter().map(info).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SIMULATOR_PRICES;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn providers(names: &[&str]) -> Providers {
+        let extra = SIMULATOR_PRICES.replace("\"simulator\"", "\"second\"").replace("1.00", "7.00");
+        let book =
+            PriceBook::parse(SIMULATOR_PRICES, "simulator").unwrap().extended_by(PriceBook::parse(&extra, "second").unwrap());
+        Providers::new(names.iter().map(|name| ProviderSettings::new(*name, "http://127.0.0.1:1/v1")).collect(), book).unwrap()
+    }
+
+    #[test]
+    fn the_first_configured_provider_wins() {
+        let now = at("2026-01-01T00:00:00Z");
+        let both = providers(&["second", "simulator"]);
+        let id = |model| both.route(model, Operation::Chat, now).unwrap().price_row.id.clone();
+        assert_eq!(id("sim-small"), "second/sim-small@2020-01-01");
+        assert_eq!(id("simulator/sim-small"), "simulator/sim-small@2020-01-01");
+        assert_eq!(both.models(now).len(), 6);
+        assert_eq!(providers(&["simulator"]).list()[0].models, 3);
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        let now = at("2026-01-01T00:00:00Z");
+        let providers = providers(&["simulator"]);
+        let fails = |model, operation, now| providers.route(model, operation, now).unwrap_err();
+        let unknown = fails("gpt-99", Operation::Chat, now);
+        assert_eq!(unknown.kind(), &ErrorKind::ModelNotFound);
+        assert!(unknown.message().contains("GET /v1/models"));
+        assert_eq!(fails("simulator/gpt-99", Operation::Chat, now).kind(), &ErrorKind::UnknownPrice);
+        assert_eq!(fails("second/sim-small", Operation::Chat, now).kind(), &ErrorKind::ModelNotFound);
+        assert_eq!(fails("sim-small", Operation::Chat, at("2019-12-31T23:59:59Z")).kind(), &ErrorKind::UnknownPrice);
+        assert_eq!(fails("sim-small", Operation::Embeddings, now).kind(), &ErrorKind::Invalid);
+        assert!(providers.models(at("2019-01-01T00:00:00Z")).is_empty());
+    }
+
+    #[test]
+    fn names_are_given_once() {
+        let twice = vec![ProviderSettings::new("a", "http://127.0.0.1/v1"), ProviderSettings::new("a", "http://127.0.0.1/v1")];
+        assert!(Providers::new(twice, PriceBook::default()).unwrap_err().message().contains("two providers are called `a`"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What an operator says about a provider.
+
+use std::{fmt, time::Duration};
+
+use zeroize::Zeroizing;
+
+/// A text that must not be shown: it prints as `[secret]` and is wiped from memory when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// Keeps `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// One provider: any server that speaks OpenAI's wire format.
+#[derive(Debug, Clone)]
+pub struct ProviderSettings {
+    /// Its name, also in the price book.
+    pub name: String,
+    /// Where its API starts, version included: `https://api.openai.com/v1`. Plain `http://` is for servers of your own.
+    pub base_url: String,
+    /// The platform's key there.
+    pub api_key: Option<SecretText>,
+    /// Where it processes data.
+    pub region: Option<String>,
+    /// The header in which it wants to be told the attempt's id, such as `x-insula-attempt`.
+    pub attempt_header: Option<String>,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// The longest answer that is read, in bytes.
+    pub response_bytes_max: u64,
+    /// The longest single event of a stream, in bytes.
+    pub event_bytes_max: usize,
+    /// How many idle connections are kept.
+    pub connections_idle_max: usize,
+}
+
+impl ProviderSettings {
+    /// A provider with every bound at its default and no key.
+    pub fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            base_url: base_url.into(),
+            api_key: None,
+            region: None,
+            attempt_header: None,
+            timeouts: Timeouts::default(),
+            response_bytes_max: 32 << 20,
+            event_bytes_max: 1 << 20,
+            connections_idle_max: 256,
+        }
+    }
+}
+
+/// How long a provider may take, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands, TLS included.
+    pub connect_ms_max: u64,
+    /// From sending until the head of a plain answer, or the first content event of a stream.
+    pub first_byte_ms_max: u64,
+    /// Between two reads of an answer that has begun.
+    pub idle_ms_max: u64,
+    /// From sending to the end of the answer.
+    pub total_ms_max: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect_ms_max: 5_000, first_byte_ms_max: 120_000, idle_ms_max: 60_000, total_ms_max: 600_000 }
+    }
+}
+
+impl Timeouts {
+    pub(crate) fn connect(&self) -> Duration {
+        Duration::from_millis(self.connect_ms_max)
+    }
+
+    pub(crate) fn first_byte(&self) -> Duration {
+        Duration::from_millis(self.first_byte_ms_max)
+    }
+
+    pub(crate) fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle_ms_max)
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_millis(self.total_ms_max)
+    }
+}

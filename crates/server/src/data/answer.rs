@@ -1,0 +1,85 @@
+//! From the engine's answer to a response.
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use insula_engine::{Answer, RateView};
+use insula_model::{Error, RequestId};
+use insula_engine::RateKind;
+use serde::Serialize;
+
+use super::{arrival::JSON, events::EventBody};
+use crate::errors;
+
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+
+/// The response for an answer.
+pub(super) fn response(answer: Answer, request: RequestId) -> Response {
+    match answer {
+        Answer::Json { body, rates } => whole(body, JSON, &rates, request),
+        Answer::Stream { stream, rates } => {
+            let mut response = Response::new(Body::new(EventBody::new(stream, request)));
+            put_headers(response.headers_mut(), EVENT_STREAM, &rates, request);
+            // Proxies that buffer would hold the events back.
+            response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            response
+        }
+        Answer::Replay(transcript) => {
+            let media = if transcript.is_stream { EVENT_STREAM } else { JSON };
+            let mut response = whole(transcript.body.clone(), media, &[], request);
+            response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+            response
+        }
+    }
+}
+
+/// A response of our own making.
+pub(super) fn json<T: Serialize>(value: &T, request: RequestId) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => whole(body.into(), JSON, &[], request),
+        Err(error) => errors::openai(&Error::internal(error), request),
+    }
+}
+
+fn whole(body: Bytes, media: HeaderValue, rates: &[RateView], request: RequestId) -> Response {
+    let mut response = Response::new(Body::from(body));
+    put_headers(response.headers_mut(), media, rates, request);
+    response
+}
+
+fn put_headers(headers: &mut HeaderMap, media: HeaderValue, rates: &[RateView], request: RequestId) {
+    headers.insert(header::CONTENT_TYPE, media);
+    headers.insert(errors::REQUEST_ID, errors::request_id_value(request));
+    for kind in [RateKind::Requests, RateKind::Tokens] {
+        // Tightest first, so the first of a kind is the one to show.
+        if let Some(view) = rates.iter().find(|view| view.kind == kind) {
+            put_rate(headers, view);
+        }
+    }
+    if let Some(view) = rates.first() {
+        put(headers, "ratelimit-policy", format!("\"{}\";q={};w=60", unit(view.kind), view.limit));
+        put(headers, "ratelimit", format!("\"{}\";r={};t={}", unit(view.kind), view.remaining, view.reset.as_secs()));
+    }
+}
+
+/// The headers that OpenAI's SDKs know, with durations as they write them (`1.5s`).
+fn put_rate(headers: &mut HeaderMap, view: &RateView) {
+    let unit = unit(view.kind);
+    put(headers, &format!("x-ratelimit-limit-{unit}"), view.limit.to_string());
+    put(headers, &format!("x-ratelimit-remaining-{unit}"), view.remaining.to_string());
+    put(headers, &format!("x-ratelimit-reset-{unit}"), format!("{:.3}s", view.reset.as_secs_f64()));
+}
+
+fn unit(kind: RateKind) -> &'static str {
+    match kind {
+        RateKind::Requests => "requests",
+        RateKind::Tokens => "tokens",
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: &str, value: String) {
+    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        headers.insert(name, value);
+    }
+}

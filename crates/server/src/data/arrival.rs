@@ -1,0 +1,91 @@
+//! From a request on the wire to an authenticated call with its body.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Request, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use insula_engine::{Call, directory::Credential};
+use insula_model::{Error, ErrorKind, RequestId, Result};
+
+use crate::{App, auth, errors};
+
+/// The longest `Idempotency-Key`.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// A request whose credential was verified before a byte of its body was read.
+pub(super) struct Arrival {
+    pub call: Call,
+    body: Body,
+}
+
+/// A request that was turned away, with the id that its caller is told.
+pub(super) struct TurnedAway {
+    pub error: Error,
+    pub request: RequestId,
+}
+
+impl Arrival {
+    /// Verifies the credential.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unauthenticated`] and its kin; an operator's credential opens no tenant's data plane.
+    pub fn new(app: &App, request: Request<Body>) -> Result<Self, Box<TurnedAway>> {
+        let engine = &app.engine;
+        let (started_at, started) = (engine.clock.now(), engine.clock.elapsed());
+        let (parts, body) = request.into_parts();
+        let turned_away = |error| Box::new(TurnedAway { error, request: engine.request_id([0; 4]) });
+        let credential = match auth::credential(&app.engine, &parts.headers).map_err(turned_away)? {
+            Credential::Tenant(credential) => credential,
+            Credential::Operator(_) => {
+                let message = "an operator key opens no tenant's data plane; use a tenant key, or mint a tenant token";
+                return Err(turned_away(Error::new(ErrorKind::Forbidden, message)));
+            }
+        };
+        let id = engine.request_id(credential.tenant.request_tag);
+        let idempotency_key =
+            idempotency_key(&parts.headers).map_err(|error| Box::new(TurnedAway { error, request: id }))?;
+        let call = Call { credential, request: id, started_at, started, idempotency_key, status_of: errors::status };
+        Ok(Self { call, body })
+    }
+
+    /// Reads the body up to its bound.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] above `body_bytes_max`; [`ErrorKind::Invalid`] when it breaks off.
+    pub async fn read(self, body_bytes_max: usize) -> (Call, Result<Bytes>) {
+        let too_large = || {
+            let message = format!("the body is larger than {body_bytes_max} bytes");
+            Error::new(ErrorKind::TooLarge, message)
+        };
+        let announced = http_body::Body::size_hint(&self.body).lower();
+        if announced > body_bytes_max as u64 {
+            return (self.call, Err(too_large()));
+        }
+        let read = Limited::new(self.body, body_bytes_max).collect().await;
+        let body = match read {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(_) => Err(Error::invalid("the body broke off before its end")),
+        };
+        (self.call, body)
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return match headers.contains_key("idempotency-key") {
+            true => Err(Error::invalid("send one Idempotency-Key").at("Idempotency-Key")),
+            false => Ok(None),
+        };
+    };
+    let wrong = || Error::invalid("an Idempotency-Key has 1 to 255 visible ASCII characters").at("Idempotency-Key");
+    let text = value.to_str().map_err(|_| wrong())?;
+    if text.is_empty() || text.len() > IDEMPOTENCY_KEY_BYTES_MAX {
+        return Err(wrong());
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// The media type of JSON.
+pub(super) const JSON: header::HeaderValue = header::HeaderValue::from_static("application/json");

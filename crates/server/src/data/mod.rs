@@ -1,0 +1,12 @@
+//! The data plane: `/v1`, in OpenAI's dialect.
+//!
+//! - [`arrival`]: from bytes on the wire to an authenticated call;
+//! - [`chat`], [`embeddings`], [`models`]: an operation each;
+//! - [`answer`] and [`events`]: from the engine's answer back to bytes.
+
+mod answer;
+mod arrival;
+pub mod chat;
+pub mod embeddings;
+mod events;
+pub mod models;

@@ -1,0 +1,94 @@
+//! `GET /v1/models` and `GET /v1/models/{model}`.
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    response::Response,
+};
+use http::Request;
+use insula_model::{Error, ErrorKind, Timestamp};
+use insula_engine::ModelCard;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{answer, arrival::Arrival};
+use crate::{App, errors};
+
+/// A model in OpenAI's form.
+#[derive(Serialize, ToSchema)]
+pub struct Model {
+    /// What to write in `model`.
+    id: String,
+    /// Always `model`.
+    object: &'static str,
+    /// Since when its price is effective, seconds since 1970.
+    created: i64,
+    /// The provider's configured name.
+    owned_by: String,
+}
+
+/// Models in OpenAI's form.
+#[derive(Serialize, ToSchema)]
+pub struct ModelList {
+    /// Always `list`.
+    object: &'static str,
+    /// The models.
+    data: Vec<Model>,
+}
+
+fn model(card: &ModelCard, since: Timestamp) -> Model {
+    Model { id: card.name.clone(), object: "model", created: since.seconds(), owned_by: card.provider.clone() }
+}
+
+/// Lists the models that have a provider and a price.
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    operation_id = "list_models",
+    tag = "data plane",
+    responses(
+        (status = 200, description = "The models", body = ModelList),
+        (status = 401, description = "No valid credential"),
+        (status = 403, description = "The tenant is suspended, or the credential is an operator's"),
+    ),
+    security(("tenantKey" = []))
+)]
+pub async fn list_models(State(app): State<App>, request: Request<Body>) -> Response {
+    let call = match Arrival::new(&app, request) {
+        Ok(arrival) => arrival.call,
+        Err(away) => return errors::openai(&away.error, away.request),
+    };
+    let now = call.started_at;
+    let data = app.engine.providers.prices(now).iter().map(|(card, price)| model(card, price.effective_from)).collect();
+    answer::json(&ModelList { object: "list", data }, call.request)
+}
+
+/// One model.
+#[utoipa::path(
+    get,
+    path = "/v1/models/{model}",
+    operation_id = "retrieve_model",
+    tag = "data plane",
+    params(("model" = String, Path, description = "The model's name")),
+    responses(
+        (status = 200, description = "The model", body = Model),
+        (status = 401, description = "No valid credential"),
+        (status = 403, description = "The tenant is suspended, or the credential is an operator's"),
+        (status = 404, description = "No such model"),
+    ),
+    security(("tenantKey" = []))
+)]
+pub async fn retrieve_model(State(app): State<App>, Path(name): Path<String>, request: Request<Body>) -> Response {
+    let call = match Arrival::new(&app, request) {
+        Ok(arrival) => arrival.call,
+        Err(away) => return errors::openai(&away.error, away.request),
+    };
+    let models = app.engine.providers.prices(call.started_at);
+    match models.iter().find(|(card, _)| card.name == name) {
+        Some((card, price)) => answer::json(&model(card, price.effective_from), call.request),
+        None => {
+            let error = Error::new(ErrorKind::ModelNotFound, "no such model; GET /v1/models lists them").at("model");
+            errors::openai(&error, call.request)
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! From a credential and a path to what the caller may work with.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::request::Parts;
+use insula_engine::directory::{Credential, Directory, ManagedKey, ManagedTenant, OperatedTenant, Operator, RequestReader};
+use insula_model::{Error, Result};
+
+use crate::{App, auth, errors::Failure};
+
+/// What the caller may work with. Whoever holds one has nothing left to check.
+///
+/// Rejections come in one order: no valid credential 401, not this caller's or not there 404, not enough 403.
+pub(crate) struct Authorised<T>(pub(crate) T);
+
+/// What can be asked for.
+pub(crate) trait Authorise: Sized {
+    /// Decides by the credential and the path alone.
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self>;
+}
+
+impl<T: Authorise> FromRequestParts<App> for Authorised<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let credential = auth::credential(&app.engine, &parts.headers)?;
+        let path = PathTexts::from_request_parts(parts, app).await?;
+        Ok(Self(T::authorise(&app.engine.directory, &credential, &path)?))
+    }
+}
+
+/// The variable parts of a path, decoded.
+pub(crate) struct PathTexts(Vec<(String, String)>);
+
+impl FromRequestParts<App> for PathTexts {
+    type Rejection = Failure;
+
+    /// A part that does not decode names nothing: not found, like any other name that nothing has.
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let found = RawPathParams::from_request_parts(parts, app).await.map_err(|_| Error::not_found())?;
+        Ok(Self(found.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()))
+    }
+}
+
+impl PathTexts {
+    /// The part that the route calls `name`.
+    pub(crate) fn get(&self, name: &str) -> Result<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, text)| text.as_str()).ok_or_else(|| Error::internal(format!("the route has no part `{name}`")))
+    }
+}
+
+impl Authorise for Operator {
+    fn authorise(_: &Directory, credential: &Credential, _: &PathTexts) -> Result<Self> {
+        credential.operator()
+    }
+}
+
+impl Authorise for ManagedTenant {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        directory.managed(credential, path.get("tenant")?)
+    }
+}
+
+impl Authorise for OperatedTenant {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        directory.operated(credential, path.get("tenant")?)
+    }
+}
+
+impl Authorise for ManagedKey {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        let tenant = directory.managed(credential, path.get("tenant")?)?;
+        directory.managed_key(tenant, path.get("key")?)
+    }
+}
+
+impl Authorise for RequestReader {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        directory.reader(credential, path.get("request")?)
+    }
+}

@@ -1,0 +1,65 @@
+//! Every route, and the document that describes them: one list for both.
+
+use axum::{Router, middleware, routing::get};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{App, data, finish, openapi, routes as api};
+
+/// The whole HTTP surface of a node.
+pub fn router(app: App) -> Router {
+    let (management, _) = management().split_for_parts();
+    let (data, _) = data_plane().split_for_parts();
+    let (health, _) = health().split_for_parts();
+    let management = management.layer(middleware::from_fn(finish::to_the_end));
+    Router::new()
+        .merge(data)
+        .merge(management)
+        .merge(health)
+        .route("/openapi.json", get(openapi::serve))
+        .fallback(finish::not_found)
+        .method_not_allowed_fallback(finish::method_not_allowed)
+        .layer(middleware::from_fn_with_state(app.clone(), finish::finish))
+        .with_state(app)
+}
+
+/// `/v1`: the data plane, in OpenAI's dialect.
+pub(crate) fn data_plane() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(data::chat::chat_completions))
+        .routes(routes!(data::embeddings::embeddings))
+        .routes(routes!(data::models::list_models))
+        .routes(routes!(data::models::retrieve_model))
+}
+
+/// `/api/v1`: management.
+pub(crate) fn management() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(api::tenants::list, api::tenants::create))
+        .routes(routes!(api::tenants::read, api::tenants::change, api::tenants::erase))
+        .routes(routes!(api::tenants::suspend))
+        .routes(routes!(api::tenants::resume))
+        .routes(routes!(api::keys::list, api::keys::create))
+        .routes(routes!(api::keys::read, api::keys::revoke))
+        .routes(routes!(api::keys::rotate))
+        .routes(routes!(api::tokens::issue))
+        .routes(routes!(api::budgets::of_tenant, api::budgets::replace_of_tenant))
+        .routes(routes!(api::budgets::of_key, api::budgets::replace_of_key))
+        .routes(routes!(api::budgets::of_platform, api::budgets::replace_of_platform))
+        .routes(routes!(api::limits::of_tenant, api::limits::replace_of_tenant))
+        .routes(routes!(api::limits::of_key, api::limits::replace_of_key))
+        .routes(routes!(api::usage::of_tenant))
+        .routes(routes!(api::usage::of_all))
+        .routes(routes!(api::requests::list))
+        .routes(routes!(api::requests::read))
+        .routes(routes!(api::catalogue::providers))
+        .routes(routes!(api::catalogue::models))
+        .routes(routes!(api::catalogue::prices))
+        .routes(routes!(api::ledger::verify))
+        .routes(routes!(api::operator_keys::list, api::operator_keys::create))
+        .routes(routes!(api::operator_keys::revoke))
+}
+
+/// What a supervisor asks.
+pub(crate) fn health() -> OpenApiRouter<App> {
+    OpenApiRouter::default().routes(routes!(api::health::live)).routes(routes!(api::health::ready))
+}

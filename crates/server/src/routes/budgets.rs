@@ -1,0 +1,215 @@
+//! `.../budgets` of the platform, a tenant and a key.
+
+use axum::{Json, extract::State};
+use insula_engine::{
+    accounts::{Amounts, BudgetView},
+    directory::{ManagedKey, ManagedTenant, OperatedTenant, Operator},
+    manage::budgets::{self, NewBudget},
+};
+use insula_model::{BudgetLevel, BudgetMode, Cap, Error, Result, Subject, Window};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    App,
+    errors::{Failure, InputErrors, OperatorErrors, TenantErrors},
+    extract::{Authorised, StrictJson},
+    wire::{Listed, Moment, Usd},
+};
+
+/// A budget with the state of its running window.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Budget {
+    /// Its id; it stays while window and unit do.
+    id: String,
+    /// At which level it caps.
+    level: BudgetLevel,
+    /// Whose spending it caps: the id of a tenant or key, or `platform`.
+    subject: String,
+    /// How often it starts afresh: calendar windows in UTC.
+    window: Window,
+    /// Whether it refuses or only counts.
+    mode: BudgetMode,
+    /// Shares of the limit at which somebody wants to know.
+    alert_at: Vec<f64>,
+    /// The cap and its state, in the budget's own unit.
+    #[serde(flatten)]
+    standing: Standing,
+    /// When the window ends.
+    resets_at: Moment,
+}
+
+/// A cap with what is used and held.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Standing {
+    /// In money.
+    Usd {
+        /// How much is allowed.
+        limit_usd: Usd,
+        /// How much is settled in the running window.
+        used_usd: Usd,
+        /// How much is held by requests under way.
+        reserved_usd: Usd,
+    },
+    /// In tokens of all classes.
+    Tokens {
+        /// How many are allowed.
+        limit_tokens: u64,
+        /// How many are settled in the running window.
+        used_tokens: u64,
+        /// How many are held by requests under way.
+        reserved_tokens: u64,
+    },
+}
+
+impl From<BudgetView> for Budget {
+    fn from(view: BudgetView) -> Self {
+        let BudgetView { budget, used, reserved, resets_at } = view;
+        Self {
+            id: budget.id.to_string(),
+            level: budget.subject.level(),
+            subject: match budget.subject {
+                Subject::Platform => "platform".to_owned(),
+                Subject::Tenant(tenant) => tenant.to_string(),
+                Subject::Key(_, key) => key.to_string(),
+            },
+            window: budget.window,
+            mode: budget.mode,
+            alert_at: budget.alert_at,
+            standing: Standing::of(budget.cap, used, reserved),
+            resets_at: Moment(resets_at),
+        }
+    }
+}
+
+impl Standing {
+    fn of(cap: Cap, used: Amounts, reserved: Amounts) -> Self {
+        match cap {
+            Cap::Usd(limit) => {
+                Self::Usd { limit_usd: Usd(limit), used_usd: Usd(used.money), reserved_usd: Usd(reserved.money) }
+            }
+            Cap::Tokens(limit_tokens) => {
+                Self::Tokens { limit_tokens, used_tokens: used.tokens, reserved_tokens: reserved.tokens }
+            }
+        }
+    }
+}
+
+/// A budget as it is asked for: exactly one of `limit_usd` and `limit_tokens`; one budget per window and unit.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BudgetOrder {
+    /// How often it starts afresh.
+    window: Window,
+    /// How much money is allowed; nothing is served under a hard `0`.
+    limit_usd: Option<Usd>,
+    /// How many tokens are allowed.
+    limit_tokens: Option<u64>,
+    /// Whether it refuses or only counts.
+    #[serde(default)]
+    mode: BudgetMode,
+    /// Shares of the limit, above 0 and at most 1.
+    #[serde(default)]
+    alert_at: Vec<f64>,
+}
+
+fn read(orders: Vec<BudgetOrder>) -> Result<Vec<NewBudget>> {
+    let read = |(i, order): (usize, BudgetOrder)| {
+        let cap = match (order.limit_usd, order.limit_tokens) {
+            (Some(Usd(money)), None) => Cap::Usd(money),
+            (None, Some(tokens)) => Cap::Tokens(tokens),
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid("give either `limit_usd` or `limit_tokens`, not both").at(format!("[{i}].limit_tokens")));
+            }
+            (None, None) => return Err(Error::invalid("give either `limit_usd` or `limit_tokens`").at(format!("[{i}].limit_usd"))),
+        };
+        Ok(NewBudget { window: order.window, cap, mode: order.mode, alert_at: order.alert_at })
+    };
+    orders.into_iter().enumerate().map(read).collect()
+}
+
+type Answer = Result<Json<Listed<Budget>>, Failure>;
+
+fn answer(views: Vec<BudgetView>) -> Answer {
+    Ok(Json(Listed::whole(views.into_iter().map(Budget::from))))
+}
+
+/// Shows a tenant's budgets with what is used.
+#[utoipa::path(
+    get, path = "/api/v1/tenants/{tenant}/budgets", operation_id = "tenant_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
+    params(("tenant" = String, Path, description = "Slug or id")),
+    responses((status = 200, description = "The budgets", body = Listed<Budget>), TenantErrors),
+)]
+pub(crate) async fn of_tenant(State(app): State<App>, Authorised(tenant): Authorised<ManagedTenant>) -> Answer {
+    answer(budgets::of_tenant(&app.engine, &tenant).await?)
+}
+
+/// Replaces a tenant's budgets; what is already spent in the running windows counts at once.
+#[utoipa::path(
+    put, path = "/api/v1/tenants/{tenant}/budgets", operation_id = "replace_tenant_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    params(("tenant" = String, Path, description = "Slug or id")),
+    request_body = Vec<BudgetOrder>,
+    responses((status = 200, description = "The budgets as they are now", body = Listed<Budget>), TenantErrors, InputErrors),
+)]
+pub(crate) async fn replace_of_tenant(
+    State(app): State<App>,
+    Authorised(tenant): Authorised<OperatedTenant>,
+    StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
+) -> Answer {
+    answer(budgets::replace_of_tenant(&app.engine, &tenant, read(orders)?).await?)
+}
+
+/// Shows a key's budgets with what is used.
+#[utoipa::path(
+    get, path = "/api/v1/tenants/{tenant}/keys/{key}/budgets", operation_id = "key_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
+    params(("tenant" = String, Path, description = "Slug or id"), ("key" = String, Path, description = "The key's id")),
+    responses((status = 200, description = "The budgets", body = Listed<Budget>), TenantErrors),
+)]
+pub(crate) async fn of_key(State(app): State<App>, Authorised(key): Authorised<ManagedKey>) -> Answer {
+    answer(budgets::of_key(&app.engine, &key).await?)
+}
+
+/// Replaces a key's budgets. They hold beside its tenant's.
+#[utoipa::path(
+    put, path = "/api/v1/tenants/{tenant}/keys/{key}/budgets", operation_id = "replace_key_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
+    params(("tenant" = String, Path, description = "Slug or id"), ("key" = String, Path, description = "The key's id")),
+    request_body = Vec<BudgetOrder>,
+    responses((status = 200, description = "The budgets as they are now", body = Listed<Budget>), TenantErrors, InputErrors),
+)]
+pub(crate) async fn replace_of_key(
+    State(app): State<App>,
+    Authorised(key): Authorised<ManagedKey>,
+    StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
+) -> Answer {
+    answer(budgets::replace_of_key(&app.engine, &key, read(orders)?).await?)
+}
+
+/// Shows the platform's budgets with what all tenants together used.
+#[utoipa::path(
+    get, path = "/api/v1/platform/budgets", operation_id = "platform_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    responses((status = 200, description = "The budgets", body = Listed<Budget>), OperatorErrors),
+)]
+pub(crate) async fn of_platform(State(app): State<App>, Authorised(by): Authorised<Operator>) -> Answer {
+    answer(budgets::of_platform(&app.engine, &by).await?)
+}
+
+/// Replaces the platform's budgets. They hold beside all others.
+#[utoipa::path(
+    put, path = "/api/v1/platform/budgets", operation_id = "replace_platform_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    request_body = Vec<BudgetOrder>,
+    responses((status = 200, description = "The budgets as they are now", body = Listed<Budget>), OperatorErrors, InputErrors),
+)]
+pub(crate) async fn replace_of_platform(
+    State(app): State<App>,
+    Authorised(by): Authorised<Operator>,
+    StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
+) -> Answer {
+    answer(budgets::replace_of_platform(&app.engine, &by, read(orders)?).await?)
+}

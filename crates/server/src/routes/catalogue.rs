@@ -1,0 +1,148 @@
+//! `/api/v1/providers`, `/api/v1/models` and `/api/v1/prices`.
+
+use axum::{Json, extract::State};
+use insula_engine::{
+    directory::Operator,
+    manage::catalogue::{self, ModelCard, PriceRow, ProviderInfo},
+};
+use insula_model::Money;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    App,
+    errors::OperatorErrors,
+    extract::Authorised,
+    wire::{Listed, Moment, Usd},
+};
+
+/// A configured provider.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Provider {
+    /// Its name.
+    name: String,
+    /// Where its API starts.
+    base_url: String,
+    /// Where it processes data.
+    region: Option<String>,
+    /// Whether a key for it is set.
+    has_key: bool,
+    /// How many models of the price book it serves.
+    models: usize,
+}
+
+impl From<ProviderInfo> for Provider {
+    fn from(info: ProviderInfo) -> Self {
+        let ProviderInfo { name, base_url, region, has_key, models } = info;
+        Self { name, base_url, region, has_key, models }
+    }
+}
+
+/// A model that can be called.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CatalogueModel {
+    /// What callers write in `model`.
+    name: String,
+    /// Other names for it.
+    aliases: Vec<String>,
+    /// Who serves it.
+    provider: String,
+    /// The provider's own name for it.
+    upstream_model: String,
+    /// `chat` or `embeddings`.
+    operations: Vec<&'static str>,
+    /// Input and output together, tokens.
+    context_tokens_max: Option<u64>,
+    /// The longest output, tokens.
+    output_tokens_max: u64,
+    /// The most that one image can cost, tokens; unknown where null.
+    image_tokens_max: Option<u64>,
+}
+
+impl From<&ModelCard> for CatalogueModel {
+    fn from(card: &ModelCard) -> Self {
+        Self {
+            name: card.name.to_string(),
+            aliases: card.aliases.iter().map(ToString::to_string).collect(),
+            provider: card.provider.to_string(),
+            upstream_model: card.upstream_model.to_string(),
+            operations: card.operations.iter().map(|operation| operation.name()).collect(),
+            context_tokens_max: card.context_tokens_max,
+            output_tokens_max: card.output_tokens_max,
+            image_tokens_max: card.image_tokens_max,
+        }
+    }
+}
+
+/// A price in force, in USD per million tokens.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Price {
+    /// The row of the price book: `provider/model@date`.
+    id: String,
+    /// The model.
+    model: String,
+    /// Who serves it.
+    provider: String,
+    /// Since when it holds.
+    effective_from: Moment,
+    /// Input that is read afresh.
+    input_usd: Usd,
+    /// Input from the provider's cache.
+    cache_read_usd: Usd,
+    /// Input written to the provider's cache.
+    cache_write_usd: Usd,
+    /// Output, reasoning included.
+    output_usd: Usd,
+    /// The vendor's public page.
+    source: String,
+    /// When somebody last looked there.
+    checked: String,
+}
+
+impl Price {
+    fn of(card: &ModelCard, row: &PriceRow) -> Self {
+        let million = |pico: u64| Usd(Money::from_pico(i128::from(pico) * 1_000_000));
+        Self {
+            id: row.id.to_string(),
+            model: card.name.to_string(),
+            provider: card.provider.to_string(),
+            effective_from: Moment(row.effective_from),
+            input_usd: million(row.price.input_pico),
+            cache_read_usd: million(row.price.cache_read_pico),
+            cache_write_usd: million(row.price.cache_write_pico),
+            output_usd: million(row.price.output_pico),
+            source: row.source.to_string(),
+            checked: row.checked.to_string(),
+        }
+    }
+}
+
+/// Lists the configured providers.
+#[utoipa::path(
+    get, path = "/api/v1/providers", operation_id = "list_providers", tag = "platform",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    responses((status = 200, description = "The providers", body = Listed<Provider>), OperatorErrors),
+)]
+pub(crate) async fn providers(State(app): State<App>, Authorised(by): Authorised<Operator>) -> Json<Listed<Provider>> {
+    Json(Listed::whole(catalogue::providers(&app.engine, &by).into_iter().map(Provider::from)))
+}
+
+/// Lists the models that have a provider and a price now.
+#[utoipa::path(
+    get, path = "/api/v1/models", operation_id = "list_catalogue_models", tag = "platform",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    responses((status = 200, description = "The models", body = Listed<CatalogueModel>), OperatorErrors),
+)]
+pub(crate) async fn models(State(app): State<App>, Authorised(by): Authorised<Operator>) -> Json<Listed<CatalogueModel>> {
+    Json(Listed::whole(catalogue::models(&app.engine, &by).iter().map(|card| CatalogueModel::from(&**card))))
+}
+
+/// Lists the prices that are in force now.
+#[utoipa::path(
+    get, path = "/api/v1/prices", operation_id = "list_prices", tag = "platform",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    responses((status = 200, description = "The prices", body = Listed<Price>), OperatorErrors),
+)]
+pub(crate) async fn prices(State(app): State<App>, Authorised(by): Authorised<Operator>) -> Json<Listed<Price>> {
+    Json(Listed::whole(catalogue::prices(&app.engine, &by).iter().map(|(card, row)| Price::of(card, row))))
+}

@@ -1,0 +1,215 @@
+//! `/api/v1/tenants/{tenant}/requests` and `/api/v1/requests/{request}`.
+
+use axum::{Json, extract::State};
+use insula_engine::{
+    AttemptRecord, StageRecord,
+    directory::{ManagedTenant, RequestReader},
+    manage::requests::{self, RequestRow, RequestView},
+};
+use insula_model::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    App,
+    errors::{Failure, ParamErrors, TenantErrors},
+    extract::{Authorised, StrictQuery},
+    wire::{Listed, Moment, PageQuery, Tokens, Usd},
+};
+
+/// A finished request.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Request {
+    /// Its id, as `x-request-id` told it.
+    id: String,
+    /// The key that asked; null for a tenant token.
+    key: Option<String>,
+    /// When it arrived.
+    started_at: Moment,
+    /// How long it took, microseconds.
+    duration_us: u64,
+    /// `chat` or `embeddings`.
+    operation: &'static str,
+    /// The model as the caller named it.
+    model: String,
+    /// The HTTP status that the caller got; 0 when the server died under it.
+    status: u16,
+    /// What its attempts cost together.
+    cost_usd: Usd,
+}
+
+impl From<&RequestRow> for Request {
+    fn from(row: &RequestRow) -> Self {
+        Self {
+            id: row.request.to_string(),
+            key: row.key.map(|key| key.to_string()),
+            started_at: Moment(row.started_at),
+            duration_us: row.duration_us,
+            operation: row.operation.name(),
+            model: row.model.clone(),
+            status: row.status,
+            cost_usd: Usd(row.cost),
+        }
+    }
+}
+
+/// A finished request with its trace.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TracedRequest {
+    #[serde(flatten)]
+    request: Request,
+    /// Whose it was.
+    tenant: String,
+    /// The stages in the order they ran.
+    stages: Vec<Stage>,
+    /// The attempts at providers, each a row of the ledger.
+    attempts: Vec<Attempt>,
+    /// What was said, for `include=content`; null for a request that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Content>,
+}
+
+/// One stage of the pipeline.
+#[derive(Serialize, ToSchema)]
+struct Stage {
+    /// Its name.
+    name: String,
+    /// When it started, microseconds after the request arrived.
+    start_us: u64,
+    /// How long it took, microseconds.
+    duration_us: u64,
+    /// `ok`, `refused` or `failed`.
+    outcome: String,
+    /// Why, or what was decided.
+    reason: Option<String>,
+}
+
+impl From<StageRecord> for Stage {
+    fn from(stage: StageRecord) -> Self {
+        let StageRecord { name, start_us, duration_us, outcome, reason } = stage;
+        Self { name: name.into(), start_us, duration_us, outcome: outcome.into(), reason }
+    }
+}
+
+/// One attempt at a provider.
+#[derive(Serialize, ToSchema)]
+struct Attempt {
+    /// Its id in the ledger.
+    id: String,
+    /// Why it was made.
+    cause: String,
+    /// The provider's configured name.
+    provider: String,
+    /// The model as the price book names it.
+    model: String,
+    /// The row of the price book that priced it.
+    price_row: String,
+    /// How it ended.
+    outcome: String,
+    /// What was used.
+    tokens: Tokens,
+    /// What it cost.
+    cost_usd: Usd,
+    /// What was held for it.
+    reserved_usd: Usd,
+    /// The output tokens that were allowed.
+    output_tokens_max: u64,
+    /// Whether `tokens` is our estimate rather than the provider's report.
+    estimated: bool,
+    /// The model that the provider says answered.
+    response_model: Option<String>,
+    /// The provider's fingerprint of its configuration.
+    fingerprint: Option<String>,
+}
+
+impl From<AttemptRecord> for Attempt {
+    fn from(attempt: AttemptRecord) -> Self {
+        Self {
+            id: attempt.id,
+            cause: attempt.cause.into(),
+            provider: attempt.provider,
+            model: attempt.model,
+            price_row: attempt.price_row,
+            outcome: attempt.outcome.into(),
+            tokens: attempt.tokens.into(),
+            cost_usd: Usd(attempt.cost),
+            reserved_usd: Usd(attempt.reserved),
+            output_tokens_max: attempt.output_tokens_max,
+            estimated: attempt.estimated,
+            response_model: attempt.response_model,
+            fingerprint: attempt.fingerprint,
+        }
+    }
+}
+
+/// What was said, cut at the configured bound.
+#[derive(Serialize, ToSchema)]
+struct Content {
+    /// The caller's body.
+    request: String,
+    /// What the caller got.
+    response: String,
+    /// Whether either was cut.
+    truncated: bool,
+}
+
+/// What to add to a trace.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TraceQuery {
+    /// `content` for what was said; not for operators.
+    #[param(inline)]
+    include: Option<Include>,
+}
+
+/// What can be added.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Include {
+    /// What was said.
+    Content,
+}
+
+/// Lists a tenant's finished requests, latest first.
+#[utoipa::path(
+    get, path = "/api/v1/tenants/{tenant}/requests", operation_id = "list_requests", tag = "usage",
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
+    params(("tenant" = String, Path, description = "Slug or id"), PageQuery),
+    responses((status = 200, description = "A page of requests", body = Listed<Request>), TenantErrors, ParamErrors),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Authorised(tenant): Authorised<ManagedTenant>,
+    StrictQuery(page): StrictQuery<PageQuery>,
+) -> Result<Json<Listed<Request>>, Failure> {
+    let page = requests::list(&app.engine, &tenant, page.ask()?).await?;
+    Ok(Json(Listed::page(page, |row| Request::from(row))))
+}
+
+/// Shows a finished request with its stages and attempts.
+#[utoipa::path(
+    get, path = "/api/v1/requests/{request}", operation_id = "read_request", tag = "usage",
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
+    params(("request" = String, Path, description = "The request's id"), TraceQuery),
+    responses((status = 200, description = "The request", body = TracedRequest), TenantErrors, ParamErrors),
+)]
+pub(crate) async fn read(
+    State(app): State<App>,
+    Authorised(reader): Authorised<RequestReader>,
+    StrictQuery(query): StrictQuery<TraceQuery>,
+) -> Result<Json<TracedRequest>, Failure> {
+    if query.include.is_some() && !reader.content {
+        let message = "an operator sees no content; it is its tenant's alone";
+        return Err(Error::new(ErrorKind::Forbidden, message).at("include").into());
+    }
+    let RequestView { tenant, row, detail } = requests::read(&app.engine, &reader).await?;
+    let said = detail.content.filter(|_| query.include.is_some());
+    Ok(Json(TracedRequest {
+        request: Request::from(&row),
+        tenant: tenant.to_string(),
+        stages: detail.stages.into_iter().map(Stage::from).collect(),
+        attempts: detail.attempts.into_iter().map(Attempt::from).collect(),
+        content: said.map(|said| Content { request: said.request, response: said.response, truncated: said.truncated }),
+    }))
+}

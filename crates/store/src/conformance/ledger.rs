@@ -1,0 +1,153 @@
+//! The ledger, the accounts that it moves, and the sums over it.
+
+use insula_model::{Clock, ErrorKind, Money, Subject, Timestamp, TokenCounts, Window};
+
+use super::{
+    samples::{KEY, row, settle},
+    world::{Engine, World, at, open, usd},
+};
+use crate::{
+    Begin, GroupBy, HourSpend, LedgerRow, UsageQuery, UsageRow,
+    control::{FoldBatch, Position},
+};
+
+async fn usage(world: &World, group_by: GroupBy) -> Vec<UsageRow> {
+    let query = UsageQuery { tenant: None, from: at("2026-03-01T00:00:00Z"), to: at("2026-05-01T00:00:00Z"), group_by };
+    world.store.control().usage(&query).await.unwrap()
+}
+
+fn groups(rows: &[UsageRow]) -> Vec<(Option<&str>, String)> {
+    rows.iter().map(|row| (row.group.as_deref(), row.cost.to_string())).collect()
+}
+
+#[tokio::test]
+async fn a_batch_twice_moves_nothing_twice() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let control = world.store.control();
+        let at_hour = at("2026-03-31T23:59:59.999999Z");
+        let request = world.ids().request([0; 4]);
+        let rows = vec![
+            row(&world, &world.owner, request, at_hour, usd("1.00")),
+            row(&world, &world.owner, request, at("2026-04-01T00:00:00Z"), usd("2.00")),
+        ];
+        let carried: Vec<Begin> = vec![row(&world, &world.owner, request, at_hour, usd("5.00")).begin];
+        let position = Position { seq: 17, traces_seq: 3 };
+        let batch = FoldBatch { rows, carried: carried.clone(), closed: Vec::new(), position, latest_time: at_hour };
+        control.apply_fold(&batch).await.unwrap();
+        control.apply_fold(&batch).await.unwrap();
+
+        assert_eq!(control.fold_position().await.unwrap(), position);
+        assert_eq!(control.open_attempts().await.unwrap(), carried);
+        let spend = |hour: &str, money: &str| HourSpend { hour: at(hour), money: usd(money), tokens: 42 };
+        let both = [spend("2026-03-31T23:00:00Z", "1.00"), spend("2026-04-01T00:00:00Z", "2.00")];
+        let tenant = world.owner.tenant();
+        for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, KEY)] {
+            assert_eq!(control.spend_since(&subject, Timestamp::default()).await.unwrap(), both);
+            assert_eq!(control.spend_since(&subject, both[1].hour).await.unwrap(), both[1..], "a month begins on the hour");
+        }
+        assert!(control.spend_since(&Subject::Tenant(world.stranger.tenant()), Timestamp::default()).await.unwrap().is_empty());
+
+        let closed = FoldBatch { closed: vec![carried[0].attempt], ..batch };
+        control.apply_fold(&closed).await.unwrap();
+        assert!(control.open_attempts().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn usage_by_everything() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let (first, second) = (at("2026-03-31T12:00:00Z"), at("2026-04-01T12:00:00Z"));
+        let request = world.ids().request([0; 4]);
+        let mut rows = vec![
+            row(&world, &world.owner, request, first, usd("1.00")),
+            row(&world, &world.owner, request, second, usd("2.00")),
+            row(&world, &world.stranger, world.ids().request([0; 4]), second, usd("4.00")),
+        ];
+        rows[1].begin.key = None;
+        rows[1].end.estimated = true;
+        rows[2].begin.model = "sim-large".to_owned();
+        settle(&world, &rows).await;
+
+        let total = usage(&world, GroupBy::None).await;
+        let tokens = TokenCounts { input: 30, cache_read: 12, cache_write: 9, output: 60, reasoning: 15 };
+        let expected = UsageRow { group: None, requests: 2, attempts: 3, tokens, cost: usd("7.00"), estimated: 1 };
+        assert_eq!(total, [expected]);
+
+        let days = usage(&world, GroupBy::Day).await;
+        assert_eq!(groups(&days), [(Some("2026-03-31"), "1.00".to_owned()), (Some("2026-04-01"), "6.00".to_owned())]);
+        let key = KEY.to_string();
+        assert_eq!(
+            groups(&usage(&world, GroupBy::Key).await),
+            [(None, "2.00".to_owned()), (Some(key.as_str()), "5.00".to_owned())]
+        );
+        let models = usage(&world, GroupBy::Model).await;
+        assert_eq!(groups(&models), [(Some("sim-large"), "4.00".to_owned()), (Some("sim-small"), "3.00".to_owned())]);
+        assert_eq!(groups(&usage(&world, GroupBy::Operation).await), [(Some("chat"), "7.00".to_owned())]);
+        let (owner, stranger) = (world.owner.tenant().to_string(), world.stranger.tenant().to_string());
+        let mut tenants = vec![(Some(owner.as_str()), "3.00".to_owned()), (Some(stranger.as_str()), "4.00".to_owned())];
+        tenants.sort();
+        assert_eq!(groups(&usage(&world, GroupBy::Tenant).await), tenants);
+
+        // `to` is not part of the span.
+        let query = UsageQuery { tenant: None, from: first, to: second, group_by: GroupBy::None };
+        assert_eq!(world.store.control().usage(&query).await.unwrap()[0].cost, usd("1.00"));
+        let query = UsageQuery { tenant: Some(world.owner), ..query };
+        assert_eq!(world.store.control().usage(&query).await.unwrap()[0].attempts, 1);
+    }
+}
+
+#[tokio::test]
+async fn sums_do_not_overflow() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let request = world.ids().request([0; 4]);
+        let hour = |n: u64| Window::Month.span(world.clock.now()).start.plus(std::time::Duration::from_secs(n * 3_600));
+        let mut rows: Vec<LedgerRow> =
+            (0..10).map(|n| row(&world, &world.owner, request, hour(n), Money::STORABLE_MAX)).collect();
+        rows[0].end.tokens.input = u64::MAX;
+        settle(&world, &rows).await;
+        let total = &usage(&world, GroupBy::None).await[0];
+        assert_eq!(total.cost, usd("9000000") + (0..9).map(|_| Money::STORABLE_MAX).sum());
+        assert!(world.store.control().verify_ledger().await.unwrap().mismatches.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_accounts_follow_from_the_ledger() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let control = world.store.control();
+        assert_eq!(control.verify_ledger().await.unwrap(), crate::LedgerVerification::default());
+        let hour = |n: u64| world.clock.now().plus(std::time::Duration::from_secs(n * 3_600));
+        let rows: Vec<LedgerRow> =
+            (0..100).map(|n| row(&world, &world.owner, world.ids().request([0; 4]), hour(n), usd("0.01"))).collect();
+        settle(&world, &rows).await;
+
+        let sound = control.verify_ledger().await.unwrap();
+        assert_eq!((sound.rows, sound.ledger_total, sound.difference), (100, usd("1.00"), Money::ZERO));
+        assert!(sound.mismatches.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn stored_time_holds_the_clock() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let later = world.clock.now().plus(std::time::Duration::from_secs(30 * 60));
+        settle(&world, &[row(&world, &world.owner, world.ids().request([0; 4]), later, usd("1.00"))]).await;
+        world.store.close().await.unwrap();
+        let (dir, random, now) = (world.dir, world.random, world.clock.now());
+        drop(world.store);
+
+        let behind = std::sync::Arc::new(insula_model::ManualClock::at(now));
+        let store = open(engine, dir.path(), behind.clone(), random.clone()).await.unwrap();
+        assert!(behind.now() > later, "never behind what was stored");
+        drop(store);
+        let far_behind = std::sync::Arc::new(insula_model::ManualClock::at(at("2025-01-01T00:00:00Z")));
+        let refused = open(engine, dir.path(), far_behind, random).await.unwrap_err();
+        assert_eq!(*refused.kind(), ErrorKind::Invalid);
+        assert!(refused.message().contains("clock"), "{refused}");
+    }
+}

@@ -1,0 +1,11 @@
+//! What every engine must do, case by case.
+//!
+//! A case knows only [`Store`](crate::Store). Each is run on every engine, and a case about a tenant's own data is run
+//! twice: as its owner, who sees exactly what was written, and as another tenant of the same store, who sees nothing.
+
+mod control;
+mod erasure;
+mod ledger;
+mod samples;
+mod tenant;
+mod world;

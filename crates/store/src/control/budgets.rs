@@ -1,0 +1,62 @@
+//! Budgets.
+
+use insula_model::{Budget, Cap, Error, Result, Subject};
+
+use super::Control;
+use crate::query::{Rec, Row, args};
+
+const USD: &str = "usd";
+const TOKENS: &str = "tokens";
+
+impl Rec for Budget {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let cap = match row.get::<String>("unit")?.as_str() {
+            USD => Cap::Usd(row.get("cap")?),
+            TOKENS => Cap::Tokens(row.get("cap")?),
+            other => return Err(Error::internal(format!("a budget counts {other}"))),
+        };
+        Ok(Budget {
+            id: row.get("id")?,
+            subject: row.get("subject")?,
+            window: row.get("span")?,
+            cap,
+            mode: row.get("mode")?,
+            alert_at: row.get("alert_at")?,
+        })
+    }
+}
+
+/// The unit and the amount as they are written.
+fn written(cap: Cap) -> Result<(String, i64)> {
+    match cap {
+        Cap::Usd(money) => Ok((USD.to_owned(), money.storable()?)),
+        Cap::Tokens(tokens) => {
+            let tokens = i64::try_from(tokens).map_err(|_| Error::invalid("the number of tokens is too large"))?;
+            Ok((TOKENS.to_owned(), tokens))
+        }
+    }
+}
+
+impl Control {
+    /// All budgets of all subjects, each subject's in the order in which they were set.
+    pub async fn budgets(&self) -> Result<Vec<Budget>> {
+        let budgets = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets ORDER BY subject, position";
+        self.db.read().await?.all(budgets, &[]).await
+    }
+
+    /// Replaces all budgets of a subject at once.
+    pub async fn replace_budgets(&self, subject: &Subject, budgets: &[Budget]) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        tx.exec("DELETE FROM budgets WHERE subject = $1", args![*subject]).await?;
+        for (position, budget) in (0_u64..).zip(budgets) {
+            let (unit, cap) = written(budget.cap)?;
+            tx.exec(
+                "INSERT INTO budgets (id, subject, tenant, position, span, unit, cap, mode, alert_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                args![budget.id, *subject, subject.tenant(), position, budget.window, unit, cap, budget.mode, budget.alert_at,],
+            )
+            .await?;
+        }
+        tx.commit().await
+    }
+}

@@ -1,0 +1,42 @@
+//! Limits.
+
+use insula_model::{Limits, Result, Subject};
+
+use super::Control;
+use crate::query::{Rec, Row, args};
+
+struct Of(Subject, Limits);
+
+impl Rec for Of {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let limits = Limits {
+            requests_per_minute: row.get("requests_per_minute")?,
+            tokens_per_minute: row.get("tokens_per_minute")?,
+            concurrency: row.get("concurrency")?,
+        };
+        Ok(Of(row.get("subject")?, limits))
+    }
+}
+
+impl Control {
+    /// The limits of all subjects that have some.
+    pub async fn limits(&self) -> Result<Vec<(Subject, Limits)>> {
+        let limits = "SELECT subject, requests_per_minute, tokens_per_minute, concurrency FROM limits ORDER BY subject";
+        let limits: Vec<Of> = self.db.read().await?.all(limits, &[]).await?;
+        Ok(limits.into_iter().map(|Of(subject, limits)| (subject, limits)).collect())
+    }
+
+    /// Replaces a subject's limits.
+    pub async fn put_limits(&self, subject: &Subject, limits: &Limits) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        tx.exec(
+            "INSERT INTO limits (subject, tenant, requests_per_minute, tokens_per_minute, concurrency) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (subject) DO UPDATE SET \
+             requests_per_minute = excluded.requests_per_minute, tokens_per_minute = excluded.tokens_per_minute, \
+             concurrency = excluded.concurrency",
+            args![*subject, subject.tenant(), limits.requests_per_minute, limits.tokens_per_minute, limits.concurrency],
+        )
+        .await?;
+        tx.commit().await
+    }
+}

@@ -1,0 +1,132 @@
+//! Tenants.
+
+use insula_model::{Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState};
+
+use super::Control;
+use crate::query::{Rec, Row, Tx, args, rec};
+
+rec!(Tenant { id, slug, name, external_id, region, placement, tags, state, version, created_at });
+
+struct Id(TenantId);
+
+impl Rec for Id {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        row.get("id").map(Id)
+    }
+}
+
+impl Control {
+    /// All tenants that are ready and not being erased, oldest first.
+    pub async fn tenants(&self) -> Result<Vec<Tenant>> {
+        self.db
+            .read()
+            .await?
+            .all(
+                "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
+                 WHERE provisioned = 1 AND state <> $1 ORDER BY id",
+                args![TenantState::Erasing],
+            )
+            .await
+    }
+
+    /// Replaces a tenant's record, its version included, where it still has `expected_version`. `PreconditionFailed` where it
+    /// has another, `NotFound` where there is no such tenant, `Conflict` where its slug or external id is taken.
+    pub async fn update_tenant(&self, tenant: &Tenant, expected_version: u64) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        let current: Tenant = tx
+            .one(
+                "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
+                 WHERE id = $1 AND state <> $2",
+                args![tenant.id, TenantState::Erasing],
+            )
+            .await?;
+        if current.version != expected_version {
+            return Err(Error::new(ErrorKind::PreconditionFailed, "the tenant was changed meanwhile; read it again"));
+        }
+        refuse_taken(&mut tx, tenant).await?;
+        tx.exec(
+            "UPDATE tenants SET slug = $2, name = $3, external_id = $4, region = $5, placement = $6, tags = $7, state = $8, \
+             version = $9 WHERE id = $1",
+            args![
+                tenant.id,
+                tenant.slug,
+                tenant.name,
+                tenant.external_id,
+                tenant.region,
+                tenant.placement,
+                tenant.tags,
+                tenant.state,
+                tenant.version,
+            ],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// Notes the intent to make a tenant: it exists, but is not ready. `Conflict` where its slug or external id is taken.
+    pub(crate) async fn begin_tenant(&self, tenant: &Tenant) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        refuse_taken(&mut tx, tenant).await?;
+        tx.exec(
+            "INSERT INTO tenants (id, slug, name, external_id, region, placement, tags, state, version, created_at, provisioned) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)",
+            args![
+                tenant.id,
+                tenant.slug,
+                tenant.name,
+                tenant.external_id,
+                tenant.region,
+                tenant.placement,
+                tenant.tags,
+                tenant.state,
+                tenant.version,
+                tenant.created_at,
+            ],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// The tenant's key and file exist now.
+    pub(crate) async fn finish_tenant(&self, tenant: TenantId) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        tx.exec("UPDATE tenants SET provisioned = 1 WHERE id = $1", args![tenant]).await?;
+        tx.commit().await
+    }
+
+    /// Takes back an intent that could not be carried out, so that its slug is free again.
+    pub(crate) async fn abandon_tenant(&self, tenant: TenantId) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        tx.exec("DELETE FROM tenants WHERE id = $1 AND provisioned = 0", args![tenant]).await?;
+        tx.commit().await
+    }
+
+    /// Tenants whose making was interrupted.
+    pub(crate) async fn unfinished_tenants(&self) -> Result<Vec<TenantId>> {
+        let unfinished = "SELECT id FROM tenants WHERE provisioned = 0 AND state <> $1";
+        let ids: Vec<Id> = self.db.read().await?.all(unfinished, args![TenantState::Erasing]).await?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    }
+}
+
+/// Says which name is taken, where one is.
+async fn refuse_taken(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
+    struct Taken {
+        slug: Slug,
+    }
+    rec!(Taken { slug });
+
+    let taken: Option<Taken> = tx
+        .optional(
+            "SELECT slug FROM tenants WHERE id <> $1 AND (slug = $2 OR external_id = $3) ORDER BY slug = $2 DESC",
+            args![tenant.id, tenant.slug, tenant.external_id],
+        )
+        .await?;
+    match taken {
+        None => Ok(()),
+        Some(taken) if taken.slug == tenant.slug => {
+            Err(Error::new(ErrorKind::Conflict, format!("the slug {} is taken", tenant.slug)).at("slug"))
+        }
+        Some(_) => Err(Error::new(ErrorKind::Conflict, "the external id is taken by another tenant").at("external_id")),
+    }
+}

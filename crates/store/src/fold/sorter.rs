@@ -1,0 +1,78 @@
+//! Decides where each record goes.
+
+use insula_model::{AttemptId, Timestamp};
+
+use super::open_attempts::OpenAttempts;
+use crate::{
+    control::{FoldBatch, Position},
+    journal::{Kind, RawRecord, decode},
+    records::{Begin, End, TraceRecord},
+};
+
+/// Gathers rows for the ledger from records in their order.
+pub(super) struct Sorter {
+    pub(super) open: OpenAttempts,
+    /// What is in the ledger and in the tenants' files. Records up to here are read again after a start: their BEGINs may
+    /// be open, and their traces may be missing.
+    pub(super) applied: Position,
+    /// What is to be applied next.
+    pub(super) batch: FoldBatch,
+    /// The latest time in any record.
+    pub(super) latest: Timestamp,
+}
+
+impl Sorter {
+    /// Takes one record in. Returns a trace that is to go to its tenant's file.
+    pub(super) fn take(&mut self, record: &RawRecord<'_>) -> postcard::Result<Option<TraceRecord>> {
+        match record.kind {
+            Kind::Opened => {}
+            Kind::Begin => {
+                let begin: Begin = decode(record.payload)?;
+                self.seen(begin.reserved_at);
+                self.open.begin(begin, record.seq);
+            }
+            Kind::End => self.end(decode(record.payload)?, record.seq),
+            Kind::Release => {
+                let attempt: AttemptId = decode(record.payload)?;
+                if self.open.release(attempt) {
+                    self.batch.closed.push(attempt);
+                }
+            }
+            Kind::Trace => return self.trace(record),
+        }
+        Ok(None)
+    }
+
+    fn end(&mut self, end: End, seq: u64) {
+        self.seen(end.settled_at);
+        let attempt = end.attempt;
+        let Some((row, carried)) = self.open.end(end) else {
+            // Behind the position its BEGIN was in a segment that is gone, and its row is in the ledger.
+            if seq > self.applied.seq {
+                tracing::error!(%attempt, seq, "an attempt ended that is not open: its END is passed over");
+            }
+            return;
+        };
+        if carried {
+            self.batch.closed.push(attempt);
+        }
+        if seq > self.applied.seq {
+            self.batch.rows.push(row);
+        }
+    }
+
+    fn trace(&mut self, record: &RawRecord<'_>) -> postcard::Result<Option<TraceRecord>> {
+        let is_new = record.seq > self.applied.traces_seq;
+        if !is_new && !self.open.wants_traces() {
+            return Ok(None);
+        }
+        let trace: TraceRecord = decode(record.payload)?;
+        self.seen(trace.started_at);
+        self.open.traced(&trace);
+        Ok(is_new.then_some(trace))
+    }
+
+    fn seen(&mut self, time: Timestamp) {
+        self.latest = self.latest.max(time);
+    }
+}

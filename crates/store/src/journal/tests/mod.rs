@@ -1,0 +1,54 @@
+//! The journal under kills, losses of power, damage and full disks.
+
+mod crash;
+mod full;
+mod recycle;
+pub(crate) mod samples;
+mod sync;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use insula_model::SeededRandom;
+
+use super::{Journal, Kind, Seq, test_disk::TestDisk};
+
+const SEGMENT_BYTES: u64 = 64 << 10;
+
+fn dir() -> PathBuf {
+    PathBuf::from("/journal")
+}
+
+/// Opens the journal on `disk`; `run` makes the run's random bytes.
+fn open(disk: &TestDisk, run: u64) -> insula_model::Result<Journal> {
+    Journal::open(dir(), SEGMENT_BYTES, Arc::new(disk.clone()), &SeededRandom::new(run))
+}
+
+fn wait(journal: &Journal, seq: Seq) {
+    while !journal.is_synced(seq) {
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+type Read = Vec<(u64, Kind, Vec<u8>)>;
+
+/// Every record that is left, oldest first.
+fn read_all(journal: &Journal) -> insula_model::Result<Read> {
+    let last = journal.written();
+    wait(journal, last);
+    let mut reader = journal.reader()?;
+    let mut read = Vec::new();
+    while reader.next_seq() <= last.get() {
+        let record = journal.read(&mut reader).map_err(|e| journal.damage(&e))?;
+        read.push((record.seq, record.kind, record.payload.to_vec()));
+    }
+    Ok(read)
+}
+
+fn segment_path(number: u64) -> PathBuf {
+    super::segment::path(Path::new("/journal"), number)
+}

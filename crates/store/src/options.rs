@@ -1,0 +1,46 @@
+//! What a store is opened with.
+
+use std::path::PathBuf;
+
+use crate::RootKey;
+
+/// Everything that a [`Store`](crate::Store) must be told.
+#[derive(Debug)]
+pub struct StoreOptions {
+    /// The directory that holds all data of this node; created when absent.
+    pub data_dir: PathBuf,
+    /// The key that guards all other keys.
+    pub root_key: RootKey,
+    /// How many tenants' files may be open at once. Fewer where a third of the descriptor limit is less: a file takes two.
+    pub tenants_open_max: usize,
+    /// How much memory open tenant files may take together, in bytes.
+    pub tenant_cache_bytes_max: u64,
+    /// What is waited for before a provider is called.
+    pub durability: Durability,
+    /// How long one journal segment is, in bytes.
+    pub segment_bytes: u64,
+}
+
+impl StoreOptions {
+    /// The defaults, for data in `data_dir` guarded by `root_key`.
+    pub fn new(data_dir: impl Into<PathBuf>, root_key: RootKey) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            root_key,
+            tenants_open_max: 2_000,
+            tenant_cache_bytes_max: 256 * 1024 * 1024,
+            durability: Durability::Standard,
+            segment_bytes: 32 * 1024 * 1024,
+        }
+    }
+}
+
+/// What a power cut may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// At most the last few milliseconds' attempts, of which no client saw a byte.
+    #[default]
+    Standard,
+    /// Nothing: a provider is called only after its attempt is on the disk.
+    Strict,
+}

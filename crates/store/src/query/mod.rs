@@ -1,0 +1,114 @@
+//! The query layer: SQL written once, in the dialect that SQLite and PostgreSQL share, and run on whichever engine holds
+//! the data.
+//!
+//! A [`Db`] is one database: the control database, the key store or one tenant's own. It hands out transactions ([`Tx`]),
+//! and a `Tx` runs statements with `$1`-style parameters ([`args!`](crate::query::args)) and reads rows into records
+//! ([`rec!`](crate::query::rec)). A transaction that is dropped without [`Tx::commit`] is rolled back, also when the future
+//! that held it was dropped half way.
+//!
+//! Queries keep to what both engines understand: `ON CONFLICT`, `RETURNING`, `CAST(.. AS BIGINT)`, no `->>`, no
+//! two-argument `MAX`. A query of a tenant's tables never names the tenant: the database it runs on knows whose it is.
+
+mod record;
+mod rewrite;
+mod value;
+mod waiting;
+
+pub(crate) use record::{Rec, Row, rec};
+pub(crate) use rewrite::sqlite_sql;
+pub(crate) use value::{Field, Val, args};
+pub(crate) use waiting::{aside, block_on, waiting};
+
+use insula_model::{Error, Result};
+
+use crate::sqlite::{SqliteDb, SqliteTx};
+
+/// One database, whichever engine runs it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) enum Db {
+    /// A SQLite file.
+    Sqlite(SqliteDb),
+}
+
+impl Db {
+    /// A transaction that sees one unchanging state and cannot write.
+    pub(crate) async fn read(&self) -> Result<Tx> {
+        match self {
+            Db::Sqlite(db) => db.read().await.map(Tx::Sqlite),
+        }
+    }
+
+    /// A transaction that writes; waits for its turn.
+    pub(crate) async fn write(&self) -> Result<Tx> {
+        match self {
+            Db::Sqlite(db) => db.write().await.map(Tx::Sqlite),
+        }
+    }
+
+    /// Closes the database; whoever still holds it gets `refusal` from now on.
+    pub(crate) async fn close(&self, refusal: fn() -> Error) -> Result<()> {
+        match self {
+            Db::Sqlite(db) => db.close(refusal).await,
+        }
+    }
+
+    /// Removes deleted content from every file that the engine keeps beside the main one.
+    pub(crate) async fn forget_deleted(&self) -> Result<()> {
+        match self {
+            Db::Sqlite(db) => db.truncate_wal().await,
+        }
+    }
+
+    /// What the open database takes in this process's memory, in bytes, as far as it is known.
+    pub(crate) async fn memory_bytes(&self) -> Result<u64> {
+        match self {
+            Db::Sqlite(db) => db.memory_bytes().await,
+        }
+    }
+
+    /// What the engine finds wrong with its own files; empty when they are sound.
+    pub(crate) async fn damages(&self) -> Result<Vec<String>> {
+        match self {
+            Db::Sqlite(db) => db.damages().await,
+        }
+    }
+}
+
+/// A transaction; rolled back unless committed.
+pub(crate) enum Tx {
+    /// On a SQLite file.
+    Sqlite(SqliteTx),
+}
+
+impl Tx {
+    /// All rows of a query.
+    pub(crate) async fn all<T: Rec>(&mut self, sql: &'static str, args: &[Val<'_>]) -> Result<Vec<T>> {
+        match self {
+            Tx::Sqlite(tx) => tx.all(sql, args),
+        }
+    }
+
+    /// The only row of a query; `NotFound` when there is none.
+    pub(crate) async fn one<T: Rec>(&mut self, sql: &'static str, args: &[Val<'_>]) -> Result<T> {
+        self.optional(sql, args).await?.ok_or_else(Error::not_found)
+    }
+
+    /// The first row of a query, if there is one.
+    pub(crate) async fn optional<T: Rec>(&mut self, sql: &'static str, args: &[Val<'_>]) -> Result<Option<T>> {
+        Ok(self.all(sql, args).await?.into_iter().next())
+    }
+
+    /// Runs a statement; how many rows it changed. `Conflict` when a unique value is taken.
+    pub(crate) async fn exec(&mut self, sql: &'static str, args: &[Val<'_>]) -> Result<u64> {
+        match self {
+            Tx::Sqlite(tx) => tx.exec(sql, args),
+        }
+    }
+
+    /// Makes it durable: on return it survives a power cut.
+    pub(crate) async fn commit(self) -> Result<()> {
+        match self {
+            Tx::Sqlite(tx) => tx.commit().await,
+        }
+    }
+}

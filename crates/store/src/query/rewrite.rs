@@ -1,0 +1,40 @@
+//! What differs between the engines in the text of a query, and nothing else.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use parking_lot::RwLock;
+
+/// The query for SQLite. There `$1` is a *name*, numbered by where it first appears; `?1` is the first parameter.
+///
+/// Each literal is rewritten once; later calls find it by its address. What is kept is bounded by the queries in the code.
+pub(crate) fn sqlite_sql(sql: &'static str) -> &'static str {
+    static REWRITTEN: OnceLock<RwLock<HashMap<(usize, usize), &'static str>>> = OnceLock::new();
+    let rewritten = REWRITTEN.get_or_init(RwLock::default);
+    let address = (sql.as_ptr() as usize, sql.len());
+    if let Some(known) = rewritten.read().get(&address) {
+        return known;
+    }
+    rewritten.write().entry(address).or_insert_with(|| Box::leak(number_parameters(sql).into_boxed_str()))
+}
+
+fn number_parameters(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut chars = sql.chars().peekable();
+    while let Some(c) = chars.next() {
+        let is_parameter = c == '$' && chars.peek().is_some_and(char::is_ascii_digit);
+        out.push(if is_parameter { '?' } else { c });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_become_positions() {
+        let sql = "SELECT $2, $1, '$', $10 FROM t";
+        assert_eq!(sqlite_sql(sql), "SELECT ?2, ?1, '$', ?10 FROM t");
+        assert_eq!(sqlite_sql(sql).as_ptr(), sqlite_sql(sql).as_ptr(), "rewritten once");
+    }
+}

@@ -1,0 +1,383 @@
+//! Values on their way into and out of columns.
+//!
+//! The engines share three kinds of column: 64-bit integers, text and bytes. Everything else is written as one of them
+//! here, once: ids as their sixteen bytes, times as microseconds, money as picodollars, words as text, labels as JSON.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use insula_model::{
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, Cause, Error, KeyId, Money, Name, Operation, Placement, RequestId, Result,
+    Role, Slug, Subject, TenantId, TenantState, Timestamp, Window,
+};
+use rusqlite::{
+    ToSql,
+    types::{FromSql, ToSqlOutput, Value, ValueRef},
+};
+use serde::Serialize;
+
+use crate::query::Row;
+
+/// A parameter of a query. An absent value keeps its kind, which PostgreSQL asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Val<'a> {
+    /// A 64-bit integer.
+    Int(Option<i64>),
+    /// Text.
+    Text(Option<Cow<'a, str>>),
+    /// Bytes.
+    Bytes(Option<Cow<'a, [u8]>>),
+}
+
+impl ToSql for Val<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Val::Int(Some(int)) => ToSqlOutput::Borrowed(ValueRef::Integer(*int)),
+            Val::Text(Some(text)) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Val::Bytes(Some(bytes)) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            Val::Int(None) | Val::Text(None) | Val::Bytes(None) => ToSqlOutput::Owned(Value::Null),
+        })
+    }
+}
+
+/// What a column itself holds.
+pub(crate) trait Stored: FromSql {
+    /// The absent value of this kind.
+    const NULL: Val<'static>;
+}
+
+impl Stored for i64 {
+    const NULL: Val<'static> = Val::Int(None);
+}
+
+impl Stored for String {
+    const NULL: Val<'static> = Val::Text(None);
+}
+
+impl Stored for Vec<u8> {
+    const NULL: Val<'static> = Val::Bytes(None);
+}
+
+/// A type that is written into one column.
+pub(crate) trait Column: Sized {
+    /// The kind of column.
+    type Stored: Stored;
+
+    /// The parameter to write.
+    fn val(&self) -> Val<'_>;
+
+    /// The value that was written; nothing when the column holds something else.
+    fn from_stored(stored: Self::Stored) -> Option<Self>;
+}
+
+/// A column, or one that may be empty.
+pub(crate) trait Field: Sized {
+    /// The parameter to write.
+    fn bind(&self) -> Val<'_>;
+
+    /// Reads it from a row.
+    fn read(row: &Row<'_>, column: &'static str) -> Result<Self>;
+}
+
+impl<T: Column> Field for T {
+    fn bind(&self) -> Val<'_> {
+        self.val()
+    }
+
+    fn read(row: &Row<'_>, column: &'static str) -> Result<Self> {
+        Option::<T>::read(row, column)?.ok_or_else(|| Error::internal(format!("column {column} is empty")))
+    }
+}
+
+impl<T: Column> Field for Option<T> {
+    fn bind(&self) -> Val<'_> {
+        self.as_ref().map_or(T::Stored::NULL, T::val)
+    }
+
+    fn read(row: &Row<'_>, column: &'static str) -> Result<Self> {
+        let Some(stored) = row.stored(column)? else { return Ok(None) };
+        let unreadable = || Error::internal(format!("column {column} holds a value that cannot be read"));
+        T::from_stored(stored).map(Some).ok_or_else(unreadable)
+    }
+}
+
+/// A column of another struct, by reference: only ever written.
+impl<T: Column> Column for &T {
+    type Stored = T::Stored;
+    fn val(&self) -> Val<'_> {
+        (**self).val()
+    }
+    fn from_stored(_: Self::Stored) -> Option<Self> {
+        None
+    }
+}
+
+/// The parameters of a query, in order: `args![tenant.id, tenant.slug]`.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { &[$($crate::query::Field::bind(&$value)),*] };
+}
+pub(crate) use args;
+
+impl Column for i64 {
+    type Stored = i64;
+    fn val(&self) -> Val<'_> {
+        Val::Int(Some(*self))
+    }
+    fn from_stored(stored: i64) -> Option<Self> {
+        Some(stored)
+    }
+}
+
+/// Counts stop at the largest 64-bit integer; none that we keep comes near it.
+macro_rules! counts {
+    ($($count:ty),*) => { $(
+        impl Column for $count {
+            type Stored = i64;
+            fn val(&self) -> Val<'_> {
+                Val::Int(Some(i64::try_from(*self).unwrap_or(i64::MAX)))
+            }
+            fn from_stored(stored: i64) -> Option<Self> {
+                stored.try_into().ok()
+            }
+        }
+    )* };
+}
+counts!(u16, u32, u64);
+
+impl Column for bool {
+    type Stored = i64;
+    fn val(&self) -> Val<'_> {
+        Val::Int(Some(i64::from(*self)))
+    }
+    fn from_stored(stored: i64) -> Option<Self> {
+        Some(stored != 0)
+    }
+}
+
+impl Column for Timestamp {
+    type Stored = i64;
+    fn val(&self) -> Val<'_> {
+        Val::Int(Some(self.micros()))
+    }
+    fn from_stored(stored: i64) -> Option<Self> {
+        Some(Timestamp::from_micros(stored))
+    }
+}
+
+impl Column for Money {
+    type Stored = i64;
+    /// An amount beyond what fits stops there; [`Money::storable`] is asked before one is written.
+    fn val(&self) -> Val<'_> {
+        Val::Int(Some(self.storable().unwrap_or(i64::MAX)))
+    }
+    fn from_stored(stored: i64) -> Option<Self> {
+        Some(Money::from_pico(i128::from(stored)))
+    }
+}
+
+impl Column for String {
+    type Stored = String;
+    fn val(&self) -> Val<'_> {
+        Val::Text(Some(Cow::Borrowed(self)))
+    }
+    fn from_stored(stored: String) -> Option<Self> {
+        Some(stored)
+    }
+}
+
+impl Column for Vec<u8> {
+    type Stored = Vec<u8>;
+    fn val(&self) -> Val<'_> {
+        Val::Bytes(Some(Cow::Borrowed(self)))
+    }
+    fn from_stored(stored: Vec<u8>) -> Option<Self> {
+        Some(stored)
+    }
+}
+
+impl<const N: usize> Column for [u8; N] {
+    type Stored = Vec<u8>;
+    fn val(&self) -> Val<'_> {
+        Val::Bytes(Some(Cow::Borrowed(self)))
+    }
+    fn from_stored(stored: Vec<u8>) -> Option<Self> {
+        stored.try_into().ok()
+    }
+}
+
+macro_rules! ids {
+    ($($id:ident),*) => { $(
+        impl Column for $id {
+            type Stored = Vec<u8>;
+            fn val(&self) -> Val<'_> {
+                Val::Bytes(Some(Cow::Borrowed(self.as_bytes())))
+            }
+            fn from_stored(stored: Vec<u8>) -> Option<Self> {
+                stored.try_into().ok().map($id::from_bytes)
+            }
+        }
+    )* };
+}
+ids!(TenantId, KeyId, BudgetId, RequestId, AttemptId);
+
+macro_rules! checked_texts {
+    ($($text:ident),*) => { $(
+        impl Column for $text {
+            type Stored = String;
+            fn val(&self) -> Val<'_> {
+                Val::Text(Some(Cow::Borrowed(self.as_str())))
+            }
+            fn from_stored(stored: String) -> Option<Self> {
+                $text::try_from(stored).ok()
+            }
+        }
+    )* };
+}
+checked_texts!(Slug, Name);
+
+/// A closed set of words, read and written as JSON names them (`client_gone`), so that a new word needs no line here.
+macro_rules! words {
+    ($write:expr; $($word:ident),*) => { $(
+        impl Column for $word {
+            type Stored = String;
+            fn val(&self) -> Val<'_> {
+                let write: fn(&$word) -> Cow<'static, str> = $write;
+                Val::Text(Some(write(self)))
+            }
+            fn from_stored(stored: String) -> Option<Self> {
+                serde_json::from_value(serde_json::Value::String(stored)).ok()
+            }
+        }
+    )* };
+}
+// Those of the ledger name themselves without an allocation.
+words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome);
+words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode);
+
+fn json_word(word: &impl Serialize) -> String {
+    match serde_json::to_value(word) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+macro_rules! json {
+    ($($value:ty),*) => { $(
+        impl Column for $value {
+            type Stored = String;
+            fn val(&self) -> Val<'_> {
+                Val::Text(serde_json::to_string(self).ok().map(Cow::Owned))
+            }
+            fn from_stored(stored: String) -> Option<Self> {
+                serde_json::from_str(&stored).ok()
+            }
+        }
+    )* };
+}
+json!(BTreeMap<String, String>, Vec<f64>);
+
+/// A byte for the level, then the ids: the order of the bytes is the order of the subjects.
+impl Column for Subject {
+    type Stored = Vec<u8>;
+
+    fn val(&self) -> Val<'_> {
+        let mut bytes = Vec::with_capacity(33);
+        match self {
+            Subject::Platform => bytes.push(0),
+            Subject::Tenant(tenant) => {
+                bytes.push(1);
+                bytes.extend_from_slice(tenant.as_bytes());
+            }
+            Subject::Key(tenant, key) => {
+                bytes.push(2);
+                bytes.extend_from_slice(tenant.as_bytes());
+                bytes.extend_from_slice(key.as_bytes());
+            }
+        }
+        Val::Bytes(Some(Cow::Owned(bytes)))
+    }
+
+    fn from_stored(stored: Vec<u8>) -> Option<Self> {
+        let (level, ids) = stored.split_first()?;
+        match level {
+            0 if ids.is_empty() => Some(Subject::Platform),
+            1 => Some(Subject::Tenant(TenantId::from_bytes(ids.try_into().ok()?))),
+            2 => {
+                let (tenant, key) = ids.split_at_checked(16)?;
+                Some(Subject::Key(TenantId::from_bytes(tenant.try_into().ok()?), KeyId::from_bytes(key.try_into().ok()?)))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{query::Rec, sqlite::in_memory};
+
+    struct One<T>(T);
+
+    impl<T: Field> Rec for One<T> {
+        fn read(row: &Row<'_>) -> Result<Self> {
+            Ok(One(row.get("value")?))
+        }
+    }
+
+    /// Writes a value into a column and reads it back.
+    fn through<T: Field>(value: &T) -> Result<T> {
+        let work = async {
+            let mut tx = in_memory()?.write().await?;
+            tx.exec("CREATE TABLE t (value ANY) STRICT", &[]).await?;
+            tx.exec("INSERT INTO t (value) VALUES ($1)", &[value.bind()]).await?;
+            tx.one::<One<T>>("SELECT value FROM t", &[]).await.map(|one| one.0)
+        };
+        crate::query::block_on(work)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn what_is_written_is_read(
+            int: i64, count in 0..=i64::MAX.unsigned_abs(), flag: bool, text: String, bytes: Vec<u8>, id: [u8; 16], hash: [u8; 32],
+            pico in 0..=Money::STORABLE_MAX.pico(), labels: BTreeMap<String, String>, absent: Option<String>,
+        ) {
+            let tenant = TenantId::from_bytes(id);
+            let key = KeyId::from_bytes(id);
+            prop_assert_eq!(through(&int).unwrap(), int);
+            prop_assert_eq!(through(&count).unwrap(), count);
+            prop_assert_eq!(through(&flag).unwrap(), flag);
+            prop_assert_eq!(through(&text).unwrap(), text);
+            prop_assert_eq!(through(&bytes).unwrap(), bytes);
+            prop_assert_eq!(through(&tenant).unwrap(), tenant);
+            prop_assert_eq!(through(&hash).unwrap(), hash);
+            prop_assert_eq!(through(&Money::from_pico(pico)).unwrap().pico(), pico);
+            prop_assert_eq!(through(&Timestamp::from_micros(int)).unwrap().micros(), int);
+            prop_assert_eq!(through(&labels).unwrap(), labels);
+            prop_assert_eq!(through(&absent).unwrap(), absent);
+            for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, key)] {
+                prop_assert_eq!(through(&subject).unwrap(), subject);
+            }
+        }
+
+        #[test]
+        fn nonsense_is_an_error_not_a_panic(bytes: Vec<u8>, text: String) {
+            let _ = Subject::from_stored(bytes.clone());
+            let _ = TenantId::from_stored(bytes);
+            let _ = Role::from_stored(text.clone());
+            let _ = BTreeMap::<String, String>::from_stored(text);
+        }
+    }
+
+    #[test]
+    fn words_read_back() {
+        for outcome in [AttemptOutcome::Completed, AttemptOutcome::ClientGone, AttemptOutcome::Lost] {
+            assert_eq!(through(&outcome).unwrap(), outcome);
+        }
+        assert_eq!(through(&Role::Admin).unwrap(), Role::Admin);
+        assert_eq!(through(&Placement::Shared).unwrap(), Placement::Shared);
+        assert_eq!(through(&BudgetMode::Soft).unwrap(), BudgetMode::Soft);
+    }
+}

@@ -1,0 +1,147 @@
+//! What the journal carries and the ledger keeps.
+
+use insula_model::{AttemptId, AttemptOutcome, Cause, KeyId, Money, Operation, RequestId, TenantId, Timestamp, TokenCounts};
+use serde::{Deserialize, Serialize};
+
+/// One record of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// An attempt is about to be sent; its money is held.
+    Begin(Begin),
+    /// An attempt ended and cost this much.
+    End(End),
+    /// An attempt never reached its provider; it leaves no row.
+    Release(AttemptId),
+    /// A request is over; its trace goes to its tenant's file.
+    Trace(TraceRecord),
+}
+
+/// Written before the provider's socket sees a byte.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Begin {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The request that it serves.
+    pub request: RequestId,
+    /// Whose request it is.
+    pub tenant: TenantId,
+    /// The key that asked; absent for a tenant token.
+    pub key: Option<KeyId>,
+    /// When it was reserved: this decides the windows it belongs to.
+    pub reserved_at: Timestamp,
+    /// What kind of call.
+    pub operation: Operation,
+    /// Why.
+    pub cause: Cause,
+    /// The provider's configured name.
+    pub provider: String,
+    /// The model as the price book names it.
+    pub model: String,
+    /// The price book row that prices it.
+    pub price_row: String,
+    /// The most that it can cost.
+    pub reserved: Money,
+    /// The most input tokens that it can have.
+    pub input_tokens_max: u64,
+    /// The most output tokens that it was allowed.
+    pub output_tokens_max: u64,
+    /// Keyed hash of the `Idempotency-Key` and the body's hash, where the caller sent one.
+    pub idempotency: Option<IdempotencyMark>,
+}
+
+/// Which `Idempotency-Key` a request carried, and with which body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdempotencyMark {
+    /// Keyed hash of the caller's key.
+    pub key_hash: [u8; 32],
+    /// Hash of the operation and the body.
+    pub body_hash: [u8; 32],
+}
+
+/// Written when an attempt is settled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// When it was settled.
+    pub settled_at: Timestamp,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// What was used, as reported or as estimated.
+    pub tokens: TokenCounts,
+    /// What it costs.
+    pub cost: Money,
+    /// Whether the tokens are our estimate rather than the provider's report.
+    pub estimated: bool,
+}
+
+/// A finished request on its way to its tenant's file. What a person wrote or a model said is only in the sealed parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TraceRecord {
+    /// The request.
+    pub request: RequestId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The key that asked; absent for a tenant token.
+    pub key: Option<KeyId>,
+    /// When it arrived.
+    pub started_at: Timestamp,
+    /// How long it took, microseconds.
+    pub duration_us: u64,
+    /// What kind of call.
+    pub operation: Operation,
+    /// The model as the caller named it.
+    pub model: String,
+    /// The HTTP status that the caller got.
+    pub status: u16,
+    /// What its attempts cost together.
+    pub cost: Money,
+    /// Stages, attempts and content, sealed for (`request`, `detail`, the request's id).
+    #[serde(with = "serde_bytes_vec")]
+    pub sealed_detail: Vec<u8>,
+    /// What to replay for the `Idempotency-Key`, where one was sent and the request reached a provider.
+    pub idempotency: Option<IdempotencyEntry>,
+}
+
+/// A finished answer kept for replay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdempotencyEntry {
+    /// Which key and body.
+    pub mark: IdempotencyMark,
+    /// Until when it is honoured.
+    pub expires_at: Timestamp,
+    /// The answer, sealed for (`idempotency`, `transcript`, the request's id); absent when it was too large to keep.
+    pub sealed_transcript: Option<Vec<u8>>,
+}
+
+/// One row of the ledger: one attempt, never changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerRow {
+    /// What was held for it, and for whom.
+    pub begin: Begin,
+    /// How it ended.
+    pub end: End,
+}
+
+/// Byte strings as one copy instead of an element at a time.
+mod serde_bytes_vec {
+    use serde::{Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl de::Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        from.deserialize_bytes(Bytes)
+    }
+}

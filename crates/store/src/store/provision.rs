@@ -1,0 +1,62 @@
+//! A tenant comes to be: intent, key, file, done.
+//!
+//! The control database is told first, so that what is interrupted is known; key and file are made in steps that may be
+//! repeated. Only a tenant whose making was never finished gets a key at a later start: a key that vanished is an error.
+
+use std::sync::Arc;
+
+use insula_model::{Random, Result, Tenant, TenantId};
+
+use crate::{Control, tenants::TenantFiles, vault::KeyStore};
+
+/// Makes a tenant.
+pub(super) async fn create(
+    control: &Control,
+    keys: &KeyStore,
+    tenants: &Arc<TenantFiles>,
+    random: &dyn Random,
+    tenant: &Tenant,
+) -> Result<()> {
+    control.begin_tenant(tenant).await?;
+    match finish(control, keys, tenants, random, tenant.id).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            if let Err(undo) = take_back(control, keys, tenants, tenant.id).await {
+                tracing::warn!(tenant = %tenant.id, error = %undo, "a tenant that could not be made is finished at the next start");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Finishes what an earlier process began.
+pub(super) async fn finish_all(
+    control: &Control,
+    keys: &KeyStore,
+    tenants: &Arc<TenantFiles>,
+    random: &dyn Random,
+) -> Result<()> {
+    for tenant in control.unfinished_tenants().await? {
+        tracing::info!(%tenant, "making a tenant that was interrupted");
+        finish(control, keys, tenants, random, tenant).await?;
+    }
+    Ok(())
+}
+
+async fn finish(
+    control: &Control,
+    keys: &KeyStore,
+    tenants: &Arc<TenantFiles>,
+    random: &dyn Random,
+    tenant: TenantId,
+) -> Result<()> {
+    keys.create(tenant, random).await?;
+    tenants.create(tenant).await?;
+    control.finish_tenant(tenant).await
+}
+
+async fn take_back(control: &Control, keys: &KeyStore, tenants: &Arc<TenantFiles>, tenant: TenantId) -> Result<()> {
+    tenants.remove(tenant).await?;
+    keys.discard(tenant).await?;
+    control.abandon_tenant(tenant).await
+}

@@ -1,0 +1,18 @@
+//! Tenants' own data: one file each, opened when it is needed and closed when others need the room.
+//!
+//! [`TenantFiles`] keeps a bounded number of files open. Each tenant has one slot whose async lock serialises opening,
+//! closing and erasing its file; a [`Pin`](slot::Pin) keeps a file open while somebody works on it, and only unpinned files
+//! are closed to make room. What may be asked of an open tenant is in [`TenantStore`]; no query there names the tenant.
+
+mod files;
+mod idempotency;
+mod place;
+mod requests;
+mod slot;
+mod store;
+mod traces;
+
+pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
+pub use idempotency::{IdempotencyRow, IdempotencyState};
+pub use requests::RequestRow;
+pub use store::TenantStore;

@@ -1,0 +1,3 @@
+//! `/api`: management.
+
+mod v1;

@@ -1,0 +1,65 @@
+//! `insula budget`, `limit`, `usage`, `request` and `ledger`.
+
+use insula_tests::Node;
+use insula_tests::amounts::chat_cost;
+use insula_tests::tenant::chat;
+use insula_tests::{Prices, usd};
+
+use super::json;
+
+const CHAT: &str = "/v1/chat/completions";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn budgets_are_set_one_by_one() {
+    let node = Node::start().await;
+    json(&node.insula(&["budget", "set", "acme", "--limit-usd", "10.00", "--alert-at", "0.8", "--json"]).await);
+    json(&node.insula(&["budget", "set", "acme", "--window", "day", "--limit-tokens", "500", "--mode", "soft", "--json"]).await);
+    let shown = json(&node.insula(&["budget", "list", "acme", "--json"]).await);
+    assert_eq!(shown["data"].as_array().unwrap().len(), 2, "{shown}");
+    let table = node.insula(&["budget", "list", "acme"]).await;
+    assert!(table.stdout.contains("10.00") && table.stdout.contains("500"), "{table:?}");
+
+    let key = &node.dev_env()["INSULA_ACME_KEY"];
+    json(&node.insula(&["budget", "set", "acme", "--limit-usd", "0", "--json"]).await);
+    node.anyone.with(key).post(CHAT, &chat("hi")).await.openai_error(429, "budget_exceeded");
+    json(&node.insula(&["budget", "clear", "acme", "--window", "month", "--json"]).await);
+    node.anyone.with(key).post(CHAT, &chat("hi")).await.expect(200);
+    json(&node.insula(&["budget", "set", "--platform", "--window", "hour", "--limit-usd", "0", "--json"]).await);
+    node.anyone.with(key).post(CHAT, &chat("hi")).await.openai_error(429, "budget_exceeded");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_are_set_one_by_one() {
+    let node = Node::start().await;
+    json(&node.insula(&["limit", "set", "acme", "--requests-per-minute", "100", "--json"]).await);
+    let shown = json(&node.insula(&["limit", "set", "acme", "--concurrency", "5", "--json"]).await);
+    assert_eq!((&shown["requests_per_minute"], &shown["concurrency"]), (&serde_json::json!(100), &serde_json::json!(5)));
+    json(&node.insula(&["limit", "set", "acme", "--requests-per-minute", "none", "--json"]).await);
+    let shown = json(&node.insula(&["limit", "show", "acme", "--json"]).await);
+    assert!(shown.get("requests_per_minute").is_none_or(serde_json::Value::is_null), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_requests_and_the_ledger_tell_the_same_story() {
+    let node = Node::start().await;
+    let caller = node.anyone.with(&node.dev_env()["INSULA_ACME_KEY"]);
+    let id = caller.post(CHAT, &chat("what it cost")).await.expect(200).request_id().to_owned();
+    let cost = chat_cost(Prices::small(), &["what it cost"], 64);
+
+    let usage = json(&node.insula(&["usage", "acme", "--json"]).await);
+    assert_eq!(usd(&usage["data"][0]["cost_usd"]), cost);
+    let all = json(&node.insula(&["usage", "--group-by", "tenant", "--json"]).await);
+    assert_eq!(all["data"].as_array().unwrap().len(), 1, "{all}");
+    let table = node.insula(&["usage", "acme"]).await;
+    assert!(table.stdout.contains(&cost.to_string()), "{table:?}");
+
+    let request = json(&node.insula(&["request", "show", &id, "--json"]).await);
+    assert_eq!(usd(&request["attempts"][0]["cost_usd"]), cost);
+    let listed = json(&node.insula(&["request", "list", "acme", "--json"]).await);
+    assert_eq!(listed["data"][0]["id"], id);
+
+    let proof = json(&node.insula(&["ledger", "verify", "--json"]).await);
+    assert_eq!((&proof["difference_usd"], usd(&proof["ledger_usd"])), (&serde_json::json!("0.00"), cost));
+    let human = node.insula(&["ledger", "verify"]).await;
+    assert!(human.code == 0 && human.stdout.contains("difference"), "{human:?}");
+}

@@ -1,0 +1,21 @@
+//! The command line, from outside: what it prints where, and how it ends.
+
+mod accounts;
+mod config;
+mod data_dir;
+mod dev;
+mod exit_codes;
+mod quickstart;
+mod serve;
+mod simulator;
+mod tenants;
+
+use insula_tests::child::Finished;
+use serde_json::Value;
+
+/// What a command printed as JSON; panics when it failed, or printed something else to standard output.
+#[track_caller]
+fn json(finished: &Finished) -> Value {
+    assert_eq!(finished.code, 0, "{finished:?}");
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("not one JSON value ({error}): {finished:?}"))
+}

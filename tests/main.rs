@@ -1,0 +1,9 @@
+//! Black-box tests against the real binary. Folders mirror URLs; `openapi` and `isolation` cut across them.
+#![cfg_attr(test, recursion_limit = "256")]
+
+mod api;
+mod boundaries;
+mod cli;
+mod isolation;
+mod openapi;
+mod v1;

@@ -1,0 +1,96 @@
+//! Two tenants with one of everything, and everybody who might call.
+
+use insula_tests::tenant::chat;
+use insula_tests::{Caller, TestTenant};
+use serde_json::json;
+
+/// Who calls, in the order of the table's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Nobody,
+    Garbage,
+    ForeignService,
+    ForeignToken,
+    ForeignAdmin,
+    OwnService,
+    OwnToken,
+    OwnAdmin,
+    Operator,
+}
+
+/// All of them. Those who may do most come last, so that what they change disturbs nobody before.
+pub const EVERYBODY: [Who; 9] = [
+    Who::Nobody,
+    Who::Garbage,
+    Who::ForeignService,
+    Who::ForeignToken,
+    Who::ForeignAdmin,
+    Who::OwnService,
+    Who::OwnToken,
+    Who::OwnAdmin,
+    Who::Operator,
+];
+
+/// A tenant with one of everything that an id can name.
+pub struct Household {
+    pub tenant: TestTenant,
+    pub token: String,
+    /// A key that nobody in these tests holds.
+    pub key: String,
+    pub request: String,
+}
+
+/// What a walk over one operation happens in.
+pub struct World {
+    pub own: Household,
+    pub foreign: Household,
+}
+
+impl Household {
+    async fn create(operator: &Caller, slug: &str) -> Household {
+        let tenant = TestTenant::create(operator, slug).await;
+        let (key, _) = tenant.key("service").await;
+        let token = tenant.admin.post(&tenant.path("/tokens"), &json!({"ttl_seconds": 3_600})).await.expect(201).json();
+        let call = tenant.service.call(http::Method::POST, "/v1/chat/completions").json(&chat("walk"));
+        let request = call.header("idempotency-key", IDEMPOTENCY_KEY).send().await.expect(200).request_id().to_owned();
+        tenant.request(&request).await;
+        Household { tenant, token: token["token"].as_str().unwrap().to_owned(), key, request }
+    }
+
+    /// Its own id for what a path, query or header calls `name`; `None` for names that are no ids of a tenant.
+    pub fn id(&self, name: &str) -> Option<&str> {
+        match name {
+            "tenant" => Some(&self.tenant.id),
+            "key" => Some(&self.key),
+            "request" => Some(&self.request),
+            _ => None,
+        }
+    }
+}
+
+/// The `Idempotency-Key` that every household has used once.
+pub const IDEMPOTENCY_KEY: &str = "walked-before";
+
+impl World {
+    /// A fresh world; `name` keeps its slugs apart from those of others.
+    pub async fn create(operator: &Caller, name: &str) -> World {
+        let own = Household::create(operator, &format!("{name}-own")).await;
+        let foreign = Household::create(operator, &format!("{name}-foreign")).await;
+        World { own, foreign }
+    }
+
+    /// The credential of `who`; `None` for nobody.
+    pub fn credential<'a>(&'a self, who: Who, operator: &'a Caller) -> Option<&'a str> {
+        match who {
+            Who::Nobody => None,
+            Who::Garbage => Some("ins_live_garbage"),
+            Who::ForeignService => self.foreign.tenant.service.credential(),
+            Who::ForeignToken => Some(&self.foreign.token),
+            Who::ForeignAdmin => self.foreign.tenant.admin.credential(),
+            Who::OwnService => self.own.tenant.service.credential(),
+            Who::OwnToken => Some(&self.own.token),
+            Who::OwnAdmin => self.own.tenant.admin.credential(),
+            Who::Operator => operator.credential(),
+        }
+    }
+}

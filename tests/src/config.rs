@@ -1,0 +1,70 @@
+//! A configuration file for `insula serve` with a simulator as its only provider.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the file says beside the bare minimum.
+#[derive(Debug, Clone, Default)]
+pub struct ServeConfig {
+    /// How long the provider may take to connect, to begin and to go on; as configured by default when absent.
+    pub patience: Option<Duration>,
+    /// More lines, by section: `("bounds", "header_wait_ms_max = 100")`.
+    pub more: Vec<(&'static str, String)>,
+}
+
+/// The catalogue of `insula dev`, and a model that nobody gave a price.
+const PRICES: &str = r#"
+[[models]]
+provider = "sim"
+name = "sim-small"
+operations = ["chat"]
+context_tokens_max = 128000
+output_tokens_max = 16384
+[[models.prices]]
+effective_from = 2020-01-01
+input = "1.00"
+output = "2.00"
+source = "the tests"
+checked = 2020-01-01
+
+[[models]]
+provider = "sim"
+name = "sim-unpriced"
+operations = ["chat"]
+output_tokens_max = 16384
+"#;
+
+impl ServeConfig {
+    /// Writes the file and its price book into `folder`; returns the file's path.
+    pub fn write(&self, folder: &Path, data_dir: &Path, simulator_url: &str) -> PathBuf {
+        let prices = folder.join("prices.toml");
+        fs::write(&prices, PRICES).unwrap();
+        let mut sections = vec![
+            ("server", "listen = \"127.0.0.1:0\"".to_owned()),
+            ("storage", format!("data_dir = {:?}", data_dir.to_str().unwrap())),
+            ("prices", format!("file = {:?}", prices.to_str().unwrap())),
+        ];
+        sections.extend(self.more.iter().cloned());
+        sections.sort_by_key(|(section, _)| *section);
+        let mut text = String::new();
+        for group in sections.chunk_by(|a, b| a.0 == b.0) {
+            text.push_str(&format!("[{}]\n", group[0].0));
+            group.iter().for_each(|(_, line)| text.push_str(&format!("{line}\n")));
+        }
+        text.push_str(&self.provider(simulator_url));
+        let path = folder.join("insula.toml");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn provider(&self, simulator_url: &str) -> String {
+        let mut text = format!("[[providers]]\nname = \"sim\"\nbase_url = \"{simulator_url}/v1\"\nattempt_header = \"x-insula-attempt\"\n");
+        if let Some(patience) = self.patience {
+            for key in ["connect_ms_max", "first_byte_ms_max", "idle_ms_max"] {
+                text.push_str(&format!("{key} = {}\n", patience.as_millis()));
+            }
+        }
+        text
+    }
+}

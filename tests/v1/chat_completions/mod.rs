@@ -1,0 +1,13 @@
+//! `POST /v1/chat/completions`.
+
+mod bad_input;
+mod budget;
+mod budget_race;
+mod errors;
+mod faults;
+mod idempotency;
+mod leaving;
+mod limits;
+mod plain;
+mod stream;
+mod tools;

@@ -1,0 +1,5 @@
+//! `/v1`: the data plane.
+
+mod chat_completions;
+mod embeddings;
+mod models;

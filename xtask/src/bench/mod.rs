@@ -1,0 +1,40 @@
+//! `cargo xtask bench`: the figures of the README, measured on this machine.
+//!
+//! The measuring is done by programs of the tests' package; this builds them and the server for release and starts one.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::{run, workspace};
+
+/// What to measure.
+#[derive(Args)]
+pub struct Options {
+    /// Which figures.
+    what: What,
+    /// Further arguments for the measurement, such as `--count 1000`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    /// Creates 10,000 tenants and uses each once.
+    Tenants,
+    /// From the start to the first served request, and the memory of an idle server.
+    Start,
+    /// CPU per request beside nginx.
+    Overhead,
+}
+
+/// Builds everything for release and measures.
+pub fn run(options: &Options) -> Result<()> {
+    let (program, first) = match options.what {
+        What::Tenants => ("bench", Some("tenants")),
+        What::Start => ("bench", Some("start")),
+        What::Overhead => ("overhead", None),
+    };
+    run::check(run::cargo().args(["build", "--locked", "--release", "--package", "insula", "--package", "insula-tests", "--bins"]))?;
+    let mut measure = run::command(workspace::target().join("release").join(program));
+    run::check(measure.args(first).args(&options.arguments))
+}

@@ -1,0 +1,51 @@
+//! The developer's commands: `cargo xtask test`, `tidy`, `docs`, `chaos`, `bench`.
+//!
+//! `test` is what continuous integration runs and what the README promises: it installs what is missing below `target/`,
+//! starts what it needs, runs everything and stops it again. The others are its parts, for the hours in between.
+
+mod bench;
+mod chaos;
+mod dev_server;
+mod docs;
+mod run;
+mod test;
+mod tidy;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands of Insula.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs everything that must hold before a change goes in.
+    Test(test::Options),
+    /// Formatting, lints, the rules of the house, generated documents.
+    Tidy,
+    /// Writes the generated documents, such as docs/configuration.md.
+    Docs {
+        /// Writes nothing; fails when a document is not what would be written.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Kills a server at random moments under load and compares its ledger with the provider's log.
+    Chaos(chaos::Options),
+    /// Measures what the README promises.
+    Bench(bench::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Tidy => tidy::run(),
+        Command::Docs { check } => docs::run(check),
+        Command::Chaos(options) => chaos::run(&options),
+        Command::Bench(options) => bench::run(&options),
+    }
+}

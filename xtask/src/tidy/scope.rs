@@ -1,0 +1,50 @@
+//! A tenant's scope comes from a verified credential or from a named job, never from elsewhere.
+
+use super::Violation;
+use crate::workspace::Source;
+
+/// Every file in which a scope is minted, with its reason.
+const MINTERS: &[&str] = &[];
+
+const MINT: &str = concat!("TenantScope::", "mint(");
+
+/// Finds calls in files that are not on the list, and entries of the list that mint nothing any more.
+pub fn check(sources: &[Source]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for source in sources.iter().filter(|s| s.is_rust() && !is_test(&s.path)) {
+        let listed = MINTERS.contains(&source.path.as_str());
+        let calls: Vec<usize> = source.shipped_lines().filter(|(_, line)| line.contains(MINT)).map(|(n, _)| n).collect();
+        if listed && calls.is_empty() {
+            violations.push(Violation::at(
+                source,
+                1,
+                "mints no scope any more; take it off the list in xtask/src/tidy/scope.rs",
+            ));
+        }
+        if !listed {
+            let advice = "a scope is minted here; take one from the credential, or list this file in xtask/src/tidy/scope.rs";
+            violations.extend(calls.into_iter().map(|line| Violation::at(source, line, advice)));
+        }
+    }
+    violations
+}
+
+/// Tests mint scopes to stand in for a credential.
+fn is_test(path: &str) -> bool {
+    path.starts_with("tests/") || path.ends_with("tests.rs") || path.contains("/tests/") || path.contains("/conformance/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sample, *};
+
+    #[test]
+    fn an_unlisted_caller_is_found_and_its_tests_are_not() {
+        let call = format!("let scope = {MINT}tenant, ScopeSource::Credential);\n");
+        let found = check(&[sample("crates/server/src/routes/chat.rs", &format!("fn f() {{\n    {call}}}\n"))]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].line, 2);
+        let in_test = format!("#[cfg(test)]\nmod tests {{\n    {call}}}\n");
+        assert!(check(&[sample("crates/server/src/routes/chat.rs", &in_test)]).is_empty());
+    }
+}
