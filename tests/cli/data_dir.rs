@@ -11,7 +11,7 @@ async fn they_work_beside_a_running_server_and_without_one() {
     node.operator().get("/api/v1/tenants/beside").await.expect(200);
     node.stop();
     json(&node.insula(&["tenant", "create", "without", "--data-dir", "data", "--json"]).await);
-    let key = node.insula(&["key", "create", "without", "ci", "--data-dir", "data"]).await;
+    let key = node.insula(&["key", "create", "without", "--name", "ci", "--data-dir", "data"]).await;
     let proof = json(&node.insula(&["ledger", "verify", "--data-dir", "data", "--json"]).await);
     assert_eq!(proof["difference_usd"], "0.00");
     node.start_again().await;

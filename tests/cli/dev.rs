@@ -23,7 +23,7 @@ fn dev(folder: &TempDir, more: &[&str]) -> Child {
 async fn it_needs_nothing_and_says_what_to_try() {
     let folder = TempDir::new().unwrap();
     let mut child = dev(&folder, &[]);
-    child.wait_for_line("Ready", START_LIMIT).unwrap();
+    child.wait_for_line("usage acme", START_LIMIT).unwrap();
     let env = read_env(&folder.path().join("data/dev.env"));
     let mode = fs::metadata(folder.path().join("data/dev.env")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

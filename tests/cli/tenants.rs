@@ -20,7 +20,7 @@ async fn a_tenants_life() {
     let renamed = json(&node.insula(&["tenant", "update", "umbrella", "--name", "Renamed", "--json"]).await);
     assert_eq!(renamed["name"], "Renamed");
 
-    let key = node.insula(&["key", "create", "umbrella", "ci"]).await;
+    let key = node.insula(&["key", "create", "umbrella", "--name", "ci"]).await;
     assert_eq!(key.stdout.trim().lines().count(), 1, "the key alone, for $(...): {key:?}");
     let caller = node.anyone.with(key.stdout.trim());
     caller.post(CHAT, &chat("hi")).await.expect(200);
@@ -39,7 +39,7 @@ async fn a_tenants_life() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keys_life() {
     let node = Node::start().await;
-    let made = json(&node.insula(&["key", "create", "acme", "ci", "--role", "admin", "--expires", "90d", "--json"]).await);
+    let made = json(&node.insula(&["key", "create", "acme", "--name", "ci", "--role", "admin", "--expires", "90d", "--json"]).await);
     let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     node.anyone.with(key).get("/api/v1/tenants/acme").await.expect(200);
     let listed = node.insula(&["key", "list", "acme"]).await;

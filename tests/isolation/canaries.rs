@@ -63,6 +63,7 @@ fn read_paths(of: &Planted) -> Vec<String> {
         paths.extend(rests.iter().map(|rest| below(rest)));
     }
     paths.extend(of.requests.iter().map(|id| format!("/api/v1/requests/{id}")));
+    paths.extend(of.requests.iter().map(|id| format!("/api/v1/requests/{id}?include=content")));
     paths
 }
 
@@ -134,7 +135,7 @@ async fn an_operator_sees_figures_but_no_content() {
         }
     }
     // Its own admin does see it.
-    let own = planted.tenant.request(&planted.requests[0]).await.to_string();
+    let own = planted.tenant.content(&planted.requests[0]).await;
     assert!(own.contains(&format!("{}-plain", planted.canary)), "{own}");
 }
 

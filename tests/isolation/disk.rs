@@ -38,7 +38,7 @@ async fn say_everywhere(tenant: &TestTenant, canary: &str) {
         let reply = call.header("idempotency-key", &key).send().await.expect(200);
         assert!(reply.text().contains(canary), "the answer holds it too");
         // Reading it back folds it into the tenant's file.
-        assert!(tenant.request(reply.request_id()).await.to_string().contains(canary));
+        assert!(tenant.content(reply.request_id()).await.contains(canary));
     }
     tenant.service.post("/v1/embeddings", &json!({"model": "sim-embed", "input": canary})).await.expect(200);
     tenant.service.post(CHAT, &json!({"model": "sim-small", "messages": [{"role": canary}]})).await;

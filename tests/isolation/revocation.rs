@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use insula_simulator::Scenario;
-use insula_tests::tenant::{chat, list, streamed_chat};
+use insula_tests::tenant::{chat, streamed_chat};
 use insula_tests::{Node, eventually_within};
 use serde_json::json;
 
@@ -138,7 +138,6 @@ async fn a_token_lives_as_long_as_it_says_and_no_longer_than_its_issuer() {
     // An operator acts for a tenant by a token, and by nothing else.
     let operated = issue(&node.operator(), 60).await;
     operated.post(CHAT, &chat("hi")).await.expect(200);
-    assert_eq!(list(tenant.admin.get(&tenant.path("/requests")).await).len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

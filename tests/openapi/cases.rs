@@ -73,8 +73,12 @@ fn limits(_: u64) -> Value {
     json!({"requests_per_minute": 1000})
 }
 
-fn nothing(_: u64) -> Value {
-    json!({})
+fn overlap(_: u64) -> Value {
+    json!({"overlap_seconds": 600})
+}
+
+fn new_operator_key(count: u64) -> Value {
+    json!({"name": format!("walker {count}")})
 }
 
 /// All operations. Columns:
@@ -84,7 +88,6 @@ pub const CASES: &[Case] = &[
     // Open to all, and the same for all.
     case("GET /livez",        [200, 200, 200, 200, 200, 200, 200, 200, 200]),
     case("GET /readyz",       [200, 200, 200, 200, 200, 200, 200, 200, 200]),
-    case("GET /openapi.json", [200, 200, 200, 200, 200, 200, 200, 200, 200]),
 
     // The data plane: everybody within the tenant of the credential; operators have none.
     with_body("POST /v1/chat/completions", [401, 401, 200, 200, 200, 200, 200, 200, 403], chat),
@@ -96,9 +99,16 @@ pub const CASES: &[Case] = &[
     with_body("POST /api/v1/tenants",         [401, 401, 403, 403, 403, 403, 403, 403, 201], new_tenant),
     case("GET /api/v1/tenants",               [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/usage",                 [401, 401, 403, 403, 403, 403, 403, 403, 200]),
-    case("GET /api/v1/ledger/verify",         [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/ledger/verification",   [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/platform/budgets",      [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     with_body("PUT /api/v1/platform/budgets", [401, 401, 403, 403, 403, 403, 403, 403, 200], budgets),
+
+    case("GET /api/v1/operator-keys",         [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("POST /api/v1/operator-keys",   [401, 401, 403, 403, 403, 403, 403, 403, 201], new_operator_key),
+    case("DELETE /api/v1/operator-keys/{key}", [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("GET /api/v1/models",                [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/prices",                [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/providers",             [401, 401, 403, 403, 403, 403, 403, 403, 200]),
 
     // A tenant: its admins and operators.
     case("GET /api/v1/tenants/{tenant}",              [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -114,7 +124,7 @@ pub const CASES: &[Case] = &[
 
     // Its keys: the same.
     case("GET /api/v1/tenants/{tenant}/keys/{key}",              [401, 401, 404, 404, 404, 403, 403, 200, 200]),
-    with_body("POST /api/v1/tenants/{tenant}/keys/{key}/rotate", [401, 401, 404, 404, 404, 403, 403, 201, 201], nothing),
+    with_body("POST /api/v1/tenants/{tenant}/keys/{key}/rotate", [401, 401, 404, 404, 404, 403, 403, 201, 201], overlap),
     case("GET /api/v1/tenants/{tenant}/keys/{key}/budgets",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     with_body("PUT /api/v1/tenants/{tenant}/keys/{key}/budgets", [401, 401, 404, 404, 404, 403, 403, 200, 200], budgets),
     case("GET /api/v1/tenants/{tenant}/keys/{key}/limits",       [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -149,6 +159,9 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body slug",        Holds::Data),
     ("body name",        Holds::Data),
     ("body external_id", Holds::Data),
+    ("query include",  Holds::Data),
+    ("body plan",        Holds::Data),
+    ("body segment",     Holds::Data),
     ("body region",      Holds::Data),
     ("body placement",   Holds::Data),
     ("body tags",        Holds::Data),

@@ -96,6 +96,12 @@ impl TestTenant {
         .await
     }
 
+    /// What was said in one of its requests, as its admin sees it.
+    pub async fn content(&self, id: &str) -> String {
+        self.request(id).await;
+        self.admin.get(&format!("/api/v1/requests/{id}?include=content")).await.expect(200).json()["content"].to_string()
+    }
+
     /// A short chat with the small model, not streamed.
     pub async fn chat(&self, text: &str) -> Reply {
         self.service.post("/v1/chat/completions", &chat(text)).await

@@ -43,7 +43,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Test(options) => test::run(&options),
-        Command::Tidy => tidy::run(),
+        Command::Tidy => tidy::run().and_then(|()| docs::run(true)),
         Command::Docs { check } => docs::run(check),
         Command::Chaos(options) => chaos::run(&options),
         Command::Bench(options) => bench::run(&options),

@@ -14,6 +14,8 @@ use serde_json::value::RawValue;
 pub(crate) const JSON_DEPTH_MAX: usize = 128;
 /// How many fields an object may have where its fields are listed.
 pub(crate) const FIELDS_MAX: usize = 256;
+/// How much of a caller's word a message repeats.
+const SHOWN_BYTES_MAX: usize = 64;
 
 /// Checks a body's encoding and depth before anything else looks at it.
 pub(crate) fn checked_text(body: &[u8]) -> Result<&str> {
@@ -72,7 +74,8 @@ pub(crate) fn members<'a>(text: &'a str, what: &str) -> Result<Members<'a>> {
     }
     for (place, (name, _)) in members.0.iter().enumerate() {
         if members.0[..place].iter().any(|(other, _)| other == name) {
-            return Err(Error::invalid(format!("the field `{name}` stands twice in {what}")).at(name.as_ref()));
+            let name = shown(name);
+            return Err(Error::invalid(format!("the field `{name}` stands twice in {what}")).at(name));
         }
     }
     Ok(members)
@@ -142,6 +145,11 @@ pub(crate) fn range_in(whole: &str, part: &str) -> Range<usize> {
 /// Whether the value is there and not null.
 pub(crate) fn is_given(value: &RawValue) -> bool {
     value.get() != "null"
+}
+
+/// As much of a caller's word as a message should repeat.
+pub(crate) fn shown(word: &str) -> &str {
+    &word[..word.floor_char_boundary(SHOWN_BYTES_MAX)]
 }
 
 /// Appends `text` as a JSON string.

@@ -19,7 +19,7 @@ const PIECE_BYTES_MAX: usize = 16 << 10;
 const CUT_TOKENS: u64 = 16;
 
 impl Tokenizer {
-    /// At least as many tokens as `text` has. The first call builds the tokenizer (some 100 ms, some 10 MB); all calls
+    /// At least as many tokens as `text` has. The first call builds the tokenizer (some 0.3 s, some 50 MB); all calls
     /// block.
     pub(crate) fn count(self, text: &str) -> u64 {
         let bpe = match self {

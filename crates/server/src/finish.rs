@@ -14,6 +14,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use http::{HeaderValue, header};
 use insula_model::{Error, RequestId};
 
 use crate::{
@@ -37,15 +38,18 @@ pub(crate) async fn finish(State(app): State<App>, request: Request, next: Next)
     response
 }
 
-/// Management calls run in a task of their own: a change that was begun is carried to its end, also when the caller leaves.
+/// Management calls run in a task of their own: a change that was begun is carried to its end, also when the caller
+/// leaves. No cache keeps their answers: some hold a key.
 pub(crate) async fn to_the_end(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request)).await {
+    let mut response = match tokio::spawn(next.run(request)).await {
         Ok(response) => response,
         Err(stopped) => match stopped.try_into_panic() {
             Ok(panic) => failed(&*panic),
             Err(_) => Failure::from(Error::internal("the task of a management call was stopped")).into_response(),
         },
-    }
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// No such route.
@@ -67,7 +71,7 @@ fn render(failure: Failure, is_openai: bool, request: RequestId, bare: Response)
     let mut rendered = if is_openai { failure.into_openai(request) } else { failure.into_problem(request) };
     // What the router had to say about it, such as `allow`.
     for (name, value) in bare.headers() {
-        if !rendered.headers().contains_key(name) && name != http::header::CONTENT_LENGTH {
+        if !rendered.headers().contains_key(name) && name != header::CONTENT_LENGTH {
             rendered.headers_mut().insert(name, value.clone());
         }
     }

@@ -41,3 +41,6 @@ pub use app::App;
 pub use router::router;
 pub use serve::serve;
 pub use settings::ServerSettings;
+
+#[cfg(test)]
+mod tests;

@@ -26,18 +26,22 @@ const BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// How long to wait when the machine has no descriptors left; the listener would only fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `stop` resolves, then drains: nothing new is accepted, `/readyz` says so, idle connections are closed,
+/// Serves until `stop` resolves and its notice is over, then drains: nothing new is accepted, idle connections are closed,
 /// and requests under way may end within [`drain_max`](crate::ServerSettings::drain_max). What is left then is cut off.
 ///
 /// Returns how many connections had to be cut off.
 pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) -> usize {
     let server = Server::new(&app);
     let mut connections = JoinSet::new();
-    let mut stop = pin!(stop);
+    let mut stopped = pin!(async {
+        stop.await;
+        app.start_draining();
+        tokio::time::sleep(app.settings.stop_notice).await;
+    });
     loop {
         let accepted = tokio::select! {
             biased;
-            () = &mut stop => break,
+            () = &mut stopped => break,
             accepted = server.accept(&listener) => accepted,
         };
         // Those that have ended since the last turn.
@@ -46,7 +50,6 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
             connections.spawn(server.connection(stream, seat));
         }
     }
-    app.start_draining();
     drop(listener);
     let drained = tokio::time::timeout(app.settings.drain_max, server.watch.shutdown()).await;
     while connections.try_join_next().is_some() {}

@@ -14,7 +14,10 @@ pub struct ServerSettings {
     pub body_idle_max: Duration,
     /// Bytes of a request's body on the data plane; above it callers get 413.
     pub body_bytes_max: usize,
-    /// How long requests under way may take to end once a stop was asked for.
+    /// How long, once a stop was asked for, everything is still served while `/readyz` already says no, so that a load
+    /// balancer can turn away first.
+    pub stop_notice: Duration,
+    /// How long requests under way may take to end after that.
     pub drain_max: Duration,
 }
 
@@ -25,6 +28,7 @@ impl Default for ServerSettings {
             header_read_max: Duration::from_secs(30),
             body_idle_max: Duration::from_secs(30),
             body_bytes_max: 32 * 1024 * 1024,
+            stop_notice: Duration::ZERO,
             drain_max: Duration::from_secs(30),
         }
     }

@@ -1,6 +1,9 @@
 use insula_model::*;
 use insula_store::*;
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 fn rss() -> u64 {
     let s = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -28,7 +31,18 @@ async fn main() {
     let t = Instant::now();
     let mut max = Duration::ZERO;
     for i in 0..n {
-        let tenant = Tenant { id: ids.tenant(), slug: format!("t{i}").try_into().unwrap(), name: "n".to_string().try_into().unwrap(), external_id: None, region: None, placement: Placement::Shared, tags: Default::default(), state: TenantState::Active, version: 1, created_at: clock.now() };
+        let tenant = Tenant {
+            id: ids.tenant(),
+            slug: format!("t{i}").try_into().unwrap(),
+            name: "n".to_string().try_into().unwrap(),
+            external_id: None,
+            region: None,
+            placement: Placement::Shared,
+            tags: Default::default(),
+            state: TenantState::Active,
+            version: 1,
+            created_at: clock.now(),
+        };
         let t1 = Instant::now();
         store.create_tenant(&tenant).await.unwrap();
         max = max.max(t1.elapsed());
@@ -39,15 +53,23 @@ async fn main() {
     let seals = store.seals(&scopes[0]).await.unwrap();
     let plain = vec![7u8; 2048];
     let t = Instant::now();
-    for _ in 0..100_000 { std::hint::black_box(seals.seal("request", "detail", &[1; 16], &plain, &OsRandom)); }
+    for _ in 0..100_000 {
+        std::hint::black_box(seals.seal("request", "detail", &[1; 16], &plain, &OsRandom));
+    }
     println!("seal 2KB {:?}", t.elapsed() / 100_000);
     let sealed = seals.seal("request", "detail", &[1; 16], &plain, &OsRandom);
     let t = Instant::now();
-    for _ in 0..100_000 { std::hint::black_box(seals.open("request", "detail", &[1; 16], &sealed).unwrap()); }
+    for _ in 0..100_000 {
+        std::hint::black_box(seals.open("request", "detail", &[1; 16], &sealed).unwrap());
+    }
     println!("open 2KB {:?}", t.elapsed() / 100_000);
-    for s in &scopes { store.seals(s).await.unwrap(); }
+    for s in &scopes {
+        store.seals(s).await.unwrap();
+    }
     let t = Instant::now();
-    for i in 0..1_000_000usize { std::hint::black_box(store.seals(&scopes[i * 7919 % n]).await.unwrap()); }
+    for i in 0..1_000_000usize {
+        std::hint::black_box(store.seals(&scopes[i * 7919 % n]).await.unwrap());
+    }
     println!("seals() {:?}", t.elapsed() / 1_000_000);
     // open each
     let t = Instant::now();
@@ -63,14 +85,50 @@ async fn main() {
         let request = ids.request([0; 4]);
         let attempt = ids.attempt();
         let now = clock.now();
-        let begin = Begin { attempt, request, tenant: s.tenant(), key: Some(KeyId::from_bytes([1; 16])), reserved_at: now, operation: Operation::Chat, cause: Cause::Base, provider: "sim".into(), model: "sim-small".into(), price_row: "sim/sim-small@2026-01-01".into(), reserved: Money::from_pico(1000), input_tokens_max: 100, output_tokens_max: 100, idempotency: None };
+        let begin = Begin {
+            attempt,
+            request,
+            tenant: s.tenant(),
+            key: Some(KeyId::from_bytes([1; 16])),
+            reserved_at: now,
+            operation: Operation::Chat,
+            cause: Cause::Base,
+            provider: "sim".into(),
+            model: "sim-small".into(),
+            price_row: "sim/sim-small@2026-01-01".into(),
+            reserved: Money::from_pico(1000),
+            input_tokens_max: 100,
+            output_tokens_max: 100,
+            idempotency: None,
+        };
         store.journal().begin(&begin).unwrap();
-        let end = End { attempt, settled_at: now, outcome: AttemptOutcome::Completed, tokens: TokenCounts { input: 10, output: 10, ..Default::default() }, cost: Money::from_pico(500), estimated: false };
-        let trace = TraceRecord { request, tenant: s.tenant(), key: begin.key, started_at: now, duration_us: 1, operation: Operation::Chat, model: "sim-small".into(), status: 200, cost: end.cost, sealed_detail: seals.seal("request", "detail", request.as_bytes(), &plain, &OsRandom), idempotency: None };
+        let end = End {
+            attempt,
+            settled_at: now,
+            outcome: AttemptOutcome::Completed,
+            tokens: TokenCounts { input: 10, output: 10, ..Default::default() },
+            cost: Money::from_pico(500),
+            estimated: false,
+        };
+        let trace = TraceRecord {
+            request,
+            tenant: s.tenant(),
+            key: begin.key,
+            started_at: now,
+            duration_us: 1,
+            operation: Operation::Chat,
+            model: "sim-small".into(),
+            status: 200,
+            cost: end.cost,
+            sealed_detail: seals.seal("request", "detail", request.as_bytes(), &plain, &OsRandom),
+            idempotency: None,
+        };
         store.journal().end(&end, Some(&trace));
     };
     let t = Instant::now();
-    for s in &scopes { write(s, &store.seals(s).await.unwrap()); }
+    for s in &scopes {
+        write(s, &store.seals(s).await.unwrap());
+    }
     println!("journal one each {:?} each", t.elapsed() / n as u32);
     let t = Instant::now();
     store.flush().await.unwrap();
@@ -78,7 +136,9 @@ async fn main() {
     // one tenant, many
     let many = 50_000u32;
     let (t, c) = (Instant::now(), cpu());
-    for _ in 0..many { write(&scopes[0], &seals); }
+    for _ in 0..many {
+        write(&scopes[0], &seals);
+    }
     println!("journal {many}: {:?} each, cpu {:.1} us each (all threads)", t.elapsed() / many, (cpu() - c) * 1e6 / many as f64);
     store.flush().await.unwrap();
     println!("with fold: {:?} each, cpu {:.1} us each; rss {} MB", t.elapsed() / many, (cpu() - c) * 1e6 / many as f64, rss());

@@ -3,19 +3,6 @@
 use insula_model::{AttemptId, AttemptOutcome, Cause, KeyId, Money, Operation, RequestId, TenantId, Timestamp, TokenCounts};
 use serde::{Deserialize, Serialize};
 
-/// One record of the journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Record {
-    /// An attempt is about to be sent; its money is held.
-    Begin(Begin),
-    /// An attempt ended and cost this much.
-    End(End),
-    /// An attempt never reached its provider; it leaves no row.
-    Release(AttemptId),
-    /// A request is over; its trace goes to its tenant's file.
-    Trace(TraceRecord),
-}
-
 /// Written before the provider's socket sees a byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Begin {
@@ -92,11 +79,11 @@ pub struct TraceRecord {
     pub operation: Operation,
     /// The model as the caller named it.
     pub model: String,
-    /// The HTTP status that the caller got.
+    /// The HTTP status that the caller got; 0 when the process died under it.
     pub status: u16,
     /// What its attempts cost together.
     pub cost: Money,
-    /// Stages, attempts and content, sealed for (`request`, `detail`, the request's id).
+    /// Stages, attempts and content, sealed for (`request`, `detail`, the request's id); empty when it could not be kept.
     #[serde(with = "serde_bytes_vec")]
     pub sealed_detail: Vec<u8>,
     /// What to replay for the `Idempotency-Key`, where one was sent and the request reached a provider.

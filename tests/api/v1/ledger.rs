@@ -1,4 +1,4 @@
-//! `GET /api/v1/ledger/verify`.
+//! `GET /api/v1/ledger/verification`.
 
 use insula_simulator::{Fault, FaultKind, Scenario};
 use insula_tests::tenant::{chat, streamed_chat};
@@ -17,9 +17,9 @@ async fn balances_follow_from_the_ledger() {
         tenant.service.stream("/v1/chat/completions", &streamed_chat("stream")).await.into_reply().await;
     }
     let settled = tenant.settled().await;
-    let proof = node.operator().get("/api/v1/ledger/verify").await.expect(200).json();
+    let proof = node.operator().get("/api/v1/ledger/verification").await.expect(200).json();
     assert_eq!((&proof["difference_usd"], &proof["mismatches"]), (&json!("0.00"), &json!([])), "{proof}");
     assert_eq!(usd(&proof["ledger_usd"]), settled);
     assert_eq!(proof["rows"], 8);
-    tenant.admin.get("/api/v1/ledger/verify").await.problem(403, "forbidden");
+    tenant.admin.get("/api/v1/ledger/verification").await.problem(403, "forbidden");
 }

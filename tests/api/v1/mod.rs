@@ -4,6 +4,7 @@ mod budgets;
 mod keys;
 mod ledger;
 mod limits;
+mod operator_keys;
 mod requests;
 mod tenants;
 mod tokens;

@@ -133,7 +133,7 @@ async fn every_window_counts_and_the_tightest_refuses() {
     let budgets = json!([
         {"window": "month", "limit_usd": "100"},
         {"window": "day", "limit_usd": "10"},
-        {"window": "hour", "limit_usd": "0.0002"}
+        {"window": "hour", "limit_usd": "0.0003"}
     ]);
     tenant.set_budgets(budgets).await;
     let mut body = chat("first");

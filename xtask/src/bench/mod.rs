@@ -34,7 +34,16 @@ pub fn run(options: &Options) -> Result<()> {
         What::Start => ("bench", Some("start")),
         What::Overhead => ("overhead", None),
     };
-    run::check(run::cargo().args(["build", "--locked", "--release", "--package", "insula", "--package", "insula-tests", "--bins"]))?;
+    run::check(run::cargo().args([
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "insula",
+        "--package",
+        "insula-tests",
+        "--bins",
+    ]))?;
     let mut measure = run::command(workspace::target().join("release").join(program));
     run::check(measure.args(first).args(&options.arguments))
 }

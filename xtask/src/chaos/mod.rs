@@ -21,13 +21,26 @@ pub struct Options {
     power_cut: bool,
 }
 
+impl Options {
+    /// So many rounds with the usual seed.
+    pub fn new(rounds: usize, power_cut: bool) -> Self {
+        Self { rounds, seed: 1, power_cut }
+    }
+}
+
 /// Builds the server and the program, and runs it.
 pub fn run(options: &Options) -> Result<()> {
     run::check(run::cargo().args(["build", "--locked", "--package", "insula", "--package", "insula-tests", "--bins"]))?;
+    start(options).map(drop)
+}
+
+/// Runs the program as it was built before; what a summary has to say about it.
+pub fn start(options: &Options) -> Result<String> {
     let mut chaos = run::command(workspace::target().join("debug").join("chaos"));
     chaos.args(["--rounds", &options.rounds.to_string(), "--seed", &options.seed.to_string()]);
     if options.power_cut {
         chaos.arg("--power-cut");
     }
-    run::check(&mut chaos)
+    run::check(&mut chaos)?;
+    Ok(format!("{} rounds", options.rounds))
 }

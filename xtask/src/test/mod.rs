@@ -4,12 +4,10 @@ mod clients;
 mod report;
 mod tools;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::{run, tidy, workspace};
+use crate::{chaos, run, tidy, workspace};
 use report::Report;
 
 /// How to run the tests.
@@ -28,25 +26,31 @@ enum Runner {
     Cargo,
 }
 
+/// Kill rounds of a run; `cargo xtask chaos` does more.
+const CHAOS_ROUNDS: usize = 5;
+
 /// Installs what is missing, runs everything, stops what it started, and sums up.
 pub fn run(options: &Options) -> Result<()> {
     let mut report = Report::default();
     report.step("tidy", || tidy::run().map(|()| String::new()));
-    let binary = build()?;
-    report.step("rust tests", || rust_tests(options.runner, &binary));
+    build()?;
+    let binary = workspace::target().join("debug").join("insula");
+    report.step("rust tests", || rust_tests(options.runner));
+    report.step("doc tests", doc_tests);
     report.step("openai-python", || clients::python(&binary));
     report.step("openai-node", || clients::node(&binary));
+    report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS, false)));
+    report.step("power cut", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS, true)));
     report.finish()
 }
 
-/// Builds the program and all tests; without these nothing else makes sense.
-fn build() -> Result<PathBuf> {
-    run::check(run::cargo().args(["build", "--locked", "--package", "insula"]))?;
-    run::check(run::cargo().args(["test", "--locked", "--workspace", "--no-run", "--quiet"]))?;
-    Ok(workspace::target().join("debug").join("insula"))
+/// Builds the program and all tests in one go, so that nothing is compiled twice; without these nothing else makes sense.
+fn build() -> Result<()> {
+    eprintln!("\n=== build");
+    run::check(run::cargo().args(["build", "--locked", "--workspace", "--all-targets", "--quiet"]))
 }
 
-fn rust_tests(runner: Runner, binary: &PathBuf) -> Result<String> {
+fn rust_tests(runner: Runner) -> Result<String> {
     let mut command = match runner {
         Runner::Nextest => {
             let mut nextest = run::command(tools::nextest()?);
@@ -55,14 +59,14 @@ fn rust_tests(runner: Runner, binary: &PathBuf) -> Result<String> {
         }
         Runner::Cargo => {
             let mut cargo = run::cargo();
-            cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+            cargo.args(["test", "--locked", "--workspace", "--all-targets", "--no-fail-fast"]);
             cargo
         }
     };
-    run::check(command.env("INSULA_BIN", binary)).map(|()| String::new())?;
-    // nextest does not run the examples in the documentation.
-    if matches!(runner, Runner::Nextest) {
-        run::check(run::cargo().args(["test", "--locked", "--workspace", "--doc", "--quiet"]))?;
-    }
-    Ok(String::new())
+    run::check(&mut command).map(|()| String::new())
+}
+
+/// The examples in the documentation, which neither of the runners above runs.
+fn doc_tests() -> Result<String> {
+    run::check(run::cargo().args(["test", "--locked", "--workspace", "--doc", "--quiet"])).map(|()| String::new())
 }

@@ -34,7 +34,8 @@ const CRATES: &[Edges] = &[
     },
 ];
 
-/// Compares every crate's dependencies with the table. Dev-dependencies may add the simulator, and nothing else.
+/// Compares every crate's dependencies with the table. Tests may also use the simulator and what lies further below: to
+/// try a server out one has to open a store.
 pub fn check(sources: &[Source]) -> Vec<Violation> {
     let manifests = sources.iter().filter(|s| s.path.starts_with("crates/") && s.path.ends_with("/Cargo.toml"));
     manifests.flat_map(manifest).collect()
@@ -58,7 +59,7 @@ fn manifest(source: &Source) -> Vec<Violation> {
         let Some(dependencies) = parsed.get(section).and_then(|d| d.as_table()) else { continue };
         for dependency in dependencies.keys() {
             let ours = dependency == "insula" || dependency.starts_with("insula-");
-            let for_tests = section == "dev-dependencies" && dependency == "insula-simulator";
+            let for_tests = section == "dev-dependencies" && (dependency == "insula-simulator" || is_below(dependency, edges));
             let known = !ours || for_tests || edges.own.contains(&dependency.as_str());
             if !known || edges.never.contains(&dependency.as_str()) {
                 violations.push(Violation::at(
@@ -70,6 +71,14 @@ fn manifest(source: &Source) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// Whether a crate is reached along the edges, in one step or more.
+fn is_below(dependency: &str, from: &Edges) -> bool {
+    from.own.iter().any(|own| {
+        let next = CRATES.iter().find(|edges| edges.name == *own);
+        *own == dependency || next.is_some_and(|next| is_below(dependency, next))
+    })
 }
 
 /// The line on which a dependency is named; 1 where it is not found at a line's start.
@@ -96,6 +105,14 @@ mod tests {
             sample("crates/engine/Cargo.toml", "[package]\nname = \"insula-engine\"\n[dependencies]\nhyper.workspace = true\n");
         let new = sample("crates/new/Cargo.toml", "[package]\nname = \"insula-new\"\n");
         assert_eq!(check(&[engine, new]).len(), 2);
+    }
+
+    #[test]
+    fn tests_may_reach_further_down_but_not_up() {
+        let text =
+            "[package]\nname = \"insula-server\"\n[dev-dependencies]\ninsula-store.workspace = true\ninsula.workspace = true\n";
+        let found = check(&[sample("crates/server/Cargo.toml", text)]);
+        assert_eq!(found.iter().map(|v| v.line).collect::<Vec<_>>(), [5]);
     }
 
     #[test]

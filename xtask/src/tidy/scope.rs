@@ -4,7 +4,12 @@ use super::Violation;
 use crate::workspace::Source;
 
 /// Every file in which a scope is minted, with its reason.
-const MINTERS: &[&str] = &[];
+const MINTERS: &[&str] = &[
+    // A key or token was verified for this very request.
+    "crates/engine/src/directory/authenticate.rs",
+    // An operator acts on a tenant's metadata.
+    "crates/engine/src/directory/authorise.rs",
+];
 
 const MINT: &str = concat!("TenantScope::", "mint(");
 
@@ -13,7 +18,9 @@ pub fn check(sources: &[Source]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for source in sources.iter().filter(|s| s.is_rust() && !is_test(&s.path)) {
         let listed = MINTERS.contains(&source.path.as_str());
-        let calls: Vec<usize> = source.shipped_lines().filter(|(_, line)| line.contains(MINT)).map(|(n, _)| n).collect();
+        let is_code = |line: &str| !line.trim_start().starts_with("//");
+        let calls = source.shipped_lines().filter(|(_, line)| line.contains(MINT) && is_code(line));
+        let calls: Vec<usize> = calls.map(|(number, _)| number).collect();
         if listed && calls.is_empty() {
             violations.push(Violation::at(
                 source,

@@ -6,7 +6,7 @@ use insula_model::{
     Clock, Error, ErrorKind, IdGenerator, Limits, ManualClock, Name, Placement, Role, SeededRandom, Slug, Subject, Tenant,
     TenantState, Timestamp,
 };
-use insula_store::{RootKey, Store, StoreOptions};
+use insula_store::{RealDisk, RootKey, Store, StoreOptions};
 
 use super::*;
 
@@ -26,8 +26,8 @@ impl World {
         let clock = Arc::new(ManualClock::at(Timestamp::parse(START).expect("a time")));
         let random: Arc<dyn Random> = Arc::new(SeededRandom::new(42));
         let root_key = RootKey::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("32 bytes");
-        let store = Store::open(StoreOptions::new(files.path(), root_key), clock.clone(), random.clone(), Arc::new(insula_store::RealDisk)).await;
-        let store = store.expect("opens");
+        let options = StoreOptions::new(files.path(), root_key);
+        let store = Store::open(options, clock.clone(), random.clone(), Arc::new(RealDisk)).await.expect("opens");
         let ids = IdGenerator::new(clock.clone(), random.clone());
         let directory = Directory::load(store.clone(), ids.clone(), clock.clone(), random).await.expect("loads");
         Self { directory, store, clock, ids, _files: files }

@@ -49,11 +49,13 @@ pub async fn read(engine: &Engine, reader: &RequestReader) -> Result<RequestView
 }
 
 async fn detail_of(engine: &Engine, scope: &TenantScope, row: &RequestRow) -> Result<RequestDetail> {
-    if let Some(sealed) = &row.sealed_detail {
+    if let Some(sealed) = row.sealed_detail.as_deref().filter(|sealed| !sealed.is_empty()) {
         let seals = engine.store.seals(scope).await?;
         return RequestDetail::open(sealed, &seals, row.request);
     }
-    // The process died under this request: recovery knows its attempts from the journal, and nothing else.
+    // The process died under this request, or there was no room left for its trace: what is known are its attempts. The
+    // last of them may still be in the journal.
+    engine.store.flush().await?;
     let attempts = engine.store.control().attempts(scope, row.request, row.started_at).await?;
     let attempts = attempts.into_iter().map(from_ledger).collect();
     Ok(RequestDetail { stages: Vec::new(), attempts, content: None })

@@ -2,6 +2,7 @@
 
 use std::{fmt, process::ExitCode};
 
+use insula_model::ErrorKind;
 use serde_json::Value;
 
 /// Why a command did not succeed. `0` is success.
@@ -52,9 +53,10 @@ impl Failure {
         let text = |pointer: &str| body.as_ref().and_then(|b| b.pointer(pointer)).and_then(Value::as_str);
         let message = text("/detail").or(text("/error/message")).or(text("/title"));
         let message = message.map_or_else(|| format!("the server answered {status}"), str::to_owned);
+        // Many messages name the field themselves.
         let message = match text("/param").or(text("/error/param")) {
-            Some(field) => format!("{field}: {message}"),
-            None => message,
+            Some(field) if !message.contains(field) => format!("{field}: {message}"),
+            _ => message,
         };
         let reason = text("/code").or(text("/error/code"));
         Self { code: Code::of_status(status, reason), message, body }
@@ -96,7 +98,11 @@ impl fmt::Display for Failure {
 /// Anything that went wrong inside this program, with its causes.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::failed(format!("{error:#}"))
+        let code = match error.downcast_ref::<insula_model::Error>().map(insula_model::Error::kind) {
+            Some(ErrorKind::Conflict) => Code::Conflict,
+            _ => Code::Failed,
+        };
+        Self::new(code, format!("{error:#}"))
     }
 }
 

@@ -39,7 +39,7 @@ pub async fn run(args: LedgerArgs, out: Output) -> Result<(), Failure> {
 }
 
 /// Where the proof is asked for.
-pub const PATH: &str = "/api/v1/ledger/verify";
+pub const PATH: &str = "/api/v1/ledger/verification";
 
 /// Whether the proof holds.
 pub fn agrees(found: &Value) -> bool {

@@ -34,6 +34,9 @@ enum Action {
     Show {
         /// Its id, as `x-request-id` tells it.
         id: String,
+        /// Also what was asked and answered; only for the tenant's own admin key.
+        #[arg(long)]
+        content: bool,
     },
 }
 
@@ -44,7 +47,10 @@ pub async fn run(args: RequestArgs, out: Output) -> Result<(), Failure> {
             let path = format!("/api/v1/tenants/{}/requests?limit={limit}", escape(&tenant));
             out.data(&client.get(&path).await?, list)
         }
-        Action::Show { id } => out.data(&client.get(&format!("/api/v1/requests/{}", escape(&id))).await?, show),
+        Action::Show { id, content } => {
+            let query = if content { "?include=content" } else { "" };
+            out.data(&client.get(&format!("/api/v1/requests/{}{query}", escape(&id))).await?, show)
+        }
     })
     .await
 }
@@ -58,17 +64,17 @@ fn list(body: &Value) -> String {
 fn show(request: &Value) -> String {
     let fields = ["id", "tenant", "key", "started_at", "operation", "model", "status", "duration_us", "cost_usd"];
     let head = pairs(&fields.map(|field| (field, text(request, field))));
-    let rows = |list: &str, fields: [&str; 5]| {
+    let rows = |list: &str, fields: &[&str]| {
         let rows = request[list].as_array().map_or(&[] as &[Value], Vec::as_slice).iter();
-        rows.map(|row| fields.map(|field| text(row, field))).collect::<Vec<_>>()
+        rows.map(|row| fields.iter().map(|field| text(row, field)).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
-    let stages = table(
-        &["stage", "start us", "us", "outcome", "reason"],
-        rows("stages", ["name", "start_us", "duration_us", "outcome", "reason"]),
-    );
-    let attempts = table(
-        &["attempt", "cause", "provider", "model", "cost"],
-        rows("attempts", ["id", "cause", "provider", "model", "cost_usd"]),
-    );
-    format!("{head}\n\n{stages}\n\n{attempts}")
+    let stages = ["name", "start_us", "duration_us", "outcome", "reason"];
+    let stages = table(&["stage", "start us", "us", "outcome", "reason"], rows("stages", &stages));
+    let attempts = ["id", "cause", "provider", "model", "outcome", "tokens/input", "tokens/output", "cost_usd", "estimated"];
+    let heading = ["attempt", "cause", "provider", "model", "outcome", "input", "output", "cost", "estimated"];
+    let attempts = table(&heading, rows("attempts", &attempts));
+    let said = [("request", text(request, "content/request")), ("response", text(request, "content/response"))];
+    let said: String =
+        said.iter().filter(|(_, text)| !text.is_empty()).map(|(what, text)| format!("\n\n{what}\n{text}")).collect();
+    format!("{head}\n\n{stages}\n\n{attempts}{said}")
 }

@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use clap::{Args, Subcommand};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
 
 use super::{

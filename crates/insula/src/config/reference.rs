@@ -131,7 +131,7 @@ fn names(keys: &[Key]) -> String {
 pub fn advise_unknown(unknown: &str) -> String {
     let sections = sections();
     let known = sections.iter().flat_map(|spec| spec.keys.iter().map(|key| key.name).chain([spec.name]));
-    let near = |name: &&str| name.starts_with(unknown) || distance(name, unknown) <= 2;
+    let near = |name: &&str| name.starts_with(unknown) || distance(name, unknown) <= (unknown.len() / 2).max(1);
     match known.into_iter().filter(near).min_by_key(|name| distance(name, unknown)) {
         Some(name) => format!("did you mean `{name}`?"),
         None => "remove it; docs/configuration.md lists all keys".to_owned(),

@@ -9,7 +9,9 @@ section! {
     Server {
         /// Address and port. Plain HTTP: put a proxy with TLS in front of anything but a loopback address.
         listen: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8420);
-        /// How long requests under way may take to end once a stop was asked for, milliseconds.
+        /// How long, once a stop was asked for, everything is still served while `/readyz` already says no, so that a load balancer can turn away first, milliseconds.
+        stop_notice_ms: u64 = 0;
+        /// How long requests under way may take to end after that, milliseconds.
         drain_ms_max: u64 = 30_000;
     }
 }

@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 use super::{
     InputBound,
     body::{Body, Field, Rewrite},
-    content::{Findings, Path, read_functions, read_messages, read_tools},
+    content::{not_as_expected, read_functions, read_messages, read_tools},
     fields::{flag, optional_text, positive, required_text},
+    findings::{Findings, Path},
 };
 use crate::{
     ModelCard, OutputLimitField, Tokenizer,
@@ -71,9 +72,9 @@ impl ChatRequest {
     }
 
     /// The wire body: the provider's model name, the output limit in the field that the model heeds, usage asked for when
-    /// streaming; all else byte for byte. `output_tokens_max` is per choice; `None` leaves the caller's limit as it is.
+    /// streaming; all else byte for byte. `output_tokens_max` is per choice; `None` leaves the caller's limit, or none.
     pub fn upstream_body(&self, card: &ModelCard, output_tokens_max: Option<u64>) -> Bytes {
-        self.body.rewritten(&Rewrite { card, limit: output_tokens_max, ask_usage: self.stream })
+        self.body.rewritten(&Rewrite { card, limit: output_tokens_max.or(self.max_tokens), ask_usage: self.stream })
     }
 
     /// At least as many input tokens as a provider with this tokenizer counts, images and the template of its card aside.
@@ -160,7 +161,7 @@ impl Draft {
                 note_unbounded(&mut self.found, name, value);
                 self.found
                     .other::<serde_json::Error>(&Path::Field(name), name, value)
-                    .map_err(|error| super::content::not_as_expected(name, &error))?;
+                    .map_err(|error| not_as_expected(name, &error))?;
             }
         }
         Ok(())

@@ -13,8 +13,9 @@ use serde_json::value::RawValue;
 use super::{
     InputBound,
     body::{Body, Field, Rewrite},
-    content::{Findings, Path, not_as_expected},
+    content::not_as_expected,
     fields::{optional_text, required_text},
+    findings::{Findings, Path},
 };
 use crate::{
     ModelCard, Tokenizer,

@@ -1,6 +1,6 @@
 //! OpenAI's wire format, spoken by OpenAI itself and by every compatible server.
 //!
-//! Going out: `chat.rs` and `embeddings.rs` check a body (`fields.rs`, `content.rs`) and bound it (`bound.rs`); `body.rs`
+//! Going out: `chat.rs` and `embeddings.rs` check a body (`fields.rs`, `content.rs`, `findings.rs`) and bound it (`bound.rs`); `body.rs`
 //! writes the wire form; `client.rs` sends it (`settings.rs`, `connector.rs`, `patience.rs`). Coming back: `response.rs` takes
 //! a whole answer, `stream.rs` one in pieces (`batch.rs`); both read the same `envelope.rs` and `usage.rs`. What went wrong is
 //! told by `error.rs`, in words that `scrub.rs` has cleaned.
@@ -16,6 +16,7 @@ mod embeddings;
 mod envelope;
 mod error;
 mod fields;
+mod findings;
 mod patience;
 mod response;
 mod scrub;

@@ -67,7 +67,32 @@ pub(crate) fn shape(kind: &ErrorKind) -> Shape {
     Shape { status, code, openai_type }
 }
 
-/// Codes that no [`ErrorKind`] has: the router's own.
+/// Every code, in both dialects.
+pub(crate) const CODES: [&str; 21] = [
+    "budget_exceeded",
+    "conflict",
+    "cost_unbounded",
+    "forbidden",
+    "idempotency_mismatch",
+    "internal_error",
+    "invalid_api_key",
+    "invalid_request",
+    "method_not_allowed",
+    "model_not_found",
+    "not_found",
+    "precondition_failed",
+    "provider_failed",
+    "provider_rate_limited",
+    "provider_rejected",
+    "provider_timeout",
+    "rate_limit_exceeded",
+    "tenant_suspended",
+    "too_large",
+    "unavailable",
+    "unknown_price",
+];
+
+/// What no [`ErrorKind`] says: the router's own.
 const METHOD_NOT_ALLOWED: Shape =
     Shape { status: StatusCode::METHOD_NOT_ALLOWED, code: "method_not_allowed", openai_type: INVALID_REQUEST };
 

@@ -4,9 +4,12 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, header};
 use insula_model::{Error, RequestId};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, ObjectBuilder, Type},
+};
 
-use super::{BudgetFields, Shape, budget_fields, log::log, put_headers};
+use super::{BudgetFields, CODES, Shape, budget_fields, log::log, put_headers};
 
 /// What went wrong (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -21,6 +24,7 @@ pub(crate) struct Problem<'a> {
     /// What to do about it.
     detail: &'a str,
     /// What programs tell it by.
+    #[schema(schema_with = codes)]
     code: &'static str,
     /// The id under which the server's log knows the request.
     request_id: String,
@@ -30,6 +34,15 @@ pub(crate) struct Problem<'a> {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     budget: Option<BudgetFields<'a>>,
+}
+
+/// Every code, for the API document.
+fn codes() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("What programs tell it by"))
+        .enum_values(Some(CODES))
+        .build()
 }
 
 pub(super) fn response(error: &Error, shape: Shape, request: RequestId) -> Response {

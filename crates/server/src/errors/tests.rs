@@ -59,9 +59,43 @@ async fn problems_name_the_field_and_the_request() {
 async fn waits_are_told_in_seconds_and_milliseconds() {
     let limited = Error::new(ErrorKind::RateLimited { retry_after: Duration::from_millis(1_250) }, "slow down");
     let (head, body) = parts(openai(&limited, REQUEST)).await;
-    assert_eq!((&head.headers["retry-after"], &head.headers["retry-after-ms"]), (&"2".parse().expect("v"), &"1250".parse().expect("v")));
+    assert_eq!(
+        (&head.headers["retry-after"], &head.headers["retry-after-ms"]),
+        (&"2".parse().expect("v"), &"1250".parse().expect("v"))
+    );
     assert_eq!(body["error"]["code"], "rate_limit_exceeded");
     assert!(!head.headers.contains_key("x-should-retry"));
+}
+
+#[test]
+fn every_code_is_documented_and_no_other() {
+    let wait = Duration::ZERO;
+    let ErrorKind::BudgetExceeded(refusal) = over_budget().kind().clone() else { panic!("a budget's refusal") };
+    let kinds = [
+        ErrorKind::Invalid,
+        ErrorKind::TooLarge,
+        ErrorKind::Unauthenticated,
+        ErrorKind::Forbidden,
+        ErrorKind::NotFound,
+        ErrorKind::ModelNotFound,
+        ErrorKind::Conflict,
+        ErrorKind::PreconditionFailed,
+        ErrorKind::IdempotencyMismatch,
+        ErrorKind::Suspended,
+        ErrorKind::RateLimited { retry_after: wait },
+        ErrorKind::BudgetExceeded(refusal),
+        ErrorKind::Unbounded,
+        ErrorKind::UnknownPrice,
+        ErrorKind::ProviderRejected(400),
+        ErrorKind::ProviderRateLimited { retry_after: None },
+        ErrorKind::ProviderFailed,
+        ErrorKind::ProviderTimeout,
+        ErrorKind::Unavailable { retry_after: wait },
+        ErrorKind::Internal,
+    ];
+    let mut codes: Vec<_> = kinds.iter().map(|kind| shape(kind).code).chain([METHOD_NOT_ALLOWED.code]).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, CODES);
 }
 
 #[test]

@@ -47,8 +47,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     })?;
     let text = if text.trim().is_empty() { "{}" } else { text };
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| wrong::error(error.path(), error.inner().to_string()))?;
+    let value =
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong::error(error.path(), error.inner().to_string()))?;
     reader.end().map_err(|error| Error::invalid(format!("more follows after the JSON: {error}")))?;
     Ok(value)
 }

@@ -120,9 +120,13 @@ fn read(orders: Vec<BudgetOrder>) -> Result<Vec<NewBudget>> {
             (Some(Usd(money)), None) => Cap::Usd(money),
             (None, Some(tokens)) => Cap::Tokens(tokens),
             (Some(_), Some(_)) => {
-                return Err(Error::invalid("give either `limit_usd` or `limit_tokens`, not both").at(format!("[{i}].limit_tokens")));
+                return Err(
+                    Error::invalid("give either `limit_usd` or `limit_tokens`, not both").at(format!("[{i}].limit_tokens"))
+                );
             }
-            (None, None) => return Err(Error::invalid("give either `limit_usd` or `limit_tokens`").at(format!("[{i}].limit_usd"))),
+            (None, None) => {
+                return Err(Error::invalid("give either `limit_usd` or `limit_tokens`").at(format!("[{i}].limit_usd")));
+            }
         };
         Ok(NewBudget { window: order.window, cap, mode: order.mode, alert_at: order.alert_at })
     };

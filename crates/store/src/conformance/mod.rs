@@ -6,6 +6,7 @@
 mod control;
 mod erasure;
 mod ledger;
+mod opening;
 mod samples;
 mod tenant;
 mod world;

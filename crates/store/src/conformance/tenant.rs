@@ -158,6 +158,7 @@ async fn keys_expire_and_outcomes_stay() {
         let finished = replayable(&world, owner, 1, Some("answered")).await;
         let mut lost = replayable(&world, owner, 2, None).await;
         lost.status = 0;
+        lost.sealed_detail.clear();
         // The same request, noted as lost after its answer was kept; and another request under a key that is taken.
         let mut late = finished.clone();
         late.status = 0;

@@ -148,3 +148,52 @@ async fn sum<G: Field>(db: &Db, query: &UsageQuery, sql: UsageSql, name: fn(G) -
     };
     Ok(rows.into_iter().map(|row| UsageRow { group: name(row.group), ..row.usage }).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use insula_model::ScopeSource;
+
+    use super::*;
+    use crate::control::ledger::ATTEMPTS;
+
+    struct Step(String);
+
+    impl Rec for Step {
+        fn read(row: &Row<'_>) -> Result<Self> {
+            row.get("detail").map(Step)
+        }
+    }
+
+    /// How SQLite carries out a query.
+    async fn plan(control: &Control, sql: &'static str, args: &[crate::query::Val<'_>]) -> String {
+        let explain: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();
+        let steps: Vec<Step> = control.db.read().await.unwrap().all(explain, args).await.unwrap();
+        steps.into_iter().map(|step| step.0 + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn sums_and_attempts_use_their_indexes() {
+        let dir = tempfile::tempdir().unwrap();
+        let control = Control::open(dir.path().join("control.db")).await.unwrap();
+        let at = Timestamp::from_micros(1);
+        let tenant = TenantScope::mint(TenantId::from_bytes([1; 16]), ScopeSource::Job("test")).tenant();
+        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION] {
+            let one = plan(&control, usage.one, args![at, at, tenant]).await;
+            assert!(
+                one.contains("SEARCH ledger USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)"),
+                "{one}"
+            );
+            let all = plan(&control, usage.all, args![at, at]).await;
+            assert!(all.contains("SEARCH ledger USING INDEX ledger_by_time (reserved_at>? AND reserved_at<?)"), "{all}");
+        }
+        let request = insula_model::RequestId::from_bytes([1; 16]);
+        let attempts = plan(&control, ATTEMPTS, args![tenant, at, at, request]).await;
+        assert!(attempts.contains("SEARCH ledger USING INDEX ledger_by_tenant"), "{attempts}");
+    }
+
+    #[test]
+    fn days_have_dates() {
+        assert_eq!(date(0), "1970-01-01");
+        assert_eq!(date(20_543), "2026-03-31");
+    }
+}

@@ -183,7 +183,10 @@ impl Folder {
                 return Ok(());
             }
             self.sorter.batch.carried = self.sorter.open.to_carry(oldest.last_seq);
-            if !self.sorter.batch.carried.is_empty() || self.sorter.applied.seq < oldest.last_seq {
+            // Everything that was read, also behind this segment: an attempt that began in it may have ended since, and its
+            // row be known only here.
+            let all_applied = self.sorter.applied.seq + 1 == self.reader.next_seq();
+            if !self.sorter.batch.carried.is_empty() || !all_applied {
                 let applied = self.apply_anyway();
                 // What could not be carried may end before it is tried again.
                 self.sorter.batch.carried.clear();

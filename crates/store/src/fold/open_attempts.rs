@@ -26,6 +26,7 @@ struct Untraced {
     begin: Begin,
     seq: u64,
     cost: Money,
+    carried: bool,
 }
 
 impl OpenAttempts {
@@ -41,35 +42,40 @@ impl OpenAttempts {
 
     /// An attempt began with record `seq`.
     pub(super) fn begin(&mut self, begin: Begin, seq: u64) {
+        // One that is carried may still stand in a segment that was not recycled after all; it stays carried.
+        if self.open.contains_key(&begin.attempt) {
+            return;
+        }
         if begin.idempotency.is_some() {
-            let untraced = Untraced { begin: begin.clone(), seq, cost: begin.reserved };
+            let untraced = Untraced { begin: begin.clone(), seq, cost: begin.reserved, carried: false };
             self.untraced.insert(begin.request, untraced);
         }
-        // One that is carried may still stand in a segment that was not recycled after all; it stays carried.
-        self.open.entry(begin.attempt).or_insert(Open { begin, seq, carried: false });
+        self.open.insert(begin.attempt, Open { begin, seq, carried: false });
     }
 
-    /// An attempt ended: its row, and whether it must be taken out of those carried. `None` for one that is not open.
+    /// An attempt ended: its row, and whether it need not be carried any more. `None` for one that is not open.
     pub(super) fn end(&mut self, end: End) -> Option<(LedgerRow, bool)> {
         let Open { begin, carried, .. } = self.open.remove(&end.attempt)?;
-        if let Some(untraced) = self.untraced.get_mut(&begin.request) {
+        let untraced = self.untraced.get_mut(&begin.request);
+        let closed = carried && untraced.is_none();
+        if let Some(untraced) = untraced {
             untraced.cost = end.cost;
         }
-        Some((LedgerRow { begin, end }, carried))
+        Some((LedgerRow { begin, end }, closed))
     }
 
-    /// An attempt never reached its provider; whether it must be taken out of those carried.
+    /// An attempt never reached its provider; whether it need not be carried any more.
     pub(super) fn release(&mut self, attempt: AttemptId) -> bool {
         let Some(Open { begin, carried, .. }) = self.open.remove(&attempt) else { return false };
         self.untraced.remove(&begin.request);
         carried
     }
 
-    /// A request's trace was met.
-    pub(super) fn traced(&mut self, trace: &TraceRecord) {
-        if trace.idempotency.is_some() {
-            self.untraced.remove(&trace.request);
-        }
+    /// A request's trace was met; the attempt that need not be carried any more.
+    pub(super) fn traced(&mut self, trace: &TraceRecord) -> Option<AttemptId> {
+        trace.idempotency.as_ref()?;
+        let untraced = self.untraced.remove(&trace.request)?;
+        (untraced.carried && self.is_ended(&untraced)).then_some(untraced.begin.attempt)
     }
 
     /// Whether traces that are folded already must be looked at all the same.
@@ -78,20 +84,22 @@ impl OpenAttempts {
     }
 
     /// Attempts in records up to `last_seq` that the control database must carry before these are gone. Also those that
-    /// ended, as long as their request's trace is missing: should it stay missing, the next start takes them for lost; that
-    /// cannot change the row that they have, but notes their `Idempotency-Key` as used.
+    /// ended, as long as their request's trace is missing: should it stay missing, a start takes them for lost; that cannot
+    /// change the row that they have, but notes their `Idempotency-Key` as used.
     pub(super) fn to_carry(&self, last_seq: u64) -> Vec<Begin> {
         let open = self.open.values().filter(|open| !open.carried && open.seq <= last_seq).map(|open| &open.begin);
-        let ended = self.untraced.values().filter(|untraced| untraced.seq <= last_seq && self.is_ended(untraced));
+        let ended = self.untraced.values().filter(|u| !u.carried && u.seq <= last_seq && self.is_ended(u));
         open.chain(ended.map(|untraced| &untraced.begin)).cloned().collect()
     }
 
     /// The control database carries these now.
     pub(super) fn carried(&mut self, carried: &[Begin]) {
         for begin in carried {
-            match self.open.get_mut(&begin.attempt) {
-                Some(open) => open.carried = true,
-                None => drop(self.untraced.remove(&begin.request)),
+            if let Some(open) = self.open.get_mut(&begin.attempt) {
+                open.carried = true;
+            }
+            if let Some(untraced) = self.untraced.get_mut(&begin.request) {
+                untraced.carried = true;
             }
         }
     }
@@ -101,10 +109,10 @@ impl OpenAttempts {
         self.open.values().map(|open| &open.begin)
     }
 
-    /// The requests whose attempts ended and whose trace is missing, and what these cost. They are forgotten.
-    pub(super) fn take_untraced(&mut self) -> Vec<(Begin, Money)> {
-        let untraced = std::mem::take(&mut self.untraced).into_values();
-        untraced.filter(|untraced| self.is_ended(untraced)).map(|untraced| (untraced.begin, untraced.cost)).collect()
+    /// The requests whose attempts ended and whose trace is missing, and what these cost.
+    pub(super) fn untraced(&self) -> impl Iterator<Item = (&Begin, Money)> {
+        let ended = self.untraced.values().filter(|untraced| self.is_ended(untraced));
+        ended.map(|untraced| (&untraced.begin, untraced.cost))
     }
 
     fn is_ended(&self, untraced: &Untraced) -> bool {

@@ -46,14 +46,14 @@ impl Sorter {
     fn end(&mut self, end: End, seq: u64) {
         self.seen(end.settled_at);
         let attempt = end.attempt;
-        let Some((row, carried)) = self.open.end(end) else {
+        let Some((row, closed)) = self.open.end(end) else {
             // Behind the position its BEGIN was in a segment that is gone, and its row is in the ledger.
             if seq > self.applied.seq {
                 tracing::error!(%attempt, seq, "an attempt ended that is not open: its END is passed over");
             }
             return;
         };
-        if carried {
+        if closed {
             self.batch.closed.push(attempt);
         }
         if seq > self.applied.seq {
@@ -68,7 +68,7 @@ impl Sorter {
         }
         let trace: TraceRecord = decode(record.payload)?;
         self.seen(trace.started_at);
-        self.open.traced(&trace);
+        self.batch.closed.extend(self.open.traced(&trace));
         Ok(is_new.then_some(trace))
     }
 

@@ -58,7 +58,7 @@ fn files(disk: &dyn Disk, dir: &Path) -> Result<Vec<(Segment, Option<SegmentHead
     let open = |number| {
         let path = segment::path(dir, number);
         let file = disk.open(&path).map_err(|e| unusable(&path, &e))?;
-        let bytes = file.len().map_err(|e| unusable(&path, &e))?;
+        let bytes = file.size().map_err(|e| unusable(&path, &e))?;
         let header = SegmentHeader::read(&*file).map_err(|e| unusable(&path, &e))?;
         // A recycled file still has the header of its former number: it is only prepared.
         let header = header.filter(|header| header.number == number);

@@ -55,7 +55,7 @@ impl SegmentHeader {
     /// Reads the header of a file; `None` if there is none: a file prepared and never used, or whose header was not yet
     /// on the disk when power was lost.
     pub(super) fn read(file: &dyn DiskFile) -> io::Result<Option<Self>> {
-        if file.len()? < RECORDS_START {
+        if file.size()? < RECORDS_START {
             return Ok(None);
         }
         let mut bytes = [0; HEADER_BYTES];

@@ -204,7 +204,7 @@ impl DiskFile for MemFile {
         Ok(())
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.contents.lock().current.len() as u64)
     }
 }

@@ -148,11 +148,6 @@ impl Writer {
     pub(super) fn written(&self) -> (Arc<dyn DiskFile>, u64) {
         (self.active.file.clone(), self.end.next_seq - 1)
     }
-
-    /// Where the next record goes.
-    pub(super) fn end(&self) -> Cursor {
-        self.end
-    }
 }
 
 fn usable(segment: &Segment) -> u64 {

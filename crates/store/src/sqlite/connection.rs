@@ -17,7 +17,8 @@ const DURABLE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRA
     PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;";
 
 /// How many connections read the control database beside its writer.
-const CONTROL_READERS: usize = 2;
+/// Two may be busy with long sums while others answer.
+const CONTROL_READERS: usize = 4;
 
 fn open_file(path: &Path, create: bool, pragmas: &str) -> Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -36,10 +37,11 @@ fn open_migrated(path: &Path, create: bool, pragmas: &str, schema: &Schema) -> R
 
 /// Opens the control database, and makes it when absent. Waits for the disk.
 pub(crate) fn open_control(path: &Path) -> Result<Db> {
-    const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA cache_size = -8192;";
-    let writer = open_migrated(path, true, PRAGMAS, &CONTROL)?;
+    const WRITER: &str = "PRAGMA cache_size = -8192;";
+    const READER: &str = "PRAGMA cache_size = -2048;";
+    let writer = open_migrated(path, true, WRITER, &CONTROL)?;
     writer.set_prepared_statement_cache_capacity(64);
-    let readers = (0..CONTROL_READERS).map(|_| open_file(path, false, PRAGMAS)).collect::<Result<_>>()?;
+    let readers = (0..CONTROL_READERS).map(|_| open_file(path, false, READER)).collect::<Result<_>>()?;
     Ok(Db::Sqlite(SqliteDb::new(writer, readers)))
 }
 
@@ -49,9 +51,11 @@ pub(crate) fn open_keys(path: &Path) -> Result<Db> {
     Ok(Db::Sqlite(SqliteDb::new(open_migrated(path, true, PRAGMAS, &KEYS)?, Vec::new())))
 }
 
-/// Locked to this process: its index of the write-ahead log then needs no shared file. The cache is small because most
+/// Pages of 8 KiB, because a trace is some kilobytes: with 4 KiB most pages would hold one, and folding costs a third more.
+/// Locked to this process: the index of the write-ahead log then needs no shared file. The cache is small because most
 /// tenants are idle.
-const TENANT_PRAGMAS: &str = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -256; PRAGMA wal_autocheckpoint = 256;";
+const TENANT_PRAGMAS: &str = "PRAGMA page_size = 8192; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -256; \
+    PRAGMA wal_autocheckpoint = 256;";
 
 /// Opens a tenant's file, which must exist. Waits for the disk.
 pub(crate) fn open_tenant(path: &Path) -> Result<Db> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use insula_model::{Error, Result};
 use rusqlite::{Connection, params_from_iter};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::error::failed;
 use crate::query::{Rec, Row, Val, sqlite_sql, waiting};
@@ -23,30 +23,38 @@ pub(crate) struct SqliteDb {
     writer: Shared,
     /// Empty where one connection does everything (a tenant's file is locked to it).
     readers: Arc<[Shared]>,
+    /// One permit for each reader that is free.
+    free_readers: Arc<Semaphore>,
 }
 
 impl SqliteDb {
     /// A database with one connection that writes and others that only read.
     pub(crate) fn new(writer: Connection, readers: Vec<Connection>) -> Self {
         let share = |connection| Arc::new(Mutex::new(Link::Open(connection)));
-        Self { writer: share(writer), readers: readers.into_iter().map(share).collect() }
+        let free_readers = Arc::new(Semaphore::new(readers.len()));
+        Self { writer: share(writer), readers: readers.into_iter().map(share).collect(), free_readers }
     }
 
     /// A transaction on a reader, or on the only connection.
     pub(crate) async fn read(&self) -> Result<SqliteTx> {
-        let free = self.readers.iter().find_map(|reader| reader.clone().try_lock_owned().ok());
-        let link = match (free, self.readers.first()) {
-            (Some(link), _) => link,
-            (None, Some(first)) => first.clone().lock_owned().await,
-            (None, None) => self.writer.clone().lock_owned().await,
+        const BEGIN: &str = "PRAGMA query_only = 1; BEGIN";
+        let Some(first) = self.readers.first() else {
+            return SqliteTx::begin(self.writer.clone().lock_owned().await, None, BEGIN);
         };
-        SqliteTx::begin(link, "PRAGMA query_only = 1; BEGIN")
+        let permit = self.free_readers.clone().acquire_owned().await.map_err(Error::internal)?;
+        // Whoever has a permit finds a free reader, unless the database is being closed.
+        let free = self.readers.iter().find_map(|reader| reader.clone().try_lock_owned().ok());
+        let link = match free {
+            Some(link) => link,
+            None => first.clone().lock_owned().await,
+        };
+        SqliteTx::begin(link, Some(permit), BEGIN)
     }
 
     /// A transaction on the writer.
     pub(crate) async fn write(&self) -> Result<SqliteTx> {
         let link = self.writer.clone().lock_owned().await;
-        SqliteTx::begin(link, "PRAGMA query_only = 0; BEGIN IMMEDIATE")
+        SqliteTx::begin(link, None, "PRAGMA query_only = 0; BEGIN IMMEDIATE")
     }
 
     /// Closes all connections once their transactions are over.
@@ -106,13 +114,15 @@ fn connection(link: &Link) -> Result<&Connection> {
 
 /// A transaction on one connection, which it holds alone.
 pub(crate) struct SqliteTx {
+    /// Before the permit, so that it is free when the permit is.
     link: OwnedMutexGuard<Link>,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl SqliteTx {
-    fn begin(link: OwnedMutexGuard<Link>, sql: &str) -> Result<Self> {
+    fn begin(link: OwnedMutexGuard<Link>, permit: Option<OwnedSemaphorePermit>, sql: &str) -> Result<Self> {
         connection(&link)?.execute_batch(sql).map_err(failed)?;
-        Ok(Self { link })
+        Ok(Self { link, _permit: permit })
     }
 
     fn connection(&self) -> Result<&Connection> {

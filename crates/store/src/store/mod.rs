@@ -144,10 +144,12 @@ impl Store {
     /// the last clone is gone.
     pub async fn close(&self) -> Result<()> {
         let inner = &self.0;
-        inner.fold.stop().await?;
-        inner.tenants.close().await?;
-        inner.control.close().await?;
-        inner.keys.close().await
+        // Everything is closed, also where something before it failed; the first failure is told.
+        let folded = inner.fold.stop().await;
+        let tenants = inner.tenants.close().await;
+        let control = inner.control.close().await;
+        let keys = inner.keys.close().await;
+        folded.and(tenants).and(control).and(keys)
     }
 }
 

@@ -50,8 +50,9 @@ async fn finish(
     random: &dyn Random,
     tenant: TenantId,
 ) -> Result<()> {
-    keys.create(tenant, random).await?;
-    tenants.create(tenant).await?;
+    // Both to their end, whatever becomes of the other: what is taken back must not appear afterwards.
+    let (key, file) = tokio::join!(keys.create(tenant, random), tenants.create(tenant));
+    key.and(file)?;
     control.finish_tenant(tenant).await
 }
 

@@ -276,4 +276,14 @@ impl TenantFiles {
             slots.by_tenant.remove(&slot.tenant);
         }
     }
+
+    /// The tenants whose files are open, the least recently used first.
+    #[cfg(test)]
+    pub(super) fn open_tenants(&self) -> Vec<TenantId> {
+        let slots = self.slots.lock();
+        let open: Vec<TenantId> = slots.by_tenant.values().filter(|slot| slot.bytes() > 0).map(|slot| slot.tenant).collect();
+        assert_eq!(slots.bytes, slots.by_tenant.values().map(|slot| slot.bytes()).sum::<u64>());
+        assert!(open.len() <= slots.open);
+        open
+    }
 }

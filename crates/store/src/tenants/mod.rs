@@ -12,6 +12,9 @@ mod slot;
 mod store;
 mod traces;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use requests::RequestRow;

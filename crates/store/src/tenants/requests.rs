@@ -26,7 +26,8 @@ pub struct RequestRow {
     pub status: u16,
     /// What its attempts cost together.
     pub cost: Money,
-    /// Stages, attempts and content, sealed for (`request`, `detail`, the request's id); absent when the process died under it.
+    /// Stages, attempts and content, sealed for (`request`, `detail`, the request's id); absent when the process died
+    /// under it or the disk had no room.
     pub sealed_detail: Option<Vec<u8>>,
 }
 
@@ -51,7 +52,7 @@ pub(super) const LOST: u16 = 0;
 
 /// Writes a request. A record that comes a second time changes nothing; one that was noted as lost is completed.
 pub(super) async fn put(tx: &mut Tx, trace: &TraceRecord) -> Result<()> {
-    let sealed_detail = (trace.status != LOST).then_some(&trace.sealed_detail);
+    let sealed_detail = (!trace.sealed_detail.is_empty()).then_some(&trace.sealed_detail);
     tx.exec(
         "INSERT INTO requests (request, key_id, started_at, duration_us, operation, model, status, cost, sealed_detail) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (request) DO UPDATE SET started_at = excluded.started_at, \

@@ -51,10 +51,16 @@ Or what it cost
     Ok(())
 }
 
-/// How this program was called: by cargo in a clone, or by its name.
-fn program() -> &'static str {
-    let built_here = std::env::current_exe().is_ok_and(|exe| exe.components().any(|part| part.as_os_str() == "target"));
-    if built_here { "cargo run --release --" } else { "insula" }
+/// How to call this program again from here: by cargo in the clone that built it, else as it was called.
+fn program() -> String {
+    let called = std::env::args().next().unwrap_or_else(|| "insula".to_owned());
+    let here = std::env::current_dir().unwrap_or_default();
+    let exe = std::env::current_exe().unwrap_or_default();
+    match exe.strip_prefix(here.join("target")).ok().and_then(Path::to_str) {
+        Some("release/insula") => "cargo run --release --".to_owned(),
+        Some("debug/insula") => "cargo run --".to_owned(),
+        _ => quoted(&called),
+    }
 }
 
 /// A path that `.` takes for a file and does not look up in PATH.

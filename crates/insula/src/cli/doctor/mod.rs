@@ -64,9 +64,7 @@ pub async fn run(args: DoctorArgs, out: Output) -> Result<(), Failure> {
             findings
         }
         // Without a configuration it is not known where to look further.
-        Err(failure) => {
-            vec![Finding::fail("configuration", failure.to_string(), "mend it; docs/configuration.md lists all keys")]
-        }
+        Err(failure) => vec![Finding { check: "configuration", state: State::Fail, says: failure.to_string(), fix: None }],
     };
     print(&findings, out)?;
     let failed = findings.iter().filter(|finding| finding.state == State::Fail).count();

@@ -7,6 +7,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::Finding;
 use crate::{
+    cli::dev::DevEnv,
     config::{Config, Provider},
     wire,
 };
@@ -50,6 +51,9 @@ fn is_old(checked: &str, now: Timestamp) -> bool {
 /// Whether each provider has its key and accepts a connection. Nothing is sent.
 pub async fn providers(config: &Config) -> Vec<Finding> {
     const CHECK: &str = "providers";
+    if config.providers.is_empty() && DevEnv::path(&config.storage.data_dir).exists() {
+        return vec![Finding::ok(CHECK, "none is configured; `insula dev` brings its simulator")];
+    }
     if config.providers.is_empty() {
         let fix = "add a [[providers]] table to insula.toml; docs/configuration.md shows how";
         return vec![Finding::warn(CHECK, "none is configured: no model can be called", fix)];

@@ -42,8 +42,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn life() -> impl Strategy<Value = Life> {
     let writes = proptest::option::of(0..8u32);
     let power = proptest::option::of(any::<u64>());
-    (proptest::collection::vec(step(), 0..150), writes, power)
-        .prop_map(|(steps, writes_left, power)| Life { steps, writes_left, power })
+    (proptest::collection::vec(step(), 0..150), writes, power).prop_map(|(steps, writes_left, power)| Life {
+        steps,
+        writes_left,
+        power,
+    })
 }
 
 /// What was told to the journal of one attempt, and with which record.
@@ -165,7 +168,6 @@ async fn live_and_die(lives: Vec<Life>) {
         let synced = run.journal.synced_seq();
         let kept = if life.power.is_some() { synced } else { written };
         promised.extend((first..story.next).map(|n| (n, kept)));
-        // The old process may still be folding: the ledger must not be seen later than the journal.
         target = target.after_kill();
         disk = match life.power {
             Some(seed) => disk.after_power_loss(coin(seed)),
@@ -220,7 +222,7 @@ async fn traces_behind_the_ledger_are_read_again() {
     assert_eq!(target.with(|t| t.traces.len()), 10);
     assert!(target.with(|t| t.position.traces_seq < t.position.seq));
 
-    let (disk, target) = (disk.after_kill(), target.after_kill());
+    let (target, disk) = (target.after_kill(), disk.after_kill());
     let run = start(&disk, &target, 2).await.unwrap();
     run.fold.flush().await.unwrap();
     target.with(|t| {

@@ -24,8 +24,7 @@ struct Run {
 async fn start(disk: &TestDisk, target: &TestTarget, run: u64) -> Result<Run> {
     let clock = Arc::new(ManualClock::at(samples::time(1_000_000)));
     let disk = Arc::new(disk.clone());
-    let open =
-        move || Journal::open(PathBuf::from("/journal"), SEGMENT_BYTES, disk, &SeededRandom::new(run));
+    let open = move || Journal::open(PathBuf::from("/journal"), SEGMENT_BYTES, disk, &SeededRandom::new(run));
     let (journal, fold) = spawn(open, Arc::new(target.clone()), clock.clone(), Arc::new(Inbox::default())).await?;
     Ok(Run { journal, fold, clock })
 }

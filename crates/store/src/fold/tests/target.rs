@@ -40,10 +40,12 @@ impl TestTarget {
         look(&mut self.0.lock())
     }
 
-    /// What a new process finds. What still runs goes on writing to the old one, in vain.
+    /// Stops all writes, and returns what a new process finds. Take the disk's copy after this: the old process may still be
+    /// working, and must not give up segments on the strength of writes that the new one does not see.
     pub(super) fn after_kill(&self) -> Self {
-        let state = State { writes_left: None, ..self.0.lock().clone() };
-        Self(Arc::new(Mutex::new(state)))
+        let mut state = self.0.lock();
+        state.writes_left = Some(0);
+        Self(Arc::new(Mutex::new(State { writes_left: None, ..state.clone() })))
     }
 }
 

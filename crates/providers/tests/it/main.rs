@@ -1,0 +1,12 @@
+//! The crate from outside: golden files, and a client against a server that does exactly what a test tells it to.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod stream;
