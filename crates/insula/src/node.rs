@@ -13,7 +13,12 @@
 //! # }
 //! ```
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -99,7 +104,7 @@ impl Node {
         let bound = async {
             let listener = TcpListener::bind(addr).await.with_context(|| format!("cannot listen on {addr}"))?;
             let addr = listener.local_addr().context("the listener has no address")?;
-            let file = ServerFile { url: format!("http://{addr}"), operator_key: self.local_key.clone() };
+            let file = ServerFile { url: format!("http://{}", from_here(addr)), operator_key: self.local_key.clone() };
             file.write(&self.data_dir)?;
             Ok((listener, addr))
         };
@@ -128,6 +133,16 @@ impl Node {
         }
         Ok(self.engine().store.close().await?)
     }
+}
+
+/// Where this machine itself reaches a listener: one on all addresses is also on loopback.
+fn from_here(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
 }
 
 /// A node that listens.

@@ -3,7 +3,7 @@
 //! This crate holds no business rule: it turns bytes into authorised calls of the engine, and answers and errors back
 //! into bytes. It must never decide whose a request is from anything but its credential, and never name a storage engine.
 //!
-//! - [`router`](mod@router) lists every route; `routes/` and `data/` hold an operation a page.
+//! - [`router()`] lists every route; `routes/` and `data/` hold an operation a page.
 //! - `extract/` hands handlers objects that are already authorised, and input that is already strict.
 //! - `errors/` is the one place where an error becomes a status, a code and a body.
 //! - [`serve()`] is the accept loop with its bounds, and the drain.

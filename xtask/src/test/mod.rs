@@ -16,6 +16,9 @@ pub struct Options {
     /// What runs the Rust tests. `cargo` needs nothing installed, but runs them one crate after another.
     #[arg(long, value_enum, default_value = "nextest")]
     runner: Runner,
+    /// Only this part; may be repeated. Continuous integration runs all.
+    #[arg(long, value_enum, value_name = "STEP")]
+    only: Vec<Step>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -29,18 +32,45 @@ enum Runner {
 /// Kill rounds of a run; `cargo xtask chaos` does more.
 const CHAOS_ROUNDS: usize = 5;
 
+/// A part of the whole.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// Rules, formatting, lints.
+    Tidy,
+    /// Unit, property and black-box tests.
+    Rust,
+    /// The examples in the documentation.
+    Doc,
+    /// OpenAI's SDK for Python.
+    Python,
+    /// OpenAI's SDK for Node.
+    Node,
+    /// Kills under load.
+    Kill,
+    /// Kills that lose what was not synced.
+    PowerCut,
+}
+
 /// Installs what is missing, runs everything, stops what it started, and sums up.
 pub fn run(options: &Options) -> Result<()> {
     let mut report = Report::default();
-    report.step("tidy", || tidy::run().map(|()| String::new()));
+    let wanted = |step: Step| options.only.is_empty() || options.only.contains(&step);
+    if wanted(Step::Tidy) {
+        report.step("tidy", || tidy::run().map(|()| String::new()));
+    }
     build()?;
     let binary = workspace::target().join("debug").join("insula");
-    report.step("rust tests", || rust_tests(options.runner));
-    report.step("doc tests", doc_tests);
-    report.step("openai-python", || clients::python(&binary));
-    report.step("openai-node", || clients::node(&binary));
-    report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS, false)));
-    report.step("power cut", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS, true)));
+    for step in Step::value_variants().iter().copied().filter(|step| wanted(*step)) {
+        match step {
+            Step::Tidy => {}
+            Step::Rust => report.step("rust tests", || rust_tests(options.runner)),
+            Step::Doc => report.step("doc tests", doc_tests),
+            Step::Python => report.step("openai-python", || clients::python(&binary)),
+            Step::Node => report.step("openai-node", || clients::node(&binary)),
+            Step::Kill => report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS, false))),
+            Step::PowerCut => report.step("power cut", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS, true))),
+        }
+    }
     report.finish()
 }
 

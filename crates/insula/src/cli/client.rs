@@ -18,6 +18,8 @@ use tower::ServiceExt;
 use super::exit::Failure;
 use crate::node::Node;
 
+/// How long a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long one call may take.
 const CALL_MAX: Duration = Duration::from_secs(120);
 /// The largest answer that is read.
@@ -57,7 +59,10 @@ impl Client {
         if !parsed.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()) {
             return Err(Failure::usage(format!("{url:?} is no address; write it such as http://127.0.0.1:8420")));
         }
-        let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(CONNECT_MAX));
+        let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(tcp);
         let http = Box::new(HyperClient::builder(TokioExecutor::new()).build(connector));
         Ok(Self { reach: Reach::Network { base, http }, key })
     }

@@ -144,6 +144,7 @@ async fn stored_time_holds_the_clock() {
         let behind = std::sync::Arc::new(insula_model::ManualClock::at(now));
         let store = open(engine, dir.path(), behind.clone(), random.clone()).await.unwrap();
         assert!(behind.now() > later, "never behind what was stored");
+        store.close().await.unwrap();
         drop(store);
         let far_behind = std::sync::Arc::new(insula_model::ManualClock::at(at("2025-01-01T00:00:00Z")));
         let refused = open(engine, dir.path(), far_behind, random).await.unwrap_err();

@@ -26,13 +26,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fs::DirBuilder,
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-};
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, sync::Arc, thread};
 
 use insula_model::{Clock, Error, Random, Result, TenantId};
 use tokio::sync::oneshot;
@@ -44,15 +38,16 @@ use self::{
 };
 use crate::{
     Control,
-    journal::{Disk, Journal},
+    journal::{Disk, Journal, Location},
+    lock::DataDir,
     records::TraceRecord,
     tenants::{PendingTraces, TenantFiles},
 };
 
 /// What the fold needs to start.
 pub(crate) struct Parts {
-    /// The data directory; the journal is kept in a folder of it.
-    pub(crate) data_dir: PathBuf,
+    /// The data directory, held until the last thread has ended; the journal is kept in a folder of it.
+    pub(crate) data_dir: Arc<DataDir>,
     /// How long a segment is, in bytes.
     pub(crate) segment_bytes: u64,
     /// Takes the rows.
@@ -83,9 +78,9 @@ pub(crate) async fn start(parts: Parts) -> Result<(Journal, Fold)> {
     tenants.set_pending(Arc::new(Evicted { inbox: inbox.clone(), clock: clock.clone() }));
     let target = Arc::new(Databases { control, tenants });
     let open = move || {
-        let dir = data_dir.join("journal");
+        let dir = data_dir.layout().root().join("journal");
         create_dir(&dir)?;
-        Journal::open(dir, segment_bytes, disk, &*random)
+        Journal::open(Location { disk, dir, segment_bytes, held: data_dir }, &*random)
     };
     spawn(open, target, clock, inbox).await
 }
@@ -101,9 +96,18 @@ async fn spawn(
     let shared = inbox.clone();
     let recover = move || -> Result<(Journal, Folder)> {
         let journal = open()?;
-        let mut folder = Folder::new(journal.clone(), target, clock, shared)?;
-        folder.recover()?;
-        Ok((journal, folder))
+        let recovered = Folder::new(journal.clone(), target, clock, shared).and_then(|mut folder| {
+            folder.recover()?;
+            Ok(folder)
+        });
+        match recovered {
+            Ok(folder) => Ok((journal, folder)),
+            Err(error) => {
+                // So that a start may follow at once.
+                journal.close();
+                Err(error)
+            }
+        }
     };
     let work = move || match recover() {
         Ok((journal, folder)) => {

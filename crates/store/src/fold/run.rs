@@ -84,6 +84,8 @@ fn finish(mut folder: Folder, answer: oneshot::Sender<Result<()>>) {
         written
     });
     folder.journal.close();
+    // Gives the data directory back before anybody takes it again.
+    drop(folder);
     let _ = answer.send(settled);
 }
 

@@ -13,6 +13,7 @@
 
 mod codec;
 mod disk;
+mod folding;
 mod keeper;
 mod marks;
 mod open;
@@ -30,6 +31,7 @@ pub(crate) mod test_disk;
 pub(crate) mod tests;
 
 use std::{
+    any::Any,
     cell::RefCell,
     fmt,
     path::PathBuf,
@@ -41,7 +43,7 @@ use std::{
     time::Duration,
 };
 
-use insula_model::{AttemptId, Error, ErrorKind, Random, Result, TenantId};
+use insula_model::{AttemptId, Error, ErrorKind, Random, Result};
 use parking_lot::Mutex;
 
 use self::{
@@ -93,19 +95,25 @@ struct Shared {
     stopping: AtomicBool,
     /// The last attempt to prepare a segment failed.
     no_room: AtomicBool,
+    held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
-/// A segment that is written to its end.
-pub(crate) struct Complete {
-    /// The segment.
-    pub(crate) segment: u64,
-    /// Its last record.
-    pub(crate) last_seq: u64,
+/// Where a journal is.
+pub(crate) struct Location {
+    /// Its files.
+    pub(crate) disk: Arc<dyn Disk>,
+    /// Their folder, which exists.
+    pub(crate) dir: PathBuf,
+    /// How long a new segment is, in bytes.
+    pub(crate) segment_bytes: u64,
+    /// What keeps other processes out of the folder; given back once the threads have ended.
+    pub(crate) held: Arc<dyn Any + Send + Sync>,
 }
 
 impl Journal {
-    /// Opens the journal in `dir`, a folder that exists, or begins one there. An error if it is damaged.
-    pub(crate) fn open(dir: PathBuf, segment_bytes: u64, disk: Arc<dyn Disk>, random: &dyn Random) -> Result<Self> {
+    /// Opens the journal at `location`, or begins one there. An error if it is damaged.
+    pub(crate) fn open(location: Location, random: &dyn Random) -> Result<Self> {
+        let Location { disk, dir, segment_bytes, held } = location;
         if segment_bytes < SEGMENT_BYTES_MIN {
             return Err(Error::invalid(format!("journal segments have at least {SEGMENT_BYTES_MIN} bytes")));
         }
@@ -126,6 +134,7 @@ impl Journal {
             keeper: Sleeper::default(),
             stopping: AtomicBool::new(false),
             no_room: AtomicBool::new(false),
+            held: Mutex::new(Some(held)),
         });
         let journal = Self(Arc::new(Handle { shared, threads: Mutex::new(Vec::new()) }));
         journal.write_opened(random)?;
@@ -272,16 +281,6 @@ impl Journal {
         self.0.shared.progress.wait(seq.0).await;
     }
 
-    /// The last record written so far.
-    pub(crate) fn written(&self) -> Seq {
-        Seq(self.0.shared.progress.written())
-    }
-
-    /// A record at or behind this tenant's latest trace of this run.
-    pub(crate) fn latest_trace(&self, tenant: TenantId) -> Seq {
-        Seq(self.0.shared.marks.latest(tenant))
-    }
-
     /// Takes no more BEGINs.
     pub(crate) fn refuse(&self) {
         self.0.shared.writer.lock().closed = true;
@@ -295,63 +294,7 @@ impl Journal {
                 tracing::error!("a thread of the journal panicked");
             }
         }
-    }
-}
-
-/// For the folder.
-impl Journal {
-    /// A reader at the oldest record.
-    pub(crate) fn reader(&self) -> Result<Reader> {
-        let oldest = self.0.shared.writer.lock().begun.front().map(|begun| begun.segment.clone());
-        let oldest = oldest.ok_or_else(|| Error::internal("the journal has no segment"))?;
-        Reader::new(oldest).map_err(|error| self.damage(&error))
-    }
-
-    /// Reads on; the record must have been synced.
-    pub(crate) fn read<'a>(&self, reader: &'a mut Reader) -> Result<RawRecord<'a>, ReadError> {
-        let segment_of = |number| {
-            let writer = self.0.shared.writer.lock();
-            writer.begun.iter().map(|begun| &begun.segment).find(|segment| segment.number == number).cloned()
-        };
-        reader.next(segment_of)
-    }
-
-    /// The error of a reader in words for the operator, with the file's path.
-    pub(crate) fn damage(&self, error: &ReadError) -> Error {
-        let (ReadError::Damaged { segment, offset, .. } | ReadError::Io { segment, offset, .. }) = error;
-        open::damaged(&self.0.shared.dir, *segment, *offset, &error.to_string())
-    }
-
-    /// The last record that survives a loss of power.
-    pub(crate) fn synced_seq(&self) -> u64 {
-        self.0.shared.progress.synced()
-    }
-
-    /// Lets the folder's thread sleep until record `seq` is synced, for `at_most`, or until it is woken.
-    pub(crate) fn sleep_until_synced(&self, seq: u64, at_most: Option<Duration>, has_work: impl FnOnce() -> bool) {
-        self.0.shared.progress.sleep_folder(seq, at_most, has_work);
-    }
-
-    /// Wakes the folder's thread.
-    pub(crate) fn wake_folder(&self) {
-        self.0.shared.progress.wake_folder();
-    }
-
-    /// The oldest segment, if it is written to its end.
-    pub(crate) fn oldest_complete(&self) -> Option<Complete> {
-        let writer = self.0.shared.writer.lock();
-        let next = writer.begun.get(1)?;
-        Some(Complete { segment: writer.begun.front()?.segment.number, last_seq: next.first_seq - 1 })
-    }
-
-    /// How many segments hold records.
-    pub(crate) fn segment_count(&self) -> usize {
-        self.0.shared.writer.lock().begun.len()
-    }
-
-    /// Gives up the oldest segment: nothing in it is needed any more.
-    pub(crate) fn retire_oldest(&self) -> Result<()> {
-        keeper::retire(&self.0.shared)
+        self.0.shared.held.lock().take();
     }
 }
 

@@ -39,7 +39,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     /// Last, so that the directory is given back after everything in it is closed.
-    data_dir: DataDir,
+    data_dir: Arc<DataDir>,
 }
 
 impl Store {
@@ -57,7 +57,7 @@ impl Store {
     ) -> Result<Store> {
         // First of all: nothing below is touched while another process works on it.
         let StoreOptions { data_dir, root_key, tenants_open_max, tenant_cache_bytes_max, durability, segment_bytes } = options;
-        let data_dir = waiting(move || DataDir::take(&data_dir)).await?;
+        let data_dir = Arc::new(waiting(move || DataDir::take(&data_dir)).await?);
         let layout = data_dir.layout().clone();
 
         let keys = KeyStore::open(layout.keys(), &root_key).await?;
@@ -71,7 +71,7 @@ impl Store {
         provision::finish_all(&control, &keys, &tenants, &*random).await?;
 
         let parts = fold::Parts {
-            data_dir: data_dir.layout().root().to_owned(),
+            data_dir: data_dir.clone(),
             segment_bytes,
             control: control.clone(),
             tenants: tenants.clone(),

@@ -10,7 +10,7 @@ use std::{
 use hashlink::LinkedHashMap;
 use insula_model::{Error, ErrorKind, Result, TenantId};
 use parking_lot::Mutex;
-use tokio::sync::OwnedMutexGuard;
+use tokio::{sync::OwnedMutexGuard, task::JoinSet};
 
 use super::{
     place::Place,
@@ -22,6 +22,9 @@ use crate::{
     control::stopped,
     query::{block_on, waiting},
 };
+
+/// How many files are closed at the same time when the store is.
+const CLOSING_AT_ONCE_MAX: usize = 16;
 
 /// How much may be open.
 #[derive(Debug, Clone, Copy)]
@@ -154,14 +157,24 @@ impl TenantFiles {
             slots.stopped = true;
             slots.by_tenant.values().cloned().collect()
         };
+        // Several at once, because a disk syncs many files in hardly more time than one.
+        let mut closing = JoinSet::new();
         for slot in slots {
-            let state = slot.state().await;
+            if closing.len() >= CLOSING_AT_ONCE_MAX {
+                closing.join_next().await;
+            }
             let files = self.clone();
-            waiting(move || {
-                files.close_slot(&slot, state);
-                Ok(())
-            })
-            .await?;
+            closing.spawn(async move {
+                let state = slot.state().await;
+                waiting(move || {
+                    files.close_slot(&slot, state);
+                    Ok(())
+                })
+                .await
+            });
+        }
+        while let Some(closed) = closing.join_next().await {
+            closed.map_err(Error::internal)??;
         }
         Ok(())
     }

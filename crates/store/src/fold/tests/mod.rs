@@ -2,15 +2,16 @@
 
 mod crash;
 mod running;
+mod store;
 mod target;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use insula_model::{ManualClock, Result, SeededRandom};
 
 use self::target::TestTarget;
 use super::{Fold, inbox::Inbox, spawn};
-use crate::journal::{Journal, test_disk::TestDisk, tests::samples};
+use crate::journal::{Journal, Location, test_disk::TestDisk, tests::samples};
 
 const SEGMENT_BYTES: u64 = 64 << 10;
 
@@ -24,7 +25,8 @@ struct Run {
 async fn start(disk: &TestDisk, target: &TestTarget, run: u64) -> Result<Run> {
     let clock = Arc::new(ManualClock::at(samples::time(1_000_000)));
     let disk = Arc::new(disk.clone());
-    let open = move || Journal::open(PathBuf::from("/journal"), SEGMENT_BYTES, disk, &SeededRandom::new(run));
+    let location = Location { disk, dir: "/journal".into(), segment_bytes: SEGMENT_BYTES, held: Arc::new(()) };
+    let open = move || Journal::open(location, &SeededRandom::new(run));
     let (journal, fold) = spawn(open, Arc::new(target.clone()), clock.clone(), Arc::new(Inbox::default())).await?;
     Ok(Run { journal, fold, clock })
 }

@@ -15,17 +15,15 @@ use std::{
 
 use insula_model::SeededRandom;
 
-use super::{Journal, Kind, Seq, test_disk::TestDisk};
+use super::{Journal, Kind, Location, Seq, test_disk::TestDisk};
 
 const SEGMENT_BYTES: u64 = 64 << 10;
 
-fn dir() -> PathBuf {
-    PathBuf::from("/journal")
-}
-
 /// Opens the journal on `disk`; `run` makes the run's random bytes.
 fn open(disk: &TestDisk, run: u64) -> insula_model::Result<Journal> {
-    Journal::open(dir(), SEGMENT_BYTES, Arc::new(disk.clone()), &SeededRandom::new(run))
+    let disk = Arc::new(disk.clone());
+    let location = Location { disk, dir: "/journal".into(), segment_bytes: SEGMENT_BYTES, held: Arc::new(()) };
+    Journal::open(location, &SeededRandom::new(run))
 }
 
 fn wait(journal: &Journal, seq: Seq) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    super::{Journal, RealDisk, test_disk::TestDisk},
+    super::{Journal, Location, RealDisk, test_disk::TestDisk},
     SEGMENT_BYTES, open, read_all, samples,
 };
 
@@ -15,7 +15,9 @@ use super::{
 async fn nobody_waits_in_vain() {
     let dir = tempfile::tempdir().unwrap();
     let random = insula_model::SeededRandom::new(1);
-    let journal = Journal::open(dir.path().to_owned(), SEGMENT_BYTES, Arc::new(RealDisk), &random).unwrap();
+    let dir_path = dir.path().to_owned();
+    let location = Location { disk: Arc::new(RealDisk), dir: dir_path, segment_bytes: SEGMENT_BYTES, held: Arc::new(()) };
+    let journal = Journal::open(location, &random).unwrap();
     let tasks: Vec<_> = (0..64u64)
         .map(|task| {
             let journal = journal.clone();
