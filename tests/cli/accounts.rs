@@ -13,7 +13,9 @@ const CHAT: &str = "/v1/chat/completions";
 async fn budgets_are_set_one_by_one() {
     let node = Node::start().await;
     json(&node.insula(&["budget", "set", "acme", "--limit-usd", "10.00", "--alert-at", "0.8", "--json"]).await);
-    json(&node.insula(&["budget", "set", "acme", "--window", "day", "--limit-tokens", "500", "--mode", "soft", "--json"]).await);
+    json(
+        &node.insula(&["budget", "set", "acme", "--window", "day", "--limit-tokens", "500", "--mode", "soft", "--json"]).await,
+    );
     let shown = json(&node.insula(&["budget", "list", "acme", "--json"]).await);
     assert_eq!(shown["data"].as_array().unwrap().len(), 2, "{shown}");
     let table = node.insula(&["budget", "list", "acme"]).await;

@@ -59,7 +59,11 @@ async fn its_keys_and_data_are_kept_over_restarts() {
     let before = node.dev_env();
     let tenant = node.tenant("kept").await;
     for gently in [true, false] {
-        if gently { node.stop() } else { node.kill() }
+        if gently {
+            node.stop()
+        } else {
+            node.kill()
+        }
         node.start_again().await;
         let after = node.dev_env();
         for name in ["INSULA_OPERATOR_KEY", "INSULA_ACME_KEY", "INSULA_GLOBEX_KEY", "INSULA_SIMULATOR_URL"] {

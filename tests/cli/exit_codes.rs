@@ -1,7 +1,7 @@
 //! The exit codes of the contract.
 
-use insula_tests::child::insula;
 use insula_tests::Node;
+use insula_tests::child::insula;
 use tempfile::TempDir;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,7 +46,8 @@ async fn each_kind_of_failure_has_its_code() {
 async fn failures_are_json_where_json_was_asked_for() {
     let node = Node::start().await;
     let refused = node.insula(&["tenant", "show", "nonesuch", "--json"]).await;
-    let problem: serde_json::Value = serde_json::from_str(&refused.stderr).unwrap_or_else(|error| panic!("{error}: {refused:?}"));
+    let problem: serde_json::Value =
+        serde_json::from_str(&refused.stderr).unwrap_or_else(|error| panic!("{error}: {refused:?}"));
     assert_eq!((refused.code, &problem["code"]), (3, &serde_json::json!("not_found")));
 }
 
@@ -56,7 +57,18 @@ fn help_and_version_are_data() {
     let help = insula(folder.path(), ["--help"], &[]);
     assert_eq!(help.code, 0);
     let commands = [
-        "serve", "dev", "quickstart", "simulator", "tenant", "key", "budget", "usage", "ledger", "doctor", "config", "completions",
+        "serve",
+        "dev",
+        "quickstart",
+        "simulator",
+        "tenant",
+        "key",
+        "budget",
+        "usage",
+        "ledger",
+        "doctor",
+        "config",
+        "completions",
     ];
     for command in commands {
         assert!(help.stdout.contains(command), "{command} is missing:\n{}", help.stdout);

@@ -10,7 +10,8 @@ const CHAT: &str = "/v1/chat/completions";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenants_life() {
     let node = Node::start().await;
-    let made = json(&node.insula(&["tenant", "create", "umbrella", "--name", "Umbrella", "--tag", "team=blue", "--json"]).await);
+    let made =
+        json(&node.insula(&["tenant", "create", "umbrella", "--name", "Umbrella", "--tag", "team=blue", "--json"]).await);
     assert_eq!((&made["slug"], &made["tags"]["team"]), (&serde_json::json!("umbrella"), &serde_json::json!("blue")));
     let listed = json(&node.insula(&["tenant", "list", "--json"]).await);
     assert!(listed["data"].as_array().unwrap().contains(&made), "{listed}");
@@ -39,7 +40,8 @@ async fn a_tenants_life() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keys_life() {
     let node = Node::start().await;
-    let made = json(&node.insula(&["key", "create", "acme", "--name", "ci", "--role", "admin", "--expires", "90d", "--json"]).await);
+    let made =
+        json(&node.insula(&["key", "create", "acme", "--name", "ci", "--role", "admin", "--expires", "90d", "--json"]).await);
     let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     node.anyone.with(key).get("/api/v1/tenants/acme").await.expect(200);
     let listed = node.insula(&["key", "list", "acme"]).await;

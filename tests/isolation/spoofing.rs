@@ -66,7 +66,8 @@ async fn headers_choose_no_tenant() {
 async fn bodies_choose_no_tenant() {
     let node = Node::start().await;
     let (own, other) = (node.tenant("own").await, node.tenant("other").await);
-    for field in ["user", "tenant", "tenant_id", "organization", "project", "safety_identifier", "prompt_cache_key", "metadata"] {
+    for field in ["user", "tenant", "tenant_id", "organization", "project", "safety_identifier", "prompt_cache_key", "metadata"]
+    {
         let mut body = chat("whose?");
         body[field] = if field == "metadata" { json!({"tenant": other.id}) } else { json!(other.id) };
         let reply = own.service.post(CHAT, &body).await.expect(200);

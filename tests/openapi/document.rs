@@ -14,6 +14,8 @@ pub struct Operation {
     pub inputs: BTreeSet<String>,
     /// The statuses that it documents.
     pub statuses: BTreeSet<u16>,
+    /// The credential that it says it needs (`x-credential`).
+    pub credential: String,
 }
 
 impl Operation {
@@ -28,6 +30,13 @@ impl Operation {
     }
 }
 
+/// Every code that an error can have.
+pub async fn error_codes(anyone: &Caller) -> BTreeSet<String> {
+    let document = anyone.get("/openapi.json").await.expect(200).json();
+    let codes = document.pointer("/components/schemas/Problem/properties/code/enum").and_then(Value::as_array).unwrap();
+    codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect()
+}
+
 /// All operations, in the order of the document.
 pub async fn operations(anyone: &Caller) -> Vec<Operation> {
     let document = anyone.get("/openapi.json").await.expect(200).json();
@@ -37,12 +46,15 @@ pub async fn operations(anyone: &Caller) -> Vec<Operation> {
         for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| name.as_str() != "parameters") {
             let shared = item.get("parameters").and_then(Value::as_array).into_iter().flatten();
             let own = operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
-            let mut inputs: BTreeSet<String> = shared.chain(own).map(|parameter| parameter_name(&document, parameter)).collect();
+            let mut inputs: BTreeSet<String> =
+                shared.chain(own).map(|parameter| parameter_name(&document, parameter)).collect();
             if let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema") {
                 fields(&document, schema, "body", &mut inputs, 0);
             }
-            let statuses = operation["responses"].as_object().unwrap().keys().filter_map(|status| status.parse().ok()).collect();
-            found.push(Operation { name: format!("{} {path}", method.to_uppercase()), inputs, statuses });
+            let statuses =
+                operation["responses"].as_object().unwrap().keys().filter_map(|status| status.parse().ok()).collect();
+            let credential = operation["x-credential"].as_str().unwrap_or_default().to_owned();
+            found.push(Operation { name: format!("{} {path}", method.to_uppercase()), inputs, statuses, credential });
         }
     }
     found
@@ -73,7 +85,9 @@ fn fields(document: &Value, schema: &Value, prefix: &str, into: &mut BTreeSet<St
 
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value.get("$ref").and_then(Value::as_str) {
-        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("dangling {reference}")),
+        Some(reference) => {
+            document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("dangling {reference}"))
+        }
         None => value,
     }
 }

@@ -68,7 +68,11 @@ impl Drop for Proxy {
     }
 }
 
-async fn forward(server: &Caller, forgotten: &Forgotten, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn forward(
+    server: &Caller,
+    forgotten: &Forgotten,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let credential = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let credential = credential.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();

@@ -2,8 +2,10 @@ use std::collections::BTreeSet;
 
 use insula_tests::{Caller, Node};
 
+use tokio::task::JoinSet;
+
 use super::cases::{self, CASES, INPUTS};
-use super::document::{Operation, operations};
+use super::document::{Operation, error_codes, operations};
 use super::proxy::{Forgotten, Passing, Proxy};
 use super::walker::{fresh_world, walk};
 use super::world::{Who, World};
@@ -35,6 +37,31 @@ async fn every_row_is_about_something_that_is_there() {
     }
 }
 
+#[tokio::test]
+async fn the_document_says_who_may() {
+    let node = Node::start().await;
+    for operation in operations(&node.anyone).await {
+        let Some(case) = cases::of(&operation.name) else { continue };
+        let may = |who| (200..300).contains(&case.status(who));
+        let stated = match (may(Who::Nobody), may(Who::OwnService), may(Who::OwnAdmin)) {
+            (true, _, _) => "none",
+            (false, true, _) => "tenant",
+            (false, false, true) => "tenant-admin",
+            (false, false, false) => "operator",
+        };
+        assert_eq!(operation.credential, stated, "{}", operation.name);
+    }
+}
+
+#[tokio::test]
+async fn every_error_code_is_documented() {
+    let node = Node::start().await;
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md")).unwrap();
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let documented: BTreeSet<String> = rows.map(|(code, _)| code.to_owned()).collect();
+    assert_eq!(documented, error_codes(&node.anyone).await, "docs/errors.md against the codes of the OpenAPI document");
+}
+
 /// A control: what is new and not in the table is noticed.
 #[tokio::test]
 async fn an_operation_or_input_without_a_row_is_noticed() {
@@ -53,24 +80,41 @@ async fn an_operation_or_input_without_a_row_is_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_check_that_one_operation_forgot_is_noticed() {
     let node = Node::start().await;
-    let operator = node.operator();
-    let mut tried = 0;
-    for operation in operations(&node.anyone).await {
-        let world = fresh_world(&operator).await;
-        assert_eq!(walk(&node.anyone, &operator, &operation, &world).await, Vec::<String>::new(), "nothing is wrong without it");
-        for (what, make) in CONTROLS {
-            let world = fresh_world(&operator).await;
-            let Some(forgotten) = make(&operation, &world, &operator) else { continue };
-            let proxy = Proxy::start(&node.anyone, forgotten).await;
-            let target = Caller::anonymous(&proxy.url);
-            let findings = walk(&target, &operator, &operation, &world).await;
-            assert!(!findings.is_empty(), "nobody noticed that {} forgot {what}", operation.name);
-            tried += 1;
+    let (mut waiting, mut under_way, mut tried) = (operations(&node.anyone).await, JoinSet::new(), 0);
+    loop {
+        while under_way.len() < OPERATIONS_AT_ONCE
+            && let Some(operation) = waiting.pop()
+        {
+            under_way.spawn(forget_each_check(node.anyone.clone(), node.operator(), operation));
+        }
+        match under_way.join_next().await {
+            Some(noticed) => tried += noticed.unwrap(),
+            None => break,
         }
     }
-    assert!(tried > 60, "only {tried} controls");
     println!("{tried} forgotten checks, all noticed");
+    assert!(tried > 100, "only {tried} controls");
 }
+
+/// Forgets one check of an operation after the other; returns how many there were.
+async fn forget_each_check(anyone: Caller, operator: Caller, operation: Operation) -> usize {
+    let world = fresh_world(&operator).await;
+    let findings = walk(&anyone, &operator, &operation, &world).await;
+    assert!(findings.is_empty(), "nothing is forgotten, and yet: {findings:?}");
+    let mut tried = 0;
+    for (what, make) in CONTROLS {
+        let world = fresh_world(&operator).await;
+        let Some(forgotten) = make(&operation, &world, &operator) else { continue };
+        let proxy = Proxy::start(&anyone, forgotten).await;
+        let findings = walk(&Caller::anonymous(&proxy.url), &operator, &operation, &world).await;
+        assert!(!findings.is_empty(), "nobody noticed that {} forgot {what}", operation.name);
+        tried += 1;
+    }
+    tried
+}
+
+/// The controls spend their time waiting for syncs.
+const OPERATIONS_AT_ONCE: usize = 8;
 
 type Make = fn(&Operation, &World, &Caller) -> Option<Forgotten>;
 

@@ -53,7 +53,12 @@ impl Walk<'_> {
         for (who, expected) in EVERYBODY.into_iter().zip(self.case.statuses) {
             let reply = self.send(who, &self.world.own, None, None).await;
             if reply.status != expected {
-                findings.push(format!("{}: {who:?} got {}, not {expected}: {}", self.operation.name, reply.status, reply.text()));
+                findings.push(format!(
+                    "{}: {who:?} got {}, not {expected}: {}",
+                    self.operation.name,
+                    reply.status,
+                    reply.text()
+                ));
             }
             if !self.operation.statuses.contains(&reply.status) {
                 findings.push(format!("{}: {} is not among its documented responses", self.operation.name, reply.status));

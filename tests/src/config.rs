@@ -59,7 +59,9 @@ impl ServeConfig {
     }
 
     fn provider(&self, simulator_url: &str) -> String {
-        let mut text = format!("[[providers]]\nname = \"sim\"\nbase_url = \"{simulator_url}/v1\"\nattempt_header = \"x-insula-attempt\"\n");
+        let mut text = format!(
+            "[[providers]]\nname = \"sim\"\nbase_url = \"{simulator_url}/v1\"\nattempt_header = \"x-insula-attempt\"\n"
+        );
         if let Some(patience) = self.patience {
             for key in ["connect_ms_max", "first_byte_ms_max", "idle_ms_max"] {
                 text.push_str(&format!("{key} = {}\n", patience.as_millis()));

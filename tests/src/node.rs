@@ -76,7 +76,15 @@ impl Setup {
         };
         let start = Start { program: self.program.unwrap_or_else(crate::binary::insula), arguments, env: self.env };
         let (child, place) = start.run(folder.path()).await;
-        Node { child, anyone: Caller::anonymous(&place.url), operator_key: place.operator_key, folder, simulator, simulator_url, start }
+        Node {
+            child,
+            anyone: Caller::anonymous(&place.url),
+            operator_key: place.operator_key,
+            folder,
+            simulator,
+            simulator_url,
+            start,
+        }
     }
 }
 
@@ -228,7 +236,8 @@ impl Node {
 
     /// Runs another `insula` command beside the server and without anything of its environment.
     pub async fn insula(&self, arguments: &[&str]) -> Finished {
-        let (folder, arguments) = (self.folder.path().to_owned(), arguments.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let (folder, arguments) =
+            (self.folder.path().to_owned(), arguments.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         tokio::task::spawn_blocking(move || insula(&folder, arguments, &[])).await.unwrap()
     }
 }

@@ -166,7 +166,8 @@ impl EventStream {
         if data == "[DONE]" {
             return Some(Event::Done);
         }
-        let event = serde_json::from_str(&data).unwrap_or_else(|error| panic!("an event that is not JSON ({error}): {block:?}"));
+        let event =
+            serde_json::from_str(&data).unwrap_or_else(|error| panic!("an event that is not JSON ({error}): {block:?}"));
         Some(Event::Json(event))
     }
 }

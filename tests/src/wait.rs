@@ -11,7 +11,11 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, probe: imp
 }
 
 /// As [`eventually`], with a deadline of its own.
-pub async fn eventually_within<T, F: Future<Output = Option<T>>>(limit: Duration, what: &str, mut probe: impl FnMut() -> F) -> T {
+pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
+    limit: Duration,
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) -> T {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = probe().await {

@@ -20,7 +20,9 @@ async fn a_key_is_shown_once() {
 
     let secret = key.rsplit('_').next().unwrap();
     let path = tenant.path(&format!("/keys/{}", created["id"].as_str().unwrap()));
-    for shown in [tenant.admin.get(&path).await, tenant.operator.get(&path).await, tenant.admin.get(&tenant.path("/keys")).await] {
+    for shown in
+        [tenant.admin.get(&path).await, tenant.operator.get(&path).await, tenant.admin.get(&tenant.path("/keys")).await]
+    {
         assert!(!shown.expect(200).text().contains(secret));
     }
     let shown = tenant.admin.get(&path).await.expect(200).json();

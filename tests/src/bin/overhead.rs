@@ -81,7 +81,14 @@ async fn run(options: Options) -> Result<()> {
             many.cpu_us / unit,
             many.cpu_us / floor.cpu_us,
         );
-        println!("| {name}, requests/s | {:.0} | {:.0} | {:.2} | {:.0} | {:.2} | at least 0.2 |", floor.rps, one.rps, one.rps / floor.rps, many.rps, many.rps / floor.rps);
+        println!(
+            "| {name}, requests/s | {:.0} | {:.0} | {:.2} | {:.0} | {:.2} | at least 0.2 |",
+            floor.rps,
+            one.rps,
+            one.rps / floor.rps,
+            many.rps,
+            many.rps / floor.rps
+        );
     }
     Ok(())
 }
@@ -97,7 +104,8 @@ fn start_simulator() -> Result<(Child, String)> {
     command.args(["simulator", "--listen", "127.0.0.1:0"]);
     let mut simulator = Child::start(command);
     let line = simulator.wait_for_line("http://", READY_WITHIN).map_err(anyhow::Error::msg)?;
-    let url = line.split_whitespace().find(|word| word.starts_with("http://")).context("the simulator says where it listens")?;
+    let url =
+        line.split_whitespace().find(|word| word.starts_with("http://")).context("the simulator says where it listens")?;
     Ok((simulator, url.trim_end_matches('/').to_owned()))
 }
 
@@ -148,7 +156,8 @@ async fn make_tenants(base: &str, operator: &str, count: usize) -> Result<Vec<St
             {"window": "day", "limit_usd": "100000.00", "mode": "hard"},
         ]);
         operator.put(&format!("/api/v1/tenants/{slug}/budgets"), &budgets).await.expect(200);
-        let limits = json!({"requests_per_minute": 4_000_000_000u32, "tokens_per_minute": 4_000_000_000u32, "concurrency": 10_000});
+        let limits =
+            json!({"requests_per_minute": 4_000_000_000u32, "tokens_per_minute": 4_000_000_000u32, "concurrency": 10_000});
         operator.put(&format!("/api/v1/tenants/{slug}/limits"), &limits).await.expect(200);
         let key = operator.post(&format!("/api/v1/tenants/{slug}/keys"), &json!({"name": "load"})).await.expect(201).json();
         keys.push(key["key"].as_str().context("a key is shown once")?.to_owned());

@@ -47,7 +47,9 @@ impl World {
         let mut tenants = Vec::new();
         for slug in ["chaos-one", "chaos-two"] {
             let tenant = node.tenant(slug).await;
-            tenant.set_budgets(json!([{"window": "month", "limit_usd": "1000"}, {"window": "hour", "limit_usd": "1000"}])).await;
+            tenant
+                .set_budgets(json!([{"window": "month", "limit_usd": "1000"}, {"window": "hour", "limit_usd": "1000"}]))
+                .await;
             tenants.push(tenant);
         }
         Ok(World { node, tenants, simulator, _process: process })

@@ -13,8 +13,10 @@ const MEMORY_GROWTH_MAX: u64 = 160 * MIB;
 /// The head of a chat request with these extra header lines.
 fn head(tenant: &TestTenant, extra: &str) -> Vec<u8> {
     let key = tenant.service.credential().unwrap();
-    format!("POST {CHAT} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n{extra}\r\n")
-        .into_bytes()
+    format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n{extra}\r\n"
+    )
+    .into_bytes()
 }
 
 /// A refusal of the caller's input, in OpenAI's shape.
@@ -49,9 +51,18 @@ async fn bodies_that_are_not_the_json_we_take() {
         ("no messages", text("{\"model\":\"sim-small\"}")),
         ("messages of another type", text("{\"model\":\"sim-small\",\"messages\":7}")),
         ("no message at all", text("{\"model\":\"sim-small\",\"messages\":[]}")),
-        ("a model twice", text("{\"model\":\"sim-small\",\"model\":\"sim-large\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}")),
-        ("invalid UTF-8 in a string", b"{\"model\":\"sim-small\",\"messages\":[{\"role\":\"user\",\"content\":\"\xff\xfe\"}]}".to_vec()),
-        ("invalid UTF-8 in a key", b"{\"model\":\"sim-small\",\"\xc3\x28\":1,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}".to_vec()),
+        (
+            "a model twice",
+            text("{\"model\":\"sim-small\",\"model\":\"sim-large\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}"),
+        ),
+        (
+            "invalid UTF-8 in a string",
+            b"{\"model\":\"sim-small\",\"messages\":[{\"role\":\"user\",\"content\":\"\xff\xfe\"}]}".to_vec(),
+        ),
+        (
+            "invalid UTF-8 in a key",
+            b"{\"model\":\"sim-small\",\"\xc3\x28\":1,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}".to_vec(),
+        ),
         ("a NUL byte", b"{\"model\":\"sim-small\",\"messages\":[{\"role\":\"user\",\"content\":\"\0\"}]}".to_vec()),
         ("UTF-16", "{\"model\":\"sim-small\"}".encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("NaN", text("{\"model\":\"sim-small\",\"temperature\":NaN,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}")),
@@ -164,7 +175,8 @@ async fn a_body_of_a_gibibyte() {
 async fn a_large_body_without_a_credential_is_not_read() {
     let mut node = Node::start().await;
     let tenant = node.tenant("anonymous").await;
-    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", 64 * MIB);
+    let head =
+        format!("POST {CHAT} HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", 64 * MIB);
     let (reply, sent) = raw::send_large(node.url(), head.as_bytes(), 64 * MIB, |len| vec![b' '; len]).await;
     assert_eq!(reply.map(|reply| reply.status), Some(401));
     assert!(sent < 32 * MIB, "{sent} bytes went out");

@@ -120,7 +120,10 @@ async fn a_budget_in_tokens() {
         served += 1;
     };
     let error = assert_over_budget(&refused, "tenant", "day");
-    assert_eq!((&error["unit"], error["limit"].as_u64().or_else(|| error["limit"].as_str()?.parse().ok())), (&json!("tokens"), Some(400)));
+    assert_eq!(
+        (&error["unit"], error["limit"].as_u64().or_else(|| error["limit"].as_str()?.parse().ok())),
+        (&json!("tokens"), Some(400))
+    );
     assert!((3..=5).contains(&served), "{served} served");
     let shown = tenant.budgets().await;
     assert_eq!(shown[0]["limit_tokens"], 400);

@@ -97,12 +97,13 @@ async fn over_several_budgets_at_once() {
     let tenant = node.tenant("levels").await;
     let cost = chat_cost(Prices::small(), &[TEXT], OUTPUT_TOKENS);
     let budget = times(cost, AFFORDABLE);
-    tenant.set_budgets(json!([
-        {"window": "month", "limit_usd": times(cost, 2 * AFFORDABLE).to_string()},
-        {"window": "day", "limit_usd": budget.to_string()},
-        {"window": "hour", "limit_tokens": 1_000_000}
-    ]))
-    .await;
+    tenant
+        .set_budgets(json!([
+            {"window": "month", "limit_usd": times(cost, 2 * AFFORDABLE).to_string()},
+            {"window": "day", "limit_usd": budget.to_string()},
+            {"window": "hour", "limit_tokens": 1_000_000}
+        ]))
+        .await;
     let platform = json!([{"window": "month", "limit_usd": times(cost, 3 * AFFORDABLE).to_string()}]);
     node.operator().put("/api/v1/platform/budgets", &platform).await.expect(200);
     let path = tenant.path(&format!("/keys/{}/budgets", tenant.service_key));
@@ -110,7 +111,11 @@ async fn over_several_budgets_at_once() {
     let served = race(&node, &tenant, &chat(TEXT)).await;
     assert!(served >= SERVED_MIN, "{served}");
     for budget in tenant.budgets().await {
-        assert_eq!(budget["reserved_usd"].as_str().map(|_| usd(&budget["reserved_usd"])).unwrap_or_default(), Money::ZERO, "{budget}");
+        assert_eq!(
+            budget["reserved_usd"].as_str().map(|_| usd(&budget["reserved_usd"])).unwrap_or_default(),
+            Money::ZERO,
+            "{budget}"
+        );
     }
     assert_exact(&node, &tenant, served, budget).await;
 }

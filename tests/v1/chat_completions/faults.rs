@@ -122,14 +122,24 @@ async fn an_error_event_of_the_provider() {
 
 #[tokio::test]
 async fn a_reset_before_the_answer() {
-    fails_before_content("early-reset", Fault { after_chunks: Some(0), ..Fault::new(FaultKind::Reset, 1.0) }, 502, "provider_failed")
-        .await;
+    fails_before_content(
+        "early-reset",
+        Fault { after_chunks: Some(0), ..Fault::new(FaultKind::Reset, 1.0) },
+        502,
+        "provider_failed",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_stall_before_the_answer() {
-    fails_before_content("early-stall", Fault { after_chunks: Some(0), ..Fault::new(FaultKind::Stall, 1.0) }, 504, "provider_timeout")
-        .await;
+    fails_before_content(
+        "early-stall",
+        Fault { after_chunks: Some(0), ..Fault::new(FaultKind::Stall, 1.0) },
+        504,
+        "provider_timeout",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -26,7 +26,11 @@ async fn requests_per_minute() {
         assert_eq!(reply.header("x-ratelimit-limit-requests"), "3");
         assert_eq!(reply.header("x-ratelimit-remaining-requests"), left.to_string());
         assert!(!reply.header("x-ratelimit-reset-requests").is_empty());
-        assert!(!reply.header("ratelimit").is_empty() || !reply.header("ratelimit-remaining").is_empty(), "{:?}", reply.headers);
+        assert!(
+            !reply.header("ratelimit").is_empty() || !reply.header("ratelimit-remaining").is_empty(),
+            "{:?}",
+            reply.headers
+        );
     }
     let reply = tenant.chat("hi").await;
     assert_limited(&reply);

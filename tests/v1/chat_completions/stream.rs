@@ -26,7 +26,8 @@ async fn a_stream_says_what_the_plain_answer_says() {
 async fn usage_is_asked_for_upstream_and_kept_from_who_did_not_ask() {
     let node = Node::start().await;
     let tenant = node.tenant("stripped").await;
-    let transcript = tenant.service.stream(CHAT, &streamed_chat("quietly")).await.expect_open().collect().await.expect_complete();
+    let transcript =
+        tenant.service.stream(CHAT, &streamed_chat("quietly")).await.expect_open().collect().await.expect_complete();
     assert_eq!(transcript.usage(), None);
     assert!(transcript.chunks.iter().all(|chunk| !chunk["choices"].as_array().unwrap().is_empty()), "no chunk without choices");
     let sent = node.simulator().requests().remove(0).body.unwrap();

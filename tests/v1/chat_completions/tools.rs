@@ -52,7 +52,8 @@ async fn a_streamed_tool_call_counts_from_zero() {
     body["tool_choice"] = json!("required");
     let transcript = tenant.service.stream(CHAT, &body).await.expect_open().collect().await.expect_complete();
     assert_eq!(transcript.finish_reason(), Some("tool_calls"));
-    let calls: Vec<&Value> = transcript.chunks.iter().filter_map(|chunk| chunk.pointer("/choices/0/delta/tool_calls/0")).collect();
+    let calls: Vec<&Value> =
+        transcript.chunks.iter().filter_map(|chunk| chunk.pointer("/choices/0/delta/tool_calls/0")).collect();
     assert!(calls.iter().all(|call| call["index"] == 0), "{calls:?}");
     assert_eq!(calls[0]["function"]["name"], "get_weather");
     let arguments: String = calls.iter().filter_map(|call| call.pointer("/function/arguments")?.as_str()).collect();
@@ -70,7 +71,8 @@ async fn a_structured_answer_fits_its_schema() {
         "additionalProperties": false
     });
     let mut body = chat("weather in Rome?");
-    body["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "weather", "strict": true, "schema": schema}});
+    body["response_format"] =
+        json!({"type": "json_schema", "json_schema": {"name": "weather", "strict": true, "schema": schema}});
     let answer = tenant.service.post(CHAT, &body).await.expect(200).json();
     let content: Value = serde_json::from_str(answer["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
     assert!(content["city"].is_string() && content["degrees"].is_i64(), "{content}");

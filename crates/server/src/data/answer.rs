@@ -3,9 +3,9 @@
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use insula_engine::RateKind;
 use insula_engine::{Answer, RateView};
 use insula_model::{Error, RequestId};
-use insula_engine::RateKind;
 use serde::Serialize;
 
 use super::{arrival::JSON, events::EventBody};

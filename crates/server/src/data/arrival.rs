@@ -42,8 +42,7 @@ impl Arrival {
             }
         };
         let id = engine.request_id(credential.tenant.request_tag);
-        let idempotency_key =
-            idempotency_key(&parts.headers).map_err(|error| Box::new(TurnedAway { error, request: id }))?;
+        let idempotency_key = idempotency_key(&parts.headers).map_err(|error| Box::new(TurnedAway { error, request: id }))?;
         let call = Call { credential, request: id, started_at, started, idempotency_key, status_of: errors::status };
         Ok(Self { call, body })
     }

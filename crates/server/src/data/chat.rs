@@ -3,8 +3,8 @@
 use axum::{body::Body, extract::State, response::Response};
 use http::Request;
 use insula_engine::Call;
-use insula_model::Result;
 use insula_engine::ChatRequest;
+use insula_model::Result;
 
 use super::{answer, arrival::Arrival};
 use crate::{App, errors};

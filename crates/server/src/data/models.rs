@@ -1,18 +1,18 @@
 //! `GET /v1/models` and `GET /v1/models/{model}`.
 
-use axum::{
-    body::Body,
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{body::Body, extract::State, response::Response};
 use http::Request;
-use insula_model::{Error, ErrorKind, Timestamp};
 use insula_engine::ModelCard;
+use insula_model::{Error, ErrorKind, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{answer, arrival::Arrival};
-use crate::{App, errors};
+use crate::{
+    App,
+    errors::{self, Failure},
+    extract::PathTexts,
+};
 
 /// A model in OpenAI's form.
 #[derive(Serialize, ToSchema)]
@@ -78,11 +78,13 @@ pub async fn list_models(State(app): State<App>, request: Request<Body>) -> Resp
     ),
     security(("tenantKey" = []))
 )]
-pub async fn retrieve_model(State(app): State<App>, Path(name): Path<String>, request: Request<Body>) -> Response {
+pub async fn retrieve_model(State(app): State<App>, path: Result<PathTexts, Failure>, request: Request<Body>) -> Response {
     let call = match Arrival::new(&app, request) {
         Ok(arrival) => arrival.call,
         Err(away) => return errors::openai(&away.error, away.request),
     };
+    // A name that does not decode is the name of nothing.
+    let name = path.as_ref().ok().and_then(|path| path.get("model").ok()).unwrap_or_default();
     let models = app.engine.providers.prices(call.started_at);
     match models.iter().find(|(card, _)| card.name == name) {
         Some((card, price)) => answer::json(&model(card, price.effective_from), call.request),

@@ -59,7 +59,7 @@ async fn keys_are_added_and_revoked() {
         assert_eq!(kind(control.insert_key(&key).await), ErrorKind::Conflict);
         let revoked = Key { revoked_at: Some(now), expires_at: Some(now), ..key.clone() };
         control.update_key(&revoked).await.unwrap();
-        assert_eq!(control.keys().await.unwrap(), [revoked.clone()]);
+        assert_eq!(control.keys().await.unwrap(), std::slice::from_ref(&revoked));
         // Another tenant's key looks like none at all.
         assert_eq!(kind(control.update_key(&Key { tenant: world.stranger.tenant(), ..revoked }).await), ErrorKind::NotFound);
 

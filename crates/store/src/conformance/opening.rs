@@ -1,5 +1,7 @@
 //! Opening a store: when it is refused, and that nothing half done stays so.
 
+use std::os::unix::fs::PermissionsExt;
+
 use insula_model::{Clock, ErrorKind};
 
 use super::world::{Engine, World, open, tenant};
@@ -13,6 +15,24 @@ async fn one_store_at_a_time() {
         // A refused start harms neither the store that runs nor the next start.
         let world = world.reopen(engine).await;
         assert_eq!(world.store.control().tenants().await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn files_are_for_their_owner_alone() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        world.store.tenant(&world.owner).await.unwrap().requests(None, 1).await.unwrap();
+        let mut dirs = vec![world.dir.path().join("data")];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+                let mode = entry.metadata().unwrap().permissions().mode();
+                assert_eq!(mode & 0o077, 0, "{:?} has mode {mode:o}", entry.path());
+                if entry.path().is_dir() {
+                    dirs.push(entry.path());
+                }
+            }
+        }
     }
 }
 
