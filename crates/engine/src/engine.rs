@@ -10,7 +10,7 @@ use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Resu
 use insula_providers::{ChatRequest, EmbeddingsRequest, Providers};
 use insula_store::{Coordination, Store};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::{
     EngineSettings,
@@ -20,6 +20,9 @@ use crate::{
     pipeline::{self, Answer, Call},
     work::Work,
 };
+
+/// How many texts are counted by a tokenizer at once.
+const TOKENIZING_MAX: usize = 2;
 
 /// A running engine.
 pub struct Engine {
@@ -43,6 +46,8 @@ pub struct Engine {
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
     pub(crate) flights: Flights,
+    /// Texts that are counted at once: it is CPU, and a caller at the end of its budget must not buy it for nothing.
+    pub(crate) tokenizing: Semaphore,
 }
 
 /// Counts requests under way, so that a stop can wait for the last.
@@ -81,6 +86,7 @@ impl Engine {
             twins: Arc::default(),
             drains: Mutex::default(),
             flights: Flights::default(),
+            tokenizing: Semaphore::new(TOKENIZING_MAX),
         }))
     }
 

@@ -131,6 +131,11 @@ impl Flight {
         self.work.upstream_body(&self.route.card, per_choice)
     }
 
+    /// Whether the bytes of output that were seen bound its tokens: not where a model thinks unseen and was cut short.
+    pub fn shows_all(&self, outcome: AttemptOutcome) -> bool {
+        outcome == AttemptOutcome::Completed || !self.route.card.reasons_unseen
+    }
+
     /// The trace, to note stages and content.
     pub fn trace(&mut self) -> Option<&mut Trace> {
         self.open.as_mut().map(|open| &mut open.trace)
@@ -154,14 +159,17 @@ impl Flight {
         trace.attempts.push(self.record(&hold, &end, &landing));
         let (status, finished) = match result {
             Ok(finished) => (200, finished),
-            Err(error) => ((self.status_of)(error), None),
+            Err(error) => {
+                trace.answer(error.message().as_bytes());
+                ((self.status_of)(error), None)
+            }
         };
         let finished = finished.map(Arc::new);
         let entry = claim.entry(&self.engine, &trace, finished.as_deref());
         let record = trace.close(&self.engine, status, true, entry);
-        self.engine.store.journal().end(&end, Some(&record));
+        let ended = self.engine.store.journal().end(&end, Some(&record));
         self.engine.accounts.settle(&hold, Amounts { money: end.cost, tokens: end.tokens.total() });
-        claim.resolve(finished);
+        claim.resolve(finished, ended);
     }
 
     /// No byte reached the provider: everything is given back and the ledger gets no row.
@@ -174,7 +182,7 @@ impl Flight {
     }
 
     fn end(&self, hold: &Hold, outcome: AttemptOutcome, tokens: TokenCounts, estimated: bool) -> End {
-        // A cost too large to store can only be nonsense usage; the hold was storable.
+        // A cost too large to store can only be nonsense usage; a hold is never that large.
         let (tokens, cost, estimated) = match self.route.price_row.price.cost(&tokens) {
             Ok(cost) => (tokens, cost, estimated),
             Err(_) => (estimate(hold, None), hold.amounts().money, true),

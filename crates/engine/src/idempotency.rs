@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use insula_model::{Error, ErrorKind, Result, TenantId};
-use insula_store::{IdempotencyEntry, IdempotencyMark, IdempotencyState};
+use insula_store::{IdempotencyEntry, IdempotencyMark, IdempotencyState, Seq};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -26,7 +26,8 @@ pub struct Transcript {
 }
 
 type TwinKey = (TenantId, [u8; 32]);
-type Outcome = Option<Option<Arc<Transcript>>>;
+/// How the first ended, once it has: its answer, where one is kept, and the record that makes it durable.
+type Outcome = Option<Option<(Arc<Transcript>, Seq)>>;
 
 /// Calls with an `Idempotency-Key` that are under way.
 #[derive(Default)]
@@ -74,15 +75,15 @@ pub(crate) async fn claim(engine: &Arc<Engine>, call: &Call, work: &Work) -> Res
             Entry::Mismatch => return Err(mismatch()),
             Entry::Twin(outcome) => outcome,
         };
-        let ended = tokio::time::timeout_at(wait_until, outcome.wait_for(Option::is_some)).await;
-        match ended {
-            Ok(Ok(ended)) => match ended.as_ref() {
-                Some(Some(transcript)) => return Ok(Turn::Replay(transcript.clone())),
-                // The first came to nothing that is kept: whoever comes next is the first.
-                _ => continue,
-            },
-            Ok(Err(_)) => continue,
-            Err(_) => return Err(conflict("a request with this Idempotency-Key is still under way; ask again later")),
+        // Cloned at once: what the channel lends must not be held over the next await.
+        let ended = async { outcome.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone().flatten()) };
+        let Ok(ended) = tokio::time::timeout_at(wait_until, ended).await else {
+            return Err(conflict("a request with this Idempotency-Key is still under way; ask again later"));
+        };
+        // Otherwise the first came to nothing that is kept: whoever looks next is the first.
+        if let Some((transcript, record)) = ended {
+            engine.store.journal().synced(record).await;
+            return Ok(Turn::Replay(transcript));
         }
     }
 }
@@ -151,9 +152,9 @@ impl Claim {
     }
 
     /// Tells the waiting twins how it ended.
-    pub fn resolve(&mut self, finished: Option<Arc<Transcript>>) {
+    pub fn resolve(&mut self, finished: Option<Arc<Transcript>>, ended: Seq) {
         if let Some(claimed) = self.0.take() {
-            claimed.tell.send_replace(Some(finished));
+            claimed.tell.send_replace(Some(finished.map(|transcript| (transcript, ended))));
         }
     }
 }

@@ -5,13 +5,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use insula_model::{Error, Limits, RequestId, Result, Subject, Timestamp};
+use insula_model::{Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
+use insula_providers::Route;
+use insula_store::Seat;
 use tokio::sync::oneshot;
 
 use crate::{
     Engine, LiveStream, RateView, Transcript,
     directory::TenantCredential,
-    flight::Flight,
+    flight::{Flight, Held},
     idempotency::{self, Turn},
     limits, reserve, send,
     trace::Trace,
@@ -43,12 +45,25 @@ impl Call {
         [Some(Subject::Platform), Some(Subject::Tenant(tenant)), key].into_iter().flatten().collect()
     }
 
+    /// Whether the credential that let this call in still stands.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unauthenticated`] once its key was revoked, or its tenant suspended or erased.
+    pub(crate) fn still_admitted(&self) -> Result<()> {
+        if self.credential.is_withdrawn() { Err(withdrawn()) } else { Ok(()) }
+    }
+
     /// The tenant and the key with the limits that each has.
     pub(crate) fn limited_subjects(&self) -> impl Iterator<Item = (Subject, Limits)> {
         let tenant = self.credential.scope.tenant();
         let key = self.credential.key.as_ref().map(|key| (Subject::Key(tenant, key.record.id), key.limits));
         std::iter::once((Subject::Tenant(tenant), self.credential.tenant.limits)).chain(key)
     }
+}
+
+/// The credential was taken back while its request was under way.
+pub(crate) fn withdrawn() -> Error {
+    Error::new(ErrorKind::Unauthenticated, "the credential of this request was withdrawn")
 }
 
 /// What the caller gets.
@@ -72,43 +87,56 @@ pub enum Answer {
 }
 
 /// Runs a call through every stage. `gone` resolves when the caller has left.
-pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, gone: oneshot::Receiver<()>) -> Result<Answer> {
+pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: oneshot::Receiver<()>) -> Result<Answer> {
     let work = Arc::new(work);
-    // First of all: a replay costs nothing, so it passes no limit and no budget.
-    let claim = match idempotency::claim(&engine, &call, &work).await? {
-        Turn::First(claim) => claim,
-        Turn::Replay(transcript) => return Ok(Answer::Replay(transcript)),
-    };
     let mut trace = Trace::open(&engine, &call, &work).await?;
-    let admitted = admit(&engine, &call, &work, &mut trace).await;
-    let (flight, rates) = match admitted {
-        Ok((admitted, rates)) => (Flight::take_off(engine, &call, work, trace, claim, admitted)?, rates),
+    // Cheap, before anything costs: not even a replay is free of pace.
+    let limited = trace.stage(&engine, "limits", limits::charge(&engine, &call, &work)).await;
+    // A replay takes no money, so it comes before the budget.
+    let claimed = match limited {
+        Ok(rates) => idempotency::claim(&engine, &call, &work).await.map(|turn| (turn, rates)),
+        Err(error) => Err(error),
+    };
+    let admitted = match claimed {
+        Ok((Turn::Replay(transcript), _)) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
+        Ok((Turn::First(claim), rates)) => {
+            let admitted = tokio::select! {
+                admitted = admit(&engine, &call, &work, &mut trace) => admitted,
+                // Nobody waits for it: nothing is sent. Who sent an `Idempotency-Key` may come back for the answer.
+                _ = &mut gone, if claim.mark().is_none() => Err(send::client_gone()),
+            };
+            admitted.map(|admitted| (admitted, claim, rates))
+        }
+        Err(error) => Err(error),
+    };
+    match admitted {
+        Ok((admitted, claim, rates)) => {
+            let flight = Flight::take_off(engine, &call, work, trace, claim, admitted)?;
+            send::send(flight, rates, gone).await
+        }
         Err(error) => {
             trace.refuse(&engine, &call, &error);
-            return Err(error);
+            Err(error)
         }
-    };
-    send::send(flight, rates, gone).await
+    }
 }
 
 /// What a call holds once every stage before the send has let it through.
 pub(crate) struct Admitted {
-    pub route: insula_providers::Route,
-    pub hold: crate::flight::Held,
-    pub seat: insula_store::Seat,
+    pub route: Route,
+    pub hold: Held,
+    pub seat: Seat,
 }
 
-async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut Trace) -> Result<(Admitted, Vec<RateView>)> {
-    // Cheap, before anything costs.
-    let rates = trace.stage(engine, "limits", limits::charge(engine, call, work)).await?;
+async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut Trace) -> Result<Admitted> {
     // Which provider serves the model, at which price: what is reserved depends on it.
-    let route = trace
-        .stage(engine, "route", async { engine.providers.route(work.model(), work.operation(), engine.clock.now()) })
-        .await?;
+    let route = trace.stage(engine, "route", async { work.route(engine) }).await?;
     // The most that it can cost is held before it is sent; held by guard, so that no later refusal leaks it.
     let hold = trace.stage(engine, "budget", reserve::hold(engine, call, work, &route)).await?;
-    let hold = crate::flight::Held::new(engine.clone(), hold);
+    let hold = Held::new(engine.clone(), hold);
     // A seat last: it is not kept waiting by money.
     let seat = trace.stage(engine, "turn", turn::take(engine, call)).await?;
-    Ok((Admitted { route, hold, seat }, rates))
+    // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
+    call.still_admitted()?;
+    Ok(Admitted { route, hold, seat })
 }

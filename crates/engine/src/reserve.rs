@@ -38,15 +38,23 @@ pub(crate) async fn hold(engine: &Engine, call: &Call, work: &Arc<Work>, route: 
     if let Ok(Some(hold)) = by_bytes {
         return Ok(hold);
     }
-    match counted(work, route).await {
+    // Counting is only worth its while where the shortest count that there can be would fit.
+    let shortest = Ask { input_tokens_max: input_tokens_max / TOKEN_BYTES_MAX, ..ask.clone() };
+    let counted = if engine.accounts.could_fit(&shortest) { counted(engine, work, route).await } else { None };
+    match counted {
         Some(tokens) => ask.input_tokens_max = tokens.min(input_tokens_max),
         None => by_bytes.map(drop)?,
     }
     engine.accounts.reserve(&ask, engine.settings.budget_wait_max).await
 }
 
-/// The input counted by the model's own tokenizer, off the async threads; `None` where no tokenizer is known for it.
-async fn counted(work: &Arc<Work>, route: &Route) -> Option<u64> {
+/// Bytes of the longest tokens that text is made of; longer ones are runs of blanks.
+const TOKEN_BYTES_MAX: u64 = 128;
+
+/// The input counted by the model's own tokenizer, off the async threads and few at a time; `None` where no tokenizer is
+/// known for it.
+async fn counted(engine: &Engine, work: &Arc<Work>, route: &Route) -> Option<u64> {
     let (tokenizer, work, card) = (route.card.tokenizer?, work.clone(), route.card.clone());
+    let _place = engine.tokenizing.acquire().await.ok()?;
     tokio::task::spawn_blocking(move || work.count_input_tokens(&card, tokenizer)).await.ok()
 }

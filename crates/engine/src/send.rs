@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::{
     LiveStream, RateView, Transcript,
     flight::{Flight, Landing},
-    pipeline::Answer,
+    pipeline::{Answer, withdrawn},
 };
 
 /// Sends the attempt. A whole answer is settled here; a stream settles itself.
@@ -38,6 +38,7 @@ async fn whole(mut flight: Flight, gone: oneshot::Receiver<()>) -> Result<bytes:
     };
     let sent = tokio::select! {
         sent = sent => sent,
+        () = until_withdrawn(&flight) => Err(SendFailure::Broken { error: withdrawn() }),
         () = nobody_waits(&flight, gone) => Err(SendFailure::Broken { error: client_gone() }),
     };
     let result = match sent {
@@ -68,7 +69,7 @@ fn land_whole(flight: &mut Flight, begun: Duration, answer: JsonAnswer) {
     let landing = Landing {
         outcome: AttemptOutcome::Completed,
         usage: answer.usage,
-        output_bytes: Some(answer.body.len() as u64),
+        output_bytes: (!flight.route.card.reasons_unseen).then_some(answer.body.len() as u64),
         response_model: answer.model,
         fingerprint: answer.fingerprint,
     };
@@ -95,8 +96,18 @@ pub(crate) fn failed(flight: &mut Flight, begun: Duration, failure: SendFailure)
 pub(crate) fn note(flight: &mut Flight, begun: Duration, error: Option<&Error>) {
     let engine = Arc::clone(&flight.engine);
     if let Some(trace) = flight.trace() {
-        let (outcome, reason) = error.map_or(("ok", None), |error| ("failed", Some(error.message().to_owned())));
+        let (outcome, reason) = error.map_or(("ok", None), |error| ("failed", Some(error.kind().name())));
         trace.note(&engine, "send", begun, outcome, reason);
+    }
+}
+
+/// How often a call that waits for its provider looks whether its credential still stands.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Resolves when the credential of the call was withdrawn.
+async fn until_withdrawn(flight: &Flight) {
+    while !flight.credential.is_withdrawn() {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

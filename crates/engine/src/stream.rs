@@ -15,6 +15,7 @@ use tokio::{sync::oneshot, time::Sleep};
 use crate::{
     Engine, Transcript,
     flight::{Flight, Landing},
+    pipeline::withdrawn,
     send::{self, client_gone},
 };
 
@@ -153,9 +154,7 @@ impl Live {
                 if let Some(trace) = self.flight.trace() {
                     trace.answer(&batch.bytes);
                 }
-                if let Some(transcript) = &mut self.transcript {
-                    transcript.extend_from_slice(&batch.bytes);
-                }
+                self.keep(&batch.bytes);
                 // Settled before the last bytes go out: whoever has seen the end sees its usage.
                 if is_finished {
                     self.land(AttemptOutcome::Completed, None);
@@ -170,6 +169,14 @@ impl Live {
                 self.land(AttemptOutcome::Completed, None);
                 None
             }
+        }
+    }
+
+    /// Adds to the transcript, and a little over its bound at most: what is larger is not replayed.
+    fn keep(&mut self, bytes: &[u8]) {
+        let kept_max = self.flight.engine.settings.idempotency_transcript_bytes_max;
+        if let Some(transcript) = self.transcript.as_mut().filter(|transcript| transcript.len() <= kept_max) {
+            transcript.extend_from_slice(bytes);
         }
     }
 
@@ -207,7 +214,7 @@ impl Live {
         if self.is_over {
             return None;
         }
-        let error = Error::new(ErrorKind::Unauthenticated, "the credential of this stream was withdrawn");
+        let error = withdrawn();
         self.land(AttemptOutcome::ClientGone, Some(&error));
         Some(error)
     }
@@ -226,8 +233,10 @@ impl Live {
         let landing = match std::mem::replace(&mut self.source, Source::Over) {
             Source::Open(stream) => Landing {
                 outcome,
-                usage: stream.usage(),
-                output_bytes: Some(stream.output_bytes()),
+                // Usage in the middle of a stream is not its end's.
+                usage: stream.usage().filter(|_| outcome == AttemptOutcome::Completed || stream.finished()),
+                // What was seen bounds the output, but for a model that thinks unseen and was not heard to its end.
+                output_bytes: self.flight.shows_all(outcome).then(|| stream.output_bytes()),
                 response_model: stream.model().map(str::to_owned),
                 fingerprint: stream.fingerprint().map(str::to_owned),
             },
@@ -248,10 +257,12 @@ impl Live {
         let engine = self.flight.engine.clone();
         let tenant = self.flight.trace().map(|trace| trace.tenant);
         let awaited = self.flight.is_awaited();
-        if let Some(_place) = tenant.and_then(|tenant| DrainPlace::take(&engine, tenant, awaited)) {
+        let reasons_unseen = self.flight.route.card.reasons_unseen;
+        if let Some(_place) = tenant.and_then(|tenant| DrainPlace::take(&engine, tenant, awaited || reasons_unseen)) {
             let to_the_end = async { while let Some(Ok(_)) = std::future::poll_fn(|cx| self.poll_batch(cx)).await {} };
-            if awaited {
-                // The provider's own bounds end it: the caller may come back for this answer.
+            if awaited || reasons_unseen {
+                // The provider's own bounds end it: the caller may come back for this answer, or only its end tells
+                // what unseen reasoning costs.
                 to_the_end.await;
             } else {
                 let _ = tokio::time::timeout(engine.settings.drain_max, to_the_end).await;
@@ -278,10 +289,10 @@ struct DrainPlace {
 }
 
 impl DrainPlace {
-    fn take(engine: &Arc<Engine>, tenant: insula_model::TenantId, is_awaited: bool) -> Option<Self> {
+    fn take(engine: &Arc<Engine>, tenant: insula_model::TenantId, is_needed: bool) -> Option<Self> {
         let mut drains = engine.drains.lock();
         let open = drains.entry(tenant).or_default();
-        if *open >= engine.settings.drains_per_tenant_max && !is_awaited {
+        if *open >= engine.settings.drains_per_tenant_max && !is_needed {
             return None;
         }
         *open += 1;

@@ -31,8 +31,8 @@ pub struct StageRecord {
     pub duration_us: u64,
     /// `ok`, `refused` or `failed`.
     pub outcome: Cow<'static, str>,
-    /// Why, or what was decided.
-    pub reason: Option<String>,
+    /// Why, in one word: operators read it, so it repeats nothing of what the caller wrote.
+    pub reason: Option<Cow<'static, str>>,
 }
 
 /// One attempt at a provider, as the ledger has it.
@@ -123,7 +123,7 @@ impl Trace {
     pub async fn stage<T>(&mut self, engine: &Engine, name: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
         let begun = engine.clock.elapsed();
         let result = work.await;
-        let reason = result.as_ref().err().map(|error| error.message().to_owned());
+        let reason = result.as_ref().err().map(|error| error.kind().name());
         let outcome = if reason.is_some() { "refused" } else { "ok" };
         self.note(engine, name, begun, outcome, reason);
         result
@@ -136,14 +136,14 @@ impl Trace {
         name: &'static str,
         begun: Duration,
         outcome: &'static str,
-        reason: Option<String>,
+        reason: Option<&'static str>,
     ) {
         self.stages.push(StageRecord {
             name: Cow::Borrowed(name),
             start_us: micros(begun.saturating_sub(self.started)),
             duration_us: micros(engine.clock.elapsed().saturating_sub(begun)),
             outcome: Cow::Borrowed(outcome),
-            reason,
+            reason: reason.map(Cow::Borrowed),
         });
     }
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result};
-use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard, Tokenizer};
+use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard, Route, Tokenizer};
 
-use crate::{EngineSettings, accounts::OutputAsk};
+use crate::{Engine, EngineSettings, accounts::OutputAsk};
 
 /// A parsed call of one of the data plane's operations.
 pub(crate) enum Work {
@@ -50,6 +50,21 @@ impl Work {
             Work::Embeddings(_) => 0,
         };
         (self.body().len() as u64).div_ceil(4).saturating_add(output)
+    }
+
+    /// Who serves it, at which price.
+    ///
+    /// # Errors
+    /// No such model, no price, or more output asked for than the model has.
+    pub fn route(&self, engine: &Engine) -> Result<Route> {
+        let route = engine.providers.route(self.model(), self.operation(), engine.clock.now())?;
+        let output_max = route.card.output_tokens_max;
+        match self {
+            Work::Chat(chat) if chat.max_tokens.is_some_and(|tokens| tokens > output_max) => {
+                Err(Error::invalid(format!("the model `{}` writes at most {output_max} tokens", chat.model)).at("max_tokens"))
+            }
+            _ => Ok(route),
+        }
     }
 
     /// The most input tokens that this can be for `model`, from its bytes alone.

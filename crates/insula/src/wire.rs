@@ -143,6 +143,8 @@ pub fn server_settings(config: &Config) -> ServerSettings {
         header_read_max: Duration::from_millis(config.bounds.header_read_ms_max),
         body_idle_max: Duration::from_millis(config.bounds.body_idle_ms_max),
         body_bytes_max: config.bounds.body_bytes_max,
+        bodies_bytes_max: config.bounds.bodies_bytes_max,
+        write_idle_max: Duration::from_millis(config.bounds.write_idle_ms_max),
         stop_notice: Duration::from_millis(config.server.stop_notice_ms),
         drain_max: Duration::from_millis(config.server.drain_ms_max),
     }

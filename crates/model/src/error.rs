@@ -63,6 +63,34 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// One word for it, without anything that the caller wrote: for traces that operators read too.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ErrorKind::Invalid => "invalid",
+            ErrorKind::TooLarge => "too_large",
+            ErrorKind::Unauthenticated => "unauthenticated",
+            ErrorKind::Forbidden => "forbidden",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::ModelNotFound => "model_not_found",
+            ErrorKind::Conflict => "conflict",
+            ErrorKind::PreconditionFailed => "precondition_failed",
+            ErrorKind::IdempotencyMismatch => "idempotency_mismatch",
+            ErrorKind::Suspended => "suspended",
+            ErrorKind::RateLimited { .. } => "rate_limited",
+            ErrorKind::BudgetExceeded(_) => "budget_exceeded",
+            ErrorKind::Unbounded => "cost_unbounded",
+            ErrorKind::UnknownPrice => "unknown_price",
+            ErrorKind::ProviderRejected(_) => "provider_rejected",
+            ErrorKind::ProviderRateLimited { .. } => "provider_rate_limited",
+            ErrorKind::ProviderFailed => "provider_failed",
+            ErrorKind::ProviderTimeout => "provider_timeout",
+            ErrorKind::Unavailable { .. } => "unavailable",
+            ErrorKind::Internal => "internal",
+        }
+    }
+}
+
 /// The budget that refused, as the contract shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BudgetRefusal {

@@ -35,7 +35,8 @@ impl Money {
 
     /// The amount as a database integer; an error above [`Money::STORABLE_MAX`].
     pub fn storable(self) -> Result<i64> {
-        i64::try_from(self.0).map_err(|_| Error::internal("an amount is too large to store"))
+        let storable = i64::try_from(self.0).ok().filter(|_| self <= Self::STORABLE_MAX);
+        storable.ok_or_else(|| Error::internal("an amount is too large to store"))
     }
 
     /// Reads a decimal string of USD such as `10.00`: no sign, no exponent, at most twelve decimals.

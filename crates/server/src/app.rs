@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use insula_engine::Engine;
 
-use crate::{ServerSettings, openapi};
+use crate::{ServerSettings, data::BodyRoom, openapi};
 
 /// The state of the router. Cheap to clone.
 #[derive(Clone)]
@@ -19,13 +19,15 @@ pub struct App {
     pub settings: Arc<ServerSettings>,
     /// `/openapi.json`, written once.
     pub(crate) openapi: Bytes,
+    pub(crate) body_room: BodyRoom,
     draining: Arc<AtomicBool>,
 }
 
 impl App {
     /// The state around a running engine.
     pub fn new(engine: Arc<Engine>, settings: ServerSettings) -> Self {
-        Self { engine, settings: Arc::new(settings), openapi: openapi::document(), draining: Arc::default() }
+        let body_room = BodyRoom::new(settings.bodies_bytes_max);
+        Self { engine, body_room, settings: Arc::new(settings), openapi: openapi::document(), draining: Arc::default() }
     }
 
     /// From now on `/readyz` says that this node takes nothing new.

@@ -31,6 +31,7 @@ mod extract;
 mod finish;
 mod openapi;
 mod patience;
+mod reading_peer;
 mod router;
 mod routes;
 mod serve;

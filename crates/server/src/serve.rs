@@ -17,7 +17,7 @@ use tokio::{
 };
 use tower::Service;
 
-use crate::{App, router};
+use crate::{App, reading_peer::ReadingPeer, router};
 
 /// Bytes of a request's head, the line included; above it callers get 431. At most 100 headers, hyper's own bound.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -66,6 +66,7 @@ struct Server {
     http: http1::Builder,
     watch: GracefulShutdown,
     seats: Arc<Semaphore>,
+    write_idle_max: Duration,
 }
 
 impl Server {
@@ -76,7 +77,13 @@ impl Server {
             .max_header_size(HEAD_BYTES_MAX)
             .max_buf_size(BUFFER_BYTES_MAX);
         let seats = app.settings.connections_max.min(Semaphore::MAX_PERMITS);
-        Self { router: router(app.clone()), http, watch: GracefulShutdown::new(), seats: Arc::new(Semaphore::new(seats)) }
+        Self {
+            router: router(app.clone()),
+            http,
+            watch: GracefulShutdown::new(),
+            seats: Arc::new(Semaphore::new(seats)),
+            write_idle_max: app.settings.write_idle_max,
+        }
     }
 
     /// The next connection, once there is a seat for it: until then it waits in the backlog.
@@ -100,6 +107,7 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let router = self.router.clone();
         let service = service_fn(move |request| answer(router.clone(), request));
+        let stream = ReadingPeer::new(stream, self.write_idle_max);
         let connection = self.watch.watch(self.http.serve_connection(TokioIo::new(stream), service));
         async move {
             let _seat = seat;

@@ -17,6 +17,10 @@ pub struct ServerSettings {
     /// How long, once a stop was asked for, everything is still served while `/readyz` already says no, so that a load
     /// balancer can turn away first.
     pub stop_notice: Duration,
+    /// Bytes that all large request bodies together may hold; above it callers get 503.
+    pub bodies_bytes_max: u64,
+    /// How long a peer may take nothing of its answer before the connection is given up.
+    pub write_idle_max: Duration,
     /// How long requests under way may take to end after that.
     pub drain_max: Duration,
 }
@@ -28,6 +32,8 @@ impl Default for ServerSettings {
             header_read_max: Duration::from_secs(30),
             body_idle_max: Duration::from_secs(30),
             body_bytes_max: 32 * 1024 * 1024,
+            bodies_bytes_max: 1024 * 1024 * 1024,
+            write_idle_max: Duration::from_secs(30),
             stop_notice: Duration::ZERO,
             drain_max: Duration::from_secs(30),
         }

@@ -125,6 +125,7 @@ struct Times(Vec<f64>);
 
 impl Times {
     fn add(&mut self, took: Duration) {
+        if took.as_millis() > 40 { eprintln!("slow #{}: {took:?}", self.0.len()); }
         self.0.push(took.as_secs_f64() * 1_000.0);
     }
 
@@ -135,6 +136,10 @@ impl Times {
         table.row(&format!("{what}, p50"), at(0.5), "ms", f64::INFINITY);
         table.row(&format!("{what}, p99"), at(0.99), "ms", target_ms);
         table.row(&format!("{what}, worst"), at(1.0), "ms", f64::INFINITY);
+        if target_ms.is_finite() {
+            let over = self.0.iter().filter(|took| **took >= target_ms).count();
+            table.row(&format!("{what}, slower than that"), over as f64, &format!("of {}", self.0.len()), f64::INFINITY);
+        }
     }
 }
 

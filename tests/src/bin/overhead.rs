@@ -4,6 +4,7 @@
 //! Insula has is on: keys, limits, hard budgets, journal, sealed traces and their folding. Needs nginx and taskset.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
     rc::Rc,
@@ -62,33 +63,60 @@ async fn run(options: Options) -> Result<()> {
     let keys = make_tenants(&insula_base, &operator, options.tenants).await?;
 
     let nobody = vec![String::new()];
-    let scenarios = [("chat", false), ("stream", true)];
+    let scenarios = [
+        Scenario { name: "chat, us per request", is_stream: false, rate: None, target: "at most 6, aim 4" },
+        Scenario { name: "chat at 500 a second, us per request", is_stream: false, rate: Some(500.0), target: "reported" },
+        Scenario { name: "stream, us per chunk", is_stream: true, rate: None, target: "bare Rust pass-through's" },
+    ];
     println!("| load | nginx us | insula us, 1 tenant | ratio | insula us, {} tenants | ratio | target |", options.tenants);
     println!("|---|---|---|---|---|---|---|");
-    for (name, is_stream) in scenarios {
+    for scenario in &scenarios {
         set_chunks(&upstream).await?;
-        let floor = measure(&options, &nginx_base, &nobody, is_stream, nginx.id()).await?;
-        let one = measure(&options, &insula_base, &keys[..1], is_stream, insula.id()).await?;
-        let many = measure(&options, &insula_base, &keys, is_stream, insula.id()).await?;
-        let target = if is_stream { "bare Rust pass-through's" } else { "at most 6, aim 4" };
-        let unit = if is_stream { EVENTS_PER_STREAM as f64 } else { 1.0 };
-        println!(
-            "| {name}, us per {} | {:.1} | {:.1} | {:.2} | {:.1} | {:.2} | {target} |",
-            if is_stream { "chunk" } else { "request" },
-            floor.cpu_us / unit,
-            one.cpu_us / unit,
-            one.cpu_us / floor.cpu_us,
-            many.cpu_us / unit,
-            many.cpu_us / floor.cpu_us,
-        );
-        println!(
-            "| {name}, requests/s | {:.0} | {:.0} | {:.2} | {:.0} | {:.2} | at least 0.2 |",
-            floor.rps,
-            one.rps,
-            one.rps / floor.rps,
-            many.rps,
-            many.rps / floor.rps
-        );
+        let floor = measure(&options, scenario, &nginx_base, &nobody, nginx.id()).await?;
+        let one = measure(&options, scenario, &insula_base, &keys[..1], insula.id()).await?;
+        let many = measure(&options, scenario, &insula_base, &keys, insula.id()).await?;
+        let unit = if scenario.is_stream { EVENTS_PER_STREAM as f64 } else { 1.0 };
+        let row = |figure: &dyn Fn(&Measured) -> f64, decimals: usize| {
+            let (floor, one, many) = (figure(&floor), figure(&one), figure(&many));
+            format!("{floor:.decimals$} | {one:.decimals$} | {:.2} | {many:.decimals$} | {:.2}", one / floor, many / floor)
+        };
+        println!("| {} | {} | {} |", scenario.name, row(&|m| m.cpu_us / unit, 1), scenario.target);
+        if scenario.rate.is_none() {
+            println!("| the same, a second | {} | at least 0.2, aim 0.3 |", row(&|m| m.rps, 0));
+        }
+    }
+    print_stages(&insula_base, &operator).await
+}
+
+/// A load and what is asked of it.
+struct Scenario {
+    name: &'static str,
+    is_stream: bool,
+    /// Requests a second; as many as go through where absent.
+    rate: Option<f64>,
+    target: &'static str,
+}
+
+/// How many traces the stage figures are taken from.
+const TRACES: usize = 100;
+
+/// The median of each stage over the last requests of the first tenant, as its traces have them.
+async fn print_stages(base: &str, operator: &str) -> Result<()> {
+    let operator = Caller::anonymous(base).with(operator);
+    let listed = operator.get(&format!("/api/v1/tenants/load-0/requests?limit={TRACES}")).await.expect(200).json();
+    let mut stages: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for request in listed["data"].as_array().context("a list of requests")? {
+        let id = request["id"].as_str().context("a request has an id")?;
+        let detail = operator.get(&format!("/api/v1/requests/{id}")).await.expect(200).json();
+        for stage in detail["stages"].as_array().context("a request has stages")? {
+            let name = stage["name"].as_str().unwrap_or_default().to_owned();
+            stages.entry(name).or_default().push(stage["duration_us"].as_u64().unwrap_or_default());
+        }
+    }
+    println!("\n| stage | median us (wall time; `send` holds the provider and the wait for the CPU) |\n|---|---|");
+    for (name, mut durations) in stages {
+        durations.sort_unstable();
+        println!("| {name} | {} |", durations[durations.len() / 2]);
     }
     Ok(())
 }
@@ -176,11 +204,11 @@ struct Measured {
     rps: f64,
 }
 
-async fn measure(options: &Options, base: &str, keys: &[String], is_stream: bool, pid: u32) -> Result<Measured> {
-    let bodies: Rc<Vec<(String, Bytes)>> = Rc::new(keys.iter().map(|key| (key.clone(), body(is_stream))).collect());
-    load(options, base, &bodies, Duration::from_secs_f64(options.secs / 4.0)).await?;
+async fn measure(options: &Options, scenario: &Scenario, base: &str, keys: &[String], pid: u32) -> Result<Measured> {
+    let bodies: Rc<Vec<(String, Bytes)>> = Rc::new(keys.iter().map(|key| (key.clone(), body(scenario.is_stream))).collect());
+    load(options, scenario, base, &bodies, Duration::from_secs_f64(options.secs / 4.0)).await?;
     let (cpu, begun) = (cpu_time(pid)?, Instant::now());
-    let answered = load(options, base, &bodies, Duration::from_secs_f64(options.secs)).await?;
+    let answered = load(options, scenario, base, &bodies, Duration::from_secs_f64(options.secs)).await?;
     let wall = begun.elapsed();
     let cpu = cpu_time(pid)? - cpu;
     Ok(Measured { cpu_us: cpu.as_secs_f64() * 1e6 / answered as f64, rps: answered as f64 / wall.as_secs_f64() })
@@ -198,13 +226,22 @@ fn body(is_stream: bool) -> Bytes {
     body.to_string().into()
 }
 
-/// A closed loop: each connection sends its next request when the last is answered. Keys take turns.
-async fn load(options: &Options, base: &str, bodies: &Rc<Vec<(String, Bytes)>>, duration: Duration) -> Result<u64> {
-    let end = Instant::now() + duration;
+/// Each connection sends its next request when the last is answered, and not before it is due. Keys take turns.
+async fn load(
+    options: &Options,
+    scenario: &Scenario,
+    base: &str,
+    bodies: &Rc<Vec<(String, Bytes)>>,
+    duration: Duration,
+) -> Result<u64> {
+    let start = Instant::now();
+    let end = start + duration;
     let address = base.trim_start_matches("http://").to_owned();
     let workers: Vec<_> = (0..options.concurrency)
         .map(|worker| {
             let (address, bodies) = (address.clone(), bodies.clone());
+            let pause = scenario.rate.map(|rate| Duration::from_secs_f64(options.concurrency as f64 / rate));
+            let first = start + pause.unwrap_or_default().mul_f64(worker as f64 / options.concurrency as f64);
             tokio::task::spawn_local(async move {
                 let mut sender = connect(&address).await?;
                 let mut answered = 0u64;
@@ -213,6 +250,9 @@ async fn load(options: &Options, base: &str, bodies: &Rc<Vec<(String, Bytes)>>, 
                     let (key, body) = &bodies[turn];
                     one(&mut sender, &address, key, body.clone()).await?;
                     answered += 1;
+                    if let Some(pause) = pause {
+                        tokio::time::sleep_until((first + pause.mul_f64(answered as f64)).into()).await;
+                    }
                 }
                 anyhow::Ok(answered)
             })

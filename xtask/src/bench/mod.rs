@@ -34,16 +34,10 @@ pub fn run(options: &Options) -> Result<()> {
         What::Start => ("bench", Some("start")),
         What::Overhead => ("overhead", None),
     };
-    run::check(run::cargo().args([
-        "build",
-        "--locked",
-        "--release",
-        "--package",
-        "insula",
-        "--package",
-        "insula-tests",
-        "--bins",
-    ]))?;
+    // Only what is needed: each program is linked with optimisation over all crates.
+    let build =
+        ["build", "--locked", "--release", "--package", "insula", "--package", "insula-tests", "--bin", "insula", "--bin"];
+    run::check(run::cargo().args(build).arg(program))?;
     let mut measure = run::command(workspace::target().join("release").join(program));
     run::check(measure.args(first).args(&options.arguments))
 }

@@ -84,8 +84,10 @@ pub(super) enum Verdict {
     Granted(Hold),
     /// It does not fit what is left, even with nothing held.
     Refused(Box<Refusal>),
-    /// It would fit if others' holds came back.
-    Wait,
+    /// It would fit if what others hold of this account came back.
+    Wait(Subject),
+    /// It could cost more than an amount can be.
+    TooLarge,
 }
 
 /// All accounts and budgets.
@@ -141,6 +143,9 @@ impl Book {
             money: ask.price.bound(ask.input_tokens_max, output_tokens_max),
             tokens: ask.input_tokens_max.saturating_add(output_tokens_max),
         };
+        if amounts.money > Money::STORABLE_MAX {
+            return Verdict::TooLarge;
+        }
         for subject in &ask.subjects {
             if let Some(account) = self.accounts.get_mut(subject) {
                 account.hold(amounts);
@@ -156,6 +161,11 @@ impl Book {
         })
     }
 
+    /// Whether the ask would fit, now or once others' holds come back; holds nothing.
+    pub fn could_fit(&self, ask: &Ask) -> bool {
+        !matches!(self.output_granted(ask), Err(Verdict::Refused(_)))
+    }
+
     /// How many output tokens every hard budget can cover now, or why not.
     fn output_granted(&self, ask: &Ask) -> Result<u64, Verdict> {
         let (least, most, choices) = match ask.output {
@@ -164,7 +174,7 @@ impl Book {
                 (floor.min(most).saturating_mul(choices), most.saturating_mul(choices), choices)
             }
         };
-        let (mut granted, mut must_wait) = (most, false);
+        let (mut granted, mut awaited) = (most, None);
         for subject in &ask.subjects {
             let (Some(account), budgets) = (self.accounts.get(subject), self.budgets(subject)) else { continue };
             for room in budgets.iter().filter_map(|budget| Headroom::of(budget, account)) {
@@ -176,12 +186,12 @@ impl Book {
                         let share = affordable(ask, &room, room.free() / OPEN_SHARE).unwrap_or(0);
                         granted = granted.min(share.max(least));
                     }
-                    _ => must_wait = true,
+                    _ => awaited = awaited.or(Some(*subject)),
                 }
             }
         }
-        if must_wait {
-            return Err(Verdict::Wait);
+        if let Some(account) = awaited {
+            return Err(Verdict::Wait(account));
         }
         // Each choice gets the same maximum, so the sum is a multiple of the choices.
         Ok(granted / choices.max(1) * choices.max(1))

@@ -56,7 +56,7 @@ fn waits_only_for_what_others_hold() {
     let mut book = book(&[(Subject::Tenant(tenant()), Window::Day, usd(2_000_000_000))]);
     let now = Timestamp::from_micros(START);
     let Verdict::Granted(first) = book.reserve(&ask(0, OutputAsk::Fixed(900)), now) else { panic!("the first fits") };
-    assert!(matches!(book.reserve(&ask(0, OutputAsk::Fixed(200)), now), Verdict::Wait));
+    assert!(matches!(book.reserve(&ask(0, OutputAsk::Fixed(200)), now), Verdict::Wait(_)));
     assert!(matches!(book.reserve(&ask(0, OutputAsk::Fixed(1_001)), now), Verdict::Refused(_)));
     book.settle(&first, Amounts { money: Money::from_pico(200_000_000), tokens: 100 });
     assert!(matches!(book.reserve(&ask(0, OutputAsk::Fixed(200)), now), Verdict::Granted(_)));

@@ -90,15 +90,19 @@ impl Accounts {
             let mut state = self.state.lock();
             let State { book, turns } = &mut *state;
             match book.reserve(ask, self.clock.now()) {
-                Verdict::Granted(hold) if !turns.any_waiting(ask.tenant) => return Ok(hold),
+                Verdict::Granted(hold) if !turns.is_behind(ask) => return Ok(hold),
                 Verdict::Granted(hold) => book.release(&hold),
                 Verdict::Refused(refusal) => return Err(refused(*refusal)),
-                Verdict::Wait => {}
+                Verdict::TooLarge => return Err(too_large()),
+                Verdict::Wait(_) => {}
             }
             if turns.waiting(ask.tenant) >= self.waiters_max {
                 return Err(no_turn("too many requests of this tenant already wait for held budget"));
             }
-            turns.join(ask.clone())
+            let turn = turns.join(ask.clone());
+            // Notes what it waits for, so that those who come next know whether they stand behind it.
+            turns.call(ask.tenant, |ask| book.reserve(ask, self.clock.now()));
+            turn
         };
         let place = Place { accounts: self, tenant: ask.tenant, ticket: turn.ticket, outcome: Some(turn.outcome) };
         place.wait(wait_max).await
@@ -111,13 +115,14 @@ impl Accounts {
     pub async fn try_reserve(&self, ask: &Ask) -> Result<Option<Hold>> {
         self.open(&ask.subjects).await?;
         let mut state = self.state.lock();
-        if state.turns.any_waiting(ask.tenant) {
+        if state.turns.is_behind(ask) {
             return Ok(None);
         }
         match state.book.reserve(ask, self.clock.now()) {
             Verdict::Granted(hold) => Ok(Some(hold)),
             Verdict::Refused(refusal) => Err(refused(*refusal)),
-            Verdict::Wait => Ok(None),
+            Verdict::TooLarge => Err(too_large()),
+            Verdict::Wait(_) => Ok(None),
         }
     }
 
@@ -157,9 +162,16 @@ impl Accounts {
         self.state.lock().book.held(subject, self.clock.now())
     }
 
-    /// Forgets an erased tenant's accounts and budgets.
+    /// Whether the ask could fit, now or once others' holds come back; holds nothing.
+    pub fn could_fit(&self, ask: &Ask) -> bool {
+        self.state.lock().book.could_fit(ask)
+    }
+
+    /// Forgets an erased tenant's accounts and budgets, and sends away who waits for them.
     pub fn forget(&self, tenant: TenantId) {
-        self.state.lock().book.forget(tenant);
+        let mut state = self.state.lock();
+        state.turns.dismiss(tenant);
+        state.book.forget(tenant);
     }
 
     /// The ids of a subject's budgets by window and unit, so that a replaced budget keeps its id.
@@ -198,15 +210,25 @@ struct Place<'a> {
 
 impl Place<'_> {
     async fn wait(mut self, wait_max: Duration) -> Result<Hold> {
-        let Some(outcome) = self.outcome.as_mut() else { return Err(Error::internal("a place was waited for twice")) };
-        let Ok(Ok(verdict)) = tokio::time::timeout(wait_max, outcome).await else {
-            return Err(no_turn("the budget is held by requests under way, and this one's turn did not come in time"));
-        };
-        self.outcome = None;
-        match verdict {
-            Verdict::Granted(hold) => Ok(hold),
-            Verdict::Refused(refusal) => Err(refused(*refusal)),
-            Verdict::Wait => Err(no_turn("the budget is held by requests under way")),
+        let until = tokio::time::Instant::now() + wait_max;
+        loop {
+            let Some(outcome) = self.outcome.as_mut() else { return Err(no_turn(NO_TURN)) };
+            // A window that ends in the meantime frees money that nobody settles: look again then.
+            let now = self.accounts.clock.now();
+            let next_window = tokio::time::Instant::now() + Window::Hour.span(now).end.since(now);
+            match tokio::time::timeout_at(until.min(next_window), outcome).await {
+                Ok(verdict) => {
+                    self.outcome = None;
+                    return match verdict {
+                        Ok(Verdict::Granted(hold)) => Ok(hold),
+                        Ok(Verdict::Refused(refusal)) => Err(refused(*refusal)),
+                        Ok(Verdict::TooLarge) => Err(too_large()),
+                        Ok(Verdict::Wait(_)) | Err(_) => Err(no_turn(NO_TURN)),
+                    };
+                }
+                Err(_) if until <= next_window => return Err(no_turn(NO_TURN)),
+                Err(_) => self.accounts.call_waiting(&mut self.accounts.state.lock(), Some(self.tenant)),
+            }
         }
     }
 }
@@ -218,13 +240,21 @@ impl Drop for Place<'_> {
         state.turns.leave(self.tenant, self.ticket);
         if let Ok(Verdict::Granted(hold)) = outcome.try_recv() {
             state.book.release(&hold);
-            self.accounts.call_waiting(&mut state, hold.tenant());
         }
+        // Also without a grant: those behind may have waited for this one only.
+        self.accounts.call_waiting(&mut state, Some(self.tenant));
     }
 }
 
+const NO_TURN: &str = "the budget is held by requests under way, and this one's turn did not come in time";
+
 fn no_turn(message: &str) -> Error {
-    Error::new(ErrorKind::RateLimited { retry_after: Duration::from_secs(1) }, message)
+    Error::new(ErrorKind::RateLimited { retry_after: NO_TURN_RETRY_AFTER }, message)
+}
+
+fn too_large() -> Error {
+    let most = insula_model::Money::STORABLE_MAX;
+    Error::invalid(format!("this request could cost more than {most} USD; ask for less output")).at("max_tokens")
 }
 
 fn refused(refusal: book::Refusal) -> Error {
@@ -240,6 +270,9 @@ fn refused(refusal: book::Refusal) -> Error {
     );
     Error::new(ErrorKind::BudgetExceeded(Box::new(refusal.shown)), message)
 }
+
+/// When to come back after a turn that did not come: not at once, the wait was long enough.
+const NO_TURN_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What a decimal or a count looks like to a person.
 fn shown(amounts: Amounts, in_money: bool) -> String {

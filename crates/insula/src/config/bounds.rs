@@ -13,6 +13,10 @@ section! {
         body_idle_ms_max: u64 = 30_000;
         /// Bytes of a request's body on the data plane; a longer one answers 413.
         body_bytes_max: usize = 32 * 1024 * 1024;
+        /// Bytes that all large request bodies together may hold in memory; above it callers get 503.
+        bodies_bytes_max: u64 = 1024 * 1024 * 1024;
+        /// How long a peer may take nothing of its answer before its connection is given up, milliseconds.
+        write_idle_ms_max: u64 = 30_000;
         /// Requests under way on this node at once, open streams included; above it callers get 503.
         inflight_max: u32 = 10_000;
         /// How long an answer whose caller left is read on for its true usage, milliseconds.

@@ -32,6 +32,8 @@ struct Model {
     image_tokens_max: Option<u64>,
     #[serde(default)]
     template_tokens: u64,
+    #[serde(default)]
+    reasons_unseen: bool,
     tokenizer: Option<Tokenizer>,
     output_limit_field: Option<LimitField>,
     #[serde(default)]
@@ -126,6 +128,7 @@ fn entry(place: &Place<'_>, model: Model, start: usize) -> Result<Entry> {
         output_tokens_max: model.output_tokens_max,
         image_tokens_max: model.image_tokens_max,
         template_tokens: model.template_tokens,
+        reasons_unseen: model.reasons_unseen,
         tokenizer: model.tokenizer,
         output_limit_field: match model.output_limit_field {
             None | Some(LimitField::MaxTokens) => OutputLimitField::MaxTokens,
@@ -194,6 +197,7 @@ output_tokens_max = 8192
 output_limit_field = "max_tokens"
 tokenizer = "o200k_base"
 template_tokens = 24
+reasons_unseen = true
 [[models.prices]]
 effective_from = 2026-01-01
 input = "0.10"
@@ -207,6 +211,7 @@ checked = 2026-01-01
         let book = parse(GOOD, "prices.toml").unwrap();
         let card = &book.entries[0].card;
         assert_eq!((card.template_tokens, card.tokenizer), (24, Some(Tokenizer::O200kBase)));
+        assert!(card.reasons_unseen);
         assert_eq!(card.upstream_model, "llama");
         assert_eq!(book.entries[0].prices[0].id, "vllm/llama@2026-01-01");
     }

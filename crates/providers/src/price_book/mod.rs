@@ -57,6 +57,8 @@ pub struct ModelCard {
     pub image_tokens_max: Option<u64>,
     /// Tokens that the provider's own chat template adds to every request, whatever it says.
     pub template_tokens: u64,
+    /// Whether it can reason without showing it: then what was seen of a broken-off answer does not bound what it costs.
+    pub reasons_unseen: bool,
     /// The tokenizer, where this crate has it.
     pub tokenizer: Option<Tokenizer>,
     /// Where the output limit goes.

@@ -6,6 +6,7 @@ use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use insula_engine::{Call, directory::Credential};
 use insula_model::{Error, ErrorKind, RequestId, Result};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{App, auth, errors};
 
@@ -16,6 +17,12 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 pub(super) struct Arrival {
     pub call: Call,
     body: Body,
+}
+
+/// A body, with the room that it takes for as long as its request is served.
+pub(super) struct Received {
+    pub bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// A request that was turned away, with the id that its caller is told.
@@ -50,19 +57,26 @@ impl Arrival {
     /// Reads the body up to its bound.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`] above `body_bytes_max`; [`ErrorKind::Invalid`] when it breaks off.
-    pub async fn read(self, body_bytes_max: usize) -> (Call, Result<Bytes>) {
+    /// [`ErrorKind::TooLarge`] above its bound; [`ErrorKind::Invalid`] when it breaks off; [`ErrorKind::Unavailable`] when
+    /// other large bodies hold all the room there is.
+    pub async fn read(self, app: &App) -> (Call, Result<Received>) {
+        let body_bytes_max = app.settings.body_bytes_max;
         let too_large = || {
             let message = format!("the body is larger than {body_bytes_max} bytes");
             Error::new(ErrorKind::TooLarge, message)
         };
-        let announced = http_body::Body::size_hint(&self.body).lower();
-        if announced > body_bytes_max as u64 {
+        let size = http_body::Body::size_hint(&self.body);
+        if size.lower() > body_bytes_max as u64 {
             return (self.call, Err(too_large()));
         }
+        // A body that does not say how large it is may become as large as any.
+        let room = match app.body_room.take(size.exact().unwrap_or(body_bytes_max as u64)) {
+            Ok(room) => room,
+            Err(error) => return (self.call, Err(error)),
+        };
         let read = Limited::new(self.body, body_bytes_max).collect().await;
         let body = match read {
-            Ok(body) => Ok(body.to_bytes()),
+            Ok(body) => Ok(Received { bytes: body.to_bytes(), _room: room }),
             Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
             Err(_) => Err(Error::invalid("the body broke off before its end")),
         };

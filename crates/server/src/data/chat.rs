@@ -6,7 +6,10 @@ use insula_engine::Call;
 use insula_engine::ChatRequest;
 use insula_model::Result;
 
-use super::{answer, arrival::Arrival};
+use super::{
+    answer,
+    arrival::{Arrival, Received},
+};
 use crate::{App, errors};
 
 /// Answers a chat, whole or as a stream of server-sent events.
@@ -42,16 +45,17 @@ pub async fn chat_completions(State(app): State<App>, request: Request<Body>) ->
         Ok(arrival) => arrival,
         Err(away) => return errors::openai(&away.error, away.request),
     };
-    let (call, body) = arrival.read(app.settings.body_bytes_max).await;
+    let (call, received) = arrival.read(&app).await;
     let id = call.request;
-    let answered = match body.and_then(ChatRequest::parse) {
-        Ok(chat) => perform(&app, call, chat).await,
+    let answered = match received {
+        Ok(received) => perform(&app, call, received).await,
         Err(error) => Err(error),
     };
     answered.unwrap_or_else(|error| errors::openai(&error, id))
 }
 
-async fn perform(app: &App, call: Call, chat: ChatRequest) -> Result<Response> {
+async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
     let id = call.request;
+    let chat = ChatRequest::parse(received.bytes.clone())?;
     Ok(answer::response(app.engine.chat(call, chat).await?, id))
 }

@@ -6,7 +6,10 @@ use insula_engine::Call;
 use insula_engine::EmbeddingsRequest;
 use insula_model::Result;
 
-use super::{answer, arrival::Arrival};
+use super::{
+    answer,
+    arrival::{Arrival, Received},
+};
 use crate::{App, errors};
 
 /// Embeds text, as numbers or as base64.
@@ -38,16 +41,17 @@ pub async fn embeddings(State(app): State<App>, request: Request<Body>) -> Respo
         Ok(arrival) => arrival,
         Err(away) => return errors::openai(&away.error, away.request),
     };
-    let (call, body) = arrival.read(app.settings.body_bytes_max).await;
+    let (call, received) = arrival.read(&app).await;
     let id = call.request;
-    let answered = match body.and_then(EmbeddingsRequest::parse) {
-        Ok(wanted) => perform(&app, call, wanted).await,
+    let answered = match received {
+        Ok(received) => perform(&app, call, received).await,
         Err(error) => Err(error),
     };
     answered.unwrap_or_else(|error| errors::openai(&error, id))
 }
 
-async fn perform(app: &App, call: Call, wanted: EmbeddingsRequest) -> Result<Response> {
+async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
     let id = call.request;
+    let wanted = EmbeddingsRequest::parse(received.bytes.clone())?;
     Ok(answer::response(app.engine.embeddings(call, wanted).await?, id))
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
 //! - [`chat`], [`embeddings`], [`models`]: an operation each;
+//! - [`room`]: what all bodies together may hold in memory;
 //! - [`answer`] and [`events`]: from the engine's answer back to bytes.
 
 mod answer;
@@ -10,3 +11,6 @@ pub mod chat;
 pub mod embeddings;
 mod events;
 pub mod models;
+mod room;
+
+pub(crate) use room::BodyRoom;

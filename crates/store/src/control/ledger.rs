@@ -176,8 +176,10 @@ async fn insert(tx: &mut Tx, row: &LedgerRow) -> Result<bool> {
 async fn move_account(tx: &mut Tx, subject: Subject, hour: Timestamp, money: Money, tokens: u64) -> Result<()> {
     tx.exec(
         "INSERT INTO spend_hour (subject, hour, money, tokens) VALUES ($1, $2, $3, $4) ON CONFLICT (subject, hour) DO UPDATE \
-         SET money = spend_hour.money + excluded.money, tokens = spend_hour.tokens + excluded.tokens",
-        args![subject, hour, money, tokens],
+         SET money = CASE WHEN spend_hour.money > $5 - excluded.money THEN $5 ELSE spend_hour.money + excluded.money END, \
+         tokens = CASE WHEN spend_hour.tokens > $5 - excluded.tokens THEN $5 ELSE spend_hour.tokens + excluded.tokens END",
+        // An hour beyond all bounds stops at the largest number: it must not keep the rest of the journal from being folded.
+        args![subject, hour, money, tokens, i64::MAX],
     )
     .await?;
     Ok(())

@@ -1,6 +1,9 @@
 //! The folder's work: reads synced records in order and moves them where they are kept.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use insula_model::{Clock, Error, ErrorKind, Result, TenantId, Timestamp};
 
@@ -19,6 +22,9 @@ const POSITION_LAG_MAX: u64 = 10_000;
 
 /// More segments than this are not kept for the sake of tenants whose files cannot be written.
 const SEGMENTS_KEPT_MAX: usize = 32;
+
+/// For how long traces that are due are written before other work is looked at.
+const WRITE_DUE_MAX: Duration = Duration::from_millis(50);
 
 /// Moves records from the journal to the ledger and to the tenants' files. Owned by one thread.
 pub(super) struct Folder {
@@ -130,11 +136,16 @@ impl Folder {
         write_out(&self.inbox, &*self.clock, tenant, |traces| self.target.apply_traces(tenant, traces))
     }
 
-    /// Writes those traces that waited long enough.
+    /// Writes those traces that waited long enough; not all at once if that takes long, because others wait for this
+    /// thread.
     pub(super) fn write_due(&self) {
+        let begun = Instant::now();
         let due = self.inbox.pending.lock().due(self.clock.elapsed());
         for tenant in due {
             let _ = self.write_traces(tenant);
+            if begun.elapsed() > WRITE_DUE_MAX {
+                break;
+            }
         }
     }
 
@@ -149,7 +160,7 @@ impl Folder {
     }
 
     /// Keeps the memory of pending traces bounded: the largest are written, and what cannot be is dropped.
-    fn keep_bound(&self) {
+    pub(super) fn keep_bound(&self) {
         if !self.inbox.pending.lock().is_over_bound() {
             return;
         }

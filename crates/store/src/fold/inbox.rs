@@ -12,6 +12,8 @@ use super::pending::Pending;
 pub(super) enum Request {
     /// Everything synced so far is to be in the ledger and the tenants' files.
     All,
+    /// Everything synced so far is to be in the ledger.
+    Ledger,
     /// This tenant's traces synced so far are to be in its file.
     Tenant(TenantId),
     /// Like `All`, and then no more.

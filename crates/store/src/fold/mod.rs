@@ -134,6 +134,13 @@ impl Fold {
         self.ask(Request::All).await
     }
 
+    /// Returns once every attempt settled before the call is in the ledger. A matter of milliseconds, where
+    /// [`Fold::flush`] may have many files to write.
+    pub(crate) async fn flush_ledger(&self) -> Result<()> {
+        self.0.journal.synced(self.0.journal.written()).await;
+        self.ask(Request::Ledger).await
+    }
+
     /// Returns once every trace of `tenant` written before the call is in its file: at once if none is on its way.
     pub(crate) async fn fold_tenant(&self, tenant: TenantId) -> Result<()> {
         let latest = self.0.journal.latest_trace(tenant);

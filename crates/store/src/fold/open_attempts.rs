@@ -73,7 +73,7 @@ impl OpenAttempts {
 
     /// A request's trace was met; the attempt that need not be carried any more.
     pub(super) fn traced(&mut self, trace: &TraceRecord) -> Option<AttemptId> {
-        trace.idempotency.as_ref()?;
+        // Also a trace without an entry: it says that nothing is kept under the key.
         let untraced = self.untraced.remove(&trace.request)?;
         (untraced.carried && self.is_ended(&untraced)).then_some(untraced.begin.attempt)
     }

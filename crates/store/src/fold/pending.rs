@@ -17,6 +17,8 @@ pub(super) const TENANT_BYTES_MAX: usize = 256 << 10;
 pub(super) const AGE_MAX: Duration = Duration::from_secs(30);
 /// All tenants' together take at most about this much memory: above it the largest are written.
 pub(super) const TOTAL_BYTES_MAX: usize = 64 << 20;
+/// A start may hold more: most of what it reads again is in the files already, and nobody is served while it writes.
+const START_BYTES_MAX: usize = 256 << 20;
 /// How soon a tenant's file that could not be written is tried again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -25,7 +27,6 @@ const TRACE_BYTES: usize = 512;
 
 /// Traces that were read from the journal and are not known to be in their files. Times are those of the clock's
 /// `elapsed`.
-#[derive(Default)]
 pub(super) struct Pending {
     tenants: HashMap<TenantId, Buffer>,
     /// The first record of each buffer, oldest first.
@@ -33,6 +34,9 @@ pub(super) struct Pending {
     /// The first record of each batch that is being written.
     in_flight: BTreeMap<u64, TenantId>,
     bytes: usize,
+    bytes_max: usize,
+    /// While a start reads, full buffers are left for later.
+    starting: bool,
 }
 
 struct Buffer {
@@ -53,7 +57,20 @@ pub(super) struct Taken {
     since: Duration,
 }
 
+impl Default for Pending {
+    fn default() -> Self {
+        let (tenants, order, in_flight) = Default::default();
+        Self { tenants, order, in_flight, bytes: 0, bytes_max: START_BYTES_MAX, starting: true }
+    }
+}
+
 impl Pending {
+    /// The start is over.
+    pub(super) fn started(&mut self) {
+        self.starting = false;
+        self.bytes_max = TOTAL_BYTES_MAX;
+    }
+
     /// Adds the trace of record `seq`, which is higher than all before. Whether its tenant's should be written now.
     pub(super) fn push(&mut self, trace: TraceRecord, seq: u64, now: Duration) -> bool {
         let bytes = bytes_of(&trace);
@@ -66,7 +83,7 @@ impl Pending {
         buffer.bytes += bytes;
         self.bytes += bytes;
         let full = buffer.traces.len() >= TENANT_ROWS_MAX || buffer.bytes >= TENANT_BYTES_MAX;
-        full && buffer.retry_at.is_none_or(|at| at <= now)
+        full && !self.starting && buffer.retry_at.is_none_or(|at| at <= now)
     }
 
     /// Takes out all of a tenant's traces.
@@ -142,12 +159,12 @@ impl Pending {
 
     /// If all together are over the bound: the tenants with the most bytes, enough of them to go a quarter below it.
     pub(super) fn largest(&self) -> Vec<TenantId> {
-        if self.bytes <= TOTAL_BYTES_MAX {
+        if self.bytes <= self.bytes_max {
             return Vec::new();
         }
         let mut by_size: Vec<_> = self.tenants.iter().map(|(tenant, buffer)| (buffer.bytes, *tenant)).collect();
         by_size.sort_unstable_by(|a, b| b.cmp(a));
-        let mut excess = self.bytes - TOTAL_BYTES_MAX / 4 * 3;
+        let mut excess = self.bytes - self.bytes_max / 4 * 3;
         let enough = by_size.into_iter().take_while(|(bytes, _)| {
             let wanted = excess > 0;
             excess = excess.saturating_sub(*bytes);
@@ -158,7 +175,7 @@ impl Pending {
 
     /// Whether all together are over the bound.
     pub(super) fn is_over_bound(&self) -> bool {
-        self.bytes > TOTAL_BYTES_MAX
+        self.bytes > self.bytes_max
     }
 
     /// Tenants that hold up records up to `seq` because their files could not be written.
@@ -175,4 +192,75 @@ impl Pending {
 fn bytes_of(trace: &TraceRecord) -> usize {
     let transcript = trace.idempotency.as_ref().and_then(|entry| entry.sealed_transcript.as_ref()).map_or(0, Vec::len);
     TRACE_BYTES + trace.sealed_detail.len() + transcript
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::tests::samples;
+
+    fn started() -> Pending {
+        let mut pending = Pending::default();
+        pending.started();
+        pending
+    }
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    #[test]
+    fn what_failed_goes_back_in_front_and_waits() {
+        let mut pending = started();
+        pending.push(samples::trace(3, 10), 5, NOW);
+        pending.push(samples::trace(4, 10), 6, NOW);
+        let taken = pending.take(samples::tenant(0)).unwrap();
+        assert_eq!(pending.oldest_seq(), Some(5), "not written yet");
+        assert!(!pending.is_clear(samples::tenant(0)));
+        pending.push(samples::trace(6, 10), 9, NOW);
+        pending.failed(taken, NOW);
+        assert_eq!(pending.oldest_seq(), Some(5));
+        assert_eq!(pending.failing_up_to(5), [samples::tenant(0)]);
+
+        let later = NOW + AGE_MAX - Duration::from_secs(1);
+        assert!(pending.due(later).is_empty());
+        let next = pending.next_due().unwrap();
+        assert_eq!(next, NOW + AGE_MAX);
+        assert_eq!(pending.due(next), [samples::tenant(0), samples::tenant(1)]);
+        let taken = pending.take(samples::tenant(0)).unwrap();
+        assert_eq!(taken.traces, [samples::trace(3, 10), samples::trace(6, 10)]);
+        pending.written(&taken);
+        assert_eq!((pending.oldest_seq(), pending.is_clear(samples::tenant(0))), (Some(6), true));
+        pending.forget(samples::tenant(1));
+        assert_eq!((pending.oldest_seq(), pending.bytes, pending.next_due()), (None, 0, None));
+    }
+
+    #[test]
+    fn full_by_rows_or_by_bytes() {
+        let mut pending = started();
+        let full = (0..TENANT_ROWS_MAX as u64).filter(|n| pending.push(samples::trace(3 * n, 10), *n, NOW)).count();
+        assert_eq!(full, 1, "only the last");
+        assert!(pending.push(samples::trace(1, TENANT_BYTES_MAX), 1_000, NOW));
+
+        let mut starting = Pending::default();
+        assert!(!starting.push(samples::trace(1, TENANT_BYTES_MAX), 1, NOW));
+    }
+
+    #[test]
+    fn the_largest_make_room() {
+        let mut pending = started();
+        let mut times = 0;
+        for n in 0..3u64 {
+            for i in 0..10 * (n + 1) {
+                pending.push(samples::trace(3 * i + n, 1 << 20), 100 * n + i, NOW);
+                if pending.is_over_bound() {
+                    let largest = pending.largest();
+                    assert_eq!(largest, [samples::tenant(n)]);
+                    pending.forget(largest[0]);
+                    times += 1;
+                }
+            }
+        }
+        assert_eq!(times, 1);
+        assert!(pending.bytes <= TOTAL_BYTES_MAX);
+        assert!(pending.largest().is_empty());
+    }
 }

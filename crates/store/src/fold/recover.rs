@@ -27,6 +27,7 @@ impl Folder {
             tracing::warn!(attempts, requests, "the last run ended under open attempts: they are settled as estimates");
             self.catch_up()?;
         }
+        self.inbox.pending.lock().started();
         Ok(())
     }
 

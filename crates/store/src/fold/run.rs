@@ -37,6 +37,7 @@ pub(super) fn run(mut folder: Folder) {
         for (request, answer) in asked {
             let done = match (request, &folded) {
                 (Request::Stop, _) => return finish(folder, answer),
+                (Request::Ledger, Ok(())) => Ok(()),
                 (Request::Tenant(tenant), Ok(())) => folder.write_traces(tenant),
                 (Request::All, Ok(())) => folder.write_all(),
                 (_, Err(_)) => Err(not_now()),
@@ -45,6 +46,7 @@ pub(super) fn run(mut folder: Folder) {
             let _ = answer.send(done);
         }
         folder.write_due();
+        folder.keep_bound();
         let folded = folded.and_then(|()| folder.retire());
         if let Err(error) = &folded {
             complain(error, failing);

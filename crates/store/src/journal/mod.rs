@@ -6,7 +6,7 @@
 //! [folder](crate::fold) reads the records back and moves them into the ledger and the tenants' files.
 //!
 //! Read in this order: `codec` (one record), `segment` (one file), `writer` and `room` (the end of the journal),
-//! `sync` and `keeper` (its two threads), `open` and `reader` (what a start finds).
+//! `sync` and `keeper` (its two threads), `open` and `reader` (what a start finds), `folding` (what the folder asks for).
 //!
 //! What must never happen here: a record acknowledged out of order, a file trusted after a failed sync, an END without
 //! room.
@@ -33,7 +33,7 @@ pub(crate) mod tests;
 use std::{
     any::Any,
     cell::RefCell,
-    fmt,
+    fmt, io,
     path::PathBuf,
     sync::{
         Arc,
@@ -127,7 +127,7 @@ impl Journal {
             disk,
             dir,
             segment_bytes,
-            writer: Mutex::new(Writer::new(opened.begun, active, opened.end, opened.ready)),
+            writer: Mutex::new(Writer::new(opened.begun, active, opened.end, opened.ready, opening(random)?)),
             stock: Mutex::new(Stock { next_number }),
             progress: Progress::starting_at(last_seq),
             marks: Marks::default(),
@@ -137,26 +137,24 @@ impl Journal {
             held: Mutex::new(Some(held)),
         });
         let journal = Self(Arc::new(Handle { shared, threads: Mutex::new(Vec::new()) }));
-        journal.write_opened(random)?;
+        journal.write_opening()?;
         journal.start_threads()?;
         Ok(journal)
     }
 
-    /// The first record of this run: random, so that nothing left from other runs continues behind it.
-    fn write_opened(&self, random: &dyn Random) -> Result<()> {
-        let mut nonce = [0u8; 16];
-        random.fill(&mut nonce);
+    /// Writes the first record of this run, where there is room for it. Where there is none, the disk is full and the last
+    /// run wrote to the very end: then folding that frees a segment, and the next record brings this one along.
+    fn write_opening(&self) -> Result<()> {
+        let shared = &self.0.shared;
         let write = || {
-            let mut record = Vec::new();
-            codec::encode(&mut record, Kind::Opened, &nonce).map_err(Error::internal)?;
-            self.0.shared.append(&mut self.0.shared.writer.lock(), &mut record, Leave::Nothing).map_err(refusal)
+            let written = shared.writer.lock().write_opening();
+            written.map(|seq| shared.progress.set_written(seq))
         };
-        if write().is_err() {
-            // The last run wrote to the very end of what was prepared.
-            keeper::prepare(&self.0.shared).map_err(|e| refusal(e.into()))?;
-            write()?;
+        match write().or_else(|_| keeper::prepare(shared).map_err(AppendError::from).and_then(|()| write())) {
+            Ok(()) | Err(AppendError::Full) => Ok(()),
+            Err(AppendError::Io(error)) if error.kind() == io::ErrorKind::StorageFull => Ok(()),
+            Err(error) => Err(refusal(error)),
         }
-        Ok(())
     }
 
     fn start_threads(&self) -> Result<()> {
@@ -342,6 +340,14 @@ impl fmt::Debug for Journal {
     }
 }
 
+/// The first record of a run: random, so that nothing left from other runs continues behind it.
+fn opening(random: &dyn Random) -> Result<Vec<u8>> {
+    let (mut nonce, mut record) = ([0u8; 16], Vec::new());
+    random.fill(&mut nonce);
+    codec::encode(&mut record, Kind::Opened, &nonce).map_err(Error::internal)?;
+    Ok(record)
+}
+
 /// Runs `work` with this thread's empty buffer, so that a record costs no allocation.
 fn with_buffer<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     thread_local!(static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
@@ -357,7 +363,7 @@ fn with_buffer<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
 
 /// Encodes what cannot fail to be encoded: fixed fields and short texts.
 fn encode_small(buffer: &mut Vec<u8>, kind: Kind, payload: &impl serde::Serialize) -> Result<(), AppendError> {
-    codec::encode(buffer, kind, payload).map_err(|error| AppendError::Io(std::io::Error::other(error)))
+    codec::encode(buffer, kind, payload).map_err(|error| AppendError::Io(io::Error::other(error)))
 }
 
 fn refusal(error: AppendError) -> Error {

@@ -89,6 +89,7 @@ impl TestDisk {
 
     fn copy(&self, mut keep: impl FnMut(usize) -> bool, names: impl Fn(&Names) -> &BTreeMap<PathBuf, Arc<MemFile>>) -> Self {
         let disk = Self::new();
+        disk.0.bytes_max.store(self.0.bytes_max.load(SeqCst), SeqCst);
         for (path, file) in names(&self.0.names.lock()) {
             let contents = file.contents.lock();
             let mut bytes = contents.durable.clone();

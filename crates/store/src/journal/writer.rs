@@ -38,6 +38,8 @@ pub(super) struct Writer {
     ready: Vec<Segment>,
     /// What each of `ready` takes, in bytes.
     ready_bytes: Vec<u64>,
+    /// The first record of this run, until it is written.
+    opening: Option<Vec<u8>>,
     /// Attempts that began and did not end.
     open: u64,
     /// Set when the journal closes: nothing is taken any more.
@@ -69,14 +71,30 @@ pub(super) enum AppendError {
 }
 
 impl Writer {
-    /// A writer that goes on at `end`, which lies in the last of `begun`.
-    pub(super) fn new(begun: VecDeque<Begun>, active: Segment, end: Cursor, ready: Vec<Segment>) -> Self {
+    /// A writer that goes on at `end`, which lies in `active`, the last of `begun`. Before anything else it writes `opening`.
+    pub(super) fn new(begun: VecDeque<Begun>, active: Segment, end: Cursor, ready: Vec<Segment>, opening: Vec<u8>) -> Self {
         let ready_bytes = ready.iter().map(usable).collect();
-        Self { begun, active, end, ready, ready_bytes, open: 0, closed: false }
+        Self { begun, active, end, ready, ready_bytes, opening: Some(opening), open: 0, closed: false }
+    }
+
+    /// Writes the first record of this run, unless that was done.
+    pub(super) fn write_opening(&mut self) -> Result<u64, AppendError> {
+        if let Some(mut opening) = self.opening.take()
+            && let Err(error) = self.append_records(&mut opening, Leave::Nothing)
+        {
+            self.opening = Some(opening);
+            return Err(error);
+        }
+        Ok(self.end.next_seq - 1)
     }
 
     /// Writes the encoded `records` in one piece, if that leaves the room asked for. Returns the last one's number.
     pub(super) fn append(&mut self, records: &mut [u8], leave: Leave) -> Result<u64, AppendError> {
+        self.write_opening()?;
+        self.append_records(records, leave)
+    }
+
+    fn append_records(&mut self, records: &mut [u8], leave: Leave) -> Result<u64, AppendError> {
         let place = self.place(records.len() as u64, leave).ok_or(AppendError::Full)?;
         if place == Place::Next {
             self.begin_next()?;

@@ -230,3 +230,33 @@ async fn traces_behind_the_ledger_are_read_again() {
         assert!(t.traces.values().all(|trace| trace.status == 200));
     });
 }
+
+/// The disk is full and stays full: what was open is settled all the same, and so it is when that start dies too.
+#[tokio::test]
+async fn a_start_on_a_full_disk_settles_what_was_open() {
+    let (mut disk, mut target) = (TestDisk::new(), TestTarget::default());
+    let run = start(&disk, &target, 1).await.unwrap();
+    while disk.creates() < 2 {
+        tokio::task::yield_now().await;
+    }
+    disk.fill_up_to(0);
+    let mut open = 0;
+    while run.journal.begin(&samples::begin(open)).is_ok() {
+        open += 1;
+    }
+    assert!(open > 15, "{open}");
+    for number in 2..6 {
+        (target, disk) = (target.after_kill(), disk.after_kill());
+        // The first starts die while they fold what they settled.
+        target.with(|t| t.writes_left = (number < 5).then_some(0));
+        let started = start(&disk, &target, number).await;
+        assert_eq!(started.is_ok(), number == 5);
+        if let Ok(run) = started {
+            run.fold.flush().await.unwrap();
+        }
+    }
+    target.with(|t| {
+        assert_eq!((t.rows.len() as u64, t.traces.len() as u64), (open, open));
+        assert!(t.rows.values().all(|row| row.end.outcome == AttemptOutcome::Lost));
+    });
+}

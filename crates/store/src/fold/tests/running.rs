@@ -52,6 +52,19 @@ async fn rows_come_by_themselves_and_traces_on_demand() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_ledger_does_not_wait_for_traces() -> Result<()> {
+    let target = TestTarget::default();
+    let run = start(&TestDisk::new(), &target, 1).await?;
+    for n in 0..30 {
+        write(&run, n, 100);
+        run.fold.flush_ledger().await?;
+        assert_eq!(target.with(|t| t.rows.len() as u64), n + 1);
+    }
+    assert!(target.with(|t| t.traces.is_empty()));
+    run.fold.stop().await
+}
+
+#[tokio::test]
 async fn traces_are_written_when_full_or_old() -> Result<()> {
     let target = TestTarget::default();
     let run = start(&TestDisk::new(), &target, 1).await?;
