@@ -87,7 +87,7 @@ struct Stage {
 impl From<StageRecord> for Stage {
     fn from(stage: StageRecord) -> Self {
         let StageRecord { name, start_us, duration_us, outcome, reason } = stage;
-        Self { name: name.into(), start_us, duration_us, outcome: outcome.into(), reason }
+        Self { name: name.into(), start_us, duration_us, outcome: outcome.into(), reason: reason.map(String::from) }
     }
 }
 
