@@ -3,5 +3,6 @@
 mod canaries;
 mod disk;
 mod drops;
+mod eviction;
 mod revocation;
 mod spoofing;

@@ -2,7 +2,7 @@
 
 use insula_tests::http::Call;
 use insula_tests::tenant::{chat, list};
-use insula_tests::{Caller, Node, TestTenant};
+use insula_tests::{Caller, Node, TestTenant, raw};
 use serde_json::json;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -110,6 +110,33 @@ async fn headers_open_no_management() {
             let reply = call.send().await;
             assert_eq!(reply.status, if who == "nobody" { 401 } else { 404 }, "{who}, {what}: {}", reply.text());
         }
+    }
+}
+
+#[tokio::test]
+async fn paths_that_wind_lead_nowhere() {
+    let node = Node::start().await;
+    let (own, other) = (node.tenant("own").await, node.tenant("other").await);
+    let winding = [
+        format!("/api/v1/tenants/own/../{}/keys", other.id),
+        format!("/api/v1/tenants/own/%2e%2e/{}/keys", other.id),
+        format!("/api/v1/tenants/own%2f..%2f{}/keys", other.id),
+        format!("/api/v1/tenants//{}/keys", other.id),
+        format!("/api/v1/tenants/{}%00/keys", own.id),
+        format!("/api/v1/tenants/{};{}/keys", own.id, other.id),
+        format!("/api/v1/tenants/{},{}/keys", own.id, other.id),
+        format!("/api/v1/tenants/{}/keys/../../{}/keys", own.id, other.id),
+        format!("/api/v1/tenants/{}/", own.id.to_uppercase()),
+        format!("/API/v1/tenants/{}", other.id),
+        "/api/v1/tenants/*".to_owned(),
+        "/api/v1/tenants/%25".to_owned(),
+    ];
+    for path in winding {
+        let head =
+            format!("GET {path} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {}\r\n\r\n", own.admin.credential().unwrap());
+        let reply = raw::send(node.url(), head.as_bytes()).await.expect("an answer");
+        assert!((400..500).contains(&reply.status), "{path}: {} {}", reply.status, reply.text());
+        assert!(!reply.text().contains(&other.admin_key), "{path}: {}", reply.text());
     }
 }
 

@@ -166,6 +166,36 @@ async fn deleting_answers_a_receipt_and_leaves_nothing() {
     assert!(again.usage().await.is_null());
 }
 
+/// Killed in the middle of an erasure, again and again: the tenant is there, or it is gone; never half.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_that_was_interrupted_is_completed() {
+    let mut node = Node::start().await;
+    for round in 0..6 {
+        let tenant = node.tenant(&format!("interrupted-{round}")).await;
+        tenant.chat("remember me").await.expect(200);
+        let folder = node.data_dir().join("tenants").join(tenant.id.trim_start_matches("ten_"));
+        let erasing = {
+            let (operator, path) = (node.operator(), tenant.path(""));
+            tokio::spawn(async move { operator.call(http::Method::DELETE, &path).try_send().await.map(|reply| reply.status) })
+        };
+        tokio::time::sleep(std::time::Duration::from_millis(round * 3)).await;
+        node.kill();
+        let answered = erasing.await.unwrap();
+        node.start_again().await;
+        let there = node.operator().get(&tenant.path("")).await.status;
+        let service = node.anyone.with(tenant.service.credential().unwrap());
+        let served = service.post("/v1/chat/completions", &insula_tests::tenant::chat("and now?")).await.status;
+        match there {
+            200 => assert!(served == 200 && answered.is_err(), "{answered:?}, {served}"),
+            404 => {
+                assert_eq!(served, 401);
+                assert!(!folder.exists(), "a restart completes what was begun");
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn suspending_twice_is_suspending_once() {
     let node = Node::start().await;

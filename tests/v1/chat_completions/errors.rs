@@ -61,6 +61,28 @@ async fn an_unknown_path_or_method_is_refused_in_the_callers_dialect() {
 }
 
 #[tokio::test]
+async fn every_answer_of_both_planes_names_its_request() {
+    let node = Node::start().await;
+    let tenant = node.tenant("named").await;
+    let replies = [
+        tenant.chat("hi").await,
+        tenant.service.get("/v1/models").await,
+        tenant.service.get("/v1/nonesuch").await,
+        tenant.service.get(CHAT).await,
+        node.anyone.get("/v1/models").await,
+        tenant.admin.get(&tenant.path("")).await,
+        tenant.admin.get("/api/v1/nonesuch").await,
+        node.anyone.get("/api/v1/tenants").await,
+        node.operator().post("/api/v1/tenants", &json!({})).await,
+    ];
+    let mut ids: Vec<&str> = replies.iter().map(Reply::request_id).collect();
+    assert!(ids.iter().all(|id| id.starts_with("req_") && id.len() == 30), "{ids:?}");
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), replies.len(), "each has its own");
+}
+
+#[tokio::test]
 async fn the_providers_rate_limit_is_told_as_one() {
     let node = Node::start().await;
     let tenant = node.tenant("upstream").await;

@@ -1,6 +1,10 @@
 use std::time::{Duration, Instant};
 
-use insula_simulator::Scenario;
+use insula_model::Money;
+use insula_simulator::{Fault, FaultKind, Scenario};
+use insula_tests::config::ServeConfig;
+use insula_tests::node::Setup;
+use insula_tests::sse::Event;
 use insula_tests::tenant::{chat, streamed_chat};
 use insula_tests::{Node, Prices, amounts, usd};
 use serde_json::json;
@@ -62,16 +66,48 @@ async fn events_arrive_as_the_provider_sends_them() {
     assert!(started.elapsed() >= first + Duration::from_millis(400), "the first event came {first:?} after the request");
 }
 
+/// A node whose stream headers wait only a little for content, and whose streams stay silent only a little.
+async fn quick_to_answer() -> Node {
+    let more = vec![("bounds", "header_wait_ms_max = 300".to_owned()), ("bounds", "heartbeat_ms = 500".to_owned())];
+    Setup::default().serve(ServeConfig { more, ..ServeConfig::default() }).start().await
+}
+
 #[tokio::test]
-async fn headers_do_not_wait_longer_than_two_seconds_for_content() {
-    let node = Node::start().await;
+async fn headers_wait_for_content_but_not_for_long() {
+    let node = quick_to_answer().await;
     let tenant = node.tenant("late").await;
-    node.scenario(Scenario { latency_ms: 4_000, ..Scenario::default() });
+    node.scenario(Scenario { latency_ms: 1_500, ..Scenario::default() });
     let started = Instant::now();
     let stream = tenant.service.stream(CHAT, &streamed_chat("late")).await.expect_open();
     let headers = started.elapsed();
-    assert!((Duration::from_millis(1_500)..Duration::from_millis(3_500)).contains(&headers), "headers after {headers:?}");
+    assert!((Duration::from_millis(250)..Duration::from_millis(1_300)).contains(&headers), "headers after {headers:?}");
     stream.collect().await.expect_complete();
+}
+
+#[tokio::test]
+async fn a_silent_stream_is_kept_awake_by_comments() {
+    let node = quick_to_answer().await;
+    let tenant = node.tenant("silent").await;
+    node.scenario(Scenario { latency_ms: 3_000, ..Scenario::default() });
+    let mut stream = tenant.service.stream(CHAT, &streamed_chat("silence")).await.expect_open();
+    let first = stream.next().await;
+    assert!(matches!(first, Ok(Some(Event::Comment(_)))), "{first:?}");
+    stream.collect().await.expect_complete();
+}
+
+#[tokio::test]
+async fn what_fails_after_the_headers_fails_in_the_stream() {
+    let node = quick_to_answer().await;
+    let tenant = node.tenant("after").await;
+    for (kind, code) in [(FaultKind::ServerError, "provider_failed"), (FaultKind::RateLimit, "provider_rate_limited")] {
+        node.scenario(Scenario { latency_ms: 800, faults: vec![Fault::new(kind, 1.0)], ..Scenario::default() });
+        let stream = tenant.service.stream(CHAT, &streamed_chat("too late")).await.expect_open();
+        let id = stream.request_id();
+        let transcript = stream.collect().await;
+        assert_eq!(transcript.expect_error()["code"], code);
+        assert!(!transcript.done);
+        assert_eq!(usd(&tenant.request(&id).await["cost_usd"]), Money::ZERO, "the provider refused, so nothing is billed");
+    }
 }
 
 #[tokio::test]

@@ -220,16 +220,16 @@ checked = 2026-01-01
     fn mistakes_name_their_line_and_the_fix() {
         let cases = [
             ("output_tokens_max = 8192\n", "output_tokens_max = 8192\ncolour = 1\n", "line 7: unknown field `colour`"),
-            ("input = \"0.10\"", "input = \"1e-3\"", "line 12: write money as a decimal string"),
-            ("input = \"0.10\"", "input = \"0.0000001\"", "line 12: a price per million tokens has at most 6 decimals"),
-            ("input = \"0.10\"", "input = 0.10", "line 12: invalid type: floating point"),
-            ("effective_from = 2026-01-01", "effective_from = 2026-01-01T00:00:00Z", "line 11: write a day without quotes"),
+            ("input = \"0.10\"", "input = \"1e-3\"", "line 13: write money as a decimal string"),
+            ("input = \"0.10\"", "input = \"0.0000001\"", "line 13: a price per million tokens has at most 6 decimals"),
+            ("input = \"0.10\"", "input = 0.10", "line 13: invalid type: floating point"),
+            ("effective_from = 2026-01-01", "effective_from = 2026-01-01T00:00:00Z", "line 12: write a day without quotes"),
             ("output_tokens_max = 8192\n", "", "line 1: `llama` chats, so it needs `output_tokens_max`"),
             ("[\"chat\"]", "[]", "line 5: `operations` is empty"),
             ("[\"chat\"]", "[\"paint\"]", "line 5: unknown variant `paint`"),
             ("o200k_base", "gpt2", "line 8: unknown variant `gpt2`"),
             ("\"llama\"", "\"lla ma\"", "line 3: a name has 1 to 256 characters"),
-            ("what the hardware costs us", " ", "line 14: `source` is empty"),
+            ("what the hardware costs us", " ", "line 15: `source` is empty"),
             ("[[models]]", "[[models", "line 1:"),
         ];
         for (from, to, says) in cases {
@@ -241,6 +241,6 @@ checked = 2026-01-01
     #[test]
     fn names_are_unique_within_a_provider() {
         let error = parse(&format!("{GOOD}\n{}", GOOD.replace("\"llama\"", "\"llama-latest\"")), "p").unwrap_err();
-        assert!(error.message().contains("line 17: `llama-latest` of `vllm` is already taken"), "{error}");
+        assert!(error.message().contains("line 18: `llama-latest` of `vllm` is already taken"), "{error}");
     }
 }

@@ -177,7 +177,8 @@ impl Journal {
             match self.try_begin(buffer) {
                 // Written faster than prepared: that is a matter of waiting, a full disk is not.
                 Err(AppendError::Full) if !self.0.shared.no_room.load(SeqCst) => {
-                    keeper::prepare(&self.0.shared).map_err(|error| refusal(error.into()))?;
+                    // Whether or not it failed: another thread may have prepared one meanwhile.
+                    let _ = keeper::prepare(&self.0.shared);
                     self.try_begin(buffer)
                 }
                 tried => tried,

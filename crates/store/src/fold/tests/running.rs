@@ -72,6 +72,8 @@ async fn traces_are_written_when_full_or_old() -> Result<()> {
         write(&run, n, 10);
     }
     eventually("three full buffers", || target.with(|t| t.trace_batches.clone()) == [pending::TENANT_ROWS_MAX; 3]).await;
+    // All were read, and none of the rest is old yet.
+    run.fold.flush_ledger().await?;
     run.clock.advance(pending::AGE_MAX);
     // The folder looks at the clock when it has something else to do, too.
     write(&run, 1_000, 10);
