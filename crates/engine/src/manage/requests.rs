@@ -55,7 +55,7 @@ async fn detail_of(engine: &Engine, scope: &TenantScope, row: &RequestRow) -> Re
     }
     // The process died under this request, or there was no room left for its trace: what is known are its attempts. The
     // last of them may still be in the journal.
-    engine.store.flush().await?;
+    engine.store.flush_ledger().await?;
     let attempts = engine.store.control().attempts(scope, row.request, row.started_at).await?;
     let attempts = attempts.into_iter().map(from_ledger).collect();
     Ok(RequestDetail { stages: Vec::new(), attempts, content: None })

@@ -53,6 +53,6 @@ async fn sum(engine: &Engine, tenant: Option<TenantScope>, ask: UsageAsk) -> Res
         return Err(Error::invalid(format!("ask for at most {USAGE_DAYS_MAX} days at once")).at("from"));
     }
     // What is still in the journal only would be missing.
-    engine.store.flush().await?;
+    engine.store.flush_ledger().await?;
     engine.store.control().usage(&UsageQuery { tenant, from, to, group_by: ask.group_by }).await
 }
