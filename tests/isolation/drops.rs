@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use insula_model::Money;
 use insula_simulator::{RequestRecord, Scenario};
 use insula_tests::ledger::{Comparison, attempts};
+use insula_tests::memory::resident_bytes_peak;
 use insula_tests::sse::Event;
 use insula_tests::tenant::{chat, streamed_chat};
 use insula_tests::{EventStream, Node, TestTenant};
@@ -15,8 +16,12 @@ use serde_json::{Value, json};
 const CHAT: &str = "/v1/chat/completions";
 const TENANTS: usize = 10;
 const CLIENTS_PER_TENANT: usize = 20;
+/// More than clients, because an answer whose client left may hold its seat a little longer.
+const SEATS_PER_TENANT: usize = 2 * CLIENTS_PER_TENANT;
 const REQUESTS_PER_CLIENT: usize = 100;
 const SEED: u64 = 20_000;
+/// What the server may hold at most meanwhile, unoptimised and with all its buffers in use.
+const RESIDENT_MIB_MAX: u64 = 512;
 
 /// What the clients saw.
 #[derive(Debug, Default, Clone, Copy)]
@@ -102,7 +107,7 @@ async fn read_some(mut stream: EventStream, own: &str, events: usize) -> Tally {
 /// All seats of a tenant are free: exactly as many streams as it has seats can be open at once.
 async fn assert_all_seats_free(tenant: &TestTenant) {
     let mut open = Vec::new();
-    for _ in 0..CLIENTS_PER_TENANT {
+    for _ in 0..SEATS_PER_TENANT {
         open.push(tenant.service.stream(CHAT, &streamed_chat("sit")).await.expect_open());
     }
     assert_eq!(tenant.chat("one too many").await.status, 429);
@@ -115,7 +120,7 @@ async fn clients_that_leave_at_random_moments() {
     for index in 0..TENANTS {
         let tenant = node.tenant(&format!("drops-{index}")).await;
         tenant.set_monthly_budget(Money::from_usd("1000").unwrap()).await;
-        tenant.set_limits(json!({"concurrency": CLIENTS_PER_TENANT})).await;
+        tenant.set_limits(json!({"concurrency": SEATS_PER_TENANT})).await;
         tenants.push(tenant);
     }
     node.scenario(Scenario { chunks: 8, output_tokens: 24, latency_ms: 2, gap_ms: 1, ..Scenario::default() });
@@ -144,7 +149,9 @@ async fn clients_that_leave_at_random_moments() {
     for tenant in &tenants {
         assert_all_seats_free(tenant).await;
     }
-    println!("everything in {:?}", started.elapsed());
+    let resident = resident_bytes_peak(node.process_id()) / (1024 * 1024);
+    println!("everything in {:?}, {resident} MiB at most", started.elapsed());
+    assert!(resident < RESIDENT_MIB_MAX, "{resident} MiB");
 }
 
 fn check_rows(rows: &[insula_tests::ledger::Attempt], log: &[RequestRecord], tally: &Tally) {

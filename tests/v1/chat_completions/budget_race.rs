@@ -63,6 +63,7 @@ async fn assert_race(body: Value) {
     let budget = times(chat_cost(Prices::small(), &[TEXT], OUTPUT_TOKENS), AFFORDABLE);
     tenant.set_monthly_budget(budget).await;
     let served = race(&node, &tenant, &body).await;
+    println!("{served} of {CALLERS} served, {AFFORDABLE} affordable");
     assert_exact(&node, &tenant, served, budget).await;
     assert!(served >= SERVED_MIN, "only {served} of {AFFORDABLE} affordable were served");
 }

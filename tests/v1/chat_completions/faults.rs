@@ -177,9 +177,10 @@ async fn a_stream_without_done_never_ends_as_if_it_had() {
     assert!(!transcript.done, "the provider never said [DONE]");
     let error = transcript.error.as_ref().expect("a typed error");
     assert_eq!(error["code"], "provider_failed", "{error}");
-    // The usage did come: it is what is settled, exactly.
+    // A count was reported, but not at an end that was announced: it is taken as it is, or as a lower bound.
     let (attempt, settled) = outcome(&tenant, &id).await;
-    assert_eq!(settled, exact("open end"), "{attempt}");
+    let taken = settled == exact("open end") && attempt["estimated"] == false;
+    assert!(taken || (settled > exact("open end") && attempt["estimated"] == true), "{attempt}");
     tenant_goes_on(&node, &tenant).await;
 }
 

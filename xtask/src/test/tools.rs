@@ -16,9 +16,10 @@ pub fn nextest() -> Result<OsString> {
     let built = tools.join("bin").join("cargo-nextest");
     if !run::works(&built, &["nextest", "--version"]) {
         eprintln!("cargo-nextest is missing; building it once in {} (`--runner cargo` does without)", tools.display());
-        // Unoptimised: it starts processes, and it is built in a third of the time.
+        // Unoptimised and unable to update itself: it starts processes, and it is built in a third of the time.
         let mut install = run::cargo();
-        install.args(["install", "--locked", "--debug", "--quiet", "--root"]).arg(&tools).arg("cargo-nextest");
+        install.args(["install", "--locked", "--debug", "--quiet", "--no-default-features", "--features", "default-no-update"]);
+        install.arg("--root").arg(&tools).arg("cargo-nextest");
         run::check(&mut install).context("cannot build cargo-nextest; install it or pass `--runner cargo`")?;
     }
     Ok(built.into())
