@@ -143,13 +143,15 @@ impl Price {
 
     /// What these tokens cost; an error when the sum is not storable.
     pub fn cost(&self, tokens: &TokenCounts) -> Result<Money> {
-        let class = |count: u64, pico: u64| i128::from(count) * i128::from(pico);
-        let total = class(tokens.input, self.input_pico)
-            + class(tokens.cache_read, self.cache_read_pico)
-            + class(tokens.cache_write, self.cache_write_pico)
-            + class(tokens.output, self.output_pico)
-            + class(tokens.reasoning, self.output_pico);
-        let total = Money(total);
+        let classes = [
+            (tokens.input, self.input_pico),
+            (tokens.cache_read, self.cache_read_pico),
+            (tokens.cache_write, self.cache_write_pico),
+            (tokens.output, self.output_pico),
+            (tokens.reasoning, self.output_pico),
+        ];
+        let cost = |(count, pico): (u64, u64)| i128::from(count).saturating_mul(i128::from(pico));
+        let total = Money(classes.into_iter().map(cost).fold(0, i128::saturating_add));
         if total > Money::STORABLE_MAX {
             return Err(Error::internal("a cost is too large to store"));
         }
@@ -158,10 +160,8 @@ impl Price {
 
     /// The most that a call can cost: all input in its dearest class, all output allowed.
     pub fn bound(&self, input_tokens_max: u64, output_tokens_max: u64) -> Money {
-        Money(
-            i128::from(input_tokens_max) * i128::from(self.input_pico_max())
-                + i128::from(output_tokens_max) * i128::from(self.output_pico),
-        )
+        let class = |count: u64, pico: u64| i128::from(count).saturating_mul(i128::from(pico));
+        Money(class(input_tokens_max, self.input_pico_max()).saturating_add(class(output_tokens_max, self.output_pico)))
     }
 }
 

@@ -1,8 +1,11 @@
 //! Whatever comes in: a clear 4xx in OpenAI's shape, no 5xx, and a server that goes on in bounded memory.
 
+use insula_simulator::Scenario;
+use insula_tests::config::ServeConfig;
 use insula_tests::memory::resident_bytes_peak;
-use insula_tests::tenant::chat;
-use insula_tests::{Node, Reply, TestTenant, raw};
+use insula_tests::node::Setup;
+use insula_tests::tenant::{chat, streamed_chat};
+use insula_tests::{Node, Reply, TestTenant, eventually, raw};
 use serde_json::{Value, json};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -169,6 +172,36 @@ async fn a_body_of_a_gibibyte() {
     let growth = resident_bytes_peak(node.process_id()).saturating_sub(before);
     assert!(growth < MEMORY_GROWTH_MAX, "grew by {} MiB", growth / MIB);
     assert_well(&mut node, &tenant).await;
+}
+
+/// Bodies that are right but large, in streams that stay open: together they hold no more than the node allows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_large_bodies_at_once_share_one_bound() {
+    let more = vec![("bounds", format!("bodies_bytes_max = {}", 64 * MIB))];
+    let node = Setup::default().serve(ServeConfig { more, ..ServeConfig::default() }).start().await;
+    let tenant = node.tenant("together").await;
+    node.scenario(Scenario { chunks: 60, gap_ms: 1_000, ..Scenario::default() });
+    let before = resident_bytes_peak(node.process_id());
+    let (text, mut open, mut refused) = ("x".repeat(16 * MIB as usize), Vec::new(), 0);
+    for _ in 0..8 {
+        let stream = tenant.service.stream(CHAT, &streamed_chat(&text)).await;
+        match stream.status {
+            200 => open.push(stream),
+            _ => {
+                stream.into_reply().await.openai_error(503, "unavailable");
+                refused += 1;
+            }
+        }
+    }
+    assert!(!open.is_empty() && refused > 0, "{} open, {refused} refused", open.len());
+    let growth = resident_bytes_peak(node.process_id()).saturating_sub(before);
+    assert!(growth < MEMORY_GROWTH_MAX, "grew by {} MiB", growth / MIB);
+    // A small request is served all the same, and a large one once there is room again.
+    let mut small = tenant.service.stream(CHAT, &streamed_chat("small")).await.expect_open();
+    small.first_content().await;
+    drop((open, small));
+    node.scenario(Scenario::default());
+    eventually("there is room again", || async { (tenant.chat(&text).await.status == 200).then_some(()) }).await;
 }
 
 #[tokio::test]

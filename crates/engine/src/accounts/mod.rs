@@ -284,3 +284,6 @@ fn shown(amounts: Amounts, in_money: bool) -> String {
 fn nothing_spent(at: insula_model::Timestamp) -> Account {
     Account::starting_with(at, std::iter::empty())
 }
+
+#[cfg(test)]
+mod tests;
