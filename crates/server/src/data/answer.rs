@@ -7,18 +7,19 @@ use insula_engine::RateKind;
 use insula_engine::{Answer, RateView};
 use insula_model::{Error, RequestId};
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{arrival::JSON, events::EventBody};
 use crate::errors;
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
-/// The response for an answer.
-pub(super) fn response(answer: Answer, request: RequestId) -> Response {
+/// The response for an answer. A stream keeps the room of its request's body until it ends.
+pub(super) fn response(answer: Answer, request: RequestId, room: Option<OwnedSemaphorePermit>) -> Response {
     match answer {
         Answer::Json { body, rates } => whole(body, JSON, &rates, request),
         Answer::Stream { stream, rates } => {
-            let mut response = Response::new(Body::new(EventBody::new(stream, request)));
+            let mut response = Response::new(Body::new(EventBody::new(stream, request, room)));
             put_headers(response.headers_mut(), EVENT_STREAM, &rates, request);
             // Proxies that buffer would hold the events back.
             response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));

@@ -19,10 +19,11 @@ pub(super) struct Arrival {
     body: Body,
 }
 
-/// A body, with the room that it takes for as long as its request is served.
+/// A body, with the room that it takes.
 pub(super) struct Received {
     pub bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
+    /// To be kept for as long as the request is served, a stream to its end: so long the body is in memory.
+    pub room: Option<OwnedSemaphorePermit>,
 }
 
 /// A request that was turned away, with the id that its caller is told.
@@ -76,7 +77,7 @@ impl Arrival {
         };
         let read = Limited::new(self.body, body_bytes_max).collect().await;
         let body = match read {
-            Ok(body) => Ok(Received { bytes: body.to_bytes(), _room: room }),
+            Ok(body) => Ok(Received { bytes: body.to_bytes(), room }),
             Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
             Err(_) => Err(Error::invalid("the body broke off before its end")),
         };

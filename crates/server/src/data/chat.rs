@@ -56,6 +56,6 @@ pub async fn chat_completions(State(app): State<App>, request: Request<Body>) ->
 
 async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
     let id = call.request;
-    let chat = ChatRequest::parse(received.bytes.clone())?;
-    Ok(answer::response(app.engine.chat(call, chat).await?, id))
+    let chat = ChatRequest::parse(received.bytes)?;
+    Ok(answer::response(app.engine.chat(call, chat).await?, id, received.room))
 }

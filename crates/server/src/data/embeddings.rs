@@ -52,6 +52,6 @@ pub async fn embeddings(State(app): State<App>, request: Request<Body>) -> Respo
 
 async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
     let id = call.request;
-    let wanted = EmbeddingsRequest::parse(received.bytes.clone())?;
-    Ok(answer::response(app.engine.embeddings(call, wanted).await?, id))
+    let wanted = EmbeddingsRequest::parse(received.bytes)?;
+    Ok(answer::response(app.engine.embeddings(call, wanted).await?, id, received.room))
 }

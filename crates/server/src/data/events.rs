@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use insula_engine::{LiveStream, Piece};
 use insula_model::{Error, RequestId};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::errors;
 
@@ -16,11 +17,13 @@ use crate::errors;
 pub(super) struct EventBody {
     stream: Option<LiveStream>,
     request: RequestId,
+    /// Given back when the body of the request is gone from memory.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl EventBody {
-    pub fn new(stream: LiveStream, request: RequestId) -> Self {
-        Self { stream: Some(stream), request }
+    pub fn new(stream: LiveStream, request: RequestId, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self { stream: Some(stream), request, _room: room }
     }
 }
 
