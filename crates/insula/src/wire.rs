@@ -14,6 +14,7 @@ use insula_model::Random;
 use insula_providers::{PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts};
 use insula_server::ServerSettings;
 use insula_store::{Durability, RootKey, Store, StoreOptions};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     config::{Config, Mode, Provider, Storage},
@@ -59,6 +60,7 @@ pub async fn engine(config: &Config, prices: Prices, world: &World) -> Result<Ar
 async fn store(config: &Config, world: &World) -> Result<Store> {
     let storage = &config.storage;
     make_directory(&storage.data_dir)?;
+    raise_descriptors();
     let options = StoreOptions {
         data_dir: storage.data_dir.clone(),
         root_key: root_key(storage, &*world.random)?,
@@ -72,6 +74,17 @@ async fn store(config: &Config, world: &World) -> Result<Store> {
     };
     let World { clock, random, disk } = world.clone();
     Ok(Store::open(options, clock, random, disk).await?)
+}
+
+/// Takes all the descriptors that the system grants: each open tenant needs two, each connection one.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit on open files could not be raised; `insula doctor` says what it allows");
+    }
 }
 
 /// For the owner only. One that exists stays as it is.
