@@ -203,13 +203,16 @@ fn text(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
+/// About what stages and attempts take in a sealed trace.
+const STAGES_BYTES: usize = 1024;
 const TABLE: &str = "requests";
 const COLUMN: &str = "detail";
 
 impl RequestDetail {
     fn seal(&self, seals: &TenantSeals, request: RequestId, engine: &Engine) -> Vec<u8> {
         // Serialising plain data into a growing buffer does not fail.
-        let plain = postcard::to_stdvec(self).unwrap_or_default();
+        let said = self.content.as_ref().map_or(0, |content| content.request.len() + content.response.len());
+        let plain = postcard::to_extend(self, Vec::with_capacity(said + STAGES_BYTES)).unwrap_or_default();
         seals.seal(TABLE, COLUMN, request.as_bytes(), &plain, &*engine.random)
     }
 

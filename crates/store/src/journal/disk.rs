@@ -8,8 +8,9 @@ use std::{
     sync::Arc,
 };
 
-/// How much is written at once when a new file is filled with zeros.
-const FILL_BYTES: usize = 1 << 20;
+/// How much is written at once when a new file is filled with zeros. A page: what is filled in large pieces is kept in
+/// large pieces in memory, and every small record written later would walk all blocks of its piece.
+const FILL_BYTES: usize = 1 << 12;
 
 /// Where the journal keeps its files.
 pub trait Disk: Send + Sync + 'static {
