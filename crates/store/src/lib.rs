@@ -77,6 +77,7 @@ mod fold;
 mod journal;
 mod lock;
 mod options;
+mod postgres;
 mod query;
 mod records;
 mod sqlite;
@@ -88,6 +89,7 @@ pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, 
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, Seat};
 pub use journal::{Disk, DiskFile, Journal, RealDisk, Seq};
 pub use options::{Durability, StoreOptions};
+pub use postgres::PostgresUrl;
 pub use records::{Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
 pub use store::{ErasureReceipt, Store};
 pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, TenantStore};
