@@ -9,13 +9,13 @@
 //! is settled before and after adds up to all of it: an END moves `spend_hour` and the window in one transaction under the
 //! same lock, shared.
 //!
-//! - [`windows`]: the statements;
+//! - [`statements`]: the statements;
 //! - [`owed`]: what must be given back whatever happens, also after a commit of which nobody knows how it ended;
 //! - [`recall`]: what nodes ask of each other.
 
 mod owed;
 mod recall;
-mod windows;
+mod statements;
 
 #[cfg(test)]
 mod tests;
@@ -26,15 +26,16 @@ use insula_model::{Error, ErrorKind, Money, Result, Subject, Timestamp};
 use tokio::sync::broadcast;
 
 pub use recall::{Recall, Recalls};
-pub use windows::{LeaseMove, Unit, WindowKey, WindowState};
-pub(crate) use windows::{LEDGER_LOCK, before_budgets_change, follow_budgets};
+pub use statements::WindowState;
+pub(crate) use statements::{LEDGER_LOCK, before_budgets_change, follow_budgets};
 
 use crate::{
+    cluster::WindowKey,
     postgres::{Access, Mode, Notice, PgPool, PgTx},
     query::Field,
 };
 use owed::Owed;
-use windows::Columns;
+use statements::Columns;
 
 /// How often a negotiation makes windows that are missing before it gives up.
 const MAKING_MAX: usize = 3;
@@ -52,13 +53,10 @@ struct Inner {
 }
 
 impl Leases {
-    /// The leases of `node`. `notices` are those of a listener on [`Leases::CHANNEL`].
+    /// The leases of `node`. `notices` are those of a listener on [`RECALL`](super::RECALL).
     pub(crate) fn new(pool: PgPool, node: [u8; 16], notices: broadcast::Receiver<Notice>) -> Self {
         Self(Arc::new(Inner { pool, node, owed: Owed::default(), notices }))
     }
-
-    /// Where nodes ask for what others lease and do not hold.
-    pub(crate) const CHANNEL: &'static str = recall::CHANNEL;
 
     /// Locks the windows, hands their states to `decide`, and leases as much more of each as that says, at least nothing.
     ///
@@ -78,15 +76,15 @@ impl Leases {
         let columns = Columns::of(windows.iter());
         for _ in 0..MAKING_MAX {
             let tx = self.0.pool.begin(Access::Control, Mode::Batch).await?;
-            if !windows::stand(&tx, &self.0.node, epoch).await? {
+            if !statements::stand(&tx, &self.0.node, epoch).await? {
                 return Err(no_standing());
             }
-            let states = windows::lock(&tx, &columns, windows).await?;
-            let caps = windows::hard_caps(&tx, &columns, windows).await?;
+            let states = statements::lock(&tx, &columns, windows).await?;
+            let caps = statements::hard_caps(&tx, &columns, windows).await?;
             if states.iter().zip(&caps).any(|(state, capped)| *capped && state.is_none()) {
                 // Not under the locks of the others: making one waits for every settlement under way.
                 drop(tx);
-                windows::make(&self.0.pool, &columns).await?;
+                statements::make(&self.0.pool, &columns).await?;
                 continue;
             }
             let known: Vec<_> = states.into_iter().zip(caps).map(|(state, capped)| state.filter(|_| capped)).collect();
@@ -105,9 +103,9 @@ impl Leases {
         }
         let columns = Columns::with_amounts(&more);
         let (transaction, (), ()) = tokio::try_join!(
-            windows::transaction(&tx),
-            windows::raise_leased(&tx, &columns),
-            windows::raise_own(&tx, &self.0.node, &columns),
+            statements::transaction(&tx),
+            statements::raise_leased(&tx, &columns),
+            statements::raise_own(&tx, &self.0.node, &columns),
         )?;
         let doubt = self.0.owed.unless_confirmed(epoch, more, transaction);
         tx.commit().await?;
@@ -128,7 +126,7 @@ impl Leases {
     /// What an open attempt of any node has reserved for a subject since a moment: money and tokens.
     pub async fn reserved(&self, subject: &Subject, since: Timestamp) -> Result<(Money, u64)> {
         let mut tx = self.0.pool.begin(Access::Control, Mode::Read).await?;
-        windows::reserved(&mut tx, subject, since).await
+        statements::reserved(&mut tx, subject, since).await
     }
 
     /// Asks every other node to give back what it leases of these windows and does not hold.
@@ -149,7 +147,7 @@ impl Leases {
         let _turn = self.0.owed.turn().await;
         for doubt in self.0.owed.doubts(epoch) {
             let tx = self.0.pool.begin(Access::Control, Mode::Read).await?;
-            self.0.owed.resolve(doubt.id, windows::outcome(&tx, &doubt.transaction).await?)?;
+            self.0.owed.resolve(doubt.id, statements::outcome(&tx, &doubt.transaction).await?)?;
         }
         let (ids, due) = self.0.owed.due(epoch);
         if due.is_empty() {
@@ -159,14 +157,14 @@ impl Leases {
         let tx = self.0.pool.begin(Access::Control, Mode::Batch).await?;
         let columns = Columns::with_amounts(&due);
         let keys: Vec<_> = due.iter().map(|(window, _)| *window).collect();
-        if !windows::stand(&tx, &self.0.node, epoch).await? {
+        if !statements::stand(&tx, &self.0.node, epoch).await? {
             return Err(no_standing());
         }
-        windows::lock(&tx, &columns, &keys).await?;
+        statements::lock(&tx, &columns, &keys).await?;
         let (transaction, (), ()) = tokio::try_join!(
-            windows::transaction(&tx),
-            windows::lower_leased(&tx, &columns),
-            windows::lower_own(&tx, &self.0.node, &columns),
+            statements::transaction(&tx),
+            statements::lower_leased(&tx, &columns),
+            statements::lower_own(&tx, &self.0.node, &columns),
         )?;
         self.0.owed.in_doubt(&ids, &transaction);
         tx.commit().await?;

@@ -11,8 +11,8 @@ use std::{
 use insula_model::Result;
 use parking_lot::Mutex;
 
-use super::windows::{Outcome, WindowKey};
-use crate::postgres::away;
+use super::statements::Outcome;
+use crate::{cluster::WindowKey, postgres::away};
 
 /// Amounts to give back, and those of which that is not known yet.
 #[derive(Default)]

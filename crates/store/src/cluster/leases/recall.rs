@@ -4,10 +4,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
 use insula_model::{Error, Result};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::windows::WindowKey;
-use crate::postgres::{Access, Mode, Notice, PgPool};
-
-pub(super) const CHANNEL: &str = "insula_recalls";
+use crate::{
+    cluster::{RECALL, WindowKey},
+    postgres::{Access, Mode, Notice, PgPool},
+};
 
 /// Windows in one notice: PostgreSQL takes less than 8,000 bytes, and one needs at most 80.
 const WINDOWS_MAX: usize = 64;
@@ -36,7 +36,7 @@ impl Recalls {
     pub async fn next(&mut self) -> Option<Recall> {
         loop {
             match self.notices.recv().await {
-                Ok(Notice::Told { channel, payload }) if channel == CHANNEL => match decoded(&payload) {
+                Ok(Notice::Told { channel, payload }) if channel == RECALL => match decoded(&payload) {
                     Some((node, _)) if node == self.node => {}
                     Some((_, windows)) => return Some(Recall::These(windows)),
                     None => return Some(Recall::All),
@@ -61,7 +61,7 @@ pub(super) async fn send(pool: &PgPool, node: &[u8; 16], windows: &[WindowKey]) 
     let tx = pool.begin(Access::Control, Mode::Batch).await?;
     for windows in windows.chunks(WINDOWS_MAX) {
         let payload = BASE64_STANDARD_NO_PAD.encode(postcard::to_stdvec(&(node, windows)).map_err(Error::internal)?);
-        tx.run("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await?;
+        tx.run("SELECT pg_notify($1, $2)", &[&RECALL, &payload]).await?;
     }
     tx.commit().await
 }

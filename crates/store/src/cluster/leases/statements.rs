@@ -1,49 +1,17 @@
 //! The windows of budgets and the nodes' shares of them: statements of PostgreSQL alone.
 
-use insula_model::{Error, Money, Result, Subject, Timestamp, Window};
-use serde::{Deserialize, Serialize};
+use insula_model::{Error, Money, Result, Subject, Timestamp};
 use tokio_postgres::{Row, types::ToSql};
 
 use super::subject_bytes;
 use crate::{
+    cluster::WindowKey,
     postgres::{Access, Mode, PgPool, PgTx},
     query::{args, rec},
 };
 
 /// Held shared, to its end, by whatever moves `spend_hour` or the stored budgets; alone by who makes windows of them.
 pub(crate) const LEDGER_LOCK: i64 = 0x1a5a_0002;
-
-/// What a budget counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Unit {
-    /// Money, in picodollars.
-    Usd,
-    /// Tokens of all classes.
-    Tokens,
-}
-
-impl Unit {
-    /// The word for it, as it is stored and shown.
-    pub fn name(self) -> &'static str {
-        match self {
-            Unit::Usd => "usd",
-            Unit::Tokens => "tokens",
-        }
-    }
-}
-
-/// One window of one budget on the calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct WindowKey {
-    /// Whose budget.
-    pub subject: Subject,
-    /// Which kind of window.
-    pub window: Window,
-    /// What is counted.
-    pub unit: Unit,
-    /// When it starts.
-    pub starts_at: Timestamp,
-}
 
 /// How a window stands: picodollars or tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,17 +22,6 @@ pub struct WindowState {
     pub settled: i64,
     /// What all nodes lease together.
     pub leased: i64,
-}
-
-/// Of what this node leases of a window, what an attempt used and what it leaves to all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeaseMove {
-    /// Which window.
-    pub key: WindowKey,
-    /// Becomes settled.
-    pub consumed: i64,
-    /// Goes back to all.
-    pub returned: i64,
 }
 
 /// Windows as the columns of `unnest`, with amounts where there are any.
