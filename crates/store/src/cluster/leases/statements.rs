@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Held shared, to its end, by whatever moves `spend_hour` or the stored budgets; alone by who makes windows of them.
-pub(crate) const LEDGER_LOCK: i64 = 0x1a5a_0002;
+pub(crate) const LEDGER_LOCK: i64 = 0x1a5a_0003;
 
 /// How a window stands: picodollars or tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
