@@ -90,7 +90,7 @@ pub use cluster::{Changes, Cluster, LeaseMove, Unit, WindowKey};
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, Seat};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
-pub use options::{Durability, StoreOptions};
+pub use options::{ClusterOptions, Durability, PostgresOptions, StoreOptions};
 pub use postgres::PostgresUrl;
 pub use records::{Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};

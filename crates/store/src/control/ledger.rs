@@ -106,7 +106,7 @@ impl Control {
     /// The attempts of a request, oldest first. `near` is when the request arrived: attempts reserved more than a minute before
     /// or two hours after are not found. The rows carry no idempotency mark.
     pub async fn attempts(&self, scope: &TenantScope, request: RequestId, near: Timestamp) -> Result<Vec<LedgerRow>> {
-        let from = Timestamp::from_micros(near.micros().saturating_sub_unsigned(NEAR_BEFORE.as_micros() as u64));
+        let from = near.minus(NEAR_BEFORE);
         self.db.on_behalf(scope).read().await?.all(ATTEMPTS, args![scope.tenant(), from, near.plus(NEAR_AFTER), request]).await
     }
 }

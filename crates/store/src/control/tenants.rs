@@ -1,6 +1,6 @@
 //! Tenants.
 
-use insula_model::{Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState};
+use insula_model::{Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState, Timestamp};
 
 use super::Control;
 use crate::{
@@ -113,10 +113,10 @@ impl Control {
         tx.commit().await
     }
 
-    /// Tenants whose making was interrupted.
-    pub(crate) async fn unfinished_tenants(&self) -> Result<Vec<TenantId>> {
-        let unfinished = "SELECT id FROM tenants WHERE provisioned = 0 AND state <> $1";
-        let ids: Vec<Id> = self.db.read().await?.all(unfinished, args![TenantState::Erasing]).await?;
+    /// Tenants whose making began before `before` and was interrupted.
+    pub(crate) async fn unfinished_tenants(&self, before: Timestamp) -> Result<Vec<TenantId>> {
+        let unfinished = "SELECT id FROM tenants WHERE provisioned = 0 AND state <> $1 AND created_at < $2";
+        let ids: Vec<Id> = self.db.read().await?.all(unfinished, args![TenantState::Erasing, before]).await?;
         Ok(ids.into_iter().map(|id| id.0).collect())
     }
 }

@@ -21,3 +21,4 @@ pub(crate) use homes::{Home, Homes};
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use requests::RequestRow;
 pub use store::TenantStore;
+pub(crate) use store::Arriving;

@@ -110,6 +110,11 @@ impl KeyStore {
         self.db.forget_deleted().await
     }
 
+    /// Forgets a tenant's subkeys that are at hand; they are read again where they still exist.
+    pub(crate) fn forget(&self, tenant: TenantId) {
+        self.cached.lock().remove(&tenant);
+    }
+
     /// Removes the key of a tenant that never came to be.
     pub(crate) async fn discard(&self, tenant: TenantId) -> Result<()> {
         let _changing = self.changing.lock().await;
