@@ -5,5 +5,17 @@
 
 mod connect;
 mod error;
+mod grants;
+mod lint;
+mod migrations;
+mod roles;
+mod schemas;
+#[cfg(test)]
+mod tests;
 
 pub use connect::PostgresUrl;
+pub use lint::{Finding, lint};
+pub(crate) use migrations::check_steps;
+pub use migrations::{Migrated, migrate};
+pub(crate) use roles::check_login;
+pub(crate) use schemas::Schema;
