@@ -3,10 +3,7 @@
 use insula_model::{Result, Subject, Window};
 
 use super::Control;
-use crate::{
-    End, LedgerRow,
-    query::args,
-};
+use crate::{End, LedgerRow, query::args};
 
 impl Control {
     /// Writes what `real` differs in from the row that stands, and moves the accounts by that.
