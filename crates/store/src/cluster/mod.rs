@@ -7,7 +7,13 @@
 //! What decides is always the database, by its own clock; nodes agree on nothing between themselves.
 
 mod changes;
+mod moves;
 mod nodes;
+pub(crate) mod register;
+pub(crate) mod sweeper;
+
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +22,8 @@ use tokio::sync::{broadcast, watch};
 
 pub use self::changes::Changes;
 pub(crate) use self::changes::note;
+pub(crate) use self::moves::LEDGER_LOCK;
+pub use self::moves::{LeaseMove, Unit, WindowKey};
 use self::nodes::Membership;
 use crate::postgres::{Access, Listener, Mode, Notice, PgPool, PostgresUrl};
 

@@ -118,13 +118,13 @@ pub(super) const ATTEMPTS: &str = "SELECT attempt, request, tenant, key_id, rese
     WHERE tenant = $1 AND reserved_at >= $2 AND reserved_at < $3 AND request = $4 ORDER BY reserved_at, attempt";
 
 /// Whose accounts an attempt moves.
-fn accounts(begin: &Begin) -> impl Iterator<Item = Subject> {
+pub(crate) fn accounts(begin: &Begin) -> impl Iterator<Item = Subject> {
     let key = begin.key.map(|key| Subject::Key(begin.tenant, key));
     [Subject::Platform, Subject::Tenant(begin.tenant)].into_iter().chain(key)
 }
 
 /// The counts as they are kept.
-fn kept(tokens: &TokenCounts) -> TokenCounts {
+pub(crate) fn kept(tokens: &TokenCounts) -> TokenCounts {
     TokenCounts {
         input: tokens.input.min(TOKENS_MAX),
         cache_read: tokens.cache_read.min(TOKENS_MAX),

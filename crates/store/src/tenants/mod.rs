@@ -16,6 +16,8 @@ mod traces;
 mod tests;
 
 pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
+pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use requests::RequestRow;
 pub use store::TenantStore;
+pub(crate) use traces::finished_at;
