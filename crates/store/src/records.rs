@@ -110,15 +110,6 @@ pub struct LedgerRow {
     pub end: End,
 }
 
-/// Whether an attempt whose BEGIN is noted may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// It may.
-    Admitted,
-    /// Another node has an attempt under way with the same `Idempotency-Key`: this one is released and waits for that answer.
-    TwinElsewhere,
-}
-
 /// Byte strings as one copy instead of an element at a time.
 mod serde_bytes_vec {
     use serde::{Deserializer, Serializer, de};

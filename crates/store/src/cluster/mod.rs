@@ -7,10 +7,10 @@
 //! What decides is always the database, by its own clock; nodes agree on nothing between themselves.
 
 mod changes;
-mod moves;
 mod nodes;
 pub(crate) mod register;
 pub(crate) mod sweeper;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -22,9 +22,8 @@ use tokio::sync::{broadcast, watch};
 
 pub use self::changes::Changes;
 pub(crate) use self::changes::note;
-pub(crate) use self::moves::LEDGER_LOCK;
-pub use self::moves::{LeaseMove, Unit, WindowKey};
 use self::nodes::Membership;
+pub use self::windows::{LeaseMove, Unit, WindowKey};
 use crate::postgres::{Access, Listener, Mode, Notice, PgPool, PostgresUrl};
 
 /// How often a node says that it is alive.

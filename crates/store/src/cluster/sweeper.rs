@@ -11,8 +11,8 @@ use insula_model::{AttemptId, Clock, Error, Result, Subject, TenantId, Timestamp
 use tokio::task::AbortHandle;
 
 use super::{
-    Cluster, DEAD_AFTER, LEDGER_LOCK, LeaseMove, Unit, WindowKey,
-    register::{Settlement, write_traces},
+    Cluster, DEAD_AFTER, LeaseMove, Unit, WindowKey,
+    register::{LEDGER_LOCK, Settlement, write_traces},
 };
 use crate::{
     fold::lost,

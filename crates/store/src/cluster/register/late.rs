@@ -12,10 +12,9 @@ use super::{
     Settlement,
     ends::LOCK_LEDGER,
     rows::{Amounts, Entry},
-    settlement::NotAll,
+    settlement::{LEDGER_LOCK, NotAll},
 };
 use crate::{
-    cluster::LEDGER_LOCK,
     postgres::{Access, Mode, PgPool, away},
     records::{Begin, End},
 };

@@ -36,12 +36,16 @@ use self::{
     state::{Refusal, State},
     traces::Traces,
 };
-pub(super) use self::{settlement::Settlement, tenant_rows::write as write_traces};
+pub(super) use self::{
+    settlement::{LEDGER_LOCK, Settlement},
+    tenant_rows::write as write_traces,
+};
 use super::{Cluster, LeaseMove};
 use crate::{
     journal::Seq,
     postgres::{PgPool, away},
-    records::{Admission, Begin, End, TraceRecord},
+    records::{Begin, End, TraceRecord},
+    store::Admission,
 };
 
 /// Attempts that are open or whose end is not written yet. Above it no BEGIN is taken: what they end with must be kept in
