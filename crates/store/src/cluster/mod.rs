@@ -8,7 +8,12 @@
 
 mod changes;
 mod nodes;
+pub(crate) mod register;
+pub(crate) mod sweeper;
 mod windows;
+
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 

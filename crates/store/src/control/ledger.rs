@@ -130,13 +130,13 @@ pub(super) const ATTEMPTS: &str = "SELECT a.attempt, a.request, a.tenant, a.key_
     ORDER BY a.reserved_at, a.attempt";
 
 /// Whose accounts an attempt moves.
-fn accounts(begin: &Begin) -> impl Iterator<Item = Subject> {
+pub(crate) fn accounts(begin: &Begin) -> impl Iterator<Item = Subject> {
     let key = begin.key.map(|key| Subject::Key(begin.tenant, key));
     [Subject::Platform, Subject::Tenant(begin.tenant)].into_iter().chain(key)
 }
 
 /// The counts as they are kept.
-fn kept(tokens: &TokenCounts) -> TokenCounts {
+pub(crate) fn kept(tokens: &TokenCounts) -> TokenCounts {
     TokenCounts {
         input: tokens.input.min(TOKENS_MAX),
         cache_read: tokens.cache_read.min(TOKENS_MAX),

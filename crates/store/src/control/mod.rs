@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use insula_model::{Error, ErrorKind, Result};
 
-pub(crate) use ledger::{FoldBatch, Position};
+pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use spend::HourSpend;
 pub use usage::{GroupBy, UsageQuery, UsageRow};
