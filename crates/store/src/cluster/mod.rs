@@ -2,11 +2,13 @@
 //!
 //! - [`nodes`]: who is alive. A node beats every three seconds; one that has not been heard of for ten is declared dead by
 //!   another, and everything that it wrote under its epoch is from then on refused.
+//! - [`leases`]: how much of a shared budget each node may spend without asking.
 //! - [`changes`]: what of tenants, keys, limits and budgets must be read again, and who has.
 //!
 //! What decides is always the database, by its own clock; nodes agree on nothing between themselves.
 
 mod changes;
+mod leases;
 mod nodes;
 pub(crate) mod register;
 pub(crate) mod sweeper;
@@ -23,7 +25,11 @@ use tokio::sync::{broadcast, watch};
 pub use self::changes::Changes;
 pub(crate) use self::changes::note;
 use self::nodes::Membership;
-pub use self::windows::{LeaseMove, Unit, WindowKey};
+pub use self::{
+    leases::{Leases, Recall, Recalls, WindowState},
+    windows::{LeaseMove, Unit, WindowKey},
+};
+pub(crate) use self::leases::{LEDGER_LOCK, before_budgets_change, follow_budgets};
 use crate::postgres::{Access, Listener, Mode, Notice, PgPool, PostgresUrl};
 
 /// How often a node says that it is alive.
@@ -46,6 +52,7 @@ struct Inner {
     /// For the cluster's own work, so that no beat waits behind requests.
     pool: PgPool,
     membership: Arc<Membership>,
+    leases: Leases,
     listener: Listener,
 }
 
@@ -60,7 +67,8 @@ impl Cluster {
     ) -> Result<Self> {
         let membership = Membership::join(pool.clone(), clock, random).await?;
         let listener = Listener::start(url, connect_max, CHANNELS);
-        Ok(Self(Arc::new(Inner { pool, membership, listener })))
+        let leases = Leases::new(pool.clone(), membership.id(), listener.notices());
+        Ok(Self(Arc::new(Inner { pool, membership, leases, listener })))
     }
 
     /// Connections for the cluster's own work.
@@ -99,6 +107,11 @@ impl Cluster {
     /// `Unavailable` when the last confirmed beat is more than seven seconds old, or the node is about to join again.
     pub fn may_spend(&self) -> Result<()> {
         self.0.membership.may_spend()
+    }
+
+    /// What this node leases of shared budgets.
+    pub fn leases(&self) -> &Leases {
+        &self.0.leases
     }
 
     /// What other nodes tell through the database.
