@@ -23,13 +23,10 @@ pub(crate) use db::PgDb;
 pub(crate) use error::away;
 pub use lint::{Finding, lint};
 pub(crate) use listen::{Listener, Notice};
-#[expect(unused_imports, reason = "asked when a cluster's store is opened")]
 pub(crate) use migrations::check_steps;
 pub use migrations::{Migrated, migrate};
 pub(crate) use pool::{Access, Mode, PgPool, PoolOptions};
-#[expect(unused_imports, reason = "asked when a cluster's store is opened")]
 pub(crate) use roles::check_login;
-#[expect(unused_imports, reason = "asked when a cluster's store is opened")]
 pub(crate) use schemas::Schema;
 pub(crate) use tx::PgTx;
 pub(crate) use value::PgStored;

@@ -6,9 +6,9 @@ use insula_model::{Clock, Random, Result};
 
 use super::{Inner, Journal, Kept, Store, erase, provision};
 use crate::{
-    ClusterOptions, Control,
-    cluster::{Cluster, Register, Sweeper},
-    postgres::{Access, PgPool, PoolOptions, check_login, check_steps},
+    ClusterOptions, Control, PostgresOptions, PostgresUrl,
+    cluster::{Cluster, register::Register, sweeper::Sweeper},
+    postgres::{Access, PgPool, PoolOptions, Schema, check_login, check_steps},
     tenants::Homes,
     vault::KeyStore,
 };
@@ -28,7 +28,7 @@ impl Store {
     /// `Unavailable` where the database is away or of another version.
     pub async fn join(options: ClusterOptions, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Store> {
         let ClusterOptions { postgres, root_key } = options;
-        let pooled = |url: &crate::PostgresUrl, connections_max: usize| {
+        let pooled = |url: &PostgresUrl, connections_max: usize| {
             let url = url.clone();
             PgPool::new(&PoolOptions {
                 url,
@@ -38,10 +38,10 @@ impl Store {
             })
         };
         let keys_url = postgres.keys_url.as_ref().unwrap_or(&postgres.url);
-        for url in [&postgres.url, keys_url] {
+        for (url, schemas) in databases(&postgres) {
             let client = url.connect(postgres.connect_max).await?;
-            check_login(&client).await?;
-            check_steps(&client).await?;
+            check_steps(&client, schemas).await?;
+            check_login(&client, schemas).await?;
         }
         let (pool, upkeep) = (pooled(&postgres.url, postgres.connections_max)?, pooled(&postgres.url, UPKEEP_CONNECTIONS)?);
         let keys_pool = pooled(keys_url, KEYS_CONNECTIONS_MAX)?;
@@ -52,10 +52,18 @@ impl Store {
         let cluster = Cluster::join(upkeep, postgres.url.clone(), postgres.connect_max, clock.clone(), &*random).await?;
         erase::replay(&control, &keys, &homes, clock.now()).await?;
         provision::finish_all(&control, &keys, &homes, &*random, clock.now().minus(UNFINISHED_AGE_MIN)).await?;
-        let register = Register::start(cluster.clone());
-        let sweeper = Sweeper::start(cluster.clone());
+        let register = Register::start(cluster.pool().clone(), Arc::new(cluster.clone()));
+        let sweeper = Sweeper::start(cluster.clone(), cluster.pool().clone(), clock.clone());
         let journal = Journal::from(register.clone());
         let kept = Kept::Together { pool, register, cluster, sweeper };
         Ok(Store(Arc::new(Inner { control, keys, homes, journal, kept, root_key, clock, random })))
+    }
+}
+
+/// Which schemas are expected where.
+fn databases(postgres: &PostgresOptions) -> Vec<(&PostgresUrl, &'static [Schema])> {
+    match &postgres.keys_url {
+        None => vec![(&postgres.url, Schema::ALL)],
+        Some(keys_url) => vec![(&postgres.url, Schema::DATA), (keys_url, Schema::OF_KEYS)],
     }
 }

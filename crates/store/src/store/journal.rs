@@ -3,13 +3,13 @@
 
 use insula_model::{AttemptId, Result};
 
-use crate::{Begin, End, LeaseMove, Seq, TraceRecord, journal::FileJournal};
+use crate::{Begin, End, LeaseMove, Seq, TraceRecord, cluster::register::Register, journal::FileJournal};
 
 /// Where attempts and traces are noted. Clones are the same journal.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Journal(Kind);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Kind {
     /// A file of this node's own.
     File(FileJournal),
@@ -95,6 +95,15 @@ impl Journal {
         match &self.0 {
             Kind::File(file) => file.synced(seq).await,
             Kind::Shared(register) => register.synced(seq).await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Kind::File(file) => file.fmt(f),
+            Kind::Shared(_) => f.write_str("Journal(shared)"),
         }
     }
 }

@@ -17,7 +17,7 @@ pub use self::{
 };
 use crate::{
     Control, Durability, RootKey, TenantSeals, TenantStore,
-    cluster::{Cluster, Register, Sweeper},
+    cluster::{Cluster, register::Register, sweeper::Sweeper},
     fold::Fold,
     lock::DataDir,
     postgres::PgPool,
@@ -156,10 +156,10 @@ impl Store {
             }
             Kept::Together { pool, register, cluster, sweeper } => {
                 sweeper.stop();
-                let settled = register.close().await;
+                register.close().await;
                 let left = cluster.leave().await;
                 pool.close();
-                settled.and(left)
+                left
             }
         };
         let control = inner.control.close().await;

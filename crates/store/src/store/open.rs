@@ -7,8 +7,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::{Inner, Journal, Kept, Store, erase, provision};
 use crate::{
-    Control, Disk, StoreOptions,
-    fold,
+    Control, Disk, StoreOptions, fold,
     lock::DataDir,
     query::waiting,
     tenants::{Bounds, Homes, TenantFiles},
@@ -87,4 +86,3 @@ fn files_max(wanted: usize) -> usize {
     let files = descriptors / 3 / DESCRIPTORS_PER_FILE;
     wanted.min(usize::try_from(files).unwrap_or(usize::MAX)).max(1)
 }
-

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use insula_model::{Clock, RequestId, Result, TenantId};
 
 use super::{Home, IdempotencyRow, RequestRow, idempotency, requests};
-use crate::{cluster::Register, fold::Fold};
+use crate::{cluster::register::Register, fold::Fold};
 
 /// One tenant's own data. Its file stays open while this lives. Once the tenant is erased, every call answers `NotFound`.
 ///

@@ -37,7 +37,7 @@ use self::{
     traces::Traces,
 };
 pub(super) use self::{
-    settlement::{LEDGER_LOCK, Settlement},
+    settlement::Settlement,
     tenant_rows::write as write_traces,
 };
 use super::{Cluster, LeaseMove};
