@@ -1,6 +1,6 @@
 //! Budgets.
 
-use insula_model::{Budget, Cap, Error, Result, Subject};
+use insula_model::{Budget, Cap, Error, Result, Subject, TenantId};
 
 use super::Control;
 use crate::query::{Rec, Row, args};
@@ -42,6 +42,19 @@ impl Control {
     pub async fn budgets(&self) -> Result<Vec<Budget>> {
         let budgets = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets ORDER BY subject, position";
         self.db.read().await?.all(budgets, &[]).await
+    }
+
+    /// The budgets of one tenant and of its keys, each subject's in the order in which they were set.
+    pub async fn budgets_of(&self, tenant: TenantId) -> Result<Vec<Budget>> {
+        let budgets = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE tenant = $1 \
+                       ORDER BY subject, position";
+        self.db.read().await?.all(budgets, args![tenant]).await
+    }
+
+    /// The platform's budgets, in the order in which they were set.
+    pub async fn budgets_of_platform(&self) -> Result<Vec<Budget>> {
+        let budgets = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE subject = $1 ORDER BY position";
+        self.db.read().await?.all(budgets, args![Subject::Platform]).await
     }
 
     /// Replaces all budgets of a subject at once.

@@ -1,6 +1,6 @@
 //! Limits.
 
-use insula_model::{Limits, Result, Subject};
+use insula_model::{Limits, Result, Subject, TenantId};
 
 use super::Control;
 use crate::query::{Rec, Row, args};
@@ -23,6 +23,14 @@ impl Control {
     pub async fn limits(&self) -> Result<Vec<(Subject, Limits)>> {
         let limits = "SELECT subject, requests_per_minute, tokens_per_minute, concurrency FROM limits ORDER BY subject";
         let limits: Vec<Of> = self.db.read().await?.all(limits, &[]).await?;
+        Ok(limits.into_iter().map(|Of(subject, limits)| (subject, limits)).collect())
+    }
+
+    /// The limits of one tenant and of its keys.
+    pub async fn limits_of(&self, tenant: TenantId) -> Result<Vec<(Subject, Limits)>> {
+        let limits = "SELECT subject, requests_per_minute, tokens_per_minute, concurrency FROM limits \
+                      WHERE tenant = $1 ORDER BY subject";
+        let limits: Vec<Of> = self.db.read().await?.all(limits, args![tenant]).await?;
         Ok(limits.into_iter().map(|Of(subject, limits)| (subject, limits)).collect())
     }
 

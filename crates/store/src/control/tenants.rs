@@ -29,6 +29,13 @@ impl Control {
             .await
     }
 
+    /// One tenant, where it is ready; also one that is being erased.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<Option<Tenant>> {
+        let find = "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
+                    WHERE id = $1 AND provisioned = 1";
+        self.db.read().await?.optional(find, args![tenant]).await
+    }
+
     /// Replaces a tenant's record, its version included, where it still has `expected_version`. `PreconditionFailed` where it
     /// has another, `NotFound` where there is no such tenant, `Conflict` where its slug or external id is taken.
     pub async fn update_tenant(&self, tenant: &Tenant, expected_version: u64) -> Result<()> {

@@ -5,7 +5,7 @@ mod provision;
 
 use std::{sync::Arc, time::Duration};
 
-use insula_model::{Clock, Error, Random, Result, Tenant, TenantScope, Timestamp};
+use insula_model::{Clock, Error, Random, Result, Tenant, TenantId, TenantScope, Timestamp};
 use rustix::process::{Resource, getrlimit};
 
 pub use self::erase::ErasureReceipt;
@@ -120,6 +120,18 @@ impl Store {
         let (store, tenant) = (self.0.clone(), tenant.clone());
         detached(async move { provision::create(&store.control, &store.keys, &store.tenants, &*store.random, &tenant).await })
             .await
+    }
+
+    /// Forgets what is cached of a tenant's keys: somebody else may have destroyed them.
+    pub async fn forget_seals(&self, tenant: TenantId) {
+        self.0.keys.forget(tenant).await;
+    }
+
+    /// The first step of an erasure alone: notes it and takes the tenant out of service, so that everybody can be told before
+    /// [`Store::erase_tenant`] destroys anything. `NotFound` where there never was such a tenant.
+    pub async fn begin_erasure(&self, scope: &TenantScope, now: Timestamp) -> Result<()> {
+        let (store, tenant) = (self.0.clone(), scope.tenant());
+        detached(async move { store.control.begin_erasure(tenant, now).await.map(drop) }).await
     }
 
     /// Erases a tenant for good: takes it out of service, closes its file, destroys its key, drops its data and every record of
