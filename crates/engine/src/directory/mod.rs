@@ -45,7 +45,7 @@ pub use key_text::{KeyKind, KeyText};
 use entries::OperatorEntry;
 use hashing::Hasher;
 use register::Register;
-pub(crate) use source::{Asked, ChangeSource, Changes};
+pub(crate) use source::{Asked, ChangeSource};
 use sync::Following;
 use tokens::{TokenClaims, TokenSigner};
 

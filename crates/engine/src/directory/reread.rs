@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use insula_model::{Budget, Key, KeyId, Limits, Result, Subject, Tenant, TenantId, TenantState};
+use insula_store::Changes;
 
-use super::{Directory, KeyEntry, TenantEntry, entries::OperatorEntry, register::Register, source::Changes};
+use super::{Directory, KeyEntry, TenantEntry, entries::OperatorEntry, register::Register};
 use crate::accounts::Accounts;
 
 /// From how many changed tenants on reading everything is cheaper than reading one after the other.
@@ -30,7 +31,7 @@ impl Directory {
 
     async fn reread_platform(&self, accounts: &Accounts) -> Result<()> {
         let control = self.store.control();
-        let (keys, budgets) = tokio::try_join!(control.operator_keys(), control.budgets_of_platform())?;
+        let (keys, budgets) = tokio::try_join!(control.operator_keys(), control.budgets_of(None))?;
         let live = keys.into_iter().filter(|key| key.revoked_at.is_none());
         let live = live.map(|key| OperatorEntry { id: key.id, hash: key.hash, local: false });
         self.register.write().renew_operators(live.collect());
@@ -40,12 +41,8 @@ impl Directory {
 
     async fn reread_tenant(&self, accounts: &Accounts, id: TenantId) -> Result<()> {
         let control = self.store.control();
-        let (record, keys, limits, budgets) = tokio::try_join!(
-            control.tenant(id),
-            control.keys_of(id),
-            control.limits_of(id),
-            control.budgets_of(id)
-        )?;
+        let (record, keys, limits, budgets) =
+            tokio::try_join!(control.tenant(id), control.keys_of(id), control.limits_of(id), control.budgets_of(Some(id)))?;
         let Some(record) = record else {
             self.forget_tenant(accounts, id).await;
             return Ok(());

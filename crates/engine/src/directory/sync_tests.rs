@@ -13,13 +13,13 @@ use insula_model::{
     Budget, BudgetMode, Cap, Clock, Error, ErrorKind, IdGenerator, Key, Limits, ManualClock, Name, Placement, Random, Result,
     Role, ScopeSource, SeededRandom, Slug, Subject, Tenant, TenantId, TenantScope, TenantState, Timestamp, Window,
 };
-use insula_store::{RealDisk, RootKey, Store, StoreOptions};
+use insula_store::{Changes, RealDisk, RootKey, Store, StoreOptions};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Asked, Caller, ChangeSource, Changes, Credential, Directory, KeyEntry, KeyKind, KeyOrder, KeyText, TenantCredential,
-    TenantEntry, sync::CURRENT_MAX,
+    Asked, Caller, ChangeSource, Credential, Directory, KeyEntry, KeyKind, KeyOrder, KeyText, TenantCredential, TenantEntry,
+    sync::CURRENT_MAX,
 };
 use crate::accounts::Accounts;
 

@@ -103,9 +103,9 @@ async fn budgets_and_limits_are_replaced() {
         ];
         control.replace_budgets(&subject, &both).await.unwrap();
         assert_eq!(control.budgets().await.unwrap(), [platform.clone(), both[0].clone(), both[1].clone()]);
-        assert_eq!(control.budgets_of(world.owner.tenant()).await.unwrap(), both);
-        assert_eq!(control.budgets_of(world.stranger.tenant()).await.unwrap(), []);
-        assert_eq!(control.budgets_of_platform().await.unwrap(), std::slice::from_ref(&platform));
+        assert_eq!(control.budgets_of(Some(world.owner.tenant())).await.unwrap(), both);
+        assert_eq!(control.budgets_of(Some(world.stranger.tenant())).await.unwrap(), []);
+        assert_eq!(control.budgets_of(None).await.unwrap(), std::slice::from_ref(&platform));
         control.replace_budgets(&subject, &[]).await.unwrap();
         assert_eq!(control.budgets().await.unwrap(), [platform]);
 

@@ -3,7 +3,10 @@
 use insula_model::{Budget, Cap, Error, Result, Subject, TenantId};
 
 use super::Control;
-use crate::query::{Rec, Row, args};
+use crate::{
+    cluster,
+    query::{Rec, Row, args},
+};
 
 const USD: &str = "usd";
 const TOKENS: &str = "tokens";
@@ -44,17 +47,17 @@ impl Control {
         self.db.read().await?.all(budgets, &[]).await
     }
 
-    /// The budgets of one tenant and of its keys, each subject's in the order in which they were set.
-    pub async fn budgets_of(&self, tenant: TenantId) -> Result<Vec<Budget>> {
-        let budgets = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE tenant = $1 \
-                       ORDER BY subject, position";
-        self.db.read().await?.all(budgets, args![tenant]).await
-    }
-
-    /// The platform's budgets, in the order in which they were set.
-    pub async fn budgets_of_platform(&self) -> Result<Vec<Budget>> {
-        let budgets = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE subject = $1 ORDER BY position";
-        self.db.read().await?.all(budgets, args![Subject::Platform]).await
+    /// The budgets of one tenant and of its keys, or without a tenant those of the platform.
+    pub async fn budgets_of(&self, tenant: Option<TenantId>) -> Result<Vec<Budget>> {
+        let of_tenant = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE tenant = $1 \
+                         ORDER BY subject, position";
+        let of_platform = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE tenant IS NULL \
+                           ORDER BY subject, position";
+        let mut tx = self.db.read().await?;
+        match tenant {
+            Some(tenant) => tx.all(of_tenant, args![tenant]).await,
+            None => tx.all(of_platform, &[]).await,
+        }
     }
 
     /// Replaces all budgets of a subject at once.
@@ -70,6 +73,7 @@ impl Control {
             )
             .await?;
         }
+        cluster::note(&mut tx, subject.tenant()).await?;
         tx.commit().await
     }
 }

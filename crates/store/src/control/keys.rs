@@ -3,7 +3,10 @@
 use insula_model::{Error, ErrorKind, Key, KeyId, Result, TenantId};
 
 use super::Control;
-use crate::query::{args, rec};
+use crate::{
+    cluster,
+    query::{args, rec},
+};
 
 rec!(Key { id, tenant, name, role, hash, tags, created_at, expires_at, revoked_at });
 
@@ -37,6 +40,7 @@ impl Control {
             args![key.id, key.tenant, key.name, key.role, key.hash, key.tags, key.created_at, key.expires_at, key.revoked_at,],
         )
         .await?;
+        cluster::note(&mut tx, Some(key.tenant)).await?;
         tx.commit().await
     }
 
@@ -71,6 +75,7 @@ impl Control {
             let message = format!("the key {} was changed meanwhile; read it again", known.id);
             return Err(Error::new(ErrorKind::PreconditionFailed, message));
         }
+        cluster::note(&mut tx, Some(key.tenant)).await?;
         tx.commit().await
     }
 }

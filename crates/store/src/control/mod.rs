@@ -11,6 +11,7 @@ mod limits;
 mod operators;
 mod spend;
 mod tenants;
+mod under_way;
 mod usage;
 mod verify;
 
@@ -40,6 +41,11 @@ impl Control {
     pub(crate) async fn open(file: PathBuf) -> Result<Self> {
         let db = waiting(move || sqlite::open_control(&file)).await?;
         Ok(Self { db })
+    }
+
+    /// The control tables of a database that is shared.
+    pub(crate) fn over(db: Db) -> Self {
+        Self { db }
     }
 
     /// Closes it; calls are refused from now on.
