@@ -124,25 +124,38 @@ pub(crate) async fn recheck(engine: &Engine, call: &Call, claim: &Claim) -> Resu
 /// [`ErrorKind::IdempotencyMismatch`] when the twin has another body; [`ErrorKind::Conflict`] when it is still under way at the
 /// end of the wait, or ended without an answer to replay; [`ErrorKind::Unauthenticated`] when the credential is withdrawn.
 pub(crate) async fn elsewhere(engine: &Engine, call: &Call, claim: &Claim) -> Result<Elsewhere> {
-    let Some(claimed) = &claim.0 else { return Ok(Elsewhere::CameToNothing) };
-    let (mark, tenant) = (claimed.mark, call.credential.scope.tenant());
-    loop {
+    let Some(Claimed { mark, wait_until, .. }) = &claim.0 else { return Ok(Elsewhere::CameToNothing) };
+    let tenant = call.credential.scope.tenant();
+    let under_way = async || {
         call.still_admitted()?;
+        engine.store.control().under_way(tenant, &mark.key_hash).await
+    };
+    twin_ended(mark, *wait_until, under_way, async || stored(engine, call, mark).await).await
+}
+
+/// Asks again and again whether the twin is under way, and what is stored, until one of them settles it.
+async fn twin_ended(
+    mark: &IdempotencyMark,
+    wait_until: Instant,
+    under_way: impl AsyncFn() -> Result<Option<IdempotencyMark>>,
+    stored: impl AsyncFn() -> Result<Option<Arc<Transcript>>>,
+) -> Result<Elsewhere> {
+    loop {
         // Asked before the answer is looked for: an answer is stored before its attempt is closed.
-        let twin = engine.store.control().under_way(tenant, &mark.key_hash).await?;
+        let twin = under_way().await?;
         if twin.is_some_and(|twin| twin.body_hash != mark.body_hash) {
             return Err(mismatch());
         }
-        if let Some(transcript) = stored(engine, call, &mark).await? {
+        if let Some(transcript) = stored().await? {
             return Ok(Elsewhere::Replay(transcript));
         }
-        if Instant::now() >= claimed.wait_until {
+        if Instant::now() >= wait_until {
             return Err(still_under_way());
         }
         if twin.is_none() {
             return Ok(Elsewhere::CameToNothing);
         }
-        tokio::time::sleep_until(claimed.wait_until.min(Instant::now() + LOOK_EVERY)).await;
+        tokio::time::sleep_until(wait_until.min(Instant::now() + LOOK_EVERY)).await;
     }
 }
 
@@ -249,4 +262,51 @@ fn still_under_way() -> Error {
 
 fn conflict(message: &str) -> Error {
     Error::new(ErrorKind::Conflict, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const MARK: IdempotencyMark = IdempotencyMark { key_hash: [1; 32], body_hash: [2; 32] };
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Waits for a twin with this body that is under way for `looks` looks and then leaves `answer`.
+    async fn wait(body_hash: [u8; 32], looks: u32, answer: Option<&'static [u8]>, patience: Duration) -> Result<Elsewhere> {
+        let looked = AtomicU32::new(0);
+        let under_way = async || {
+            let is_open = looked.fetch_add(1, Ordering::SeqCst) < looks;
+            Ok(is_open.then_some(IdempotencyMark { body_hash, ..MARK }))
+        };
+        let stored = async || {
+            let ended = answer.filter(|_| looked.load(Ordering::SeqCst) > looks);
+            Ok(ended.map(|body| Arc::new(Transcript { is_stream: false, body: Bytes::from_static(body) })))
+        };
+        twin_ended(&MARK, Instant::now() + patience, under_way, stored).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_twin_elsewhere_is_waited_for() {
+        let began = Instant::now();
+        let ended = wait(MARK.body_hash, 7, Some(b"{}"), PATIENCE).await;
+        assert!(matches!(ended, Ok(Elsewhere::Replay(answer)) if &*answer.body == b"{}"));
+        assert_eq!(began.elapsed(), LOOK_EVERY * 7);
+        assert!(matches!(wait(MARK.body_hash, 3, None, PATIENCE).await, Ok(Elsewhere::CameToNothing)));
+        // Also when it had ended before anybody looked.
+        assert!(matches!(wait(MARK.body_hash, 0, Some(b"{}"), PATIENCE).await, Ok(Elsewhere::Replay(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_has_an_end() {
+        let kind = |ended: Result<Elsewhere>| ended.err().map(|error| error.kind().clone());
+        let began = Instant::now();
+        assert_eq!(kind(wait(MARK.body_hash, u32::MAX, None, PATIENCE).await), Some(ErrorKind::Conflict));
+        assert_eq!(began.elapsed(), PATIENCE);
+        // One that comes to nothing at the last moment is not followed by yet another try.
+        assert_eq!(kind(wait(MARK.body_hash, 0, None, Duration::ZERO).await), Some(ErrorKind::Conflict));
+        assert!(matches!(wait(MARK.body_hash, 0, Some(b"{}"), Duration::ZERO).await, Ok(Elsewhere::Replay(_))));
+        assert_eq!(kind(wait([3; 32], 5, None, PATIENCE).await), Some(ErrorKind::IdempotencyMismatch));
+    }
 }
