@@ -13,6 +13,7 @@ mod limits;
 mod operators;
 mod spend;
 mod tenants;
+mod under_way;
 mod usage;
 mod verify;
 

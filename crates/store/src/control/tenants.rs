@@ -32,11 +32,11 @@ impl Control {
             .await
     }
 
-    /// One tenant, if it is ready and not being erased.
-    pub async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>> {
-        let tenant = "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
-                      WHERE id = $1 AND provisioned = 1 AND state <> $2";
-        self.db.read().await?.optional(tenant, args![id, TenantState::Erasing]).await
+    /// One tenant, where it is ready; also one that is being erased.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<Option<Tenant>> {
+        let find = "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
+                    WHERE id = $1 AND provisioned = 1";
+        self.db.read().await?.optional(find, args![tenant]).await
     }
 
     /// Replaces a tenant's record, its version included, where it still has `expected_version`. `PreconditionFailed` where it

@@ -82,6 +82,13 @@ impl Journal {
         }
     }
 
+    /// Whether other nodes note their attempts in the same place, so that a twin of an attempt may be under way on one of them.
+    pub fn is_shared(&self) -> bool {
+        match &self.0 {
+            Kind::File(_) => false,
+        }
+    }
+
     /// Whether this record and all before it survive a loss of power.
     pub fn is_synced(&self, seq: Seq) -> bool {
         match &self.0 {

@@ -81,11 +81,6 @@ impl Store {
         }
     }
 
-    /// Forgets the keys of a tenant that are at hand: another node may have destroyed them.
-    pub fn forget_seals(&self, tenant: TenantId) {
-        self.0.keys.forget(tenant);
-    }
-
     /// One tenant's own data: the only way in. Opens its file where it is not open, which takes about a millisecond.
     /// `NotFound` once erased, `Unavailable` where a newer version wrote the file or too many tenants are in use.
     pub async fn tenant(&self, scope: &TenantScope) -> Result<TenantStore> {
@@ -111,6 +106,18 @@ impl Store {
         let (store, tenant) = (self.0.clone(), tenant.clone());
         detached(async move { provision::create(&store.control, &store.keys, &store.homes, &*store.random, &tenant).await })
             .await
+    }
+
+    /// Forgets what is cached of a tenant's keys: somebody else may have destroyed them.
+    pub async fn forget_seals(&self, tenant: TenantId) {
+        self.0.keys.forget(tenant).await;
+    }
+
+    /// The first step of an erasure alone: notes it and takes the tenant out of service, so that everybody can be told before
+    /// [`Store::erase_tenant`] destroys anything. `NotFound` where there never was such a tenant.
+    pub async fn begin_erasure(&self, scope: &TenantScope, now: Timestamp) -> Result<()> {
+        let (store, tenant) = (self.0.clone(), scope.tenant());
+        detached(async move { store.control.begin_erasure(tenant, now).await.map(drop) }).await
     }
 
     /// Erases a tenant for good: takes it out of service, closes its file, destroys its key, drops its data and every record of

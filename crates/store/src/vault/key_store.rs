@@ -110,8 +110,10 @@ impl KeyStore {
         self.db.forget_deleted().await
     }
 
-    /// Forgets a tenant's subkeys that are at hand; they are read again where they still exist.
-    pub(crate) fn forget(&self, tenant: TenantId) {
+    /// Forgets a tenant's cached subkeys: they are read again from what is stored, if anything still is.
+    pub(crate) async fn forget(&self, tenant: TenantId) {
+        // Whoever is just bringing them into the cache is waited for, so that nothing from before this call stays.
+        let _changing = self.changing.lock().await;
         self.cached.lock().remove(&tenant);
     }
 
