@@ -86,7 +86,7 @@ mod tenants;
 mod vault;
 
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
-pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, Seat};
+pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat};
 pub use journal::{Disk, DiskFile, Journal, RealDisk, Seq};
 pub use options::{Durability, StoreOptions};
 pub use postgres::PostgresUrl;
