@@ -173,7 +173,7 @@ pub(super) async fn keep(
 
 async fn give_back(link: &Link, returned: &mut Vec<Arc<[Place]>>) -> Result<(), Away> {
     let mut removals = redis::pipe();
-    for place in returned.drain(..).collect::<Vec<_>>().iter().flat_map(|places| places.iter()) {
+    for place in std::mem::take(returned).iter().flat_map(|places| places.iter()) {
         removals.cmd("ZREM").arg(&place.key).arg(&place.member).ignore();
     }
     link.ask_all(&removals).await.map(drop)

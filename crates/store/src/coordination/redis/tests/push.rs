@@ -1,3 +1,5 @@
+//! Changes are pushed to all nodes.
+
 use super::{
     World,
     proxy::{Proxy, Wire},
@@ -10,8 +12,8 @@ async fn all_nodes_hear_of_a_change() {
     let (one, two) = (world.node_at(url()).await, world.node_at(url()).await);
     let (mut here, mut there) = (one.changes(), two.changes());
     // Once each because they have just subscribed.
-    here.changed().await.unwrap();
-    there.changed().await.unwrap();
+    here.wait_for(|count| *count > 0).await.unwrap();
+    there.wait_for(|count| *count > 0).await.unwrap();
     let before = *here.borrow_and_update();
     for _ in 0..3 {
         one.push_changes().await;
@@ -27,7 +29,7 @@ async fn after_a_loss_something_may_have_been_missed() {
     let proxy = Proxy::to(&url()).await;
     let (one, two) = (world.node_at(url()).await, world.node_at(proxy.url()).await);
     let mut there = two.changes();
-    there.changed().await.unwrap();
+    there.wait_for(|count| *count > 0).await.unwrap();
     proxy.set(Wire::Cut);
     one.push_changes().await;
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
