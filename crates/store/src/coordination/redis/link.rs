@@ -196,9 +196,9 @@ impl Maker {
             let config = AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(QUEUE_MAX);
             let (mut connection, driver) = MultiplexedConnection::new_with_config(self.dial.login(), socket, config).await?;
             let driver = Task::spawn(driver);
-            tell(&self.link.scripts, &mut connection).await?;
             // A server that cannot write just now (a replica, out of memory, loading) is of no use.
             redis::cmd("SET").arg(&self.probe).arg(1).arg("PX").arg(1_000).exec_async(&mut connection).await?;
+            tell(&self.link.scripts, &mut connection).await?;
             Ok::<_, RedisError>((connection, driver))
         };
         let (connection, driver) = match time::timeout(DIAL_MAX, making).await {
