@@ -30,14 +30,15 @@ pub(crate) enum Access {
 pub(crate) enum Mode {
     /// Sees one unchanging state and cannot write.
     Read,
-    /// Writes. On the control tables one at a time over all nodes, as on a file: management reads before it writes.
+    /// Writes. On the control tables and in the key store one at a time over all nodes, as on a file: management reads before it writes.
     Write,
     /// Writes beside others, and locks what it must by itself.
     Batch,
 }
 
-/// Taken by every [`Mode::Write`] on the control tables, to its end.
+/// Taken by every [`Mode::Write`] on the control tables, to its end; and the same for the key store.
 const CONTROL_WRITER_LOCK: i64 = 0x1a5a_0001;
+const KEYS_WRITER_LOCK: i64 = 0x1a5a_0002;
 
 /// What a pool is made with.
 #[derive(Debug, Clone)]
@@ -115,10 +116,12 @@ fn opening(access: Access, mode: Mode) -> String {
         Mode::Write | Mode::Batch => "BEGIN",
     };
     let acting = acting(access);
-    match (access, mode) {
-        (Access::Control, Mode::Write) => format!("{begin}; {acting}; SELECT pg_advisory_xact_lock({CONTROL_WRITER_LOCK})"),
-        _ => format!("{begin}; {acting}"),
-    }
+    let lock = match (access, mode) {
+        (Access::Control, Mode::Write) => CONTROL_WRITER_LOCK,
+        (Access::Keys, Mode::Write) => KEYS_WRITER_LOCK,
+        _ => return format!("{begin}; {acting}"),
+    };
+    format!("{begin}; {acting}; SELECT pg_advisory_xact_lock({lock})")
 }
 
 /// Makes the rest of the transaction act for `access`. Both settings end with the transaction.

@@ -36,13 +36,14 @@ async fn a_silent_server_is_waited_for_once() {
         assert!(task.await.unwrap());
     }
     let waited = started.elapsed();
-    assert!(waited < Duration::from_millis(600), "{waited:?}");
+    // One after the other they would wait for two minutes.
+    assert!(waited < Duration::from_secs(2), "{waited:?}");
     let started = Instant::now();
     for _ in 0..1_000 {
         node.charge(&[requests(TENANT, 100)]).await;
         drop(node.seat(&[(TENANT, 5)]).await);
     }
-    assert!(started.elapsed() < Duration::from_millis(200), "nobody asks while it is known to be away");
+    assert!(started.elapsed() < Duration::from_secs(5), "nobody asks while it is known to be away");
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     // One task for calls and one that listens, each with a try a second at most.
     assert!(proxy.accepted() - before <= 6, "{} connections", proxy.accepted() - before);
