@@ -88,7 +88,7 @@ mod vault;
 
 pub use cluster::{Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
-pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, Seat};
+pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{ClusterOptions, Durability, PostgresOptions, StoreOptions};
 pub use postgres::{Finding, Migrated, PostgresUrl, lint, migrate};
