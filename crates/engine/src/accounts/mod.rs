@@ -221,6 +221,11 @@ impl Accounts {
         state.book.forget(tenant);
     }
 
+    /// The budgets of a subject as they are counted now.
+    pub fn budgets(&self, subject: &Subject) -> Vec<Budget> {
+        self.state.lock().book.budgets(subject).to_vec()
+    }
+
     /// The ids of a subject's budgets by window and unit, so that a replaced budget keeps its id.
     pub fn budget_ids(&self, subject: &Subject) -> Vec<(Window, bool, BudgetId)> {
         self.state

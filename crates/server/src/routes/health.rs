@@ -41,5 +41,6 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>, Failur
         let retry_after = Duration::from_secs(1);
         return Err(Error::new(ErrorKind::Unavailable { retry_after }, "this node is stopping").into());
     }
+    app.engine.directory.check_current()?;
     Ok(OK)
 }

@@ -10,22 +10,27 @@
 mod changes;
 mod leases;
 mod nodes;
+pub(crate) mod register;
+pub(crate) mod sweeper;
 mod windows;
+
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
 use insula_model::{Clock, Random, Result, Timestamp};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 pub use self::changes::Changes;
 pub(crate) use self::changes::note;
+pub(crate) use self::leases::{before_budgets_change, follow_budgets};
 use self::nodes::Membership;
 pub use self::{
     leases::{Leases, Recall, Recalls, WindowState},
     windows::{LeaseMove, Unit, WindowKey},
 };
-pub(crate) use self::leases::{LEDGER_LOCK, before_budgets_change, follow_budgets};
-use crate::postgres::{Access, Listener, Mode, Notice, PgPool, PostgresUrl};
+use crate::postgres::{Access, Listener, Mode, PgPool, PostgresUrl};
 
 /// How often a node says that it is alive.
 pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(3);
@@ -34,6 +39,9 @@ pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(3);
 pub(crate) const SPEND_MAX: Duration = Duration::from_secs(7);
 /// After how long without a beat, by the database's clock, a node is declared dead.
 pub(crate) const DEAD_AFTER: Duration = Duration::from_secs(10);
+
+/// Held shared, to its end, by whatever moves `spend_hour` or the stored budgets; alone by who makes windows of them.
+pub(crate) const LEDGER_LOCK: i64 = 0x1a5a_0002;
 
 /// Channels on which nodes tell each other through the database.
 pub(crate) const RECALL: &str = "insula_recall";
@@ -48,7 +56,8 @@ struct Inner {
     pool: PgPool,
     membership: Arc<Membership>,
     leases: Leases,
-    listener: Listener,
+    /// Keeps the notices coming.
+    _listener: Listener,
 }
 
 impl Cluster {
@@ -63,7 +72,7 @@ impl Cluster {
         let membership = Membership::join(pool.clone(), clock, random).await?;
         let listener = Listener::start(url, connect_max, CHANNELS);
         let leases = Leases::new(pool.clone(), membership.id(), listener.notices());
-        Ok(Self(Arc::new(Inner { pool, membership, leases, listener })))
+        Ok(Self(Arc::new(Inner { pool, membership, leases, _listener: listener })))
     }
 
     /// Connections for the cluster's own work.
@@ -107,11 +116,6 @@ impl Cluster {
     /// What this node leases of shared budgets.
     pub fn leases(&self) -> &Leases {
         &self.0.leases
-    }
-
-    /// What other nodes tell through the database.
-    pub(crate) fn notices(&self) -> broadcast::Receiver<Notice> {
-        self.0.listener.notices()
     }
 
     /// What the database's clock shows.

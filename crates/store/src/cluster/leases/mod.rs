@@ -4,7 +4,7 @@
 //! stands in `budget_leases`. A node leases more ([`Leases::negotiate`]) and gives back ([`Leases::give_back`]) here; what
 //! its attempts used and what they left over moves with their ENDs, in the register's transactions.
 //!
-//! Locks are taken in one order everywhere: the node's own row, [`LEDGER_LOCK`], `spend_hour`, `budget_windows` in the order
+//! Locks are taken in one order everywhere: the node's own row, [`LEDGER_LOCK`](super::LEDGER_LOCK), `spend_hour`, `budget_windows` in the order
 //! of their keys, `budget_leases`. A window is made in a transaction of its own under the ledger's lock alone, so that what
 //! is settled before and after adds up to all of it: an END moves `spend_hour` and the window in one transaction under the
 //! same lock, shared.
@@ -27,7 +27,7 @@ use tokio::sync::broadcast;
 
 pub use recall::{Recall, Recalls};
 pub use statements::WindowState;
-pub(crate) use statements::{LEDGER_LOCK, before_budgets_change, follow_budgets};
+pub(crate) use statements::{before_budgets_change, follow_budgets};
 
 use crate::{
     cluster::WindowKey,

@@ -5,13 +5,10 @@ use tokio_postgres::{Row, types::ToSql};
 
 use super::subject_bytes;
 use crate::{
-    cluster::WindowKey,
+    cluster::{LEDGER_LOCK, WindowKey},
     postgres::{Access, Mode, PgPool, PgTx},
     query::{args, rec},
 };
-
-/// Held shared, to its end, by whatever moves `spend_hour` or the stored budgets; alone by who makes windows of them.
-pub(crate) const LEDGER_LOCK: i64 = 0x1a5a_0003;
 
 /// How a window stands: picodollars or tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
