@@ -84,9 +84,7 @@ impl Journal {
 
     /// Whether other nodes note their attempts in the same place, so that a twin of an attempt may be under way on one of them.
     pub fn is_shared(&self) -> bool {
-        match &self.0 {
-            Kind::File(_) => false,
-        }
+        matches!(self.0, Kind::Shared(_))
     }
 
     /// Whether this record and all before it survive a loss of power.

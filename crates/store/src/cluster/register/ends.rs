@@ -12,7 +12,6 @@ use super::{
     Settlement, Shared, begins, late,
     persist::persist,
     rows::int,
-
     state::{Ending, Refusal},
 };
 use crate::{

@@ -12,8 +12,6 @@ use crate::{
     records::{Begin, End},
 };
 
-
-
 /// What a window's budgets count.
 const UNITS: [Unit; 2] = [Unit::Usd, Unit::Tokens];
 const WINDOWS: [Window; 3] = [Window::Hour, Window::Day, Window::Month];
