@@ -39,9 +39,10 @@ impl Tables {
     }
 
     fn capped(&self, window: &WindowKey) -> Option<i64> {
-        let mut of_window = self.budgets.iter().filter(|budget| {
-            (budget.subject, budget.window, unit(budget.cap)) == (window.subject, window.window, window.unit)
-        });
+        let mut of_window = self
+            .budgets
+            .iter()
+            .filter(|budget| (budget.subject, budget.window, unit(budget.cap)) == (window.subject, window.window, window.unit));
         of_window.find(|budget| budget.mode == BudgetMode::Hard).map(cap)
     }
 
