@@ -6,14 +6,24 @@ use insula_model::{Result, Subject, Window};
 use tokio::time::Instant;
 
 use super::worker::Shared;
-use crate::accounts::{Accounts, Amounts, BudgetView, Place, State, account::WINDOWS, law::{Ask, Hold}, told};
+use crate::accounts::{
+    Accounts, Amounts, BudgetView, Place, State,
+    account::WINDOWS,
+    law::{Ask, Hold},
+    told,
+};
 
 /// How long a negotiation may take beside the time for which somebody waits for held money.
 const NEGOTIATION_MAX: Duration = Duration::from_secs(15);
 
 impl Accounts {
     /// Holds what `ask` may cost, or refuses; `None` where only held money stands in the way for longer than `wait_max`.
-    pub(in crate::accounts) async fn reserve_shared(&self, shared: &Shared, ask: &Ask, wait_max: Duration) -> Result<Option<Hold>> {
+    pub(in crate::accounts) async fn reserve_shared(
+        &self,
+        shared: &Shared,
+        ask: &Ask,
+        wait_max: Duration,
+    ) -> Result<Option<Hold>> {
         let turn = {
             let mut state = self.state.lock();
             let State { book, turns } = &mut *state;
@@ -22,7 +32,9 @@ impl Accounts {
                 return told(book.reserve(ask, now));
             }
             shared.may_spend()?;
-            if !turns.is_behind(ask) && let Some(hold) = book.reserve_leased(ask, now) {
+            if !turns.is_behind(ask)
+                && let Some(hold) = book.reserve_leased(ask, now)
+            {
                 return Ok(Some(hold));
             }
             turns.join_until(ask.clone(), Some(Instant::now() + wait_max))
@@ -55,9 +67,10 @@ impl Accounts {
             }
             let reserved = Amounts { money, tokens };
             let of_window = budgets.iter().enumerate().filter(|(_, budget)| budget.window == window);
-            views.extend(of_window.map(|(place, budget)| {
-                (place, BudgetView { budget: budget.clone(), used, reserved, resets_at: span.end })
-            }));
+            views
+                .extend(of_window.map(|(place, budget)| {
+                    (place, BudgetView { budget: budget.clone(), used, reserved, resets_at: span.end })
+                }));
         }
         views.sort_by_key(|(place, _)| *place);
         Ok(views.into_iter().map(|(_, view)| view).collect())
