@@ -86,7 +86,7 @@ mod store;
 mod tenants;
 mod vault;
 
-pub use cluster::{Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
+pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Asked, Caller, ChangeSource, Credential, Directory, KeyEntry, KeyKind, KeyOrder, KeyText, TenantCredential, TenantEntry,
+    Caller, ChangeSource, Credential, Directory, KeyEntry, KeyKind, KeyOrder, KeyText, TenantCredential, TenantEntry,
     sync::CURRENT_MAX,
 };
 use crate::accounts::Accounts;
