@@ -69,6 +69,7 @@
 //! HTTP, providers, prices, or what a request means: it keeps records and opens them for whom they belong to. Nothing
 //! outside of it names an engine; today there is one, SQLite, and another joins in `query` as a second variant.
 
+mod cluster;
 #[cfg(test)]
 mod conformance;
 mod control;
@@ -85,6 +86,7 @@ mod store;
 mod tenants;
 mod vault;
 
+pub use cluster::{Changes, Cluster};
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, Seat};
 pub use journal::{Disk, DiskFile, Journal, RealDisk, Seq};

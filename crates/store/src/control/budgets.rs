@@ -1,9 +1,12 @@
 //! Budgets.
 
-use insula_model::{Budget, Cap, Error, Result, Subject};
+use insula_model::{Budget, Cap, Error, Result, Subject, TenantId};
 
 use super::Control;
-use crate::query::{Rec, Row, args};
+use crate::{
+    cluster,
+    query::{Rec, Row, args},
+};
 
 const USD: &str = "usd";
 const TOKENS: &str = "tokens";
@@ -44,6 +47,19 @@ impl Control {
         self.db.read().await?.all(budgets, &[]).await
     }
 
+    /// The budgets of one tenant and of its keys, or without a tenant those of the platform.
+    pub async fn budgets_of(&self, tenant: Option<TenantId>) -> Result<Vec<Budget>> {
+        let of_tenant = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE tenant = $1 \
+                         ORDER BY subject, position";
+        let of_platform = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE tenant IS NULL \
+                           ORDER BY subject, position";
+        let mut tx = self.db.read().await?;
+        match tenant {
+            Some(tenant) => tx.all(of_tenant, args![tenant]).await,
+            None => tx.all(of_platform, &[]).await,
+        }
+    }
+
     /// Replaces all budgets of a subject at once.
     pub async fn replace_budgets(&self, subject: &Subject, budgets: &[Budget]) -> Result<()> {
         let mut tx = self.db.write().await?;
@@ -57,6 +73,7 @@ impl Control {
             )
             .await?;
         }
+        cluster::note(&mut tx, subject.tenant()).await?;
         tx.commit().await
     }
 }

@@ -3,7 +3,10 @@
 use insula_model::{Error, Result, TenantId, TenantState, Timestamp};
 
 use super::Control;
-use crate::query::{args, rec};
+use crate::{
+    cluster,
+    query::{args, rec},
+};
 
 /// One erasure. Its row stays for good: after a restore it says whom to erase again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,7 @@ impl Control {
         const ERASURE: &str = "SELECT tenant, begun_at, erased_at FROM erasures WHERE tenant = $1";
         let mut tx = self.db.write().await?;
         let withdrawn = tx.exec("UPDATE tenants SET state = $2 WHERE id = $1", args![tenant, TenantState::Erasing]).await?;
+        cluster::note(&mut tx, Some(tenant)).await?;
         if let Some(erasure) = tx.optional::<Erasure>(ERASURE, args![tenant]).await? {
             // After a restore the tenant's record may be back.
             tx.commit().await?;
@@ -76,6 +80,7 @@ impl Control {
                 args![tenant, now],
             )
             .await?;
+        cluster::note(&mut tx, Some(tenant)).await?;
         tx.commit().await?;
         Ok(erased.erased_at)
     }

@@ -1,9 +1,12 @@
 //! Tenants' keys.
 
-use insula_model::{Error, Key, Result};
+use insula_model::{Error, Key, Result, TenantId};
 
 use super::Control;
-use crate::query::{args, rec};
+use crate::{
+    cluster,
+    query::{args, rec},
+};
 
 rec!(Key { id, tenant, name, role, hash, tags, created_at, expires_at, revoked_at });
 
@@ -12,6 +15,13 @@ impl Control {
     pub async fn keys(&self) -> Result<Vec<Key>> {
         let keys = "SELECT id, tenant, name, role, hash, tags, created_at, expires_at, revoked_at FROM keys ORDER BY id";
         self.db.read().await?.all(keys, &[]).await
+    }
+
+    /// All keys of one tenant, revoked ones included, oldest first.
+    pub async fn keys_of(&self, tenant: TenantId) -> Result<Vec<Key>> {
+        let keys = "SELECT id, tenant, name, role, hash, tags, created_at, expires_at, revoked_at FROM keys \
+                    WHERE tenant = $1 ORDER BY id";
+        self.db.read().await?.all(keys, args![tenant]).await
     }
 
     /// Adds a key.
@@ -23,6 +33,7 @@ impl Control {
             args![key.id, key.tenant, key.name, key.role, key.hash, key.tags, key.created_at, key.expires_at, key.revoked_at,],
         )
         .await?;
+        cluster::note(&mut tx, Some(key.tenant)).await?;
         tx.commit().await
     }
 
@@ -38,6 +49,7 @@ impl Control {
         if changed == 0 {
             return Err(Error::not_found());
         }
+        cluster::note(&mut tx, Some(key.tenant)).await?;
         tx.commit().await
     }
 }

@@ -107,7 +107,7 @@ impl Control {
     /// or two hours after are not found. The rows carry no idempotency mark.
     pub async fn attempts(&self, scope: &TenantScope, request: RequestId, near: Timestamp) -> Result<Vec<LedgerRow>> {
         let from = Timestamp::from_micros(near.micros().saturating_sub_unsigned(NEAR_BEFORE.as_micros() as u64));
-        self.db.read().await?.all(ATTEMPTS, args![scope.tenant(), from, near.plus(NEAR_AFTER), request]).await
+        self.db.on_behalf(scope).read().await?.all(ATTEMPTS, args![scope.tenant(), from, near.plus(NEAR_AFTER), request]).await
     }
 }
 

@@ -1,9 +1,12 @@
 //! Limits.
 
-use insula_model::{Limits, Result, Subject};
+use insula_model::{Limits, Result, Subject, TenantId};
 
 use super::Control;
-use crate::query::{Rec, Row, args};
+use crate::{
+    cluster,
+    query::{Rec, Row, args},
+};
 
 struct Of(Subject, Limits);
 
@@ -26,6 +29,14 @@ impl Control {
         Ok(limits.into_iter().map(|Of(subject, limits)| (subject, limits)).collect())
     }
 
+    /// The limits of one tenant and of its keys.
+    pub async fn limits_of(&self, tenant: TenantId) -> Result<Vec<(Subject, Limits)>> {
+        let limits = "SELECT subject, requests_per_minute, tokens_per_minute, concurrency FROM limits WHERE tenant = $1 \
+                      ORDER BY subject";
+        let limits: Vec<Of> = self.db.read().await?.all(limits, args![tenant]).await?;
+        Ok(limits.into_iter().map(|Of(subject, limits)| (subject, limits)).collect())
+    }
+
     /// Replaces a subject's limits.
     pub async fn put_limits(&self, subject: &Subject, limits: &Limits) -> Result<()> {
         let mut tx = self.db.write().await?;
@@ -37,6 +48,7 @@ impl Control {
             args![*subject, subject.tenant(), limits.requests_per_minute, limits.tokens_per_minute, limits.concurrency],
         )
         .await?;
+        cluster::note(&mut tx, subject.tenant()).await?;
         tx.commit().await
     }
 }

@@ -42,6 +42,11 @@ impl Control {
         Ok(Self { db })
     }
 
+    /// The control tables of a database that is shared.
+    pub(crate) fn over(db: Db) -> Self {
+        Self { db }
+    }
+
     /// Closes it; calls are refused from now on.
     pub(crate) async fn close(&self) -> Result<()> {
         self.db.close(stopped).await

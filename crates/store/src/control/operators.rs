@@ -3,7 +3,10 @@
 use insula_model::{Error, KeyId, Name, Result, Timestamp};
 
 use super::Control;
-use crate::query::{args, rec};
+use crate::{
+    cluster,
+    query::{args, rec},
+};
 
 /// An operator's key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,7 @@ impl Control {
             args![key.id, key.name, key.hash, key.created_at, key.revoked_at],
         )
         .await?;
+        cluster::note(&mut tx, None).await?;
         tx.commit().await
     }
 
@@ -47,6 +51,7 @@ impl Control {
         if tx.exec(revoke, args![id, at]).await? == 0 {
             return Err(Error::not_found());
         }
+        cluster::note(&mut tx, None).await?;
         tx.commit().await
     }
 }

@@ -3,7 +3,10 @@
 use insula_model::{Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState};
 
 use super::Control;
-use crate::query::{Rec, Row, Tx, args, rec};
+use crate::{
+    cluster,
+    query::{Rec, Row, Tx, args, rec},
+};
 
 rec!(Tenant { id, slug, name, external_id, region, placement, tags, state, version, created_at });
 
@@ -27,6 +30,13 @@ impl Control {
                 args![TenantState::Erasing],
             )
             .await
+    }
+
+    /// One tenant, if it is ready and not being erased.
+    pub async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>> {
+        let tenant = "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
+                      WHERE id = $1 AND provisioned = 1 AND state <> $2";
+        self.db.read().await?.optional(tenant, args![id, TenantState::Erasing]).await
     }
 
     /// Replaces a tenant's record, its version included, where it still has `expected_version`. `PreconditionFailed` where it
@@ -60,6 +70,7 @@ impl Control {
             ],
         )
         .await?;
+        cluster::note(&mut tx, Some(tenant.id)).await?;
         tx.commit().await
     }
 
@@ -91,6 +102,7 @@ impl Control {
     pub(crate) async fn finish_tenant(&self, tenant: TenantId) -> Result<()> {
         let mut tx = self.db.write().await?;
         tx.exec("UPDATE tenants SET provisioned = 1 WHERE id = $1", args![tenant]).await?;
+        cluster::note(&mut tx, Some(tenant)).await?;
         tx.commit().await
     }
 

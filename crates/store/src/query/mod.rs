@@ -15,19 +15,24 @@ mod value;
 mod waiting;
 
 pub(crate) use record::{Rec, Row, rec};
-pub(crate) use rewrite::sqlite_sql;
+pub(crate) use rewrite::{postgres_sql, sqlite_sql};
 pub(crate) use value::{Field, Val, args};
 pub(crate) use waiting::{aside, block_on, waiting};
 
-use insula_model::{Error, Result};
+use insula_model::{Error, Result, TenantScope};
 
-use crate::sqlite::{SqliteDb, SqliteTx};
+use crate::{
+    postgres::{PgDb, PgTx},
+    sqlite::{SqliteDb, SqliteTx},
+};
 
 /// One database, whichever engine runs it. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Db {
     /// A SQLite file.
     Sqlite(SqliteDb),
+    /// What a PostgreSQL database holds for somebody.
+    Postgres(PgDb),
 }
 
 impl Db {
@@ -35,6 +40,7 @@ impl Db {
     pub(crate) async fn read(&self) -> Result<Tx> {
         match self {
             Db::Sqlite(db) => db.read().await.map(Tx::Sqlite),
+            Db::Postgres(db) => db.read().await.map(Tx::Postgres),
         }
     }
 
@@ -42,6 +48,16 @@ impl Db {
     pub(crate) async fn write(&self) -> Result<Tx> {
         match self {
             Db::Sqlite(db) => db.write().await.map(Tx::Sqlite),
+            Db::Postgres(db) => db.write().await.map(Tx::Postgres),
+        }
+    }
+
+    /// The same database for reads on a tenant's behalf. Where several tenants share tables, the engine itself then shows
+    /// that tenant's rows alone, whatever the query says.
+    pub(crate) fn on_behalf(&self, scope: &TenantScope) -> Db {
+        match self {
+            Db::Sqlite(_) => self.clone(),
+            Db::Postgres(db) => Db::Postgres(db.on_behalf(scope)),
         }
     }
 
@@ -49,6 +65,10 @@ impl Db {
     pub(crate) async fn close(&self, refusal: fn() -> Error) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.close(refusal).await,
+            Db::Postgres(db) => {
+                db.close();
+                Ok(())
+            }
         }
     }
 
@@ -56,6 +76,8 @@ impl Db {
     pub(crate) async fn forget_deleted(&self) -> Result<()> {
         match self {
             Db::Sqlite(db) => db.truncate_wal().await,
+            // Row versions are the server's to vacuum; what they hold is sealed with a key that is gone.
+            Db::Postgres(_) => Ok(()),
         }
     }
 
@@ -63,6 +85,7 @@ impl Db {
     pub(crate) async fn memory_bytes(&self) -> Result<u64> {
         match self {
             Db::Sqlite(db) => db.memory_bytes().await,
+            Db::Postgres(_) => Ok(0),
         }
     }
 
@@ -70,6 +93,7 @@ impl Db {
     pub(crate) async fn damages(&self) -> Result<Vec<String>> {
         match self {
             Db::Sqlite(db) => db.damages().await,
+            Db::Postgres(_) => Ok(Vec::new()),
         }
     }
 }
@@ -78,6 +102,8 @@ impl Db {
 pub(crate) enum Tx {
     /// On a SQLite file.
     Sqlite(SqliteTx),
+    /// On a PostgreSQL database.
+    Postgres(PgTx),
 }
 
 impl Tx {
@@ -85,6 +111,7 @@ impl Tx {
     pub(crate) async fn all<T: Rec>(&mut self, sql: &'static str, args: &[Val<'_>]) -> Result<Vec<T>> {
         match self {
             Tx::Sqlite(tx) => tx.all(sql, args),
+            Tx::Postgres(tx) => tx.all(sql, args).await,
         }
     }
 
@@ -102,6 +129,7 @@ impl Tx {
     pub(crate) async fn exec(&mut self, sql: &'static str, args: &[Val<'_>]) -> Result<u64> {
         match self {
             Tx::Sqlite(tx) => tx.exec(sql, args),
+            Tx::Postgres(tx) => tx.exec(sql, args).await,
         }
     }
 
@@ -109,6 +137,7 @@ impl Tx {
     pub(crate) async fn commit(self) -> Result<()> {
         match self {
             Tx::Sqlite(tx) => tx.commit().await,
+            Tx::Postgres(tx) => tx.commit().await,
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::query::{Field, value::Stored};
 pub(crate) enum Row<'r> {
     /// From SQLite.
     Sqlite(&'r rusqlite::Row<'r>),
+    /// From PostgreSQL.
+    Postgres(&'r tokio_postgres::Row),
 }
 
 impl Row<'_> {
@@ -20,6 +22,7 @@ impl Row<'_> {
     pub(super) fn stored<S: Stored>(&self, column: &'static str) -> Result<Option<S>> {
         match self {
             Row::Sqlite(row) => row.get(column).map_err(Error::internal),
+            Row::Postgres(row) => S::from_pg(row, column),
         }
     }
 }

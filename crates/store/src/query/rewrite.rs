@@ -17,6 +17,24 @@ pub(crate) fn sqlite_sql(sql: &'static str) -> &'static str {
     rewritten.write().entry(address).or_insert_with(|| Box::leak(number_parameters(sql).into_boxed_str()))
 }
 
+/// The query for PostgreSQL, where every unique index of a tenant's table begins with the tenant: there a conflict is one of
+/// (tenant, columns).
+pub(crate) fn postgres_sql(sql: &'static str, of_tenant: bool) -> &'static str {
+    static REWRITTEN: OnceLock<RwLock<HashMap<(usize, usize), &'static str>>> = OnceLock::new();
+    if !of_tenant || !sql.contains(ON_CONFLICT) {
+        return sql;
+    }
+    let rewritten = REWRITTEN.get_or_init(RwLock::default);
+    let address = (sql.as_ptr() as usize, sql.len());
+    if let Some(known) = rewritten.read().get(&address) {
+        return known;
+    }
+    let of_this_tenant = || Box::leak(sql.replace(ON_CONFLICT, "ON CONFLICT (tenant_id, ").into_boxed_str());
+    rewritten.write().entry(address).or_insert_with(|| of_this_tenant())
+}
+
+const ON_CONFLICT: &str = "ON CONFLICT (";
+
 fn number_parameters(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut chars = sql.chars().peekable();
@@ -36,5 +54,13 @@ mod tests {
         let sql = "SELECT $2, $1, '$', $10 FROM t";
         assert_eq!(sqlite_sql(sql), "SELECT ?2, ?1, '$', ?10 FROM t");
         assert_eq!(sqlite_sql(sql).as_ptr(), sqlite_sql(sql).as_ptr(), "rewritten once");
+    }
+
+    #[test]
+    fn a_conflict_is_within_the_tenant() {
+        let sql = "INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO NOTHING";
+        assert_eq!(postgres_sql(sql, true), "INSERT INTO t (a) VALUES ($1) ON CONFLICT (tenant_id, a) DO NOTHING");
+        assert_eq!(postgres_sql(sql, false), sql);
+        assert_eq!(postgres_sql("SELECT 1", true), "SELECT 1");
     }
 }

@@ -15,7 +15,7 @@ use rusqlite::{
 };
 use serde::Serialize;
 
-use crate::query::Row;
+use crate::{postgres::PgStored, query::Row};
 
 /// A parameter of a query. An absent value keeps its kind, which PostgreSQL asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,7 @@ impl ToSql for Val<'_> {
 }
 
 /// What a column itself holds.
-pub(crate) trait Stored: FromSql {
+pub(crate) trait Stored: FromSql + PgStored {
     /// The absent value of this kind.
     const NULL: Val<'static>;
 }

@@ -51,7 +51,11 @@ rec!(Destroyed { tenant, destroyed_at });
 impl KeyStore {
     /// Opens the key store in `file`, making it when absent. Refused when another root key wrapped what it holds.
     pub(crate) async fn open(file: PathBuf, root: &RootKey) -> Result<Self> {
-        let db = waiting(move || sqlite::open_keys(&file)).await?;
+        Self::over(waiting(move || sqlite::open_keys(&file)).await?, root).await
+    }
+
+    /// The key store in `db`. Refused when another root key wrapped what it holds.
+    pub(crate) async fn over(db: Db, root: &RootKey) -> Result<Self> {
         check_root(&db, root).await?;
         Ok(Self {
             db,

@@ -1,0 +1,124 @@
+//! A transaction that is over, one way or the other, before its connection serves anybody else.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use deadpool_postgres::Object;
+use insula_model::{Error, Result};
+use tokio::runtime::Handle;
+use tokio_postgres::{
+    Row, Statement,
+    types::{ToSql, Type},
+};
+
+use super::{Access, error::failed, pool::acting};
+use crate::query::{self, Rec, Val, postgres_sql};
+
+/// A transaction. Dropped without [`PgTx::commit`], at whatever moment, it is rolled back; its connection goes back to the
+/// pool only when the server has confirmed that, and is closed where it does not.
+pub(crate) struct PgTx {
+    /// Absent once it has gone back to the pool.
+    connection: Option<Object>,
+    runtime: Handle,
+    access: Access,
+    /// A statement failed: the server would answer a COMMIT with a silent ROLLBACK.
+    broken: AtomicBool,
+}
+
+impl PgTx {
+    pub(super) fn new(connection: Object, runtime: Handle, access: Access) -> Self {
+        Self { connection: Some(connection), runtime, access, broken: AtomicBool::new(false) }
+    }
+
+    /// All rows of a query in the common dialect.
+    pub(crate) async fn all<T: Rec>(&mut self, sql: &'static str, args: &[Val<'_>]) -> Result<Vec<T>> {
+        let rows = self.in_dialect(sql, args).await?;
+        rows.iter().map(|row| T::read(&query::Row::Postgres(row))).collect()
+    }
+
+    /// Runs a statement in the common dialect; how many rows it changed.
+    pub(crate) async fn exec(&mut self, sql: &'static str, args: &[Val<'_>]) -> Result<u64> {
+        let statement = self.prepared(self.dialect(sql), &kinds(args)).await?;
+        let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as _).collect();
+        self.noted(self.connection()?.execute(&statement, &args).await)
+    }
+
+    async fn in_dialect(&self, sql: &'static str, args: &[Val<'_>]) -> Result<Vec<Row>> {
+        let statement = self.prepared(self.dialect(sql), &kinds(args)).await?;
+        let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as _).collect();
+        self.noted(self.connection()?.query(&statement, &args).await)
+    }
+
+    /// Runs a statement of this engine alone; how many rows it changed. Several that are polled together go out together.
+    pub(crate) async fn run(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        let statement = self.prepared(sql, &[]).await?;
+        self.noted(self.connection()?.execute(&statement, params).await)
+    }
+
+    /// All rows of a query of this engine alone.
+    pub(crate) async fn rows(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        let statement = self.prepared(sql, &[]).await?;
+        self.noted(self.connection()?.query(&statement, params).await)
+    }
+
+    /// Statements without parameters, in one round trip.
+    pub(super) async fn batch(&self, sql: &str) -> Result<()> {
+        self.noted(self.connection()?.batch_execute(sql).await)
+    }
+
+    /// The following statements act for `access`.
+    pub(crate) async fn act_as(&self, access: Access) -> Result<()> {
+        self.batch(&acting(access)).await
+    }
+
+    /// Makes it durable: on return it survives a power cut. An error leaves open whether it was committed only where the
+    /// connection broke.
+    pub(crate) async fn commit(mut self) -> Result<()> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(Error::internal("a transaction with a failed statement was to be committed"));
+        }
+        self.batch("COMMIT").await?;
+        // Over and confirmed: the next caller may have the connection.
+        drop(self.connection.take());
+        Ok(())
+    }
+
+    fn connection(&self) -> Result<&Object> {
+        self.connection.as_ref().ok_or_else(|| Error::internal("a transaction was used after its end"))
+    }
+
+    fn dialect(&self, sql: &'static str) -> &'static str {
+        postgres_sql(sql, matches!(self.access, Access::Tenant(_)))
+    }
+
+    async fn prepared(&self, sql: &'static str, types: &[Type]) -> Result<Statement> {
+        let prepared = self.connection()?.prepare_typed_cached(sql, types).await;
+        self.noted(prepared)
+    }
+
+    fn noted<T>(&self, result: std::result::Result<T, tokio_postgres::Error>) -> Result<T> {
+        result.map_err(|error| {
+            self.broken.store(true, Ordering::Relaxed);
+            failed(error)
+        })
+    }
+}
+
+fn kinds(args: &[Val<'_>]) -> Vec<Type> {
+    args.iter().map(Val::pg_type).collect()
+}
+
+impl Drop for PgTx {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        if connection.is_closed() {
+            drop(Object::take(connection));
+            return;
+        }
+        // The client sends in order and reads every answer, whoever waits for it: behind this ROLLBACK the connection is idle.
+        self.runtime.spawn(async move {
+            if connection.batch_execute("ROLLBACK").await.is_err() {
+                drop(Object::take(connection));
+            }
+        });
+    }
+}
