@@ -65,6 +65,7 @@ impl Engine {
     pub async fn start(
         store: Store,
         providers: Providers,
+        coordination: Coordination,
         settings: EngineSettings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
@@ -76,7 +77,7 @@ impl Engine {
             directory: Arc::new(directory),
             accounts: Arc::new(accounts),
             idempotency_secret: store.platform_secret("idempotency"),
-            coordination: Coordination::local(clock.clone()),
+            coordination,
             store,
             providers: Arc::new(providers),
             clock,

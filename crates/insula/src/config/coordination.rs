@@ -1,5 +1,7 @@
 //! `[coordination]`.
 
+use std::path::PathBuf;
+
 use super::{layers::Fault, secret_url::SecretUrl, section::section, storage::Storage};
 
 section! {
@@ -7,6 +9,8 @@ section! {
     Coordination {
         /// Redis, where several nodes count pace and concurrency together and hear of changes at once, such as `redis://:password@cache:6379/0`; `rediss://` for TLS. It keeps nothing that must survive. Where it is absent, each node counts for itself, so that several together let through several times a limit. While it is away, each node counts its share of a limit: the limit divided by the number of live nodes. Budgets hold either way.
         redis_url: Option<SecretUrl> = None;
+        /// Certificates to trust beside the public ones, for TLS to Redis, PEM.
+        redis_ca_file: Option<PathBuf> = None;
     }
 }
 
@@ -16,7 +20,7 @@ impl Coordination {
         let url = self.redis_url.as_ref()?;
         let wrong =
             |says: &str, fix: &str| Some(Fault { key: "coordination.redis_url".into(), says: says.into(), fix: fix.into() });
-        if !matches!(url.scheme(), "redis" | "rediss") {
+        if !matches!(url.scheme(), "redis" | "rediss" | "redis+unix") {
             return wrong("does not begin with redis:// or rediss://", "write it such as redis://:password@cache:6379/0");
         }
         if storage.postgres_url.is_none() {

@@ -36,6 +36,11 @@ section! {
 }
 
 impl Storage {
+    /// Whether nodes share the data; else it is embedded in this one.
+    pub fn is_shared(&self) -> bool {
+        self.postgres_url.is_some()
+    }
+
     /// The shared database that the configuration names; `None` where the data is embedded.
     ///
     /// # Errors
