@@ -167,7 +167,7 @@ impl Flight {
         let finished = finished.map(Arc::new);
         let entry = claim.entry(&self.engine, &trace, finished.as_deref());
         let record = trace.close(&self.engine, status, true, entry);
-        let ended = self.engine.store.journal().end(&end, Some(&record));
+        let ended = self.engine.store.journal().end(&end, Some(&record), &[]);
         self.engine.accounts.settle(&hold, Amounts { money: end.cost, tokens: end.tokens.total() });
         claim.resolve(finished, ended);
     }
@@ -176,7 +176,7 @@ impl Flight {
     pub fn never_sent(&mut self, error: &Error) {
         let Some(Open { hold, trace, .. }) = self.open.take() else { return };
         let record = trace.close(&self.engine, (self.status_of)(error), false, None);
-        self.engine.store.journal().release(self.attempt);
+        self.engine.store.journal().release(self.attempt, &[]);
         self.engine.store.journal().trace(&record);
         self.engine.accounts.release(&hold);
     }

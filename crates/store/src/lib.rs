@@ -55,7 +55,7 @@
 //!     # settled_at: clock.now(), outcome: AttemptOutcome::Completed, tokens: TokenCounts::default(), estimated: false,
 //!     // ...
 //! };
-//! let seq = store.journal().end(&end, None);
+//! let seq = store.journal().end(&end, None, &[]);
 //! store.journal().synced(seq).await;
 //!
 //! store.flush().await?;
@@ -86,13 +86,13 @@ mod store;
 mod tenants;
 mod vault;
 
-pub use cluster::{Changes, Cluster};
+pub use cluster::{Changes, Cluster, LeaseMove, Unit, WindowKey};
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, Seat};
-pub use journal::{Disk, DiskFile, Journal, RealDisk, Seq};
+pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{Durability, StoreOptions};
 pub use postgres::PostgresUrl;
 pub use records::{Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
-pub use store::{ErasureReceipt, Store};
+pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, TenantStore};
 pub use vault::{RootKey, TenantSeals};

@@ -41,7 +41,7 @@ fn settled(world: &World, of: &Keys, cost: &str) -> String {
         idempotency: None,
     };
     engine.store.journal().begin(&begin).expect("room");
-    engine.store.journal().end(&end, Some(&trace));
+    engine.store.journal().end(&end, Some(&trace), &[]);
     request.to_string()
 }
 

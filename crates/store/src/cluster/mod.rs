@@ -8,6 +8,7 @@
 
 mod changes;
 mod nodes;
+mod windows;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use tokio::sync::{broadcast, watch};
 pub use self::changes::Changes;
 pub(crate) use self::changes::note;
 use self::nodes::Membership;
+pub use self::windows::{LeaseMove, Unit, WindowKey};
 use crate::postgres::{Access, Listener, Mode, Notice, PgPool, PostgresUrl};
 
 /// How often a node says that it is alive.

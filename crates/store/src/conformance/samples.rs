@@ -83,7 +83,7 @@ pub(super) async fn write(world: &World, traces: &[TraceRecord]) {
 pub(super) async fn settle(world: &World, rows: &[LedgerRow]) {
     for row in rows {
         world.store.journal().begin(&row.begin).unwrap();
-        world.store.journal().end(&row.end, None);
+        world.store.journal().end(&row.end, None, &[]);
     }
     world.store.flush().await.unwrap();
 }

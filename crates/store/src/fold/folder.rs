@@ -10,7 +10,7 @@ use insula_model::{Clock, Error, ErrorKind, Result, TenantId, Timestamp};
 use super::{inbox::Inbox, open_attempts::OpenAttempts, sorter::Sorter, target::Target};
 use crate::{
     control::{FoldBatch, Position},
-    journal::{Journal, Reader},
+    journal::{FileJournal, Reader},
     records::TraceRecord,
 };
 
@@ -28,7 +28,7 @@ const WRITE_DUE_MAX: Duration = Duration::from_millis(50);
 
 /// Moves records from the journal to the ledger and to the tenants' files. Owned by one thread.
 pub(super) struct Folder {
-    pub(super) journal: Journal,
+    pub(super) journal: FileJournal,
     pub(super) reader: Reader,
     pub(super) sorter: Sorter,
     pub(super) target: Arc<dyn Target>,
@@ -54,7 +54,7 @@ impl From<FoldError> for Error {
 
 impl Folder {
     /// A folder that goes on where `target` says.
-    pub(super) fn new(journal: Journal, target: Arc<dyn Target>, clock: Arc<dyn Clock>, inbox: Arc<Inbox>) -> Result<Self> {
+    pub(super) fn new(journal: FileJournal, target: Arc<dyn Target>, clock: Arc<dyn Clock>, inbox: Arc<Inbox>) -> Result<Self> {
         let applied = target.position()?;
         let open = OpenAttempts::new(target.open_attempts()?);
         let reader = journal.reader()?;

@@ -38,7 +38,7 @@ use self::{
 };
 use crate::{
     Control,
-    journal::{Disk, Journal, Location},
+    journal::{Disk, FileJournal, Location},
     lock::DataDir,
     records::TraceRecord,
     tenants::{PendingTraces, TenantFiles},
@@ -67,12 +67,12 @@ pub(crate) struct Parts {
 pub(crate) struct Fold(Arc<Handle>);
 
 struct Handle {
-    journal: Journal,
+    journal: FileJournal,
     inbox: Arc<Inbox>,
 }
 
 /// Opens the journal, settles what the last run left, and starts folding.
-pub(crate) async fn start(parts: Parts) -> Result<(Journal, Fold)> {
+pub(crate) async fn start(parts: Parts) -> Result<(FileJournal, Fold)> {
     let Parts { data_dir, segment_bytes, control, tenants, clock, random, disk } = parts;
     let inbox = Arc::new(Inbox::default());
     tenants.set_pending(Arc::new(Evicted { inbox: inbox.clone(), clock: clock.clone() }));
@@ -80,21 +80,21 @@ pub(crate) async fn start(parts: Parts) -> Result<(Journal, Fold)> {
     let open = move || {
         let dir = data_dir.layout().root().join("journal");
         create_dir(&dir)?;
-        Journal::open(Location { disk, dir, segment_bytes, held: data_dir }, &*random)
+        FileJournal::open(Location { disk, dir, segment_bytes, held: data_dir }, &*random)
     };
     spawn(open, target, clock, inbox).await
 }
 
 /// Starts the thread, which opens the journal and recovers before it answers.
 async fn spawn(
-    open: impl FnOnce() -> Result<Journal> + Send + 'static,
+    open: impl FnOnce() -> Result<FileJournal> + Send + 'static,
     target: Arc<dyn Target>,
     clock: Arc<dyn Clock>,
     inbox: Arc<Inbox>,
-) -> Result<(Journal, Fold)> {
-    let (ready, started) = oneshot::channel::<Result<Journal>>();
+) -> Result<(FileJournal, Fold)> {
+    let (ready, started) = oneshot::channel::<Result<FileJournal>>();
     let shared = inbox.clone();
-    let recover = move || -> Result<(Journal, Folder)> {
+    let recover = move || -> Result<(FileJournal, Folder)> {
         let journal = open()?;
         let recovered = Folder::new(journal.clone(), target, clock, shared).and_then(|mut folder| {
             folder.recover()?;

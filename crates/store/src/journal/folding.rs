@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use insula_model::{Error, Result, TenantId};
 
-use super::{Journal, RawRecord, ReadError, Reader, Seq, keeper, open};
+use super::{FileJournal, RawRecord, ReadError, Reader, Seq, keeper, open};
 
 /// A segment that is written to its end.
 pub(crate) struct Complete {
@@ -14,7 +14,7 @@ pub(crate) struct Complete {
     pub(crate) last_seq: u64,
 }
 
-impl Journal {
+impl FileJournal {
     /// The last record written so far.
     pub(crate) fn written(&self) -> Seq {
         Seq(self.0.shared.progress.written())

@@ -2,7 +2,7 @@
 //!
 //! One append-only sequence of records per node, in segment files of fixed size that are prepared ahead of need. A record
 //! is written by one call before the function that appends it returns, so it survives the end of the process; a thread
-//! syncs at most every 2 ms, and [`Journal::synced`] waits for that where a loss of power matters too. The
+//! syncs at most every 2 ms, and [`FileJournal::synced`] waits for that where a loss of power matters too. The
 //! [folder](crate::fold) reads the records back and moves them into the ledger and the tenants' files.
 //!
 //! Read in this order: `codec` (one record), `segment` (one file), `writer` and `room` (the end of the journal),
@@ -74,7 +74,7 @@ pub struct Seq(u64);
 
 /// The journal of this node. Clones are the same journal.
 #[derive(Clone)]
-pub struct Journal(Arc<Handle>);
+pub(crate) struct FileJournal(Arc<Handle>);
 
 /// Stops the threads when the last clone is gone.
 struct Handle {
@@ -110,7 +110,7 @@ pub(crate) struct Location {
     pub(crate) held: Arc<dyn Any + Send + Sync>,
 }
 
-impl Journal {
+impl FileJournal {
     /// Opens the journal at `location`, or begins one there. An error if it is damaged.
     pub(crate) fn open(location: Location, random: &dyn Random) -> Result<Self> {
         let Location { disk, dir, segment_bytes, held } = location;
@@ -207,7 +207,7 @@ impl Journal {
         }
     }
 
-    /// Like [`Journal::end`], but an attempt of an earlier run may find no room.
+    /// Like [`FileJournal::end`], but an attempt of an earlier run may find no room.
     pub(crate) fn end_lost(&self, end: &End, trace: &TraceRecord) -> Result<Seq> {
         self.try_end(end, Some(trace)).map_err(refusal)
     }
@@ -335,9 +335,9 @@ impl Seq {
     }
 }
 
-impl fmt::Debug for Journal {
+impl fmt::Debug for FileJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("dir", &self.0.shared.dir).field("written", &self.written()).finish_non_exhaustive()
+        f.debug_struct("FileJournal").field("dir", &self.0.shared.dir).field("written", &self.written()).finish_non_exhaustive()
     }
 }
 

@@ -4,11 +4,11 @@
 //! was. The list of erasures stands in the control database and again in the key store: whichever of them a backup brings
 //! back, the other still knows, and the next start erases once more before anything is served.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use insula_model::{Result, TenantId, Timestamp};
 
-use crate::{Control, tenants::TenantFiles, vault::KeyStore};
+use crate::{Control, tenants::Homes, vault::KeyStore};
 
 /// How long backups of the key store are kept (R): after that no copy of an erased tenant's key remains.
 const KEY_BACKUPS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -34,7 +34,7 @@ pub struct ErasureReceipt {
 pub(super) async fn erase(
     control: &Control,
     keys: &KeyStore,
-    tenants: &Arc<TenantFiles>,
+    tenants: &Homes,
     tenant: TenantId,
     now: Timestamp,
 ) -> Result<ErasureReceipt> {
@@ -48,7 +48,7 @@ pub(super) async fn erase(
 }
 
 /// Goes on with erasures that were interrupted and repeats those that a restored backup undid.
-pub(super) async fn replay(control: &Control, keys: &KeyStore, tenants: &Arc<TenantFiles>, now: Timestamp) -> Result<()> {
+pub(super) async fn replay(control: &Control, keys: &KeyStore, tenants: &Homes, now: Timestamp) -> Result<()> {
     let noted: Vec<TenantId> = control.erasures().await?.iter().map(|erasure| erasure.tenant).collect();
     for destroyed in keys.destroyed().await? {
         // Sorted by tenant.
@@ -68,13 +68,7 @@ pub(super) async fn replay(control: &Control, keys: &KeyStore, tenants: &Arc<Ten
 }
 
 /// Everything after the tombstone; the moment at which the tenant was first erased.
-async fn finish(
-    control: &Control,
-    keys: &KeyStore,
-    tenants: &Arc<TenantFiles>,
-    tenant: TenantId,
-    now: Timestamp,
-) -> Result<Timestamp> {
+async fn finish(control: &Control, keys: &KeyStore, tenants: &Homes, tenant: TenantId, now: Timestamp) -> Result<Timestamp> {
     tenants.refuse(tenant);
     tenants.drain(tenant).await?;
     // The key before the data: from here on every copy of the data is unreadable.
@@ -88,7 +82,7 @@ async fn finish(
 pub(super) async fn halfway(
     control: &Control,
     keys: &KeyStore,
-    tenants: &Arc<TenantFiles>,
+    tenants: &Homes,
     tenant: TenantId,
     now: Timestamp,
     steps: usize,
@@ -108,6 +102,6 @@ pub(super) async fn halfway(
 }
 
 /// Whether anything that an erasure removes is there.
-async fn is_back(control: &Control, keys: &KeyStore, tenants: &Arc<TenantFiles>, tenant: TenantId) -> Result<bool> {
+async fn is_back(control: &Control, keys: &KeyStore, tenants: &Homes, tenant: TenantId) -> Result<bool> {
     Ok(control.remembers(tenant).await? || keys.holds(tenant).await? || tenants.holds(tenant).await?)
 }

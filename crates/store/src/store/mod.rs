@@ -1,6 +1,7 @@
 //! The store: all that this node keeps, opened and closed as one.
 
 mod erase;
+mod journal;
 mod provision;
 
 use std::{sync::Arc, time::Duration};
@@ -8,13 +9,16 @@ use std::{sync::Arc, time::Duration};
 use insula_model::{Clock, Error, Random, Result, Tenant, TenantScope, Timestamp};
 use rustix::process::{Resource, getrlimit};
 
-pub use self::erase::ErasureReceipt;
+pub use self::{
+    erase::ErasureReceipt,
+    journal::{Admission, Journal},
+};
 use crate::{
-    Control, Disk, Durability, Journal, RootKey, StoreOptions, TenantSeals, TenantStore,
+    Control, Disk, Durability, RootKey, StoreOptions, TenantSeals, TenantStore,
     fold::{self, Fold},
     lock::DataDir,
     query::waiting,
-    tenants::{Bounds, TenantFiles},
+    tenants::{Bounds, Homes, TenantFiles},
     vault::KeyStore,
 };
 
@@ -31,7 +35,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     control: Control,
     keys: KeyStore,
-    tenants: Arc<TenantFiles>,
+    homes: Homes,
+    files: Arc<TenantFiles>,
     journal: Journal,
     fold: Fold,
     durability: Durability,
@@ -65,22 +70,24 @@ impl Store {
         raise_clock(&*clock, control.latest_time().await?)?;
 
         let bounds = Bounds { files_max: files_max(tenants_open_max), bytes_max: tenant_cache_bytes_max };
-        let tenants = Arc::new(waiting(move || TenantFiles::new(layout.tenants(), bounds)).await?);
+        let files = Arc::new(waiting(move || TenantFiles::new(layout.tenants(), bounds)).await?);
+        let homes = Homes::Files(files.clone());
         // Before anything is served or folded: a restored backup may hold tenants that were erased since.
-        erase::replay(&control, &keys, &tenants, clock.now()).await?;
-        provision::finish_all(&control, &keys, &tenants, &*random).await?;
+        erase::replay(&control, &keys, &homes, clock.now()).await?;
+        provision::finish_all(&control, &keys, &homes, &*random).await?;
 
         let parts = fold::Parts {
             data_dir: data_dir.clone(),
             segment_bytes,
             control: control.clone(),
-            tenants: tenants.clone(),
+            tenants: files.clone(),
             clock: clock.clone(),
             random: random.clone(),
             disk,
         };
         let (journal, fold) = fold::start(parts).await?;
-        let inner = Inner { control, keys, tenants, journal, fold, durability, root_key, clock, random, data_dir };
+        let journal = Journal::from(journal);
+        let inner = Inner { control, keys, homes, files, journal, fold, durability, root_key, clock, random, data_dir };
         Ok(Store(Arc::new(inner)))
     }
 
@@ -105,8 +112,8 @@ impl Store {
         let tenant = scope.tenant();
         // Whoever has no key does not exist, whatever lies on the disk.
         self.0.keys.seals(tenant).await?;
-        let pin = self.0.tenants.pin(tenant).await?;
-        Ok(TenantStore { tenant, pin, fold: self.0.fold.clone(), clock: self.0.clock.clone() })
+        let home = self.0.homes.open(tenant).await?;
+        Ok(TenantStore { tenant, home, fold: self.0.fold.clone(), clock: self.0.clock.clone() })
     }
 
     /// What seals and opens one tenant's content, without opening its file. `NotFound` once erased.
@@ -118,7 +125,7 @@ impl Store {
     /// id is taken. What is interrupted is finished or taken back, at the latest by the next start.
     pub async fn create_tenant(&self, tenant: &Tenant) -> Result<()> {
         let (store, tenant) = (self.0.clone(), tenant.clone());
-        detached(async move { provision::create(&store.control, &store.keys, &store.tenants, &*store.random, &tenant).await })
+        detached(async move { provision::create(&store.control, &store.keys, &store.homes, &*store.random, &tenant).await })
             .await
     }
 
@@ -127,7 +134,7 @@ impl Store {
     /// the next start. Asked again, it answers the first receipt. `NotFound` where there never was such a tenant.
     pub async fn erase_tenant(&self, scope: &TenantScope, now: Timestamp) -> Result<ErasureReceipt> {
         let (store, tenant) = (self.0.clone(), scope.tenant());
-        detached(async move { erase::erase(&store.control, &store.keys, &store.tenants, tenant, now).await }).await
+        detached(async move { erase::erase(&store.control, &store.keys, &store.homes, tenant, now).await }).await
     }
 
     /// A secret of the platform for one purpose, the same in every run: for hashing keys, signing tokens and the like.
@@ -153,7 +160,7 @@ impl Store {
         let inner = &self.0;
         // Everything is closed, also where something before it failed; the first failure is told.
         let folded = inner.fold.stop().await;
-        let tenants = inner.tenants.close().await;
+        let tenants = inner.files.close().await;
         let control = inner.control.close().await;
         let keys = inner.keys.close().await;
         folded.and(tenants).and(control).and(keys)
@@ -164,7 +171,7 @@ impl Store {
 impl Store {
     /// The first `steps` of an erasure.
     pub(crate) async fn erase_halfway(&self, scope: &TenantScope, now: Timestamp, steps: usize) -> Result<()> {
-        erase::halfway(&self.0.control, &self.0.keys, &self.0.tenants, scope.tenant(), now, steps).await
+        erase::halfway(&self.0.control, &self.0.keys, &self.0.homes, scope.tenant(), now, steps).await
     }
 }
 

@@ -3,17 +3,15 @@
 //! The control database is told first, so that what is interrupted is known; key and file are made in steps that may be
 //! repeated. Only a tenant whose making was never finished gets a key at a later start: a key that vanished is an error.
 
-use std::sync::Arc;
-
 use insula_model::{Random, Result, Tenant, TenantId};
 
-use crate::{Control, tenants::TenantFiles, vault::KeyStore};
+use crate::{Control, tenants::Homes, vault::KeyStore};
 
 /// Makes a tenant.
 pub(super) async fn create(
     control: &Control,
     keys: &KeyStore,
-    tenants: &Arc<TenantFiles>,
+    tenants: &Homes,
     random: &dyn Random,
     tenant: &Tenant,
 ) -> Result<()> {
@@ -30,12 +28,7 @@ pub(super) async fn create(
 }
 
 /// Finishes what an earlier process began.
-pub(super) async fn finish_all(
-    control: &Control,
-    keys: &KeyStore,
-    tenants: &Arc<TenantFiles>,
-    random: &dyn Random,
-) -> Result<()> {
+pub(super) async fn finish_all(control: &Control, keys: &KeyStore, tenants: &Homes, random: &dyn Random) -> Result<()> {
     for tenant in control.unfinished_tenants().await? {
         tracing::info!(%tenant, "making a tenant that was interrupted");
         finish(control, keys, tenants, random, tenant).await?;
@@ -43,20 +36,14 @@ pub(super) async fn finish_all(
     Ok(())
 }
 
-async fn finish(
-    control: &Control,
-    keys: &KeyStore,
-    tenants: &Arc<TenantFiles>,
-    random: &dyn Random,
-    tenant: TenantId,
-) -> Result<()> {
+async fn finish(control: &Control, keys: &KeyStore, tenants: &Homes, random: &dyn Random, tenant: TenantId) -> Result<()> {
     // Both to their end, whatever becomes of the other: what is taken back must not appear afterwards.
     let (key, file) = tokio::join!(keys.create(tenant, random), tenants.create(tenant));
     key.and(file)?;
     control.finish_tenant(tenant).await
 }
 
-async fn take_back(control: &Control, keys: &KeyStore, tenants: &Arc<TenantFiles>, tenant: TenantId) -> Result<()> {
+async fn take_back(control: &Control, keys: &KeyStore, tenants: &Homes, tenant: TenantId) -> Result<()> {
     tenants.remove(tenant).await?;
     keys.discard(tenant).await?;
     control.abandon_tenant(tenant).await

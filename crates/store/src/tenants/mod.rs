@@ -5,6 +5,7 @@
 //! are closed to make room. What may be asked of an open tenant is in [`TenantStore`]; no query there names the tenant.
 
 mod files;
+mod homes;
 mod idempotency;
 mod place;
 mod requests;
@@ -16,6 +17,7 @@ mod traces;
 mod tests;
 
 pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
+pub(crate) use homes::{Home, Homes};
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use requests::RequestRow;
 pub use store::TenantStore;

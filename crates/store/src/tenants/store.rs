@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use insula_model::{Clock, RequestId, Result, TenantId};
 
-use super::{IdempotencyRow, RequestRow, idempotency, requests, slot::Pin};
+use super::{Home, IdempotencyRow, RequestRow, idempotency, requests};
 use crate::fold::Fold;
 
 /// One tenant's own data. Its file stays open while this lives. Once the tenant is erased, every call answers `NotFound`.
@@ -13,7 +13,7 @@ use crate::fold::Fold;
 #[derive(Clone)]
 pub struct TenantStore {
     pub(crate) tenant: TenantId,
-    pub(crate) pin: Pin,
+    pub(crate) home: Home,
     pub(crate) fold: Fold,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -22,18 +22,18 @@ impl TenantStore {
     /// One request.
     pub async fn request(&self, id: RequestId) -> Result<Option<RequestRow>> {
         self.fold.fold_tenant(self.tenant).await?;
-        requests::find(&mut self.pin.db.read().await?, id).await
+        requests::find(&mut self.home.db().read().await?, id).await
     }
 
     /// At most `limit` requests that began before `before`, the newest first.
     pub async fn requests(&self, before: Option<RequestId>, limit: u32) -> Result<Vec<RequestRow>> {
         self.fold.fold_tenant(self.tenant).await?;
-        requests::list(&mut self.pin.db.read().await?, before, limit).await
+        requests::list(&mut self.home.db().read().await?, before, limit).await
     }
 
     /// What is known under an `Idempotency-Key`, if it is still honoured.
     pub async fn idempotency(&self, key_hash: &[u8; 32]) -> Result<Option<IdempotencyRow>> {
         self.fold.fold_tenant(self.tenant).await?;
-        idempotency::find(&mut self.pin.db.read().await?, key_hash, self.clock.now()).await
+        idempotency::find(&mut self.home.db().read().await?, key_hash, self.clock.now()).await
     }
 }

@@ -11,13 +11,13 @@ use insula_model::{ManualClock, Result, SeededRandom};
 
 use self::target::TestTarget;
 use super::{Fold, inbox::Inbox, spawn};
-use crate::journal::{Journal, Location, test_disk::TestDisk, tests::samples};
+use crate::journal::{FileJournal, Location, test_disk::TestDisk, tests::samples};
 
 const SEGMENT_BYTES: u64 = 64 << 10;
 
 /// One life of a process.
 struct Run {
-    journal: Journal,
+    journal: FileJournal,
     fold: Fold,
     clock: Arc<ManualClock>,
 }
@@ -26,7 +26,7 @@ async fn start(disk: &TestDisk, target: &TestTarget, run: u64) -> Result<Run> {
     let clock = Arc::new(ManualClock::at(samples::time(1_000_000)));
     let disk = Arc::new(disk.clone());
     let location = Location { disk, dir: "/journal".into(), segment_bytes: SEGMENT_BYTES, held: Arc::new(()) };
-    let open = move || Journal::open(location, &SeededRandom::new(run));
+    let open = move || FileJournal::open(location, &SeededRandom::new(run));
     let (journal, fold) = spawn(open, Arc::new(target.clone()), clock.clone(), Arc::new(Inbox::default())).await?;
     Ok(Run { journal, fold, clock })
 }

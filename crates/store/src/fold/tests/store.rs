@@ -53,10 +53,10 @@ async fn a_killed_store_settles_what_was_open() -> Result<()> {
     }
     let mut trace = samples::trace(1, 100);
     trace.tenant = scope.tenant();
-    store.journal().end(&samples::end(1), Some(&trace));
+    store.journal().end(&samples::end(1), Some(&trace), &[]);
     // Settled, but killed before its trace was written.
-    store.journal().end(&samples::end(3), None);
-    store.journal().release(samples::attempt(4));
+    store.journal().end(&samples::end(3), None, &[]);
+    store.journal().release(samples::attempt(4), &[]);
     drop(store);
 
     for _ in 0..2 {
@@ -99,7 +99,7 @@ async fn traces_of_an_erased_tenant_are_dropped() -> Result<()> {
     trace.tenant = scope.tenant();
     store.journal().begin(&begin)?;
     store.erase_tenant(&scope, clock.now()).await?;
-    store.journal().end(&samples::end(1), Some(&trace));
+    store.journal().end(&samples::end(1), Some(&trace), &[]);
     store.flush().await?;
     assert_eq!(store.control().verify_ledger().await?.rows, 1);
     store.close().await

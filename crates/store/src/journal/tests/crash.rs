@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Writes `count` attempts with their ENDs.
-fn write_some(journal: &super::Journal, from: u64, count: u64) {
+fn write_some(journal: &super::FileJournal, from: u64, count: u64) {
     for n in from..from + count {
         journal.begin(&samples::begin(n)).unwrap();
         journal.end(&samples::end(n), Some(&samples::trace(n, 30)));
@@ -158,7 +158,7 @@ proptest! {
 }
 
 /// What is written, synced or not.
-fn read_from(journal: &super::Journal) -> Read {
+fn read_from(journal: &super::FileJournal) -> Read {
     let mut reader = journal.reader().unwrap();
     let mut read = Vec::new();
     while reader.next_seq() <= journal.written().get() {

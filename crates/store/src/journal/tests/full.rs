@@ -9,7 +9,7 @@ use super::{
 use crate::records::TraceRecord;
 
 /// Begins attempts until one is refused.
-fn begin_until_refused(journal: &super::Journal, from: u64) -> u64 {
+fn begin_until_refused(journal: &super::FileJournal, from: u64) -> u64 {
     let mut n = from;
     loop {
         match journal.begin(&samples::begin(n)) {
@@ -23,7 +23,7 @@ fn begin_until_refused(journal: &super::Journal, from: u64) -> u64 {
     }
 }
 
-fn full_disk() -> (TestDisk, super::Journal) {
+fn full_disk() -> (TestDisk, super::FileJournal) {
     let disk = TestDisk::new();
     let journal = open(&disk, 1).unwrap();
     while disk.creates() < 2 {

@@ -15,18 +15,18 @@ use std::{
 
 use insula_model::SeededRandom;
 
-use super::{Journal, Kind, Location, Seq, test_disk::TestDisk};
+use super::{FileJournal, Kind, Location, Seq, test_disk::TestDisk};
 
 const SEGMENT_BYTES: u64 = 64 << 10;
 
 /// Opens the journal on `disk`; `run` makes the run's random bytes.
-fn open(disk: &TestDisk, run: u64) -> insula_model::Result<Journal> {
+fn open(disk: &TestDisk, run: u64) -> insula_model::Result<FileJournal> {
     let disk = Arc::new(disk.clone());
     let location = Location { disk, dir: "/journal".into(), segment_bytes: SEGMENT_BYTES, held: Arc::new(()) };
-    Journal::open(location, &SeededRandom::new(run))
+    FileJournal::open(location, &SeededRandom::new(run))
 }
 
-fn wait(journal: &Journal, seq: Seq) {
+fn wait(journal: &FileJournal, seq: Seq) {
     while !journal.is_synced(seq) {
         thread::sleep(Duration::from_micros(200));
     }
@@ -35,7 +35,7 @@ fn wait(journal: &Journal, seq: Seq) {
 type Read = Vec<(u64, Kind, Vec<u8>)>;
 
 /// Every record that is left, oldest first.
-fn read_all(journal: &Journal) -> insula_model::Result<Read> {
+fn read_all(journal: &FileJournal) -> insula_model::Result<Read> {
     let last = journal.written();
     wait(journal, last);
     let mut reader = journal.reader()?;

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Fills segments until `segments` are in use.
-fn fill(journal: &super::Journal, from: u64, segments: usize) -> Result<u64> {
+fn fill(journal: &super::FileJournal, from: u64, segments: usize) -> Result<u64> {
     let mut n = from;
     while journal.segment_count() < segments {
         journal.begin(&samples::begin(n))?;

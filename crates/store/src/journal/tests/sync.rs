@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    super::{Journal, Location, RealDisk, test_disk::TestDisk},
+    super::{FileJournal, Location, RealDisk, test_disk::TestDisk},
     SEGMENT_BYTES, open, read_all, samples,
 };
 
@@ -17,7 +17,7 @@ async fn nobody_waits_in_vain() {
     let random = insula_model::SeededRandom::new(1);
     let dir_path = dir.path().to_owned();
     let location = Location { disk: Arc::new(RealDisk), dir: dir_path, segment_bytes: SEGMENT_BYTES, held: Arc::new(()) };
-    let journal = Journal::open(location, &random).unwrap();
+    let journal = FileJournal::open(location, &random).unwrap();
     let tasks: Vec<_> = (0..64u64)
         .map(|task| {
             let journal = journal.clone();

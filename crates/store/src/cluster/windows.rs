@@ -1,0 +1,46 @@
+//! What is leased: a hard budget's running window.
+
+use insula_model::{Subject, Timestamp, Window};
+
+/// What a budget counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unit {
+    /// Money, in picodollars.
+    Usd,
+    /// Tokens of all classes.
+    Tokens,
+}
+
+impl Unit {
+    /// The word for it, as budgets are stored with.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Usd => "usd",
+            Unit::Tokens => "tokens",
+        }
+    }
+}
+
+/// One window of a hard budget. The order is the one in which windows are locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowKey {
+    /// Whose budget.
+    pub subject: Subject,
+    /// Of which length.
+    pub window: Window,
+    /// What it counts.
+    pub unit: Unit,
+    /// When the window began.
+    pub starts_at: Timestamp,
+}
+
+/// What becomes of a lease when an attempt ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseMove {
+    /// Of which window.
+    pub key: WindowKey,
+    /// How much of the lease is spent now.
+    pub consumed: i64,
+    /// How much of it goes back to all nodes.
+    pub returned: i64,
+}
