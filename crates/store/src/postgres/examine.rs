@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use insula_model::{Clock, Result};
+use tokio_postgres::Client;
 
 use super::{
     PostgresUrl, check_login, check_steps,
@@ -59,12 +60,28 @@ pub async fn examine(url: &PostgresUrl, holds: Holds, connect_max: Duration, clo
         Ok(()) => Some(check_steps(&client, schemas).await),
         Err(_) => None,
     };
+    let missing = missing_schemas(&client, schemas).await?;
+    // A catalogue of nothing says the same of every table.
+    let findings = if missing.is_empty() { lint_database(&client, schemas).await? } else { missing };
     Ok(Examination {
         version: format!("PostgreSQL {}", row.get::<_, &str>(1)),
         // The answer was made somewhere in between.
         clock_ahead_us: row.get::<_, i64>(0) - before.midpoint(after),
         login,
         steps,
-        findings: lint_database(&client, schemas).await?,
+        findings,
     })
+}
+
+/// Those that there are not.
+async fn missing_schemas(client: &Client, schemas: &[Schema]) -> Result<Vec<Finding>> {
+    let rows = client.query("SELECT nspname::text FROM pg_catalog.pg_namespace", &[]).await.map_err(failed)?;
+    let made: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    let missing = schemas.iter().map(|schema| schema.name()).filter(|name| !made.contains(name));
+    let finding = |name: &str| Finding {
+        object: name.to_owned(),
+        says: "there is no such schema".to_owned(),
+        fix: "run `insula migrate`".to_owned(),
+    };
+    Ok(missing.map(finding).collect())
 }
