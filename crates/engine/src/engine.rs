@@ -8,7 +8,7 @@ use std::{
 
 use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, TenantId};
 use insula_providers::{ChatRequest, EmbeddingsRequest, Providers};
-use insula_store::{Coordination, Store};
+use insula_store::{Cluster, Coordination, Store};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
@@ -132,6 +132,15 @@ impl Engine {
     /// The id of a request that this credential makes now.
     pub fn request_id(&self, tag: [u8; 4]) -> RequestId {
         self.ids.request(tag)
+    }
+
+    /// Refuses while this node could take no request: among others, while it does not know that it still counts as alive.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the reason.
+    pub fn ready(&self) -> Result<()> {
+        self.directory.check_current()?;
+        self.store.cluster().map_or(Ok(()), Cluster::may_spend)
     }
 
     /// How many requests are under way, open streams and drains included.

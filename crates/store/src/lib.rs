@@ -91,7 +91,7 @@ pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, 
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{ClusterOptions, Durability, PostgresOptions, StoreOptions};
-pub use postgres::{Finding, Migrated, PostgresUrl, lint, migrate};
+pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
 pub use records::{Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, TenantStore};

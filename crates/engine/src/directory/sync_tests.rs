@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use super::{
     Caller, ChangeSource, Credential, Directory, KeyEntry, KeyKind, KeyOrder, KeyText, TenantCredential, TenantEntry,
-    sync::CURRENT_MAX,
+    source::Asked, sync::CURRENT_MAX,
 };
 use crate::accounts::Accounts;
 

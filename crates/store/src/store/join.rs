@@ -40,8 +40,8 @@ impl Store {
         let keys_url = postgres.keys_url.as_ref().unwrap_or(&postgres.url);
         for (url, schemas) in databases(&postgres) {
             let client = url.connect(postgres.connect_max).await?;
-            check_steps(&client, schemas).await?;
             check_login(&client, schemas).await?;
+            check_steps(&client, schemas).await?;
         }
         let (pool, upkeep) = (pooled(&postgres.url, postgres.connections_max)?, pooled(&postgres.url, UPKEEP_CONNECTIONS)?);
         let keys_pool = pooled(keys_url, KEYS_CONNECTIONS_MAX)?;
