@@ -4,6 +4,8 @@
 //! else by the management services.
 
 mod budgets;
+#[cfg(test)]
+pub(crate) mod corrections;
 mod erasures;
 mod keys;
 mod ledger;
