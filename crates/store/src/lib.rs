@@ -91,7 +91,7 @@ pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, 
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, Seat};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{Durability, StoreOptions};
-pub use postgres::PostgresUrl;
+pub use postgres::{Finding, Migrated, PostgresUrl, lint, migrate};
 pub use records::{Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, TenantStore};
