@@ -1,0 +1,8 @@
+//! The schemas against a real server.
+
+mod isolation;
+mod lint;
+mod migrations;
+mod roles;
+mod scratch;
+mod tables;
