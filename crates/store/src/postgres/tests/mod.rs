@@ -1,6 +1,5 @@
 //! The schemas against a real server.
 
-mod examine;
 mod isolation;
 mod lint;
 mod migrations;
