@@ -88,7 +88,7 @@ mod vault;
 
 pub use cluster::{Changes, Cluster, LeaseMove, Unit, WindowKey};
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
-pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat};
+pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{Durability, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
