@@ -88,7 +88,7 @@ mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
-pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat};
+pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{ClusterOptions, Durability, PostgresOptions, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};

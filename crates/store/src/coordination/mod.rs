@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use insula_model::{Clock, Result, Subject};
 use tokio::sync::watch;
 
-pub use self::redis::{Redis, RedisOptions};
+pub use self::redis::{Redis, RedisOptions, ping};
 
 /// Where pace and concurrency are counted.
 #[derive(Debug)]
