@@ -15,7 +15,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::{
     EngineSettings,
     accounts::Accounts,
-    directory::Directory,
+    directory::{Directory, Others},
     idempotency::Twins,
     pipeline::{self, Answer, Call},
     work::Work,
@@ -41,7 +41,7 @@ pub struct Engine {
     /// New ids.
     pub ids: IdGenerator,
     pub(crate) settings: EngineSettings,
-    pub(crate) coordination: Coordination,
+    pub(crate) coordination: Arc<Coordination>,
     pub(crate) twins: Arc<Twins>,
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
@@ -71,11 +71,24 @@ impl Engine {
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>> {
         let ids = IdGenerator::new(clock.clone(), random.clone());
-        let directory = Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?;
-        let accounts = Accounts::load(store.clone(), clock.clone(), settings.budget_waiters_max).await?;
+        let coordination = Arc::new(coordination);
+        let directory = match store.cluster() {
+            None => Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?,
+            Some(cluster) => {
+                let others = Others::new(cluster.clone(), coordination.clone());
+                Directory::join(store.clone(), ids.clone(), clock.clone(), random.clone(), Box::new(others)).await?
+            }
+        };
+        let (directory, accounts) =
+            (Arc::new(directory), Accounts::load(store.clone(), clock.clone(), settings.budget_waiters_max).await?);
+        let accounts = Arc::new(accounts);
+        if store.cluster().is_some() {
+            directory.follow(accounts.clone());
+            tokio::spawn(accounts.clone().run());
+        }
         Ok(Arc::new(Self {
-            directory: Arc::new(directory),
-            accounts: Arc::new(accounts),
+            directory,
+            accounts,
             idempotency_secret: store.platform_secret("idempotency"),
             coordination,
             store,
@@ -121,11 +134,13 @@ impl Engine {
         self.ids.request(tag)
     }
 
-    /// Refuses while this node could take no request: among others, while it does not know that it still counts as alive.
+    /// Refuses while this node could take no request: it does not know what other nodes changed, or whether it still counts as
+    /// alive.
     ///
     /// # Errors
     /// `Unavailable`, with the reason.
     pub fn ready(&self) -> Result<()> {
+        self.directory.check_current()?;
         self.store.cluster().map_or(Ok(()), Cluster::may_spend)
     }
 

@@ -4,6 +4,8 @@
 //! else by the management services.
 
 mod budgets;
+#[cfg(test)]
+pub(crate) mod corrections;
 mod erasures;
 mod keys;
 mod ledger;
@@ -11,6 +13,7 @@ mod limits;
 mod operators;
 mod spend;
 mod tenants;
+mod under_way;
 mod usage;
 mod verify;
 
@@ -18,7 +21,7 @@ use std::path::PathBuf;
 
 use insula_model::{Error, ErrorKind, Result};
 
-pub(crate) use ledger::{FoldBatch, Position};
+pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use spend::HourSpend;
 pub use usage::{GroupBy, UsageQuery, UsageRow};

@@ -117,6 +117,11 @@ impl Coordination {
         Ok(Self::Redis(Box::new(Redis::open(options, clock, nodes).await?)))
     }
 
+    /// Whether several nodes count together here.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
     /// Charges all of these limits at once, or none of them where one refuses. A changed `per_minute` takes effect with the next
     /// charge; what share of a minute is used up stays used up.
     pub async fn charge(&self, charges: &[Charge]) -> RateDecision {

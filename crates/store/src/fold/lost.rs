@@ -11,7 +11,7 @@ const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// It may have reached its provider and been billed in full, so it costs all that was held for it: an estimate, and never
 /// silently released.
-pub(super) fn end(begin: &Begin, now: Timestamp) -> End {
+pub(crate) fn end(begin: &Begin, now: Timestamp) -> End {
     End {
         attempt: begin.attempt,
         settled_at: now.max(begin.reserved_at),
@@ -24,7 +24,7 @@ pub(super) fn end(begin: &Begin, now: Timestamp) -> End {
 
 /// The least that can be said of its request: status 0, no content, and its `Idempotency-Key` as used, so that it is never
 /// executed again.
-pub(super) fn trace(begin: &Begin, cost: Money) -> TraceRecord {
+pub(crate) fn trace(begin: &Begin, cost: Money) -> TraceRecord {
     TraceRecord {
         request: begin.request,
         tenant: begin.tenant,

@@ -15,7 +15,7 @@
 
 mod folder;
 mod inbox;
-mod lost;
+pub(crate) mod lost;
 mod open_attempts;
 mod pending;
 mod recover;

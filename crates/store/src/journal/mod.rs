@@ -58,6 +58,7 @@ use crate::records::{Begin, End, TraceRecord};
 pub(crate) use codec::{Kind, decode};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub(crate) use reader::{RawRecord, ReadError, Reader};
+pub(crate) use trace_bounds::without_content;
 
 /// A BEGIN longer than this is refused; it holds three names of the operator's configuration and little else.
 const BEGIN_BYTES_MAX: usize = 4 << 10;
@@ -329,6 +330,11 @@ impl Drop for Handle {
 }
 
 impl Seq {
+    /// The place of this number.
+    pub(crate) fn at(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number.
     pub(crate) fn get(self) -> u64 {
         self.0

@@ -26,7 +26,7 @@ pub(super) fn encode(buffer: &mut Vec<u8>, trace: &TraceRecord, segment_bytes: u
 
 /// The same request without what was said in it: its row and its `Idempotency-Key` are kept, so that it is never
 /// executed again.
-pub(super) fn without_content(trace: &TraceRecord) -> TraceRecord {
+pub(crate) fn without_content(trace: &TraceRecord) -> TraceRecord {
     let model_end = trace.model.floor_char_boundary(MODEL_BYTES_MAX);
     TraceRecord {
         model: trace.model[..model_end].to_owned(),

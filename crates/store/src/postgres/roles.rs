@@ -27,7 +27,7 @@ const REACHED: &str = "
                 WHERE nspname = ANY ($1::text[]) AND nspowner = r.oid LIMIT 1),
             (SELECT 'TABLE ' || quote_ident(nspname) || '.' || quote_ident(relname) FROM pg_catalog.pg_class c
                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                WHERE nspname = ANY ($1::text[]) AND relowner = r.oid LIMIT 1)) AS owned
+                WHERE nspname = ANY ($1::text[]) AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relowner = r.oid LIMIT 1)) AS owned
     FROM reached JOIN pg_catalog.pg_roles r USING (oid) ORDER BY is_login DESC, name";
 
 /// Refuses a login that could read past the policies: one that is, or can become, a superuser, a role that bypasses row-level

@@ -60,6 +60,15 @@ impl PgTx {
         self.noted(self.connection()?.query(&statement, params).await)
     }
 
+    /// Has these statements ready, so that they go out in the order in which they are polled: one that must be prepared first
+    /// is sent only when that is answered.
+    pub(crate) async fn prepare(&self, statements: &[&'static str]) -> Result<()> {
+        for sql in statements {
+            self.prepared(sql, &[]).await?;
+        }
+        Ok(())
+    }
+
     /// Statements without parameters, in one round trip.
     pub(super) async fn batch(&self, sql: &str) -> Result<()> {
         self.noted(self.connection()?.batch_execute(sql).await)

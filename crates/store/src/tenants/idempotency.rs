@@ -56,14 +56,19 @@ impl Rec for IdempotencyRow {
     }
 }
 
-/// Keeps what became of a request. It replaces what its own request left behind and what has expired, never another's; and
-/// that nobody knows the outcome never replaces the outcome.
-pub(super) async fn put(tx: &mut Tx, trace: &TraceRecord, entry: &IdempotencyEntry) -> Result<()> {
-    let state = match (trace.status, &entry.sealed_transcript) {
+/// The word for what became of a request.
+pub(crate) fn state(trace: &TraceRecord, entry: &IdempotencyEntry) -> &'static str {
+    match (trace.status, &entry.sealed_transcript) {
         (LOST, _) => UNKNOWN,
         (_, Some(_)) => FINISHED,
         (_, None) => TOO_LARGE,
-    };
+    }
+}
+
+/// Keeps what became of a request. It replaces what its own request left behind and what has expired, never another's; and
+/// that nobody knows the outcome never replaces the outcome.
+pub(super) async fn put(tx: &mut Tx, trace: &TraceRecord, entry: &IdempotencyEntry) -> Result<()> {
+    let state = state(trace, entry);
     tx.exec(
         "INSERT INTO idempotency (key_hash, request, body_hash, state, expires_at, sealed_transcript) \
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_hash) DO UPDATE SET request = excluded.request, \

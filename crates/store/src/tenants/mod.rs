@@ -18,6 +18,9 @@ mod tests;
 
 pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
 pub(crate) use homes::{Home, Homes};
+pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use requests::RequestRow;
+pub(crate) use store::Arriving;
 pub use store::TenantStore;
+pub(crate) use traces::finished_at;

@@ -23,6 +23,6 @@ pub(super) async fn put_traces(db: &Db, traces: &[TraceRecord]) -> Result<()> {
 }
 
 /// The fold has no clock; a trace says when its request ended.
-fn finished_at(trace: &TraceRecord) -> Timestamp {
+pub(crate) fn finished_at(trace: &TraceRecord) -> Timestamp {
     trace.started_at.plus(Duration::from_micros(trace.duration_us))
 }

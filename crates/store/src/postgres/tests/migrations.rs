@@ -6,7 +6,7 @@ use insula_model::ErrorKind;
 use tokio_postgres::Client;
 
 use super::scratch::Scratch;
-use crate::postgres::{Migrated, Schema, check_steps, lint::lint_database, migrate, migrations::take};
+use crate::postgres::{Migrated, Schema, check_steps, lint, migrate, migrations::take};
 
 async fn steps(client: &Client) -> Vec<String> {
     let sql = "SELECT 'control/' || name FROM insula_control.schema_steps UNION ALL \
@@ -34,7 +34,7 @@ async fn two_at_once_take_each_step_once() {
     let (owner, app) = (scratch.owner(), scratch.app());
     let (one, other) = tokio::join!(migrate(&owner, None, Some(&app)), migrate(&owner, None, Some(&app)));
     assert_eq!(one.unwrap().steps.len() + other.unwrap().steps.len(), 3);
-    assert!(lint_database(&scratch.serve().await, Schema::ALL).await.unwrap().is_empty());
+    assert!(scratch.findings(&scratch.serve().await, Schema::ALL).await.is_empty());
     scratch.remove().await;
 }
 
@@ -62,7 +62,7 @@ async fn what_was_killed_is_finished() {
     assert!(killed > 0);
     migrate(&owner, None, Some(&scratch.app())).await.unwrap();
     assert_eq!(steps(&admin).await.len(), 3);
-    assert_eq!(lint_database(&scratch.serve().await, Schema::ALL).await.unwrap(), []);
+    assert_eq!(scratch.findings(&scratch.serve().await, Schema::ALL).await, []);
     scratch.remove().await;
 }
 
@@ -98,9 +98,9 @@ async fn keys_may_have_a_database_of_their_own() {
     check_steps(&data.serve().await, Schema::DATA).await.unwrap();
     let on_keys = keys.connect(&app).await;
     check_steps(&on_keys, Schema::OF_KEYS).await.unwrap();
-    assert_eq!(lint_database(&data.serve().await, Schema::DATA).await.unwrap(), []);
-    assert_eq!(lint_database(&on_keys, Schema::OF_KEYS).await.unwrap(), []);
-    assert_eq!(crate::postgres::lint(&data.url(&app), Some(&keys.url(&app))).await.unwrap(), []);
+    assert_eq!(data.findings(&data.serve().await, Schema::DATA).await, []);
+    assert_eq!(data.findings(&on_keys, Schema::OF_KEYS).await, []);
+    lint(&data.url(&app), Some(&keys.url(&app))).await.unwrap();
     let apart = check_steps(&data.serve().await, Schema::ALL).await.unwrap_err();
     assert!(apart.message().contains("insula_keys") && apart.message().contains("insula migrate"), "{apart:?}");
     drop(on_keys);

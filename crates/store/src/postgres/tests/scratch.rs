@@ -7,7 +7,7 @@ use std::{
 
 use tokio_postgres::{Client, Config, NoTls, config::Host};
 
-use crate::postgres::{PostgresUrl, migrate};
+use crate::postgres::{Finding, PostgresUrl, Schema, lint::lint_database, migrate};
 
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
@@ -47,6 +47,14 @@ impl Scratch {
         let scratch = Self::empty().await;
         migrate(&scratch.owner(), None, Some(&scratch.app())).await.unwrap();
         scratch
+    }
+
+    /// What the lint finds, less what it finds of other tests: logins belong to the whole server.
+    pub(super) async fn findings(&self, client: &Client, schemas: &[Schema]) -> Vec<Finding> {
+        let mut findings = lint_database(client, schemas).await.unwrap();
+        let mine = |object: &str| !object.contains("insula_scratch_") || object.contains(&format!("{}_", self.name));
+        findings.retain(|finding| mine(&finding.object) || finding.object == format!("DATABASE {}", self.name));
+        findings
     }
 
     /// Drops the database and its roles.

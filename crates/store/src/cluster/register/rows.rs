@@ -1,0 +1,137 @@
+//! Records as columns: one statement writes a whole batch.
+
+use insula_model::{Result, Subject, TokenCounts};
+
+use crate::{
+    control::kept,
+    postgres::PgTx,
+    query::{Field, Val},
+    records::{Begin, End},
+};
+
+/// A row for the ledger.
+pub(super) struct Entry<'a> {
+    pub(super) begin: &'a Begin,
+    pub(super) end: &'a End,
+    /// What it adds to its attempt.
+    pub(super) amounts: Amounts,
+    /// Whether it corrects the attempt's row.
+    pub(super) is_correction: bool,
+}
+
+/// What a ledger row adds up to: an attempt's amounts, or the differences between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Amounts {
+    pub(super) tokens: [i64; 5],
+    pub(super) cost: i64,
+    pub(super) estimated: i64,
+}
+
+impl Amounts {
+    /// Those of an attempt.
+    pub(super) fn of(end: &End) -> Self {
+        let TokenCounts { input, cache_read, cache_write, output, reasoning } = kept(&end.tokens);
+        let tokens = [input, cache_read, cache_write, output, reasoning].map(|count| int(&count));
+        Self { tokens, cost: int(&end.cost), estimated: i64::from(end.estimated) }
+    }
+
+    /// What is to be added to `other` to make it this.
+    pub(super) fn less(&self, other: &Self) -> Self {
+        let mut tokens = self.tokens;
+        tokens.iter_mut().zip(other.tokens).for_each(|(count, other)| *count = count.saturating_sub(other));
+        let cost = self.cost.saturating_sub(other.cost);
+        Self { tokens, cost, estimated: self.estimated - other.estimated }
+    }
+
+    /// Tokens of all classes.
+    pub(super) fn tokens_total(&self) -> i64 {
+        self.tokens.iter().sum()
+    }
+}
+
+const INSERT: &str = "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, \
+    model, price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
+    cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
+    $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], \
+    $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], \
+    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[]) ON CONFLICT DO NOTHING";
+
+/// The statements of this file, to be prepared.
+pub(super) const STATEMENTS: &[&str] = &[INSERT];
+
+/// Inserts rows; how many were not there yet.
+pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
+    if entries.is_empty() {
+        return Ok(0);
+    }
+    let begins = || entries.iter().map(|entry| entry.begin);
+    let ends = || entries.iter().map(|entry| entry.end);
+    let ints = |of: fn(&Entry<'_>) -> i64| entries.iter().map(of).collect::<Vec<i64>>();
+    let texts = |of: fn(&Begin) -> &str| begins().map(|begin| text(of(begin))).collect::<Vec<String>>();
+    let outcomes: Vec<&str> = ends().map(|end| end.outcome.name()).collect();
+    tx.run(
+        INSERT,
+        &[
+            &begins().map(|begin| begin.attempt.as_bytes().as_slice()).collect::<Vec<_>>(),
+            &ints(|entry| i64::from(entry.is_correction)),
+            &begins().map(|begin| begin.request.as_bytes().as_slice()).collect::<Vec<_>>(),
+            &begins().map(|begin| begin.tenant.as_bytes().as_slice()).collect::<Vec<_>>(),
+            &begins().map(|begin| begin.key.as_ref().map(|key| key.as_bytes().as_slice())).collect::<Vec<_>>(),
+            &ints(|entry| entry.begin.reserved_at.micros()),
+            &begins().map(|begin| begin.operation.name()).collect::<Vec<_>>(),
+            &begins().map(|begin| begin.cause.name()).collect::<Vec<_>>(),
+            &texts(|begin| &begin.provider),
+            &texts(|begin| &begin.model),
+            &texts(|begin| &begin.price_row),
+            &ints(|entry| int(&entry.begin.reserved)),
+            &ints(|entry| int(&entry.begin.input_tokens_max)),
+            &ints(|entry| int(&entry.begin.output_tokens_max)),
+            &ints(|entry| entry.end.settled_at.micros()),
+            &outcomes,
+            &ints(|entry| entry.amounts.tokens[0]),
+            &ints(|entry| entry.amounts.tokens[1]),
+            &ints(|entry| entry.amounts.tokens[2]),
+            &ints(|entry| entry.amounts.tokens[3]),
+            &ints(|entry| entry.amounts.tokens[4]),
+            &ints(|entry| entry.amounts.cost),
+            &ints(|entry| entry.amounts.estimated),
+        ],
+    )
+    .await
+}
+
+/// A number as its column holds it.
+pub(super) fn int(value: &impl Field) -> i64 {
+    match value.bind() {
+        Val::Int(Some(int)) => int,
+        _ => 0,
+    }
+}
+
+/// A subject as its column holds it.
+pub(super) fn subject(subject: &Subject) -> Vec<u8> {
+    match subject.bind() {
+        Val::Bytes(Some(bytes)) => bytes.into_owned(),
+        _ => Vec::new(),
+    }
+}
+
+/// Text as a column can hold it: PostgreSQL's has no zero characters.
+pub(super) fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::tests::samples;
+
+    #[test]
+    fn differences_add_up() {
+        let (real, lost) = (samples::end(1), crate::fold::lost::end(&samples::begin(1), samples::time(9)));
+        let (real, lost) = (Amounts::of(&real), Amounts::of(&lost));
+        let difference = real.less(&lost);
+        assert_eq!(difference, Amounts { tokens: [10 - 100, 0, 0, 20 - 200, 0], cost: 50 - 1_000, estimated: -1 });
+        assert_eq!(lost.tokens_total() + difference.tokens_total(), real.tokens_total());
+    }
+}
