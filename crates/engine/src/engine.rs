@@ -134,7 +134,8 @@ impl Engine {
         self.ids.request(tag)
     }
 
-    /// Refuses while this node could take no request: among others, while it does not know that it still counts as alive.
+    /// Refuses while this node could take no request: it does not know what other nodes changed, or whether it still counts as
+    /// alive.
     ///
     /// # Errors
     /// `Unavailable`, with the reason.
