@@ -144,6 +144,18 @@ impl Engine {
         self.store.cluster().map_or(Ok(()), Cluster::may_spend)
     }
 
+    /// Gives back what is leased, writes everything out and closes the store.
+    ///
+    /// # Errors
+    /// When storage cannot be written.
+    pub async fn close(&self) -> Result<()> {
+        self.directory.stop_following();
+        // Before leases go back: what attempts still hold settles with their ends.
+        let flushed = self.store.flush().await;
+        self.accounts.close().await;
+        flushed.and(self.store.close().await)
+    }
+
     /// How many requests are under way, open streams and drains included.
     pub fn open_flights(&self) -> usize {
         self.flights.open.load(std::sync::atomic::Ordering::SeqCst)

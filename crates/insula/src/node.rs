@@ -136,7 +136,7 @@ impl Node {
         if left > 0 {
             tracing::warn!(left, "requests were still under way at the end; their reservations are settled at the next start");
         }
-        Ok(self.engine().store.close().await?)
+        Ok(self.engine().close().await?)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
 const UPKEEP_CONNECTIONS: usize = 6;
 /// Connections to the key store: a key is read once and then kept at hand.
 const KEYS_CONNECTIONS_MAX: usize = 4;
-/// A tenant whose making is younger than this is most likely being made by another node just now.
+/// A tenant whose making or erasing began less than this ago is most likely in another node's hands just now.
 const UNFINISHED_AGE_MIN: Duration = Duration::from_secs(60);
 
 impl Store {
@@ -50,8 +50,9 @@ impl Store {
         let control = Control::over(pool.db(Access::Control));
         let homes = Homes::Shared(pool.clone());
         let cluster = Cluster::join(upkeep, postgres.url.clone(), postgres.connect_max, clock.clone(), &*random).await?;
-        erase::replay(&control, &keys, &homes, clock.now()).await?;
-        provision::finish_all(&control, &keys, &homes, &*random, clock.now().minus(UNFINISHED_AGE_MIN)).await?;
+        let before = clock.now().minus(UNFINISHED_AGE_MIN);
+        erase::replay(&control, &keys, &homes, clock.now(), before).await?;
+        provision::finish_all(&control, &keys, &homes, &*random, before).await?;
         let register = Register::start(cluster.pool().clone(), Arc::new(cluster.clone()));
         let sweeper = Sweeper::start(cluster.clone(), cluster.pool().clone(), clock.clone());
         let journal = Journal::from(register.clone());
