@@ -166,12 +166,6 @@ impl Book {
             })
             .collect()
     }
-
-    pub fn held(&mut self, subject: &Subject, now: Timestamp) -> Amounts {
-        let Some(account) = self.accounts.get_mut(subject) else { return Amounts::default() };
-        account.roll(now);
-        account.tally(insula_model::Window::Month).held
-    }
 }
 
 fn hard(budgets: &[Budget]) -> impl Iterator<Item = &Budget> {

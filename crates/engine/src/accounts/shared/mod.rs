@@ -19,8 +19,10 @@ mod worker;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
-pub(super) use broker::Broker;
+pub(super) use broker::{Broker, Storage};
 pub(super) use leases::{LeaseTable, unit};
 pub(super) use worker::Shared;

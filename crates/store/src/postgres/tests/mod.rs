@@ -5,5 +5,5 @@ mod isolation;
 mod lint;
 mod migrations;
 mod roles;
-mod scratch;
+pub(crate) mod scratch;
 mod tables;
