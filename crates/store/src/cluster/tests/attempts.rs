@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use insula_model::{ErrorKind, Subject};
 
-use super::world::{COST, RESERVED, World, attempt, begin, end, mark, moved, tenant};
+use super::world::{COST, RESERVED, World, attempt, begin, end, mark, moved, tenant, trace};
 use crate::{cluster::Unit, records::Begin, store::Admission};
 
 #[tokio::test]
@@ -159,5 +159,25 @@ async fn who_stops_waiting_harms_nobody() {
     assert_eq!(world.one("SELECT COUNT(*) FROM begun_attempts").await, 0);
     world.check().await;
     node.register.close().await;
+    world.remove().await;
+}
+
+#[tokio::test]
+async fn closing_writes_what_ended_and_leaves_what_is_open() {
+    let world = World::new().await;
+    let node = world.node(1).await;
+    node.begun(1).await;
+    node.begun(2).await;
+    node.register.end(&end(1), Some(&trace(1, Some(mark(1)))), &[]);
+    node.register.trace(&trace(5, None));
+    node.register.close().await;
+    assert!(node.register.begin(&begin(3)).is_err());
+    assert_eq!(world.rows(1).await.len(), 1);
+    assert_eq!(world.one("SELECT COUNT(*) FROM requests").await, 2);
+    assert_eq!(world.one("SELECT COUNT(*) FROM begun_attempts").await, 1);
+    world.silence(1).await;
+    world.sweep().await;
+    assert_eq!(world.rows(2).await, [(0, "lost".to_owned(), RESERVED, 1)]);
+    world.check().await;
     world.remove().await;
 }
