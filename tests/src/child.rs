@@ -83,10 +83,24 @@ impl Child {
         let _ = self.inner.wait();
     }
 
+    /// Lets it stand still (SIGSTOP).
+    pub fn pause(&self) {
+        kill_process(Pid::from_child(&self.inner), Signal::STOP).unwrap();
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn resume(&self) {
+        kill_process(Pid::from_child(&self.inner), Signal::CONT).unwrap();
+    }
+
+    /// Asks it to stop (SIGTERM) and returns at once.
+    pub fn ask_to_stop(&self) {
+        let _ = kill_process(Pid::from_child(&self.inner), Signal::TERM);
+    }
+
     /// Asks it to stop (SIGTERM) and waits for its end; panics after `limit`.
     pub fn stop(&mut self, limit: Duration) -> ExitStatus {
-        let pid = Pid::from_child(&self.inner);
-        let _ = kill_process(pid, Signal::TERM);
+        self.ask_to_stop();
         let deadline = Instant::now() + limit;
         loop {
             if let Some(status) = self.inner.try_wait().unwrap() {

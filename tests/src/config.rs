@@ -30,6 +30,30 @@ checked = 2020-01-01
 
 [[models]]
 provider = "sim"
+name = "sim-large"
+operations = ["chat"]
+context_tokens_max = 128000
+output_tokens_max = 16384
+[[models.prices]]
+effective_from = 2020-01-01
+input = "10.00"
+output = "20.00"
+source = "the tests"
+checked = 2020-01-01
+
+[[models]]
+provider = "sim"
+name = "sim-embed"
+operations = ["embeddings"]
+context_tokens_max = 8192
+[[models.prices]]
+effective_from = 2020-01-01
+input = "0.10"
+source = "the tests"
+checked = 2020-01-01
+
+[[models]]
+provider = "sim"
 name = "sim-unpriced"
 operations = ["chat"]
 output_tokens_max = 16384

@@ -38,6 +38,11 @@ impl Caller {
         Caller { credential: Some(credential.into()), ..self.clone() }
     }
 
+    /// The same credential at another server.
+    pub fn at(&self, other: &Caller) -> Caller {
+        Caller { credential: self.credential.clone(), ..other.clone() }
+    }
+
     /// The server's address.
     pub fn base(&self) -> &str {
         &self.base

@@ -1,6 +1,6 @@
 //! What the black-box tests share: the real binary as a child process, a simulator beside it, and clients that may misbehave.
 //!
-//! A test starts a [`Node`], makes a tenant of its own through the operator's key and speaks HTTP. It never sleeps for a
+//! A test starts a [`Node`] or a [`Cluster`] of several, makes a tenant of its own through the operator's key and speaks HTTP. It never sleeps for a
 //! fixed time: it polls with a deadline ([`eventually`]). Nothing here knows the server's code; what is sent and expected
 //! comes from the contract.
 //!
@@ -11,7 +11,9 @@ pub mod amounts;
 pub mod binary;
 pub mod chaos;
 pub mod child;
+pub mod cluster;
 pub mod config;
+pub mod database;
 pub mod http;
 pub mod ledger;
 pub mod memory;
@@ -22,6 +24,7 @@ pub mod tenant;
 mod wait;
 
 pub use amounts::{Prices, usd};
+pub use cluster::{Cluster, ClusterSetup};
 pub use http::{Caller, Reply};
 pub use node::Node;
 pub use sse::{Event, EventStream};

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use insula_simulator::{Scenario, Simulator};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::child::{Child, Finished, command, insula};
+use crate::cluster::Shared;
 use crate::config::ServeConfig;
 use crate::http::Caller;
 use crate::tenant::TestTenant;
@@ -28,6 +30,7 @@ pub struct Setup {
     serve: Option<ServeConfig>,
     simulator_url: Option<String>,
     program: Option<PathBuf>,
+    shared: Option<Arc<Shared>>,
 }
 
 impl Setup {
@@ -40,6 +43,12 @@ impl Setup {
     /// Starts `insula serve` with this configuration instead of `insula dev`.
     pub fn serve(mut self, config: ServeConfig) -> Setup {
         self.serve = Some(config);
+        self
+    }
+
+    /// Lets the server be one of those that share their storage.
+    pub fn shared(mut self, shared: Arc<Shared>) -> Setup {
+        self.shared = Some(shared);
         self
     }
 
@@ -74,7 +83,9 @@ impl Setup {
                 [["dev".into(), "--data-dir".into(), data_dir.into_os_string()].as_slice(), &fixed].concat()
             }
         };
-        let start = Start { program: self.program.unwrap_or_else(crate::binary::insula), arguments, env: self.env };
+        let shared_env = self.shared.as_ref().map(|shared| shared.env()).into_iter().flatten();
+        let env = shared_env.map(|(name, value)| (name.into(), value.into())).chain(self.env).collect();
+        let start = Start { program: self.program.unwrap_or_else(crate::binary::insula), arguments, env };
         let (child, place) = start.run(folder.path()).await;
         Node {
             child,
@@ -84,6 +95,7 @@ impl Setup {
             simulator,
             simulator_url,
             start,
+            shared: self.shared,
         }
     }
 }
@@ -135,12 +147,20 @@ pub struct Node {
     simulator: Option<Simulator>,
     simulator_url: String,
     start: Start,
+    // Given up after the server, which uses it.
+    shared: Option<Arc<Shared>>,
 }
 
 impl Node {
     /// `insula dev` with a simulator in this process.
     pub async fn start() -> Node {
         Setup::default().start().await
+    }
+
+    /// The only node of a cluster, with a simulator in this process.
+    pub async fn clustered() -> Node {
+        let shared = Arc::new(Shared::create(None, None).await);
+        Setup::default().serve(ServeConfig::default()).shared(shared).start().await
     }
 
     /// The holder of the operator key.
@@ -215,6 +235,21 @@ impl Node {
         self.child.kill();
     }
 
+    /// Lets the server stand still: its connections stay open, and nothing of it moves.
+    pub fn pause(&self) {
+        self.child.pause();
+    }
+
+    /// Lets the server go on.
+    pub fn resume(&self) {
+        self.child.resume();
+    }
+
+    /// Asks the server to stop and returns at once.
+    pub fn ask_to_stop(&self) {
+        self.child.ask_to_stop();
+    }
+
     /// Asks the server to stop and waits for its end.
     pub fn stop(&mut self) {
         let status = self.child.stop(STOP_LIMIT);
@@ -234,11 +269,16 @@ impl Node {
         read_env(&self.data_dir().join("dev.env"))
     }
 
-    /// Runs another `insula` command beside the server and without anything of its environment.
+    /// Runs another `insula` command beside the server and without anything of its environment but where storage is shared.
     pub async fn insula(&self, arguments: &[&str]) -> Finished {
         let (folder, arguments) =
             (self.folder.path().to_owned(), arguments.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-        tokio::task::spawn_blocking(move || insula(&folder, arguments, &[])).await.unwrap()
+        let env = self.shared.as_ref().map(|shared| shared.env().to_vec()).unwrap_or_default();
+        let run = move || {
+            let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            insula(&folder, arguments, &env)
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
     }
 }
 

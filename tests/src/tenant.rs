@@ -36,6 +36,12 @@ impl TestTenant {
         TestTenant { id, slug: slug.to_owned(), operator: operator.clone(), admin, admin_key, service, service_key }
     }
 
+    /// The same tenant at the server that `other` speaks to.
+    pub fn at(&self, other: &Caller) -> TestTenant {
+        let [operator, admin, service] = [&self.operator, &self.admin, &self.service].map(|caller| caller.at(other));
+        TestTenant { operator, admin, service, ..self.clone() }
+    }
+
     /// A path below its own.
     pub fn path(&self, rest: &str) -> String {
         format!("/api/v1/tenants/{}{rest}", self.id)

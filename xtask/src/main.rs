@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask test`, `tidy`, `docs`, `chaos`, `bench`.
+//! The developer's commands: `cargo xtask test`, `services`, `tidy`, `docs`, `chaos`, `bench`.
 //!
 //! `test` is what continuous integration runs and what the README promises: it installs what is missing below `target/`,
 //! starts what it needs, runs everything and stops it again. The others are its parts, for the hours in between.
@@ -8,8 +8,10 @@ mod chaos;
 mod dev_server;
 mod docs;
 mod run;
+mod services;
 mod test;
 mod tidy;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -28,6 +30,8 @@ struct Args {
 enum Command {
     /// Runs everything that must hold before a change goes in.
     Test(test::Options),
+    /// Runs a private PostgreSQL and a private Redis until Ctrl-C and prints how a single test finds them.
+    Services,
     /// Formatting, lints, the rules of the house, generated documents.
     Tidy,
     /// Writes the generated documents, such as docs/configuration.md.
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
 fn run_command(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Test(options) => test::run(&options),
+        Command::Services => services::run(),
         Command::Tidy => tidy::run().and_then(|()| docs::run(true)),
         Command::Docs { check } => docs::run(check),
         Command::Chaos(options) => chaos::run(&options),

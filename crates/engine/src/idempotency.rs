@@ -2,8 +2,12 @@
 //!
 //! A key belongs to its tenant and is bound to the body's hash. Twins that arrive while the first is under way wait for
 //! it, within a bound, and get its answer; an answer lost in a crash is never executed again.
+//!
+//! Where several nodes serve, the shared list of open attempts has room for one attempt a key. So a call looks twice: before
+//! its attempt is begun ([`claim`]), and once it is ([`recheck`]), because a twin on another node may have ended in between.
+//! A call that finds its key taken there gives everything back and waits for that twin's end ([`elsewhere`]).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
@@ -12,7 +16,7 @@ use insula_store::{IdempotencyEntry, IdempotencyMark, IdempotencyState, Seq};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{Call, Engine, trace::Trace, work::Work};
 
@@ -53,8 +57,21 @@ struct Claimed {
     twins: Arc<Twins>,
     key: TwinKey,
     mark: IdempotencyMark,
+    /// Until when it waits for twins, here and on other nodes together.
+    wait_until: Instant,
     tell: watch::Sender<Outcome>,
 }
+
+/// How a twin on another node ended.
+pub(crate) enum Elsewhere {
+    /// With this answer.
+    Replay(Arc<Transcript>),
+    /// With nothing that is kept: this call may begin its own attempt.
+    CameToNothing,
+}
+
+/// How often a call looks whether its twin on another node has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Decides whose turn it is.
 ///
@@ -65,9 +82,9 @@ pub(crate) async fn claim(engine: &Arc<Engine>, call: &Call, work: &Work) -> Res
     let Some(text) = &call.idempotency_key else { return Ok(Turn::First(Claim(None))) };
     let tenant = call.credential.scope.tenant();
     let mark = IdempotencyMark { key_hash: key_hash(engine, tenant, text)?, body_hash: body_hash(work) };
-    let wait_until = tokio::time::Instant::now() + engine.settings.idempotency_wait_max;
+    let wait_until = Instant::now() + engine.settings.idempotency_wait_max;
     loop {
-        let mut outcome = match engine.twins.enter((tenant, mark.key_hash), mark, &engine.twins) {
+        let mut outcome = match engine.twins.enter((tenant, mark.key_hash), mark, wait_until) {
             Entry::First(claimed) => {
                 let stored = stored(engine, call, &mark).await?;
                 return Ok(stored.map_or_else(|| Turn::First(Claim(Some(claimed))), Turn::Replay));
@@ -78,13 +95,71 @@ pub(crate) async fn claim(engine: &Arc<Engine>, call: &Call, work: &Work) -> Res
         // Cloned at once: what the channel lends must not be held over the next await.
         let ended = async { outcome.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone().flatten()) };
         let Ok(ended) = tokio::time::timeout_at(wait_until, ended).await else {
-            return Err(conflict("a request with this Idempotency-Key is still under way; ask again later"));
+            return Err(still_under_way());
         };
         // Otherwise the first came to nothing that is kept: whoever looks next is the first.
         if let Some((transcript, record)) = ended {
             engine.store.journal().synced(record).await;
             return Ok(Turn::Replay(transcript));
         }
+    }
+}
+
+/// Looks once more, now that the attempt is begun and no twin on another node can begin one: the answer of a twin that ended
+/// since the claim. The attempt is then given back unsent. Costs nothing where one process serves alone, or without a key.
+///
+/// # Errors
+/// Those of a stored outcome that is no answer, as for [`claim`].
+pub(crate) async fn recheck(engine: &Engine, call: &Call, claim: &Claim) -> Result<Option<Arc<Transcript>>> {
+    match claim.mark() {
+        Some(mark) if engine.store.journal().is_shared() => stored(engine, call, &mark).await,
+        _ => Ok(None),
+    }
+}
+
+/// Waits for the end of a twin on another node, which was under way when this call wanted to begin. The caller holds nothing
+/// but its claim meanwhile: twins on this node go on waiting for it.
+///
+/// # Errors
+/// [`ErrorKind::IdempotencyMismatch`] when the twin has another body; [`ErrorKind::Conflict`] when it is still under way at the
+/// end of the wait, or ended without an answer to replay; [`ErrorKind::Unauthenticated`] when the credential is withdrawn.
+pub(crate) async fn elsewhere(engine: &Engine, call: &Call, claim: &Claim) -> Result<Elsewhere> {
+    let Some(Claimed { mark, wait_until, .. }) = &claim.0 else { return Ok(Elsewhere::CameToNothing) };
+    let tenant = call.credential.scope.tenant();
+    let under_way = || async {
+        call.still_admitted()?;
+        engine.store.control().under_way(tenant, &mark.key_hash).await
+    };
+    twin_ended(mark, *wait_until, under_way, || stored(engine, call, mark)).await
+}
+
+/// Asks again and again whether the twin is under way, and what is stored, until one of them settles it.
+async fn twin_ended<U, S>(
+    mark: &IdempotencyMark,
+    wait_until: Instant,
+    under_way: impl Fn() -> U,
+    stored: impl Fn() -> S,
+) -> Result<Elsewhere>
+where
+    U: Future<Output = Result<Option<IdempotencyMark>>>,
+    S: Future<Output = Result<Option<Arc<Transcript>>>>,
+{
+    loop {
+        // Asked before the answer is looked for: an answer is stored before its attempt is closed.
+        let twin = under_way().await?;
+        if twin.is_some_and(|twin| twin.body_hash != mark.body_hash) {
+            return Err(mismatch());
+        }
+        if let Some(transcript) = stored().await? {
+            return Ok(Elsewhere::Replay(transcript));
+        }
+        if Instant::now() >= wait_until {
+            return Err(still_under_way());
+        }
+        if twin.is_none() {
+            return Ok(Elsewhere::CameToNothing);
+        }
+        tokio::time::sleep_until(wait_until.min(Instant::now() + LOOK_EVERY)).await;
     }
 }
 
@@ -122,14 +197,14 @@ enum Entry {
 }
 
 impl Twins {
-    fn enter(&self, key: TwinKey, mark: IdempotencyMark, twins: &Arc<Twins>) -> Entry {
+    fn enter(self: &Arc<Self>, key: TwinKey, mark: IdempotencyMark, wait_until: Instant) -> Entry {
         let mut under_way = self.under_way.lock();
         if let Some(twin) = under_way.get(&key) {
             return if twin.body_hash == mark.body_hash { Entry::Twin(twin.outcome.clone()) } else { Entry::Mismatch };
         }
         let (tell, outcome) = watch::channel(None);
         under_way.insert(key, UnderWay { body_hash: mark.body_hash, outcome });
-        Entry::First(Claimed { twins: twins.clone(), key, mark, tell })
+        Entry::First(Claimed { twins: self.clone(), key, mark, wait_until, tell })
     }
 }
 
@@ -185,6 +260,57 @@ fn mismatch() -> Error {
     )
 }
 
+fn still_under_way() -> Error {
+    conflict("a request with this Idempotency-Key is still under way; ask again later")
+}
+
 fn conflict(message: &str) -> Error {
     Error::new(ErrorKind::Conflict, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const MARK: IdempotencyMark = IdempotencyMark { key_hash: [1; 32], body_hash: [2; 32] };
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Waits for a twin with this body that is under way for `looks` looks and then leaves `answer`.
+    async fn wait(body_hash: [u8; 32], looks: u32, answer: Option<&'static [u8]>, patience: Duration) -> Result<Elsewhere> {
+        let looked = AtomicU32::new(0);
+        let under_way = || async {
+            let is_open = looked.fetch_add(1, Ordering::SeqCst) < looks;
+            Ok(is_open.then_some(IdempotencyMark { body_hash, ..MARK }))
+        };
+        let stored = || async {
+            let ended = answer.filter(|_| looked.load(Ordering::SeqCst) > looks);
+            Ok(ended.map(|body| Arc::new(Transcript { is_stream: false, body: Bytes::from_static(body) })))
+        };
+        twin_ended(&MARK, Instant::now() + patience, under_way, stored).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_twin_elsewhere_is_waited_for() {
+        let began = Instant::now();
+        let ended = wait(MARK.body_hash, 7, Some(b"{}"), PATIENCE).await;
+        assert!(matches!(ended, Ok(Elsewhere::Replay(answer)) if &*answer.body == b"{}"));
+        assert_eq!(began.elapsed(), LOOK_EVERY * 7);
+        assert!(matches!(wait(MARK.body_hash, 3, None, PATIENCE).await, Ok(Elsewhere::CameToNothing)));
+        // Also when it had ended before anybody looked.
+        assert!(matches!(wait(MARK.body_hash, 0, Some(b"{}"), PATIENCE).await, Ok(Elsewhere::Replay(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_has_an_end() {
+        let kind = |ended: Result<Elsewhere>| ended.err().map(|error| error.kind().clone());
+        let began = Instant::now();
+        assert_eq!(kind(wait(MARK.body_hash, u32::MAX, None, PATIENCE).await), Some(ErrorKind::Conflict));
+        assert_eq!(began.elapsed(), PATIENCE);
+        // One that comes to nothing at the last moment is not followed by yet another try.
+        assert_eq!(kind(wait(MARK.body_hash, 0, None, Duration::ZERO).await), Some(ErrorKind::Conflict));
+        assert!(matches!(wait(MARK.body_hash, 0, Some(b"{}"), Duration::ZERO).await, Ok(Elsewhere::Replay(_))));
+        assert_eq!(kind(wait([3; 32], 5, None, PATIENCE).await), Some(ErrorKind::IdempotencyMismatch));
+    }
 }

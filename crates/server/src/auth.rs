@@ -9,10 +9,11 @@ use insula_model::Result;
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::Unauthenticated`] when there is none, when it opens nothing, or when it stands there twice;
-/// [`insula_model::ErrorKind::Suspended`] when its tenant is suspended.
-pub(crate) fn credential(engine: &Engine, headers: &HeaderMap) -> Result<Credential> {
+/// [`insula_model::ErrorKind::Suspended`] when its tenant is suspended; [`insula_model::ErrorKind::Unavailable`] while this
+/// node cannot know which credentials are valid.
+pub(crate) async fn credential(engine: &Engine, headers: &HeaderMap) -> Result<Credential> {
     // An empty text opens nothing and gets the same answer as any other that does not.
-    engine.directory.authenticate(presented(headers).unwrap_or_default())
+    engine.directory.admit(presented(headers).unwrap_or_default()).await
 }
 
 fn presented(headers: &HeaderMap) -> Option<&str> {

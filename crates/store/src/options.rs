@@ -1,8 +1,8 @@
 //! What a store is opened with.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use crate::RootKey;
+use crate::{PostgresUrl, RootKey};
 
 /// Everything that a [`Store`](crate::Store) must be told.
 #[derive(Debug)]
@@ -33,6 +33,30 @@ impl StoreOptions {
             segment_bytes: 32 * 1024 * 1024,
         }
     }
+}
+
+/// Everything that a [`Store`](crate::Store) must be told to join others.
+#[derive(Debug)]
+pub struct ClusterOptions {
+    /// The database that all share.
+    pub postgres: PostgresOptions,
+    /// The key that guards all other keys: the same on every node.
+    pub root_key: RootKey,
+}
+
+/// How to use a PostgreSQL database.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// Where it is, for the role that the server logs in with.
+    pub url: PostgresUrl,
+    /// Where the key store is, if not in the same database.
+    pub keys_url: Option<PostgresUrl>,
+    /// Connections for requests, at once; a handful more serve the cluster's own work.
+    pub connections_max: usize,
+    /// How long a connection may take to be made, and a request may wait for one.
+    pub connect_max: Duration,
+    /// How long one statement may take.
+    pub statement_max: Duration,
 }
 
 /// What a power cut may take.

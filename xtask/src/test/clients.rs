@@ -7,8 +7,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Result, bail};
 
-use super::tools;
-use crate::{dev_server::DevServer, run};
+use crate::{dev_server::DevServer, run, tools};
 
 /// The suite of openai-python.
 pub fn python(binary: &Path) -> Result<String> {

@@ -2,12 +2,11 @@
 
 mod clients;
 mod report;
-mod tools;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::{chaos, run, tidy, workspace};
+use crate::{chaos, run, services::Services, tidy, tools, workspace};
 use report::Report;
 
 /// How to run the tests.
@@ -58,13 +57,19 @@ pub fn run(options: &Options) -> Result<()> {
     if wanted(Step::Tidy) {
         report.step("tidy", || tidy::run().map(|()| String::new()));
     }
+    let steps: Vec<Step> = Step::value_variants().iter().copied().filter(|step| *step != Step::Tidy && wanted(*step)).collect();
+    if steps.is_empty() {
+        return report.finish();
+    }
     build()?;
+    // Without them nothing below can be trusted to have run, so nothing runs.
+    let services = Services::start()?;
     let binary = workspace::target().join("debug").join("insula");
-    for step in Step::value_variants().iter().copied().filter(|step| wanted(*step)) {
+    for step in steps {
         match step {
             Step::Tidy => {}
-            Step::Rust => report.step("rust tests", || rust_tests(options.runner)),
-            Step::Doc => report.step("doc tests", doc_tests),
+            Step::Rust => report.step("rust tests", || rust_tests(options.runner, &services)),
+            Step::Doc => report.step("doc tests", || doc_tests(&services)),
             Step::Python => report.step("openai-python", || clients::python(&binary)),
             Step::Node => report.step("openai-node", || clients::node(&binary)),
             Step::Kill => report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS, false))),
@@ -80,7 +85,7 @@ fn build() -> Result<()> {
     run::check(run::cargo().args(["build", "--locked", "--workspace", "--all-targets", "--quiet"]))
 }
 
-fn rust_tests(runner: Runner) -> Result<String> {
+fn rust_tests(runner: Runner, services: &Services) -> Result<String> {
     let mut command = match runner {
         Runner::Nextest => {
             let mut nextest = run::command(tools::nextest()?);
@@ -93,10 +98,12 @@ fn rust_tests(runner: Runner) -> Result<String> {
             cargo
         }
     };
-    run::check(&mut command).map(|()| String::new())
+    run::check(command.envs(services.env())).map(|()| String::new())
 }
 
 /// The examples in the documentation, which neither of the runners above runs.
-fn doc_tests() -> Result<String> {
-    run::check(run::cargo().args(["test", "--locked", "--workspace", "--doc", "--quiet"])).map(|()| String::new())
+fn doc_tests(services: &Services) -> Result<String> {
+    let mut command = run::cargo();
+    command.args(["test", "--locked", "--workspace", "--doc", "--quiet"]).envs(services.env());
+    run::check(&mut command).map(|()| String::new())
 }

@@ -34,8 +34,11 @@ const CRATES: &[Edges] = &[
     },
 ];
 
-/// Compares every crate's dependencies with the table. Tests may also use the simulator and what lies further below: to
-/// try a server out one has to open a store.
+/// What every crate's tests may use.
+const FOR_TESTS: &[&str] = &["insula-simulator", "insula-test-services"];
+
+/// Compares every crate's dependencies with the table. Tests may also use what is made for tests and what lies further below:
+/// to try a server out one has to open a store.
 pub fn check(sources: &[Source]) -> Vec<Violation> {
     let manifests = sources.iter().filter(|s| s.path.starts_with("crates/") && s.path.ends_with("/Cargo.toml"));
     manifests.flat_map(manifest).collect()
@@ -59,7 +62,8 @@ fn manifest(source: &Source) -> Vec<Violation> {
         let Some(dependencies) = parsed.get(section).and_then(|d| d.as_table()) else { continue };
         for dependency in dependencies.keys() {
             let ours = dependency == "insula" || dependency.starts_with("insula-");
-            let for_tests = section == "dev-dependencies" && (dependency == "insula-simulator" || is_below(dependency, edges));
+            let for_tests =
+                section == "dev-dependencies" && (FOR_TESTS.contains(&dependency.as_str()) || is_below(dependency, edges));
             let known = !ours || for_tests || edges.own.contains(&dependency.as_str());
             if !known || edges.never.contains(&dependency.as_str()) {
                 violations.push(Violation::at(

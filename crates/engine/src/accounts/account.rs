@@ -1,8 +1,8 @@
 //! One subject's account: what is settled and held in the running hour, day and month.
 
-use insula_model::{Budget, BudgetMode, Cap, Money, Timestamp, Window, WindowSpan};
+use insula_model::{Budget, Cap, Money, Subject, Timestamp, Window, WindowSpan};
 
-use super::shown;
+use super::law::Room;
 
 /// Money and tokens side by side: every attempt moves both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,6 +86,16 @@ impl Account {
         }
     }
 
+    /// What a hard budget of this account leaves.
+    pub fn room<'a>(&self, subject: Subject, budget: &'a Budget) -> Room<'a> {
+        let tally = self.tally(budget.window);
+        let (cap, settled, held) = match budget.cap {
+            Cap::Usd(limit) => (limit.pico(), tally.settled.money.pico(), tally.held.money.pico()),
+            Cap::Tokens(limit) => (i128::from(limit), i128::from(tally.settled.tokens), i128::from(tally.held.tokens)),
+        };
+        Room { subject, budget, cap, settled, free: cap - settled - held, resets_at: tally.span.end }
+    }
+
     /// Holds `amounts` from `at` on.
     pub fn hold(&mut self, amounts: Amounts) {
         for tally in &mut self.tallies {
@@ -98,52 +108,6 @@ impl Account {
         for tally in self.tallies.iter_mut().filter(|tally| tally.span.contains(at)) {
             tally.held.take(held);
             tally.settled.add(used);
-        }
-    }
-}
-
-/// A hard budget held against its tally: what is left, in its own unit.
-pub(super) struct Headroom<'a> {
-    pub budget: &'a Budget,
-    pub tally: &'a Tally,
-}
-
-impl<'a> Headroom<'a> {
-    pub fn of(budget: &'a Budget, account: &'a Account) -> Option<Self> {
-        (budget.mode == BudgetMode::Hard).then(|| Self { budget, tally: account.tally(budget.window) })
-    }
-
-    /// Limit less settled: what could be had if nothing were held.
-    pub fn unsettled(&self) -> i128 {
-        match self.budget.cap {
-            Cap::Usd(limit) => limit.pico() - self.tally.settled.money.pico(),
-            Cap::Tokens(limit) => i128::from(limit) - i128::from(self.tally.settled.tokens),
-        }
-    }
-
-    /// Limit less settled less held: what can be had now.
-    pub fn free(&self) -> i128 {
-        match self.budget.cap {
-            Cap::Usd(_) => self.unsettled() - self.tally.held.money.pico(),
-            Cap::Tokens(_) => self.unsettled() - i128::from(self.tally.held.tokens),
-        }
-    }
-
-    pub fn unit(&self) -> &'static str {
-        match self.budget.cap {
-            Cap::Usd(_) => "usd",
-            Cap::Tokens(_) => "tokens",
-        }
-    }
-
-    pub fn used_shown(&self) -> String {
-        shown(self.tally.settled, matches!(self.budget.cap, Cap::Usd(_)))
-    }
-
-    pub fn limit_shown(&self) -> String {
-        match self.budget.cap {
-            Cap::Usd(limit) => limit.to_string(),
-            Cap::Tokens(limit) => limit.to_string(),
         }
     }
 }

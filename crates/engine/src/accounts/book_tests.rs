@@ -1,11 +1,11 @@
 //! Laws of the book: never above a hard limit, nothing left behind.
 
-use insula_model::{BudgetId, IdGenerator, ManualClock, SeededRandom, Window};
+use insula_model::{BudgetId, Cap, IdGenerator, ManualClock, Price, SeededRandom, Window};
 use proptest::prelude::*;
 use std::{sync::Arc, time::Duration};
 
 use super::*;
-use crate::accounts::nothing_spent;
+use crate::accounts::{OutputAsk, nothing_spent};
 
 const START: i64 = 1_790_000_000_000_000;
 

@@ -4,25 +4,32 @@
 //! The counters in memory decide. They start from what storage has folded, which is exact: an account that this process
 //! has not touched has nothing under way.
 //!
-//! - [`book`] is the law: plain synchronous rules over all accounts, tested by properties;
+//! Among several nodes the counters that decide are shared, and a node leases of them what it spends: see [`shared`].
+//!
+//! - [`law`] says what an ask may take: plain rules, the same for one node and for several;
+//! - [`book`] keeps what they are applied to, tested by properties;
 //! - [`account`] is one subject's tallies;
 //! - [`queue`] keeps the turns of those for whom only held money stands in the way.
 
 mod account;
 mod book;
+mod law;
 mod queue;
+mod shared;
 
 use std::{sync::Arc, time::Duration};
 
 use insula_model::{Budget, BudgetId, Clock, Error, ErrorKind, Result, Subject, TenantId, Window};
-use insula_store::Store;
+use insula_store::{LeaseMove, Store};
 use parking_lot::Mutex;
 
 use account::Account;
 pub use account::{Amounts, BudgetView};
-pub use book::{Ask, Hold, OutputAsk};
-use book::{Book, Verdict};
+use book::Book;
+use law::Verdict;
+pub use law::{Ask, Hold, OutputAsk};
 use queue::Turns;
+use shared::{Broker, Shared};
 
 /// All accounts of this node.
 pub struct Accounts {
@@ -30,6 +37,8 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     waiters_max: usize,
+    /// Whom it asks for what the nodes share; absent where it is alone.
+    shared: Option<Shared>,
 }
 
 struct State {
@@ -43,7 +52,17 @@ impl Accounts {
     /// # Errors
     /// When storage cannot be read.
     pub async fn load(store: Store, clock: Arc<dyn Clock>, waiters_max: usize) -> Result<Self> {
-        let mut book = Book::default();
+        Self::load_with(store, clock, waiters_max, None).await
+    }
+
+    /// Opens the book of a node that asks `broker` for what it shares with others, or of one that is alone.
+    async fn load_with(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        waiters_max: usize,
+        broker: Option<Arc<dyn Broker>>,
+    ) -> Result<Self> {
+        let mut book = broker.as_ref().map_or_else(Book::default, |broker| Book::among_others(broker.epoch()));
         let mut budgets = store.control().budgets().await?;
         budgets.sort_by_key(|budget| budget.subject);
         for group in budgets.chunk_by(|a, b| a.subject == b.subject) {
@@ -51,16 +70,21 @@ impl Accounts {
                 book.set_budgets(first.subject, group.to_vec());
             }
         }
-        let accounts = Self { store, clock, state: Mutex::new(State { book, turns: Turns::default() }), waiters_max };
+        let state = Mutex::new(State { book, turns: Turns::default() });
+        let accounts = Self { store, clock, state, waiters_max, shared: broker.map(Shared::new) };
         accounts.open(&[Subject::Platform]).await?;
         Ok(accounts)
     }
 
-    /// Makes sure that these accounts are in memory. After the first time this is one look under a lock.
+    /// Makes sure that these accounts are in memory. After the first time this is one look under a lock. Among several nodes
+    /// there is nothing to open: what is spent stands where all see it.
     ///
     /// # Errors
     /// When storage cannot be read.
     pub async fn open(&self, subjects: &[Subject]) -> Result<()> {
+        if self.shared.is_some() {
+            return Ok(());
+        }
         let missing = self.state.lock().book.missing(subjects);
         for subject in missing {
             let now = self.clock.now();
@@ -85,6 +109,9 @@ impl Accounts {
     /// [`ErrorKind::BudgetExceeded`] when it can never fit what is left; [`ErrorKind::RateLimited`] when its turn did
     /// not come, or too many of its tenant wait already.
     pub async fn reserve(&self, ask: &Ask, wait_max: Duration) -> Result<Hold> {
+        if let Some(shared) = &self.shared {
+            return self.reserve_shared(shared, ask, wait_max).await?.ok_or_else(|| no_turn(NO_TURN));
+        }
         self.open(&ask.subjects).await?;
         let turn = {
             let mut state = self.state.lock();
@@ -94,10 +121,10 @@ impl Accounts {
                 Verdict::Granted(hold) => book.release(&hold),
                 Verdict::Refused(refusal) => return Err(refused(*refusal)),
                 Verdict::TooLarge => return Err(too_large()),
-                Verdict::Wait(_) => {}
+                Verdict::Wait(_) | Verdict::Crowded | Verdict::Failed(_) => {}
             }
             if turns.waiting(ask.tenant) >= self.waiters_max {
-                return Err(no_turn("too many requests of this tenant already wait for held budget"));
+                return Err(no_turn(CROWDED));
             }
             let turn = turns.join(ask.clone());
             // Notes what it waits for, so that those who come next know whether they stand behind it.
@@ -105,7 +132,7 @@ impl Accounts {
             turn
         };
         let place = Place { accounts: self, tenant: ask.tenant, ticket: turn.ticket, outcome: Some(turn.outcome) };
-        place.wait(wait_max).await
+        place.wait(wait_max).await?.ok_or_else(|| no_turn(NO_TURN))
     }
 
     /// Like [`Accounts::reserve`] but never waits: `None` where it would have to.
@@ -113,16 +140,39 @@ impl Accounts {
     /// # Errors
     /// [`ErrorKind::BudgetExceeded`] when it can never fit what is left.
     pub async fn try_reserve(&self, ask: &Ask) -> Result<Option<Hold>> {
+        if let Some(shared) = &self.shared {
+            return self.reserve_shared(shared, ask, Duration::ZERO).await;
+        }
         self.open(&ask.subjects).await?;
         let mut state = self.state.lock();
         if state.turns.is_behind(ask) {
             return Ok(None);
         }
-        match state.book.reserve(ask, self.clock.now()) {
-            Verdict::Granted(hold) => Ok(Some(hold)),
-            Verdict::Refused(refusal) => Err(refused(*refusal)),
-            Verdict::TooLarge => Err(too_large()),
-            Verdict::Wait(_) => Ok(None),
+        told(state.book.reserve(ask, self.clock.now()))
+    }
+
+    /// What the end of this attempt moves of this node's leases, for the journal to take along with it. Nothing where the node
+    /// is alone or no hard budget applies. Once it was asked for, [`Accounts::settle`] or [`Accounts::release`] follows when
+    /// the journal has synced the end.
+    pub fn lease_moves(&self, hold: &Hold, used: Amounts) -> Vec<LeaseMove> {
+        if hold.leased.is_empty() {
+            return Vec::new();
+        }
+        let now = self.clock.now();
+        self.state.lock().book.leases().map(|leases| leases.moves(hold, used, now)).unwrap_or_default()
+    }
+
+    /// Whether what is held may still be spent. Asked once the attempt's BEGIN is admitted, before it is sent: a node that was
+    /// given up meanwhile holds nothing any more, however soon it is back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] when the node lost its leases since.
+    pub fn still_held(&self, hold: &Hold) -> Result<()> {
+        match &self.shared {
+            Some(shared) if !hold.leased.is_empty() && hold.epoch != shared.broker.epoch() => {
+                Err(crate::Engine::unavailable("this node lost touch with the others for a moment; try again"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -144,8 +194,7 @@ impl Accounts {
     pub fn set_budgets(&self, subject: &Subject, budgets: Vec<Budget>) {
         let mut state = self.state.lock();
         state.book.set_budgets(*subject, budgets);
-        let State { book, turns } = &mut *state;
-        turns.call_all(|ask| book.reserve(ask, self.clock.now()));
+        self.call_all_waiting(&mut state);
     }
 
     /// The budgets of a subject with what is used and held in their running windows.
@@ -153,18 +202,16 @@ impl Accounts {
     /// # Errors
     /// When storage cannot be read.
     pub async fn view(&self, subject: &Subject) -> Result<Vec<BudgetView>> {
+        if let Some(shared) = &self.shared {
+            return self.view_shared(shared, subject).await;
+        }
         self.open(&[*subject]).await?;
         Ok(self.state.lock().book.view(subject, self.clock.now()))
     }
 
-    /// What is held over all accounts of one subject in the running month.
-    pub fn held(&self, subject: &Subject) -> Amounts {
-        self.state.lock().book.held(subject, self.clock.now())
-    }
-
     /// Whether the ask could fit, now or once others' holds come back; holds nothing.
     pub fn could_fit(&self, ask: &Ask) -> bool {
-        self.state.lock().book.could_fit(ask)
+        self.state.lock().book.could_fit(ask, self.clock.now())
     }
 
     /// Forgets an erased tenant's accounts and budgets, and sends away who waits for them.
@@ -172,6 +219,11 @@ impl Accounts {
         let mut state = self.state.lock();
         state.turns.dismiss(tenant);
         state.book.forget(tenant);
+    }
+
+    /// The budgets of a subject as they are counted now.
+    pub fn budgets(&self, subject: &Subject) -> Vec<Budget> {
+        self.state.lock().book.budgets(subject).to_vec()
     }
 
     /// The ids of a subject's budgets by window and unit, so that a replaced budget keeps its id.
@@ -187,15 +239,28 @@ impl Accounts {
 
     /// Money came free: those whose turn it is look again. Platform money concerns everybody's turn.
     fn call_waiting(&self, state: &mut State, tenant: Option<TenantId>) {
+        let has_loose = state.book.leases().is_some_and(|leases| leases.has_loose());
         let State { book, turns } = state;
-        if turns.is_empty() {
+        if turns.is_empty() && !has_loose {
+            return;
+        }
+        let everybody = tenant.is_none() || book.is_capped(&[Subject::Platform]);
+        if let Some(shared) = &self.shared {
+            if has_loose || everybody || tenant.is_some_and(|tenant| turns.waiting(tenant) > 0) {
+                shared.wake();
+            }
             return;
         }
         let now = self.clock.now();
         match tenant {
-            Some(tenant) if !book.is_capped(&[Subject::Platform]) => turns.call(tenant, |ask| book.reserve(ask, now)),
+            Some(tenant) if !everybody => turns.call(tenant, |ask| book.reserve(ask, now)),
             _ => turns.call_all(|ask| book.reserve(ask, now)),
         }
+    }
+
+    /// Everybody looks again.
+    fn call_all_waiting(&self, state: &mut State) {
+        self.call_waiting(state, None);
     }
 }
 
@@ -209,24 +274,20 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    async fn wait(mut self, wait_max: Duration) -> Result<Hold> {
+    /// The verdict; `None` for one that may fit later.
+    async fn wait(mut self, wait_max: Duration) -> Result<Option<Hold>> {
         let until = tokio::time::Instant::now() + wait_max;
         loop {
-            let Some(outcome) = self.outcome.as_mut() else { return Err(no_turn(NO_TURN)) };
+            let Some(outcome) = self.outcome.as_mut() else { return Ok(None) };
             // A window that ends in the meantime frees money that nobody settles: look again then.
             let now = self.accounts.clock.now();
             let next_window = tokio::time::Instant::now() + Window::Hour.span(now).end.since(now);
             match tokio::time::timeout_at(until.min(next_window), outcome).await {
                 Ok(verdict) => {
                     self.outcome = None;
-                    return match verdict {
-                        Ok(Verdict::Granted(hold)) => Ok(hold),
-                        Ok(Verdict::Refused(refusal)) => Err(refused(*refusal)),
-                        Ok(Verdict::TooLarge) => Err(too_large()),
-                        Ok(Verdict::Wait(_)) | Err(_) => Err(no_turn(NO_TURN)),
-                    };
+                    return verdict.map_or(Ok(None), told);
                 }
-                Err(_) if until <= next_window => return Err(no_turn(NO_TURN)),
+                Err(_) if until <= next_window => return Ok(None),
                 Err(_) => self.accounts.call_waiting(&mut self.accounts.state.lock(), Some(self.tenant)),
             }
         }
@@ -238,6 +299,8 @@ impl Drop for Place<'_> {
         let Some(mut outcome) = self.outcome.take() else { return };
         let mut state = self.accounts.state.lock();
         state.turns.leave(self.tenant, self.ticket);
+        // Also a verdict that is still being settled elsewhere: from here on it finds nobody.
+        outcome.close();
         if let Ok(Verdict::Granted(hold)) = outcome.try_recv() {
             state.book.release(&hold);
         }
@@ -245,6 +308,20 @@ impl Drop for Place<'_> {
         self.accounts.call_waiting(&mut state, Some(self.tenant));
     }
 }
+
+/// A verdict as whoever asked hears it; `None` where it may fit later.
+fn told(verdict: Verdict) -> Result<Option<Hold>> {
+    match verdict {
+        Verdict::Granted(hold) => Ok(Some(hold)),
+        Verdict::Refused(refusal) => Err(refused(*refusal)),
+        Verdict::TooLarge => Err(too_large()),
+        Verdict::Crowded => Err(no_turn(CROWDED)),
+        Verdict::Failed(error) => Err(error),
+        Verdict::Wait(_) => Ok(None),
+    }
+}
+
+const CROWDED: &str = "too many requests of this tenant already wait for held budget";
 
 const NO_TURN: &str = "the budget is held by requests under way, and this one's turn did not come in time";
 
@@ -257,7 +334,7 @@ fn too_large() -> Error {
     Error::invalid(format!("this request could cost more than {most} USD; ask for less output")).at("max_tokens")
 }
 
-fn refused(refusal: book::Refusal) -> Error {
+fn refused(refusal: law::Refusal) -> Error {
     let message = format!(
         "the {} budget of the {} does not cover this request: {} of {} {} used, and it could take up to {}; it resets at {}",
         refusal.shown.window.name(),
@@ -273,11 +350,6 @@ fn refused(refusal: book::Refusal) -> Error {
 
 /// When to come back after a turn that did not come: not at once, the wait was long enough.
 const NO_TURN_RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// What a decimal or a count looks like to a person.
-fn shown(amounts: Amounts, in_money: bool) -> String {
-    if in_money { amounts.money.to_string() } else { amounts.tokens.to_string() }
-}
 
 /// The start of the month that `at` falls into, and nothing spent: for accounts that storage knows nothing of.
 #[cfg(test)]

@@ -14,8 +14,37 @@ impl Directory {
     /// The checksum comes first, then the keyed hash, compared in constant time. Unknown, mistyped, revoked and expired
     /// credentials get the same error; only who proves to belong to a suspended tenant learns that it is suspended
     /// ([`ErrorKind::Suspended`]).
+    ///
+    /// [`ErrorKind::Unavailable`], whatever was presented, while this node cannot know which credentials were taken back.
     pub fn authenticate(&self, presented: &str) -> Result<Credential> {
+        self.check_current()?;
         if presented.starts_with("ins_") { self.by_key(presented) } else { self.by_token(presented) }
+    }
+
+    /// The same for a caller who can wait: where several nodes serve, a credential that may have been made on another one a
+    /// moment ago is looked for once more before it is refused.
+    pub async fn admit(&self, presented: &str) -> Result<Credential> {
+        let judged = self.authenticate(presented);
+        match (&self.following, &judged) {
+            (Some(following), Err(error)) if *error.kind() == ErrorKind::Unauthenticated && self.may_be_new(presented) => {
+                following.look_early().await?;
+                self.authenticate(presented)
+            }
+            _ => judged,
+        }
+    }
+
+    /// Whether a refused text could be genuine and only not known yet. A wrong secret is treated as an unknown id is, so that
+    /// the time that a refusal takes does not tell them apart.
+    fn may_be_new(&self, presented: &str) -> bool {
+        let Some(presented) = PresentedKey::parse(presented) else {
+            return self.tokens.read(presented, self.clock.now()).is_some();
+        };
+        let hash = self.hasher.key(presented.id, presented.secret);
+        let register = self.register.read();
+        // What is known and dead stays dead.
+        let is_genuine = register.key(presented.id).is_some_and(|key| equal(&key.record.hash, &hash));
+        !is_genuine
     }
 
     fn by_key(&self, presented: &str) -> Result<Credential> {

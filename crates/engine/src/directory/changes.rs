@@ -1,7 +1,8 @@
-//! Every change to tenants, keys, operators and limits: stored first, then visible to the next request.
+//! Every change to tenants, keys, operators and limits: stored first, then visible to the next request, on every node.
 //!
 //! Changes of one tenant happen one after the other, so that none overwrites what another has just written (a rotation
-//! must not undo a revocation). A change that was begun must be carried to its end: callers run it in a task that a
+//! must not undo a revocation). Where several nodes serve, each change also says what it replaces, and is made again of
+//! what another node wrote in between. A change that was begun must be carried to its end: callers run it in a task that a
 //! leaving client does not cancel.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -15,6 +16,7 @@ use super::{
     Directory, KeyEntry, KeyText, TenantEntry,
     entries::OperatorEntry,
     key_text::{KeyKind, PresentedKey},
+    register::Register,
 };
 
 /// How many keys a tenant can have, revoked ones included: they stay, so that old usage keeps its names.
@@ -36,37 +38,49 @@ pub(crate) struct Turn {
     _held: tokio::sync::OwnedMutexGuard<()>,
 }
 
+/// How often a change is tried while other nodes keep changing the same thing.
+const TRIES_MAX: usize = 3;
+
 impl Directory {
     /// Stores a new tenant and lets it in.
     pub(crate) async fn create_tenant(&self, record: Tenant) -> Result<Arc<TenantEntry>> {
         self.store.create_tenant(&record).await?;
         let tag = self.hasher.request_tag(record.id);
-        Ok(self.register.write().put_tenant(TenantEntry::new(record, Limits::default(), tag)))
+        Ok(self.publish_entry(TenantEntry::new(record, Limits::default(), tag), Register::put_tenant).await)
     }
 
     /// Replaces a tenant's record by what `change` makes of it; its version goes up by one.
     pub(crate) async fn change_tenant(
         &self,
         id: TenantId,
-        change: impl FnOnce(&Tenant) -> Result<Tenant> + Send,
+        change: impl Fn(&Tenant) -> Result<Tenant> + Send,
     ) -> Result<Arc<TenantEntry>> {
         let (_turn, now) = self.turn(id).await?;
-        let expected = now.record.version;
-        let record = Tenant { version: expected + 1, ..change(&now.record)? };
-        self.store.control().update_tenant(&record, expected).await?;
-        Ok(self.register.write().put_tenant(now.with_record(record)))
+        for _ in 0..TRIES_MAX {
+            let current = self.current_tenant(&now).await?;
+            let record = Tenant { version: current.version + 1, ..change(&current)? };
+            if replaced(self.store.control().update_tenant(&record, current.version).await)? {
+                let entry = TenantEntry::new(record, now.limits, now.request_tag);
+                let show = |register: &mut Register, entry: TenantEntry| register.put_tenant(now.with_record(entry.record));
+                return Ok(self.publish_entry(entry, show).await);
+            }
+        }
+        Err(overtaken())
     }
 
-    /// Erases a tenant: denied to everyone first, then destroyed in the store, then forgotten. When the store fails on
-    /// the way the tenant stays denied, and the same call again goes on where it stopped.
+    /// Erases a tenant: denied to everyone first, on every node, then destroyed in the store, then forgotten. When the
+    /// store fails on the way the tenant stays denied, and the same call again goes on where it stopped.
     pub(crate) async fn erase_tenant(&self, scope: &TenantScope) -> Result<ErasureReceipt> {
         let id = scope.tenant();
         let _turn = self.wait_for_turn(id).await?;
         let now = self.tenant(id).ok_or_else(Error::not_found)?;
-        let denied = Tenant { state: TenantState::Erasing, ..now.record.clone() };
-        self.register.write().put_tenant(now.with_record(denied));
+        if self.following.is_some() {
+            self.store.begin_erasure(scope, self.clock.now()).await?;
+        }
+        let denied = || Tenant { state: TenantState::Erasing, ..now.record.clone() };
+        self.publish(|| drop(self.register.write().put_tenant(now.with_record(denied())))).await;
         let receipt = self.store.erase_tenant(scope, self.clock.now()).await?;
-        self.register.write().remove_tenant(id);
+        self.publish(|| self.register.write().remove_tenant(id)).await;
         Ok(receipt)
     }
 
@@ -82,14 +96,29 @@ impl Directory {
         &self,
         tenant: TenantId,
         old: KeyId,
-        plan: impl FnOnce(&KeyEntry) -> Result<(KeyOrder, Timestamp)> + Send,
+        plan: impl Fn(&KeyEntry) -> Result<(KeyOrder, Timestamp)> + Send,
     ) -> Result<(Arc<KeyEntry>, KeyText)> {
         let _turn = self.turn(tenant).await?;
-        let old = self.key(old).ok_or_else(Error::not_found)?;
-        let (order, old_expires_at) = plan(&old)?;
+        let now = self.key(old).ok_or_else(Error::not_found)?;
+        let mut current = self.current_key(&now).await?;
+        let (order, mut old_expires_at) = plan(&KeyEntry::new(current.clone(), now.limits))?;
         let made = self.make_key(tenant, order).await?;
-        self.store_key(&old, Key { expires_at: Some(old_expires_at), ..old.record.clone() }).await?;
-        Ok(made)
+        for _ in 0..TRIES_MAX {
+            if self.store_key(&now, &current, Key { expires_at: Some(old_expires_at), ..current.clone() }).await?.is_some() {
+                return Ok(made);
+            }
+            current = self.current_key(&now).await?;
+            match plan(&KeyEntry::new(current.clone(), now.limits)) {
+                Ok((_, expires_at)) => old_expires_at = expires_at,
+                Err(error) => {
+                    // Revoked on another node meanwhile: what is revoked has no successor.
+                    self.withdraw(&made.0).await?;
+                    return Err(error);
+                }
+            }
+        }
+        self.withdraw(&made.0).await?;
+        Err(overtaken())
     }
 
     async fn make_key(&self, tenant: TenantId, order: KeyOrder) -> Result<(Arc<KeyEntry>, KeyText)> {
@@ -114,7 +143,7 @@ impl Directory {
             // Before the key can be used, or it would be unlimited for a moment.
             self.store.control().put_limits(&Subject::Key(tenant, record.id), &order.limits).await?;
         }
-        Ok((self.register.write().put_key(KeyEntry::new(record, order.limits)), text))
+        Ok((self.publish_entry(KeyEntry::new(record, order.limits), Register::put_key).await, text))
     }
 
     /// Replaces a key's record by what `change` makes of it.
@@ -122,32 +151,68 @@ impl Directory {
         &self,
         tenant: TenantId,
         key: KeyId,
-        change: impl FnOnce(&Key) -> Result<Key> + Send,
+        change: impl Fn(&Key) -> Result<Key> + Send,
     ) -> Result<Arc<KeyEntry>> {
         let _turn = self.turn(tenant).await?;
         let now = self.key(key).ok_or_else(Error::not_found)?;
-        let record = change(&now.record)?;
-        self.store_key(&now, record).await
+        for _ in 0..TRIES_MAX {
+            let current = self.current_key(&now).await?;
+            let record = change(&current)?;
+            if let Some(entry) = self.store_key(&now, &current, record).await? {
+                return Ok(entry);
+            }
+        }
+        Err(overtaken())
     }
 
-    async fn store_key(&self, now: &KeyEntry, record: Key) -> Result<Arc<KeyEntry>> {
-        self.store.control().update_key(&record).await?;
-        Ok(self.register.write().put_key(now.with_record(record)))
+    /// Stores a key's record in place of `replaced`; nothing when another node replaced that first.
+    async fn store_key(&self, now: &KeyEntry, replaced_record: &Key, record: Key) -> Result<Option<Arc<KeyEntry>>> {
+        if !replaced(self.store.control().update_key(&record, replaced_record).await)? {
+            return Ok(None);
+        }
+        let show = |register: &mut Register, entry: KeyEntry| register.put_key(now.with_record(entry.record));
+        Ok(Some(self.publish_entry(KeyEntry::new(record, now.limits), show).await))
+    }
+
+    /// Revokes a key whose text nobody was told.
+    async fn withdraw(&self, made: &KeyEntry) -> Result<()> {
+        let record = Key { revoked_at: Some(self.clock.now()), ..made.record.clone() };
+        self.store_key(made, &made.record, record).await.map(drop)
+    }
+
+    /// A tenant's record as it is stored: another node may have changed it a moment ago.
+    async fn current_tenant(&self, now: &TenantEntry) -> Result<Tenant> {
+        if self.following.is_none() {
+            return Ok(now.record.clone());
+        }
+        self.store.control().tenant(now.record.id).await?.ok_or_else(Error::not_found)
+    }
+
+    /// The same of a key.
+    async fn current_key(&self, now: &KeyEntry) -> Result<Key> {
+        if self.following.is_none() {
+            return Ok(now.record.clone());
+        }
+        self.store.control().key(now.record.tenant, now.record.id).await?.ok_or_else(Error::not_found)
     }
 
     /// Replaces the limits of a tenant or a key.
     pub(crate) async fn set_limits(&self, subject: Subject, limits: Limits) -> Result<()> {
         let tenant = subject.tenant().ok_or_else(|| Error::internal("the platform has no limits"))?;
         let (_turn, entry) = self.turn(tenant).await?;
+        let key = match subject {
+            Subject::Key(_, id) => Some(self.key(id).ok_or_else(Error::not_found)?),
+            Subject::Tenant(_) | Subject::Platform => None,
+        };
         self.store.control().put_limits(&subject, &limits).await?;
-        let mut register = self.register.write();
-        match subject {
-            Subject::Key(_, id) => {
-                let key = register.key(id).cloned().ok_or_else(Error::not_found)?;
-                register.put_key(key.with_limits(limits));
+        self.publish(|| {
+            let mut register = self.register.write();
+            match key {
+                Some(key) => drop(register.put_key(key.with_limits(limits))),
+                None => drop(register.put_tenant(entry.with_limits(limits))),
             }
-            Subject::Tenant(_) | Subject::Platform => drop(register.put_tenant(entry.with_limits(limits))),
-        }
+        })
+        .await;
         Ok(())
     }
 
@@ -163,7 +228,7 @@ impl Directory {
         let (id, hash) = (text.id(), self.hash_of(&text)?);
         let record = OperatorKey { id, name, hash, created_at: self.clock.now(), revoked_at: None };
         self.store.control().insert_operator_key(&record).await?;
-        self.register.write().put_operator(OperatorEntry { id, hash, local: false });
+        self.publish(|| self.register.write().put_operator(OperatorEntry { id, hash, local: false })).await;
         Ok((record, text))
     }
 
@@ -175,7 +240,7 @@ impl Directory {
     /// Revokes an operator key; the next request with it is refused.
     pub async fn revoke_operator_key(&self, id: KeyId) -> Result<()> {
         self.store.control().revoke_operator_key(id, self.clock.now()).await?;
-        self.register.write().remove_operator(id);
+        self.publish(|| self.register.write().remove_operator(id)).await;
         Ok(())
     }
 
@@ -210,8 +275,41 @@ impl Directory {
         Turn { _held: Arc::clone(&self.platform_changing).lock_owned().await }
     }
 
+    /// Lets a change count that is stored: at once, by `show`, where this process serves alone; among several nodes once each
+    /// of them has read it again, this one included.
+    pub(crate) async fn publish(&self, show: impl FnOnce() + Send) {
+        match &self.following {
+            None => show(),
+            Some(following) => following.seen_everywhere().await,
+        }
+    }
+
+    /// The same, answering what was stored as an entry.
+    async fn publish_entry<E: Send>(&self, entry: E, show: impl FnOnce(&mut Register, E) -> Arc<E> + Send) -> Arc<E> {
+        match &self.following {
+            None => show(&mut self.register.write(), entry),
+            Some(following) => {
+                following.seen_everywhere().await;
+                Arc::new(entry)
+            }
+        }
+    }
+
     fn hash_of(&self, text: &KeyText) -> Result<[u8; 32]> {
         let parsed = PresentedKey::parse(text.expose()).ok_or_else(|| Error::internal("a key text does not parse"))?;
         Ok(self.hasher.key(parsed.id, parsed.secret))
     }
+}
+
+/// Whether a change took the place of what it was made of; it did not when another node was faster.
+fn replaced(stored: Result<()>) -> Result<bool> {
+    match stored {
+        Err(error) if *error.kind() == ErrorKind::PreconditionFailed => Ok(false),
+        stored => stored.map(|()| true),
+    }
+}
+
+/// Others were faster every time.
+fn overtaken() -> Error {
+    Error::new(ErrorKind::Conflict, "others are changing the same thing at this moment; ask again")
 }

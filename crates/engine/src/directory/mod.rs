@@ -2,7 +2,8 @@
 //!
 //! - [`authenticate`](Directory::authenticate): from a bearer text to a [`Credential`], the only way to a scope.
 //! - `authorise.rs`: from a credential and a path to the objects that handlers work with.
-//! - `changes.rs`: the only file that changes anything, stored first and visible at once.
+//! - `changes.rs`: the only file that stores a change; it is visible to the next request, on every node.
+//! - `sync.rs` and `reread.rs`: how a node learns what other nodes changed, where there are several.
 //!
 //! A wrong text costs a checksum, a genuine one a keyed hash and two look-ups:
 //!
@@ -19,7 +20,13 @@ mod credential;
 mod entries;
 mod hashing;
 mod key_text;
+mod others;
 mod register;
+mod reread;
+mod source;
+mod sync;
+#[cfg(test)]
+mod sync_tests;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -38,7 +45,10 @@ pub use key_text::{KeyKind, KeyText};
 
 use entries::OperatorEntry;
 use hashing::Hasher;
+pub(crate) use others::Others;
 use register::Register;
+pub(crate) use source::ChangeSource;
+use sync::Following;
 use tokens::{TokenClaims, TokenSigner};
 
 /// All tenants, keys, operators and limits, changed only through here.
@@ -52,6 +62,8 @@ pub struct Directory {
     register: RwLock<Register>,
     /// Held while something that belongs to no tenant is changed.
     platform_changing: Arc<tokio::sync::Mutex<()>>,
+    /// Absent where this process alone changes what is stored.
+    following: Option<Arc<Following>>,
 }
 
 impl Directory {
@@ -83,7 +95,30 @@ impl Directory {
             tokens,
             register: RwLock::new(register),
             platform_changing: Arc::default(),
+            following: None,
         })
+    }
+
+    /// The same as one of several nodes; [`Directory::follow`] then keeps it in step with the others.
+    pub(crate) async fn join(
+        store: Store,
+        ids: IdGenerator,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        source: Box<dyn ChangeSource>,
+    ) -> Result<Self> {
+        // First of all: what changes while everything is read is read again.
+        let following = Following::begin(source, clock.clone()).await?;
+        let directory = Self::load(store, ids, clock, random).await?;
+        Ok(Self { following: Some(Arc::new(following)), ..directory })
+    }
+
+    /// Whether this node knows what it must know to judge a credential. It always does where it serves alone.
+    ///
+    /// # Errors
+    /// [`insula_model::ErrorKind::Unavailable`] when it has not been able to learn for some seconds what other nodes changed.
+    pub fn check_current(&self) -> Result<()> {
+        self.following.as_ref().map_or(Ok(()), |following| following.check_current())
     }
 
     /// A tenant as it is now, also one that is being erased.

@@ -83,13 +83,26 @@ impl Register {
         self.operators.remove(&id);
     }
 
-    /// Forgets a tenant and its keys. Whatever still holds an entry of theirs keeps seeing it withdrawn.
+    /// Forgets the operators that are stored, not those that this process made for itself.
+    pub(super) fn keep_local_operators(&mut self) {
+        self.operators.retain(|_, operator| operator.local);
+    }
+
+    /// Forgets a key. Whatever still holds an entry of it sees it revoked.
+    pub(super) fn remove_key(&mut self, id: KeyId) {
+        if let Some(entry) = self.keys.remove(&id) {
+            entry.revoked.set(true);
+            self.keys_of.remove(&(entry.record.tenant, id));
+        }
+    }
+
+    /// Forgets a tenant and its keys. Whatever still holds an entry of theirs sees it withdrawn.
     pub(super) fn remove_tenant(&mut self, id: TenantId) {
         for key in self.keys_after(id, None, usize::MAX) {
-            self.keys.remove(&key.record.id);
-            self.keys_of.remove(&(id, key.record.id));
+            self.remove_key(key.record.id);
         }
         if let Some(entry) = self.tenants.remove(&id) {
+            entry.denied.set(true);
             // The slug may meanwhile name another tenant.
             if self.slugs.get(&entry.record.slug) == Some(&id) {
                 self.slugs.remove(&entry.record.slug);

@@ -91,7 +91,7 @@ async fn replace(engine: &Engine, subject: Subject, new: Vec<NewBudget>) -> Resu
     });
     let budgets: Vec<_> = budgets.collect();
     engine.store.control().replace_budgets(&subject, &budgets).await?;
-    engine.accounts.set_budgets(&subject, budgets);
+    engine.directory.publish(|| engine.accounts.set_budgets(&subject, budgets)).await;
     engine.accounts.view(&subject).await
 }
 

@@ -109,6 +109,6 @@ async fn copy_budgets(engine: &Engine, from: Subject, to: Subject) -> Result<()>
     let copies = views.into_iter().map(|view| Budget { id: engine.ids.budget(), subject: to, ..view.budget });
     let copies: Vec<_> = copies.collect();
     engine.store.control().replace_budgets(&to, &copies).await?;
-    engine.accounts.set_budgets(&to, copies);
+    engine.directory.publish(|| engine.accounts.set_budgets(&to, copies)).await;
     Ok(())
 }

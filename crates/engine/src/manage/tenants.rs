@@ -135,7 +135,7 @@ pub async fn change(
             let message = format!("the tenant has meanwhile changed to version {}; read it again", now.version);
             return Err(Error::new(ErrorKind::PreconditionFailed, message));
         }
-        Ok(patched(now, patch))
+        Ok(patched(now, patch.clone()))
     };
     let entry = engine.directory.change_tenant(tenant.scope.tenant(), change).await?;
     tracing::info!(tenant = %entry.record.id, by = %tenant.by.key(), version = entry.record.version, "tenant changed");

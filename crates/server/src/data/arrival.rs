@@ -37,12 +37,12 @@ impl Arrival {
     ///
     /// # Errors
     /// [`ErrorKind::Unauthenticated`] and its kin; an operator's credential opens no tenant's data plane.
-    pub fn new(app: &App, request: Request<Body>) -> Result<Self, Box<TurnedAway>> {
+    pub async fn new(app: &App, request: Request<Body>) -> Result<Self, Box<TurnedAway>> {
         let engine = &app.engine;
         let (started_at, started) = (engine.clock.now(), engine.clock.elapsed());
         let (parts, body) = request.into_parts();
         let turned_away = |error| Box::new(TurnedAway { error, request: engine.request_id([0; 4]) });
-        let credential = match auth::credential(&app.engine, &parts.headers).map_err(turned_away)? {
+        let credential = match auth::credential(&app.engine, &parts.headers).await.map_err(turned_away)? {
             Credential::Tenant(credential) => credential,
             Credential::Operator(_) => {
                 let message = "an operator key opens no tenant's data plane; use a tenant key, or mint a tenant token";

@@ -37,7 +37,7 @@ use crate::{App, errors};
     security(("tenantKey" = []))
 )]
 pub async fn embeddings(State(app): State<App>, request: Request<Body>) -> Response {
-    let arrival = match Arrival::new(&app, request) {
+    let arrival = match Arrival::new(&app, request).await {
         Ok(arrival) => arrival,
         Err(away) => return errors::openai(&away.error, away.request),
     };

@@ -54,7 +54,7 @@ fn model(card: &ModelCard, since: Timestamp) -> Model {
     security(("tenantKey" = []))
 )]
 pub async fn list_models(State(app): State<App>, request: Request<Body>) -> Response {
-    let call = match Arrival::new(&app, request) {
+    let call = match Arrival::new(&app, request).await {
         Ok(arrival) => arrival.call,
         Err(away) => return errors::openai(&away.error, away.request),
     };
@@ -79,7 +79,7 @@ pub async fn list_models(State(app): State<App>, request: Request<Body>) -> Resp
     security(("tenantKey" = []))
 )]
 pub async fn retrieve_model(State(app): State<App>, path: Result<PathTexts, Failure>, request: Request<Body>) -> Response {
-    let call = match Arrival::new(&app, request) {
+    let call = match Arrival::new(&app, request).await {
         Ok(arrival) => arrival.call,
         Err(away) => return errors::openai(&away.error, away.request),
     };

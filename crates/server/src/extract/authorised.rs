@@ -22,7 +22,7 @@ impl<T: Authorise> FromRequestParts<App> for Authorised<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let credential = auth::credential(&app.engine, &parts.headers)?;
+        let credential = auth::credential(&app.engine, &parts.headers).await?;
         let path = PathTexts::from_request_parts(parts, app).await?;
         Ok(Self(T::authorise(&app.engine.directory, &credential, &path)?))
     }

@@ -2,11 +2,13 @@
 //!
 //! - [`nodes`]: who is alive. A node beats every three seconds; one that has not been heard of for ten is declared dead by
 //!   another, and everything that it wrote under its epoch is from then on refused.
+//! - [`leases`]: how much of a shared budget each node may spend without asking.
 //! - [`changes`]: what of tenants, keys, limits and budgets must be read again, and who has.
 //!
 //! What decides is always the database, by its own clock; nodes agree on nothing between themselves.
 
 mod changes;
+mod leases;
 mod nodes;
 pub(crate) mod register;
 pub(crate) mod sweeper;
@@ -20,10 +22,14 @@ use std::{sync::Arc, time::Duration};
 use insula_model::{Clock, Random, Result, Timestamp};
 use tokio::sync::{broadcast, watch};
 
-pub use self::changes::Changes;
 pub(crate) use self::changes::note;
+pub use self::changes::{ChangeNotices, Changes};
+pub(crate) use self::leases::{before_budgets_change, follow_budgets};
 use self::nodes::Membership;
-pub use self::windows::{LeaseMove, Unit, WindowKey};
+pub use self::{
+    leases::{Leases, Recall, Recalls, WindowState},
+    windows::{LeaseMove, Unit, WindowKey},
+};
 use crate::postgres::{Access, Listener, Mode, Notice, PgPool, PostgresUrl};
 
 /// How often a node says that it is alive.
@@ -34,9 +40,14 @@ pub(crate) const SPEND_MAX: Duration = Duration::from_secs(7);
 /// After how long without a beat, by the database's clock, a node is declared dead.
 pub(crate) const DEAD_AFTER: Duration = Duration::from_secs(10);
 
+/// Held shared, to its end, by whatever moves `spend_hour` or the stored budgets; alone by who makes windows of them.
+pub(crate) const LEDGER_LOCK: i64 = 0x1a5a_0002;
+
 /// Channels on which nodes tell each other through the database.
 pub(crate) const RECALL: &str = "insula_recall";
-const CHANNELS: &[&str] = &[RECALL];
+/// Where coordination knows one node alone, changes are told here.
+pub(crate) const CHANGED: &str = "insula_changed";
+const CHANNELS: &[&str] = &[RECALL, CHANGED];
 
 /// This node among the others. Clones are the same.
 #[derive(Clone)]
@@ -46,6 +57,7 @@ struct Inner {
     /// For the cluster's own work, so that no beat waits behind requests.
     pool: PgPool,
     membership: Arc<Membership>,
+    leases: Leases,
     listener: Listener,
 }
 
@@ -60,7 +72,8 @@ impl Cluster {
     ) -> Result<Self> {
         let membership = Membership::join(pool.clone(), clock, random).await?;
         let listener = Listener::start(url, connect_max, CHANNELS);
-        Ok(Self(Arc::new(Inner { pool, membership, listener })))
+        let leases = Leases::new(pool.clone(), membership.id(), listener.notices());
+        Ok(Self(Arc::new(Inner { pool, membership, leases, listener })))
     }
 
     /// Connections for the cluster's own work.
@@ -101,8 +114,13 @@ impl Cluster {
         self.0.membership.may_spend()
     }
 
+    /// What this node leases of shared budgets.
+    pub fn leases(&self) -> &Leases {
+        &self.0.leases
+    }
+
     /// What other nodes tell through the database.
-    pub(crate) fn notices(&self) -> broadcast::Receiver<Notice> {
+    fn notices(&self) -> broadcast::Receiver<Notice> {
         self.0.listener.notices()
     }
 

@@ -11,8 +11,8 @@ use insula_model::{AttemptId, Clock, Error, Result, Subject, TenantId, Timestamp
 use tokio::task::AbortHandle;
 
 use super::{
-    Cluster, DEAD_AFTER, LeaseMove, Unit, WindowKey,
-    register::{LEDGER_LOCK, Settlement, write_traces},
+    Cluster, DEAD_AFTER, LEDGER_LOCK, LeaseMove, Unit, WindowKey,
+    register::{Settlement, write_traces},
 };
 use crate::{
     fold::lost,
@@ -35,6 +35,13 @@ impl Sweeper {
     /// Starts to look, on connections of `pool`, which reach tenants' tables too. Estimates are dated by `clock`.
     pub(crate) fn start(cluster: Cluster, pool: PgPool, clock: Arc<dyn Clock>) -> Self {
         Self(tokio::spawn(run(cluster, pool, clock)).abort_handle())
+    }
+}
+
+impl Sweeper {
+    /// Looks no more.
+    pub(crate) fn stop(&self) {
+        self.0.abort();
     }
 }
 

@@ -1,9 +1,10 @@
 //! What is leased: a hard budget's running window.
 
 use insula_model::{Subject, Timestamp, Window};
+use serde::{Deserialize, Serialize};
 
 /// What a budget counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Unit {
     /// Money, in picodollars.
     Usd,
@@ -22,7 +23,7 @@ impl Unit {
 }
 
 /// One window of a hard budget. The order is the one in which windows are locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WindowKey {
     /// Whose budget.
     pub subject: Subject,

@@ -32,6 +32,8 @@ async fn tenants_are_made_and_changed() {
         let changed = Tenant { state: TenantState::Suspended, region: Some("eu".to_owned()), version: 2, ..acme.clone() };
         control.update_tenant(&changed, 1).await.unwrap();
         assert_eq!(control.tenants().await.unwrap()[0], changed);
+        assert_eq!(control.tenant(acme.id).await.unwrap(), Some(changed.clone()));
+        assert_eq!(control.tenant(new("nobody").id).await.unwrap(), None);
         assert_eq!(kind(control.update_tenant(acme, 1).await), ErrorKind::PreconditionFailed);
         assert_eq!(kind(control.update_tenant(&new("nobody"), 1).await), ErrorKind::NotFound);
         let taken = Tenant { slug: tenants[1].slug.clone(), ..changed };
@@ -58,10 +60,17 @@ async fn keys_are_added_and_revoked() {
         control.insert_key(&key).await.unwrap();
         assert_eq!(kind(control.insert_key(&key).await), ErrorKind::Conflict);
         let revoked = Key { revoked_at: Some(now), expires_at: Some(now), ..key.clone() };
-        control.update_key(&revoked).await.unwrap();
+        control.update_key(&revoked, &key).await.unwrap();
+        // Whoever replaces what somebody else has replaced first is told, and nothing is lost.
+        assert_eq!(kind(control.update_key(&key, &key).await), ErrorKind::PreconditionFailed);
         assert_eq!(control.keys().await.unwrap(), std::slice::from_ref(&revoked));
         // Another tenant's key looks like none at all.
-        assert_eq!(kind(control.update_key(&Key { tenant: world.stranger.tenant(), ..revoked }).await), ErrorKind::NotFound);
+        let strangers = Key { tenant: world.stranger.tenant(), ..revoked.clone() };
+        assert_eq!(kind(control.update_key(&strangers, &revoked).await), ErrorKind::NotFound);
+        assert_eq!(control.key(strangers.tenant, KEY).await.unwrap(), None);
+        assert_eq!(control.keys_of(strangers.tenant).await.unwrap(), []);
+        assert_eq!(control.key(revoked.tenant, KEY).await.unwrap(), Some(revoked.clone()));
+        assert_eq!(control.keys_of(revoked.tenant).await.unwrap(), [revoked]);
 
         let operator = OperatorKey {
             id: KEY,
@@ -94,12 +103,17 @@ async fn budgets_and_limits_are_replaced() {
         ];
         control.replace_budgets(&subject, &both).await.unwrap();
         assert_eq!(control.budgets().await.unwrap(), [platform.clone(), both[0].clone(), both[1].clone()]);
+        assert_eq!(control.budgets_of(Some(world.owner.tenant())).await.unwrap(), both);
+        assert_eq!(control.budgets_of(Some(world.stranger.tenant())).await.unwrap(), []);
+        assert_eq!(control.budgets_of(None).await.unwrap(), std::slice::from_ref(&platform));
         control.replace_budgets(&subject, &[]).await.unwrap();
         assert_eq!(control.budgets().await.unwrap(), [platform]);
 
         let limits = Limits { requests_per_minute: Some(u32::MAX), tokens_per_minute: None, concurrency: Some(1) };
         control.put_limits(&subject, &limits).await.unwrap();
         assert_eq!(control.limits().await.unwrap(), [(subject, limits)]);
+        assert_eq!(control.limits_of(world.owner.tenant()).await.unwrap(), [(subject, limits)]);
+        assert_eq!(control.limits_of(world.stranger.tenant()).await.unwrap(), []);
         control.put_limits(&subject, &Limits::default()).await.unwrap();
         assert_eq!(control.limits().await.unwrap(), [(subject, Limits::default())]);
     }

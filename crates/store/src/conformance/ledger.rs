@@ -1,15 +1,17 @@
 //! The ledger, the accounts that it moves, and the sums over it.
 
-use insula_model::{Clock, ErrorKind, Money, Subject, Timestamp, TokenCounts, Window};
+use insula_model::{AttemptOutcome, Clock, ErrorKind, Money, Subject, Timestamp, TokenCounts, Window};
 
 use super::{
     samples::{KEY, row, settle},
     world::{Engine, World, at, open, usd},
 };
 use crate::{
-    Begin, GroupBy, HourSpend, LedgerRow, UsageQuery, UsageRow,
+    Begin, End, GroupBy, HourSpend, LedgerRow, UsageQuery, UsageRow,
     control::{FoldBatch, Position},
 };
+
+const NEXT: std::time::Duration = std::time::Duration::from_micros(1);
 
 async fn usage(world: &World, group_by: GroupBy) -> Vec<UsageRow> {
     let query = UsageQuery { tenant: None, from: at("2026-03-01T00:00:00Z"), to: at("2026-05-01T00:00:00Z"), group_by };
@@ -95,6 +97,56 @@ async fn usage_by_everything() {
         assert_eq!(world.store.control().usage(&query).await.unwrap()[0].cost, usd("1.00"));
         let query = UsageQuery { tenant: Some(world.owner), ..query };
         assert_eq!(world.store.control().usage(&query).await.unwrap()[0].attempts, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_correction_replaces_the_estimate() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let control = world.store.control();
+        let (moment, request) = (at("2026-03-31T12:00:00Z"), world.ids().request([0; 4]));
+        let mut rows = vec![
+            row(&world, &world.owner, request, moment, usd("4.00")),
+            row(&world, &world.owner, request, moment, usd("1.00")),
+            row(&world, &world.stranger, world.ids().request([0; 4]), moment, usd("2.00")),
+        ];
+        for lost in &mut rows[..2] {
+            lost.end.outcome = AttemptOutcome::Lost;
+            lost.end.estimated = true;
+        }
+        settle(&world, &rows).await;
+        // It cost less than was feared, and more of another kind of token than was thought.
+        let tokens = TokenCounts { input: 3, cache_read: 0, cache_write: 9, output: 1, reasoning: 0 };
+        let real = End {
+            settled_at: rows[0].end.settled_at.plus(std::time::Duration::from_secs(60)),
+            outcome: AttemptOutcome::Completed,
+            tokens,
+            cost: usd("0.000000000001"),
+            estimated: false,
+            ..rows[0].end.clone()
+        };
+        control.correct(&rows[0], &real).await.unwrap();
+
+        let attempts = control.attempts(&world.owner, request, moment).await.unwrap();
+        assert_eq!(attempts.len(), 2);
+        let mut expected = vec![LedgerRow { end: real, ..rows[0].clone() }, rows[1].clone()];
+        expected.sort_by_key(|row| *row.begin.attempt.as_bytes());
+        assert_eq!(attempts, expected);
+        assert!(control.attempts(&world.stranger, request, moment).await.unwrap().is_empty());
+
+        let total = usage(&world, GroupBy::None).await;
+        let tokens = TokenCounts { input: 23, cache_read: 8, cache_write: 15, output: 41, reasoning: 10 };
+        let cost = usd("3.000000000001");
+        assert_eq!(total, [UsageRow { group: None, requests: 2, attempts: 3, tokens, cost, estimated: 1 }]);
+        let query = UsageQuery { tenant: Some(world.owner), from: moment, to: moment.plus(NEXT), group_by: GroupBy::Key };
+        let of_key = &control.usage(&query).await.unwrap()[0];
+        assert_eq!((of_key.requests, of_key.attempts, of_key.estimated), (1, 2, 1));
+        assert_eq!(of_key.cost, usd("1.000000000001"));
+
+        let verified = control.verify_ledger().await.unwrap();
+        assert_eq!((verified.rows, verified.ledger_total, verified.difference), (4, cost, Money::ZERO));
+        assert!(verified.mismatches.is_empty(), "{:?}", verified.mismatches);
     }
 }
 

@@ -4,6 +4,7 @@
 //! twice: as its owner, who sees exactly what was written, and as another tenant of the same store, who sees nothing.
 
 mod control;
+pub(crate) mod differences;
 mod erasure;
 mod ledger;
 mod opening;

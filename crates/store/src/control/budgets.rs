@@ -5,7 +5,7 @@ use insula_model::{Budget, Cap, Error, Result, Subject, TenantId};
 use super::Control;
 use crate::{
     cluster,
-    query::{Rec, Row, args},
+    query::{Rec, Row, Tx, args},
 };
 
 const USD: &str = "usd";
@@ -63,6 +63,9 @@ impl Control {
     /// Replaces all budgets of a subject at once.
     pub async fn replace_budgets(&self, subject: &Subject, budgets: &[Budget]) -> Result<()> {
         let mut tx = self.db.write().await?;
+        if let Tx::Postgres(tx) = &tx {
+            cluster::before_budgets_change(tx).await?;
+        }
         tx.exec("DELETE FROM budgets WHERE subject = $1", args![*subject]).await?;
         for (position, budget) in (0_u64..).zip(budgets) {
             let (unit, cap) = written(budget.cap)?;
@@ -72,6 +75,10 @@ impl Control {
                 args![budget.id, *subject, subject.tenant(), position, budget.window, unit, cap, budget.mode, budget.alert_at,],
             )
             .await?;
+        }
+        // Caps that changed hold in the running windows at once. Nothing else moves: windows are made when one is leased.
+        if let Tx::Postgres(tx) = &tx {
+            cluster::follow_budgets(tx, subject).await?;
         }
         cluster::note(&mut tx, subject.tenant()).await?;
         tx.commit().await

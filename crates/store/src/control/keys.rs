@@ -1,6 +1,6 @@
 //! Tenants' keys.
 
-use insula_model::{Error, Key, Result, TenantId};
+use insula_model::{Error, ErrorKind, Key, KeyId, Result, TenantId};
 
 use super::Control;
 use crate::{
@@ -24,6 +24,13 @@ impl Control {
         self.db.read().await?.all(keys, args![tenant]).await
     }
 
+    /// One key of a tenant.
+    pub async fn key(&self, tenant: TenantId, key: KeyId) -> Result<Option<Key>> {
+        let find = "SELECT id, tenant, name, role, hash, tags, created_at, expires_at, revoked_at FROM keys \
+                    WHERE id = $1 AND tenant = $2";
+        self.db.read().await?.optional(find, args![key, tenant]).await
+    }
+
     /// Adds a key.
     pub async fn insert_key(&self, key: &Key) -> Result<()> {
         let mut tx = self.db.write().await?;
@@ -37,17 +44,36 @@ impl Control {
         tx.commit().await
     }
 
-    /// Sets a key's name, expiry and revocation; the rest never changes. `NotFound` where its tenant has no such key.
-    pub async fn update_key(&self, key: &Key) -> Result<()> {
+    /// Sets a key's name, expiry and revocation, where they still are as in `replaced`; the rest never changes.
+    /// `PreconditionFailed` where somebody else has meanwhile changed one of them, `NotFound` where its tenant has no such key.
+    pub async fn update_key(&self, key: &Key, replaced: &Key) -> Result<()> {
+        struct Known {
+            id: KeyId,
+        }
+        rec!(Known { id });
+
         let mut tx = self.db.write().await?;
         let changed = tx
             .exec(
-                "UPDATE keys SET name = $3, expires_at = $4, revoked_at = $5 WHERE id = $1 AND tenant = $2",
-                args![key.id, key.tenant, key.name, key.expires_at, key.revoked_at],
+                "UPDATE keys SET name = $3, expires_at = $4, revoked_at = $5 WHERE id = $1 AND tenant = $2 AND name = $6 \
+                 AND expires_at IS NOT DISTINCT FROM $7 AND revoked_at IS NOT DISTINCT FROM $8",
+                args![
+                    key.id,
+                    key.tenant,
+                    key.name,
+                    key.expires_at,
+                    key.revoked_at,
+                    replaced.name,
+                    replaced.expires_at,
+                    replaced.revoked_at,
+                ],
             )
             .await?;
         if changed == 0 {
-            return Err(Error::not_found());
+            let find = "SELECT id FROM keys WHERE id = $1 AND tenant = $2";
+            let known: Known = tx.one(find, args![key.id, key.tenant]).await?;
+            let message = format!("the key {} was changed meanwhile; read it again", known.id);
+            return Err(Error::new(ErrorKind::PreconditionFailed, message));
         }
         cluster::note(&mut tx, Some(key.tenant)).await?;
         tx.commit().await

@@ -1,5 +1,8 @@
 //! The ledger: one row per attempt, only ever inserted, and the accounts that its rows move.
 //!
+//! Where the truth comes after an estimate was written, a second row holds the differences: its `correction` is 1, the
+//! attempt's own is 0. Whoever sums adds up both; whoever counts attempts counts the first.
+//!
 //! The fold is the only writer. A batch of the journal goes in as one transaction together with the position that it
 //! reaches, so a batch that is applied twice changes nothing: its rows are there already, and only a row that was inserted
 //! moves an account.
@@ -106,16 +109,25 @@ impl Control {
     /// The attempts of a request, oldest first. `near` is when the request arrived: attempts reserved more than a minute before
     /// or two hours after are not found. The rows carry no idempotency mark.
     pub async fn attempts(&self, scope: &TenantScope, request: RequestId, near: Timestamp) -> Result<Vec<LedgerRow>> {
-        let from = Timestamp::from_micros(near.micros().saturating_sub_unsigned(NEAR_BEFORE.as_micros() as u64));
+        let from = near.minus(NEAR_BEFORE);
         self.db.on_behalf(scope).read().await?.all(ATTEMPTS, args![scope.tenant(), from, near.plus(NEAR_AFTER), request]).await
     }
 }
 
-/// The bounds stand in the order of the index `ledger_by_tenant`.
-pub(super) const ATTEMPTS: &str = "SELECT attempt, request, tenant, key_id, reserved_at, operation, cause, provider, model, \
-    price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
-    cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated FROM ledger \
-    WHERE tenant = $1 AND reserved_at >= $2 AND reserved_at < $3 AND request = $4 ORDER BY reserved_at, attempt";
+/// An attempt as it is known by now: its row and what was corrected since, as one. The bounds stand in the order of the index
+/// `ledger_by_tenant`.
+pub(super) const ATTEMPTS: &str = "SELECT a.attempt, a.request, a.tenant, a.key_id, a.reserved_at, a.operation, a.cause, \
+    a.provider, a.model, a.price_row, a.reserved, a.input_tokens_max, a.output_tokens_max, \
+    COALESCE(c.settled_at, a.settled_at) AS settled_at, COALESCE(c.outcome, a.outcome) AS outcome, \
+    a.input_tokens + COALESCE(c.input_tokens, 0) AS input_tokens, \
+    a.cache_read_tokens + COALESCE(c.cache_read_tokens, 0) AS cache_read_tokens, \
+    a.cache_write_tokens + COALESCE(c.cache_write_tokens, 0) AS cache_write_tokens, \
+    a.output_tokens + COALESCE(c.output_tokens, 0) AS output_tokens, \
+    a.reasoning_tokens + COALESCE(c.reasoning_tokens, 0) AS reasoning_tokens, \
+    a.cost + COALESCE(c.cost, 0) AS cost, a.estimated + COALESCE(c.estimated, 0) AS estimated \
+    FROM ledger a LEFT JOIN ledger c ON c.attempt = a.attempt AND c.correction = 1 \
+    WHERE a.tenant = $1 AND a.reserved_at >= $2 AND a.reserved_at < $3 AND a.request = $4 AND a.correction = 0 \
+    ORDER BY a.reserved_at, a.attempt";
 
 /// Whose accounts an attempt moves.
 pub(crate) fn accounts(begin: &Begin) -> impl Iterator<Item = Subject> {
@@ -163,10 +175,10 @@ async fn insert(tx: &mut Tx, row: &LedgerRow) -> Result<bool> {
     ];
     let inserted = tx
         .exec(
-            "INSERT INTO ledger (attempt, request, tenant, key_id, reserved_at, operation, cause, provider, model, price_row, \
+            "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, model, price_row, \
              reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
-             cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT (attempt) DO NOTHING",
+             cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated) VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, \
+             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT (attempt, correction) DO NOTHING",
             values,
         )
         .await?;

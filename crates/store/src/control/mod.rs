@@ -4,6 +4,8 @@
 //! else by the management services.
 
 mod budgets;
+#[cfg(test)]
+pub(crate) mod corrections;
 mod erasures;
 mod keys;
 mod ledger;
@@ -11,6 +13,7 @@ mod limits;
 mod operators;
 mod spend;
 mod tenants;
+mod under_way;
 mod usage;
 mod verify;
 

@@ -1,6 +1,6 @@
 //! Tenants.
 
-use insula_model::{Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState};
+use insula_model::{Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState, Timestamp};
 
 use super::Control;
 use crate::{
@@ -32,11 +32,11 @@ impl Control {
             .await
     }
 
-    /// One tenant, if it is ready and not being erased.
-    pub async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>> {
-        let tenant = "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
-                      WHERE id = $1 AND provisioned = 1 AND state <> $2";
-        self.db.read().await?.optional(tenant, args![id, TenantState::Erasing]).await
+    /// One tenant, where it is ready; also one that is being erased.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<Option<Tenant>> {
+        let find = "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
+                    WHERE id = $1 AND provisioned = 1";
+        self.db.read().await?.optional(find, args![tenant]).await
     }
 
     /// Replaces a tenant's record, its version included, where it still has `expected_version`. `PreconditionFailed` where it
@@ -113,10 +113,10 @@ impl Control {
         tx.commit().await
     }
 
-    /// Tenants whose making was interrupted.
-    pub(crate) async fn unfinished_tenants(&self) -> Result<Vec<TenantId>> {
-        let unfinished = "SELECT id FROM tenants WHERE provisioned = 0 AND state <> $1";
-        let ids: Vec<Id> = self.db.read().await?.all(unfinished, args![TenantState::Erasing]).await?;
+    /// Tenants whose making began before `before` and was interrupted.
+    pub(crate) async fn unfinished_tenants(&self, before: Timestamp) -> Result<Vec<TenantId>> {
+        let unfinished = "SELECT id FROM tenants WHERE provisioned = 0 AND state <> $1 AND created_at < $2";
+        let ids: Vec<Id> = self.db.read().await?.all(unfinished, args![TenantState::Erasing, before]).await?;
         Ok(ids.into_iter().map(|id| id.0).collect())
     }
 }

@@ -61,10 +61,12 @@ pub(super) struct UsageSql {
 }
 
 /// Amounts are summed in two parts, so that no sum overflows however many rows there are; counts are bounded row by row.
+/// Corrections are summed, not counted.
 macro_rules! usage_sql {
     (@ $group:literal, $whose:literal) => {
         concat!(
-            "SELECT ", $group, " AS grp, COUNT(DISTINCT request) AS requests, COUNT(*) AS attempts, \
+            "SELECT ", $group, " AS grp, COUNT(DISTINCT CASE correction WHEN 0 THEN request END) AS requests, \
+             COUNT(CASE correction WHEN 0 THEN 1 END) AS attempts, \
              CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(cache_read_tokens) AS BIGINT) AS cache_read_tokens, \
              CAST(SUM(cache_write_tokens) AS BIGINT) AS cache_write_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
              CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, \
@@ -115,6 +117,11 @@ fn date(day: i64) -> String {
     moment.split('T').next().unwrap_or_default().to_owned()
 }
 
+/// A sum of counts and of their corrections, which may be negative; both together never are.
+fn counted(row: &Row<'_>, column: &'static str) -> Result<u64> {
+    Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default())
+}
+
 struct Grouped<G> {
     group: G,
     usage: UsageRow,
@@ -123,11 +130,11 @@ struct Grouped<G> {
 impl<G: Field> Rec for Grouped<G> {
     fn read(row: &Row<'_>) -> Result<Self> {
         let tokens = TokenCounts {
-            input: row.get("input_tokens")?,
-            cache_read: row.get("cache_read_tokens")?,
-            cache_write: row.get("cache_write_tokens")?,
-            output: row.get("output_tokens")?,
-            reasoning: row.get("reasoning_tokens")?,
+            input: counted(row, "input_tokens")?,
+            cache_read: counted(row, "cache_read_tokens")?,
+            cache_write: counted(row, "cache_write_tokens")?,
+            output: counted(row, "output_tokens")?,
+            reasoning: counted(row, "reasoning_tokens")?,
         };
         let usage = UsageRow {
             group: None,
@@ -135,7 +142,7 @@ impl<G: Field> Rec for Grouped<G> {
             attempts: row.get("attempts")?,
             tokens,
             cost: joined(row.get("cost_high")?, row.get("cost_low")?),
-            estimated: row.get("estimated")?,
+            estimated: counted(row, "estimated")?,
         };
         Ok(Grouped { group: row.get("grp")?, usage })
     }
@@ -189,7 +196,8 @@ mod tests {
         }
         let request = insula_model::RequestId::from_bytes([1; 16]);
         let attempts = plan(&control, ATTEMPTS, args![tenant, at, at, request]).await;
-        assert!(attempts.contains("SEARCH ledger USING INDEX ledger_by_tenant"), "{attempts}");
+        assert!(attempts.contains("SEARCH a USING INDEX ledger_by_tenant"), "{attempts}");
+        assert!(attempts.contains("SEARCH c USING PRIMARY KEY (attempt=? AND correction=?)"), "{attempts}");
     }
 
     #[test]

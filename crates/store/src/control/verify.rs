@@ -11,14 +11,14 @@ use crate::query::{Db, Rec, Row, Tx, args, aside, rec};
 const MISMATCHES_MAX: usize = 100;
 
 /// Where an account's hour stops counting.
-const LARGEST: (Money, u64) = (Money::from_pico(i64::MAX as i128), i64::MAX as u64);
+const LARGEST: (Money, i128) = (Money::from_pico(i64::MAX as i128), i64::MAX as i128);
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// What `ledger verify` found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerVerification {
-    /// Ledger rows read.
+    /// Ledger rows read, corrections included.
     pub rows: u64,
     /// The sum of their costs.
     pub ledger_total: Money,
@@ -73,7 +73,8 @@ struct HourSum {
     hour: Timestamp,
     rows: u64,
     money: Money,
-    tokens: u64,
+    /// Signed, because corrections are.
+    tokens: i64,
 }
 
 impl Rec for HourSum {
@@ -112,7 +113,7 @@ async fn verify_day(tx: &mut Tx, day: WindowSpan, found: &mut LedgerVerification
         .await?;
 
     // Per subject and hour: what the ledger says, what the account says.
-    let mut sides: BTreeMap<(Subject, Timestamp), [(Money, u64); 2]> = BTreeMap::new();
+    let mut sides: BTreeMap<(Subject, Timestamp), [(Money, i128); 2]> = BTreeMap::new();
     for sum in sums {
         found.rows += sum.rows;
         found.ledger_total += sum.money;
@@ -120,14 +121,14 @@ async fn verify_day(tx: &mut Tx, day: WindowSpan, found: &mut LedgerVerification
         for subject in [Subject::Platform, Subject::Tenant(sum.tenant)].into_iter().chain(key) {
             let ledger = &mut sides.entry((subject, sum.hour)).or_default()[0];
             ledger.0 += sum.money;
-            ledger.1 += sum.tokens;
+            ledger.1 += i128::from(sum.tokens);
         }
     }
     for account in accounts {
         if account.subject == Subject::Platform {
             found.accounts_total += account.money;
         }
-        sides.entry((account.subject, account.hour)).or_default()[1] = (account.money, account.tokens);
+        sides.entry((account.subject, account.hour)).or_default()[1] = (account.money, i128::from(account.tokens));
     }
     for ((subject, hour), [ledger, account]) in sides {
         // An account's hour stops at the largest number that is stored.
@@ -181,10 +182,14 @@ mod tests {
         let file = dir.path().join("control.db");
         let control = Control::open(file.clone()).await.unwrap();
         control.close().await.unwrap();
+        let reader = rusqlite::Connection::open(&file).unwrap();
+        let find = "SELECT rootpage FROM sqlite_schema WHERE name = 'ledger_by_time'";
+        let page: i64 = reader.query_row(find, [], |row| row.get(0)).unwrap();
+        drop(reader);
         let mut bytes = std::fs::read(&file).unwrap();
-        // The last page is an index's; its entries are gone.
-        let last_page = bytes.len() - 4_096;
-        bytes[last_page..last_page + 16].fill(0xff);
+        // The entries of an index are gone.
+        let at = (page as usize - 1) * 4_096;
+        bytes[at..at + 16].fill(0xff);
         std::fs::write(&file, bytes).unwrap();
         let control = Control::open(file).await.unwrap();
         assert!(control.verify_ledger().await.map_or(true, |found| !found.mismatches.is_empty()));

@@ -1,22 +1,31 @@
 //! What requests must agree on while they run: pace ([`Coordination::charge`]) and concurrency ([`Coordination::seat`]).
 //!
+//! They also carry the signal that something changed ([`Coordination::push_changes`]).
+//!
 //! Pace is GCRA: a subject may take a minute's allowance at once, and gets it back evenly over a minute. Both kinds of call
 //! take everything they ask for or nothing.
 
+#[cfg(test)]
+mod conformance;
+mod push;
 mod rate;
+mod redis;
 mod seats;
 
 use std::{sync::Arc, time::Duration};
 
-use insula_model::{Clock, Subject};
+use insula_model::{Clock, Result, Subject};
+use tokio::sync::watch;
 
-pub use seats::Seat;
+pub use self::redis::{Redis, RedisOptions, ping};
 
 /// Where pace and concurrency are counted.
 #[derive(Debug)]
 pub enum Coordination {
     /// In this process, for all its requests.
     Local(Local),
+    /// For several nodes together.
+    Redis(Box<Redis>),
 }
 
 /// Counts kept in this process.
@@ -24,6 +33,21 @@ pub enum Coordination {
 pub struct Local {
     rates: rate::Rates,
     seats: Arc<seats::Seats>,
+    changes: push::Changes,
+}
+
+/// One seat with each of some subjects, given back when this is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    _here: seats::Seat,
+    _leased: Option<(seats::Seat, redis::Lease)>,
+}
+
+impl Seat {
+    /// Counted in this process alone.
+    fn here(seat: seats::Seat) -> Self {
+        Self { _here: seat, _leased: None }
+    }
 }
 
 /// What is paced.
@@ -76,7 +100,26 @@ pub struct RateDecision {
 impl Coordination {
     /// Counts in this process, by `clock`'s elapsed time.
     pub fn local(clock: Arc<dyn Clock>) -> Self {
-        Self::Local(Local { rates: rate::Rates::new(clock), seats: Arc::default() })
+        let (rates, seats, changes) = (rate::Rates::new(clock), Arc::default(), push::Changes::default());
+        Self::Local(Local { rates, seats, changes })
+    }
+
+    /// Counts in Redis, for all nodes that share it and the secret. While Redis is away, now or later, this node gives out its share:
+    /// every limit divided by `nodes`, how many live nodes there are, and rounded up; then `clock` counts.
+    ///
+    /// # Errors
+    /// `Invalid` when the URL is none, or Redis refuses its user or password.
+    pub async fn redis(
+        options: RedisOptions,
+        clock: Arc<dyn Clock>,
+        nodes: Arc<dyn Fn() -> u32 + Send + Sync>,
+    ) -> Result<Self> {
+        Ok(Self::Redis(Box::new(Redis::open(options, clock, nodes).await?)))
+    }
+
+    /// Whether several nodes count together here.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
     }
 
     /// Charges all of these limits at once, or none of them where one refuses. A changed `per_minute` takes effect with the next
@@ -84,14 +127,33 @@ impl Coordination {
     pub async fn charge(&self, charges: &[Charge]) -> RateDecision {
         match self {
             Self::Local(local) => local.rates.charge(charges),
+            Self::Redis(redis) => redis.charge(charges).await,
         }
     }
 
     /// Takes a seat with each of these subjects, which has that many of them, or none where one is full: the error is its index.
-    /// The seats are given back when the [`Seat`] is dropped.
+    /// The seats are given back when the [`Seat`] is dropped. Those of [`Subject::Platform`] are this node's own, whoever counts.
     pub async fn seat(&self, wanted: &[(Subject, u32)]) -> Result<Seat, usize> {
         match self {
-            Self::Local(local) => local.seats.clone().take(wanted),
+            Self::Local(local) => local.seats.clone().take(wanted).map(Seat::here),
+            Self::Redis(redis) => redis.seat(wanted).await,
+        }
+    }
+
+    /// Tells all nodes, this one included, that something that they keep a copy of has changed. Nobody may depend on being told: what
+    /// cannot be delivered is lost.
+    pub async fn push_changes(&self) {
+        match self {
+            Self::Local(local) => local.changes.signal(),
+            Self::Redis(redis) => redis.push_changes().await,
+        }
+    }
+
+    /// Is told whenever something changed somewhere, or may have: several changes in a row may be seen as one.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        match self {
+            Self::Local(local) => local.changes.watch(),
+            Self::Redis(redis) => redis.changes(),
         }
     }
 }

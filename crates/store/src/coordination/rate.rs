@@ -25,7 +25,8 @@ use parking_lot::Mutex;
 
 use super::{Charge, RateDecision, RateKind, RateState};
 
-const MINUTE_NANOS: u64 = 60_000_000_000;
+/// A minute.
+pub(super) const MINUTE_NANOS: u64 = 60_000_000_000;
 
 /// From this many limiters on, those that are idle are dropped whenever the number has doubled.
 const LIMITERS_SWEPT_FROM: usize = 1_024;
@@ -128,6 +129,37 @@ impl Rates {
         limiters.sweep();
         RateDecision { allowed: refused.is_none(), refused, remaining }
     }
+
+    /// Books limiters out for at least this many nanoseconds from now on.
+    pub(super) fn book(&self, booked: impl IntoIterator<Item = (Charge, u64)>) {
+        let mut limiters = self.limiters.lock();
+        limiters.set_now(self.clock.elapsed());
+        for (charge, nanos) in booked.into_iter().filter(|(_, nanos)| *nanos > 0) {
+            limiters.of(&charge).book(nanos);
+        }
+        limiters.sweep();
+    }
+
+    /// How far a charge's limiter is booked out.
+    pub(super) fn booked(&self, charge: &Charge) -> u64 {
+        let mut limiters = self.limiters.lock();
+        limiters.set_now(self.clock.elapsed());
+        limiters.of(charge).booked()
+    }
+}
+
+/// How long an amount takes to flow back.
+pub(super) fn nanos_of(per_minute: u32, amount: u32) -> u64 {
+    MINUTE_NANOS / u64::from(per_minute.max(1)) * u64::from(amount)
+}
+
+/// How a limiter stands that is booked out for so long, in governor's own arithmetic.
+pub(super) fn state_of(per_minute: u32, booked: u64) -> RateState {
+    let limit = per_minute.max(1);
+    let each = MINUTE_NANOS / u64::from(limit);
+    let free = (each * u64::from(limit)).saturating_sub(booked) / each;
+    let remaining = u32::try_from(free).unwrap_or(u32::MAX);
+    RateState { limit, remaining, reset: Duration::from_nanos(booked) }
 }
 
 impl std::fmt::Debug for Rates {
@@ -185,13 +217,15 @@ impl Limiter {
         (self.since + self.tat.nanos()).saturating_sub(self.gcra.clock().nanos())
     }
 
-    /// How it stands now, in governor's own arithmetic.
+    /// Books it out for at least so long from now on.
+    fn book(&self, nanos: u64) {
+        let until = (self.gcra.clock().nanos() + nanos).saturating_sub(self.since);
+        self.tat.set(until.max(self.tat.nanos()));
+    }
+
+    /// How it stands now.
     fn state(&self) -> RateState {
-        let limit = self.per_minute.max(1);
-        let each = MINUTE_NANOS / u64::from(limit);
-        let free = (each * u64::from(limit)).saturating_sub(self.booked()) / each;
-        let remaining = u32::try_from(free).unwrap_or(u32::MAX);
-        RateState { limit, remaining, reset: Duration::from_nanos(self.booked()) }
+        state_of(self.per_minute, self.booked())
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Seats {
 
 /// One seat with each of some subjects, given back when this is dropped.
 #[derive(Debug)]
-pub struct Seat {
+pub(super) struct Seat {
     seats: Arc<Seats>,
     subjects: Vec<Subject>,
 }

@@ -6,15 +6,29 @@
 mod connect;
 mod db;
 mod error;
+mod examine;
+mod grants;
+mod lint;
 mod listen;
+mod migrations;
 mod pool;
+mod roles;
+mod schemas;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod value;
 
 pub use connect::PostgresUrl;
 pub(crate) use db::PgDb;
 pub(crate) use error::away;
+pub use examine::{Examination, Holds, examine};
+pub use lint::{Finding, lint};
 pub(crate) use listen::{Listener, Notice};
+pub(crate) use migrations::check_steps;
+pub use migrations::{Migrated, migrate};
 pub(crate) use pool::{Access, Mode, PgPool, PoolOptions};
+pub(crate) use roles::check_login;
+pub(crate) use schemas::Schema;
 pub(crate) use tx::PgTx;
 pub(crate) use value::PgStored;

@@ -38,7 +38,7 @@ pub(crate) enum Mode {
 
 /// Taken by every [`Mode::Write`] on the control tables, to its end; and the same for the key store.
 const CONTROL_WRITER_LOCK: i64 = 0x1a5a_0001;
-const KEYS_WRITER_LOCK: i64 = 0x1a5a_0002;
+const KEYS_WRITER_LOCK: i64 = 0x1a5a_0003;
 
 /// What a pool is made with.
 #[derive(Debug, Clone)]

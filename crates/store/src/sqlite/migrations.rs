@@ -15,8 +15,10 @@ pub(super) struct Schema {
 }
 
 /// The control database.
-pub(super) const CONTROL: Schema =
-    Schema { name: "the control database", steps: &[include_str!("schema/control/0001_foundation.sql")] };
+pub(super) const CONTROL: Schema = Schema {
+    name: "the control database",
+    steps: &[include_str!("schema/control/0001_foundation.sql"), include_str!("schema/control/0002_corrections.sql")],
+};
 
 /// The key store.
 pub(super) const KEYS: Schema = Schema { name: "the key store", steps: &[include_str!("schema/keys/0001_foundation.sql")] };
@@ -41,5 +43,29 @@ impl Schema {
             tx.commit().map_err(failed)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ledger_rows_of_the_first_version_stay() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let first = Schema { name: CONTROL.name, steps: &CONTROL.steps[..1] };
+        first.apply(&mut connection).unwrap();
+        let written = "INSERT INTO ledger VALUES (x'01', x'02', x'03', NULL, 5, 'chat', 'base', 'sim', 'm', 'p', 11, 12, 13, 14, \
+                       'completed', 16, 17, 18, 19, 20, 21, 1), (x'09', x'02', x'03', x'04', 6, 'chat', 'base', 'sim', 'm', 'p', 11, \
+                       12, 13, 14, 'completed', 16, 17, 18, 19, 20, 22, 0)";
+        connection.execute_batch(written).unwrap();
+        CONTROL.apply(&mut connection).unwrap();
+        let read = "SELECT hex(attempt) || correction || hex(request) || hex(tenant) || CASE WHEN key_id IS NULL THEN '-' ELSE hex(key_id) END || reserved_at \
+                    || operation || settled_at || outcome || reasoning_tokens || cost || estimated FROM ledger ORDER BY attempt";
+        let mut rows = connection.prepare(read).unwrap();
+        let rows: Vec<String> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(rows, ["0100203-5chat14completed20211", "0900203046chat14completed20220"].map(str::to_owned));
+        let indexes = "SELECT count(*) FROM pragma_index_list('ledger') WHERE name IN ('ledger_by_tenant', 'ledger_by_time')";
+        assert_eq!(connection.query_row(indexes, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
     }
 }

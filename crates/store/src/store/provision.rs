@@ -3,7 +3,7 @@
 //! The control database is told first, so that what is interrupted is known; key and file are made in steps that may be
 //! repeated. Only a tenant whose making was never finished gets a key at a later start: a key that vanished is an error.
 
-use insula_model::{Random, Result, Tenant, TenantId};
+use insula_model::{Random, Result, Tenant, TenantId, Timestamp};
 
 use crate::{Control, tenants::Homes, vault::KeyStore};
 
@@ -27,9 +27,15 @@ pub(super) async fn create(
     }
 }
 
-/// Finishes what an earlier process began.
-pub(super) async fn finish_all(control: &Control, keys: &KeyStore, tenants: &Homes, random: &dyn Random) -> Result<()> {
-    for tenant in control.unfinished_tenants().await? {
+/// Finishes what another process began before `before` and did not end.
+pub(super) async fn finish_all(
+    control: &Control,
+    keys: &KeyStore,
+    tenants: &Homes,
+    random: &dyn Random,
+    before: Timestamp,
+) -> Result<()> {
+    for tenant in control.unfinished_tenants(before).await? {
         tracing::info!(%tenant, "making a tenant that was interrupted");
         finish(control, keys, tenants, random, tenant).await?;
     }

@@ -21,5 +21,6 @@ pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use requests::RequestRow;
+pub(crate) use store::Arriving;
 pub use store::TenantStore;
 pub(crate) use traces::finished_at;

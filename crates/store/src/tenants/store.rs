@@ -5,7 +5,7 @@ use std::sync::Arc;
 use insula_model::{Clock, RequestId, Result, TenantId};
 
 use super::{Home, IdempotencyRow, RequestRow, idempotency, requests};
-use crate::fold::Fold;
+use crate::{cluster::register::Register, fold::Fold};
 
 /// One tenant's own data. Its file stays open while this lives. Once the tenant is erased, every call answers `NotFound`.
 ///
@@ -14,26 +14,45 @@ use crate::fold::Fold;
 pub struct TenantStore {
     pub(crate) tenant: TenantId,
     pub(crate) home: Home,
-    pub(crate) fold: Fold,
+    pub(crate) arriving: Arriving,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl TenantStore {
     /// One request.
     pub async fn request(&self, id: RequestId) -> Result<Option<RequestRow>> {
-        self.fold.fold_tenant(self.tenant).await?;
+        self.arriving.bring(self.tenant).await?;
         requests::find(&mut self.home.db().read().await?, id).await
     }
 
     /// At most `limit` requests that began before `before`, the newest first.
     pub async fn requests(&self, before: Option<RequestId>, limit: u32) -> Result<Vec<RequestRow>> {
-        self.fold.fold_tenant(self.tenant).await?;
+        self.arriving.bring(self.tenant).await?;
         requests::list(&mut self.home.db().read().await?, before, limit).await
     }
 
     /// What is known under an `Idempotency-Key`, if it is still honoured.
     pub async fn idempotency(&self, key_hash: &[u8; 32]) -> Result<Option<IdempotencyRow>> {
-        self.fold.fold_tenant(self.tenant).await?;
+        self.arriving.bring(self.tenant).await?;
         idempotency::find(&mut self.home.db().read().await?, key_hash, self.clock.now()).await
+    }
+}
+
+/// What is still on its way to a tenant's home, and who brings it.
+#[derive(Clone)]
+pub(crate) enum Arriving {
+    /// Through this node's journal.
+    Fold(Fold),
+    /// From this node's memory.
+    Register(Register),
+}
+
+impl Arriving {
+    /// Returns once everything that this node has written for `tenant` so far is in its home.
+    async fn bring(&self, tenant: TenantId) -> Result<()> {
+        match self {
+            Arriving::Fold(fold) => fold.fold_tenant(tenant).await,
+            Arriving::Register(register) => register.flush_tenant(tenant).await,
+        }
     }
 }

@@ -110,6 +110,13 @@ impl KeyStore {
         self.db.forget_deleted().await
     }
 
+    /// Forgets a tenant's cached subkeys: they are read again from what is stored, if anything still is.
+    pub(crate) async fn forget(&self, tenant: TenantId) {
+        // Whoever is just bringing them into the cache is waited for, so that nothing from before this call stays.
+        let _changing = self.changing.lock().await;
+        self.cached.lock().remove(&tenant);
+    }
+
     /// Removes the key of a tenant that never came to be.
     pub(crate) async fn discard(&self, tenant: TenantId) -> Result<()> {
         let _changing = self.changing.lock().await;

@@ -12,10 +12,12 @@ use super::{
     Settlement, Shared, begins, late,
     persist::persist,
     rows::int,
-    settlement::LEDGER_LOCK,
     state::{Ending, Refusal},
 };
-use crate::postgres::{Access, Mode, PgTx};
+use crate::{
+    cluster::LEDGER_LOCK,
+    postgres::{Access, Mode, PgTx},
+};
 
 /// ENDs and RELEASEs in one transaction.
 const BATCH_MAX: usize = 1_000;

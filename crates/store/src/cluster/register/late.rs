@@ -12,9 +12,10 @@ use super::{
     Settlement,
     ends::LOCK_LEDGER,
     rows::{Amounts, Entry},
-    settlement::{LEDGER_LOCK, NotAll},
+    settlement::NotAll,
 };
 use crate::{
+    cluster::LEDGER_LOCK,
     postgres::{Access, Mode, PgPool, away},
     records::{Begin, End},
 };

@@ -36,10 +36,7 @@ use self::{
     state::{Refusal, State},
     traces::Traces,
 };
-pub(super) use self::{
-    settlement::{LEDGER_LOCK, Settlement},
-    tenant_rows::write as write_traces,
-};
+pub(super) use self::{settlement::Settlement, tenant_rows::write as write_traces};
 use super::{Cluster, LeaseMove};
 use crate::{
     journal::Seq,

@@ -12,9 +12,6 @@ use crate::{
     records::{Begin, End},
 };
 
-/// Held shared, to its end, by whatever moves `spend_hour`; alone by who makes windows of it.
-pub(crate) const LEDGER_LOCK: i64 = 0x1a5a_0002;
-
 /// What a window's budgets count.
 const UNITS: [Unit; 2] = [Unit::Usd, Unit::Tokens];
 const WINDOWS: [Window; 3] = [Window::Hour, Window::Day, Window::Month];

@@ -237,4 +237,4 @@ CREATE POLICY tenant ON insula_control.keys FOR SELECT TO insula_tenant
 CREATE POLICY tenant ON insula_control.ledger FOR SELECT TO insula_tenant
     USING (tenant = uuid_send(NULLIF(current_setting('app.current_tenant', true), '')::uuid));
 CREATE POLICY tenant ON insula_control.spend_hour FOR SELECT TO insula_tenant
-    USING (substring(subject FROM 2 FOR 16) = uuid_send(NULLIF(current_setting('app.current_tenant', true), '')::uuid));
+    USING (substring(subject, 2, 16) = uuid_send(NULLIF(current_setting('app.current_tenant', true), '')::uuid));

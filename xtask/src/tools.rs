@@ -70,9 +70,44 @@ pub fn node_packages(folder: &str) -> Result<()> {
     Ok(())
 }
 
+/// Debian packages of servers. Nothing of them runs afterwards, and no cluster of PostgreSQL is made: the suites start
+/// servers of their own.
+pub fn servers(packages: &[&str]) -> Result<()> {
+    as_root(&packages.join(" and "), packages, &["sh", "-c", INSTALL_SERVERS, "sh"])
+}
+
+/// While packages are configured, `policy-rc.d` forbids to start what they bring.
+const INSTALL_SERVERS: &str = r#"set -e
+policy=/usr/sbin/policy-rc.d
+clusters=/etc/postgresql-common/createcluster.conf
+undo() {
+    if [ -n "$made_policy" ]; then rm -f "$policy"; fi
+    if [ -n "$saved" ]; then cat "$saved" >"$clusters"; rm -f "$saved"; fi
+}
+trap undo EXIT
+if [ ! -e "$policy" ]; then
+    made_policy=yes
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+apt-get update --quiet
+case " $* " in *" postgresql "*)
+    apt-get install --yes --quiet --no-install-recommends postgresql-common
+    saved=$(mktemp)
+    cat "$clusters" >"$saved"
+    echo 'create_main_cluster = false' >>"$clusters"
+esac
+apt-get install --yes --quiet --no-install-recommends "$@""#;
+
 /// Installs Debian packages where that is allowed; else says what to install.
 fn apt(what: &str, packages: &[&str]) -> Result<()> {
-    let advice = format!("{what} is missing; install it: apt-get install {}", packages.join(" "));
+    const INSTALL: &str = r#"apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends "$@""#;
+    as_root(what, packages, &["sh", "-c", INSTALL, "sh"])
+}
+
+/// Runs a command that installs packages, with their names as its last arguments.
+fn as_root(what: &str, packages: &[&str], command: &[&str]) -> Result<()> {
+    let advice = format!("{what}: missing; install it: apt-get install {}", packages.join(" "));
     if !run::works("apt-get", &["--version"]) {
         bail!("{advice}");
     }
@@ -80,12 +115,12 @@ fn apt(what: &str, packages: &[&str]) -> Result<()> {
     if !root && !run::works("sudo", &["-n", "true"]) {
         bail!("{advice}");
     }
-    let apt_get = |words: &[&str]| {
-        let mut command = if root { run::command("env") } else { run::command("sudo") };
-        let prefix: &[&str] = if root { &[] } else { &["-n", "env"] };
-        run::check(command.args(prefix).args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(words))
-    };
-    eprintln!("{what} is missing; installing {}", packages.join(" "));
-    apt_get(&["update", "--quiet"])?;
-    apt_get(&[&["install", "--yes", "--quiet", "--no-install-recommends"], packages].concat())
+    eprintln!("{what}: missing; installing {}", packages.join(" "));
+    let mut install = if root { run::command("env") } else { run::command("sudo") };
+    install.args(if root { &[][..] } else { &["-n", "env"] }).arg("DEBIAN_FRONTEND=noninteractive");
+    let status = install.args(command).args(packages).status().with_context(|| advice.clone())?;
+    if !status.success() {
+        bail!("{advice} (apt-get failed: {status})");
+    }
+    Ok(())
 }

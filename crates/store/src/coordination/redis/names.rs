@@ -1,0 +1,106 @@
+//! Names in Redis: keyed hashes, so that who can read its keys learns of no tenant, and who can guess an id cannot guess its key.
+
+use std::fmt::Write;
+
+use hmac::{Hmac, Mac};
+use insula_model::{Subject, TenantId};
+use sha2::Sha256;
+
+use crate::coordination::RateKind;
+
+/// Makes names of a secret that all nodes share.
+pub(super) struct Names(Hmac<Sha256>);
+
+impl Names {
+    pub(super) fn new(secret: &[u8; 32]) -> Self {
+        // A key of a whole block is taken as it is, which is what HMAC makes of a shorter one.
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(secret);
+        Self(Hmac::new((&block).into()))
+    }
+
+    /// The key of a limiter.
+    pub(super) fn limiter(&self, subject: &Subject, kind: RateKind) -> String {
+        match kind {
+            RateKind::Requests => self.key("requests", subject),
+            RateKind::Tokens => self.key("tokens", subject),
+        }
+    }
+
+    /// The key of a subject's seats.
+    pub(super) fn seats(&self, subject: &Subject) -> String {
+        self.key("seats", subject)
+    }
+
+    /// The key that a probe writes.
+    pub(super) fn probe(&self) -> String {
+        format!("insula:probe:{}", self.hash("probe", &[]))
+    }
+
+    /// The channel on which nodes tell each other that something changed.
+    pub(super) fn changes(&self) -> String {
+        format!("insula:changes:{}", self.hash("changes", &[]))
+    }
+
+    /// What every value of a tenant carries, so that it is never taken for another's.
+    pub(super) fn tag(&self, tenant: Option<TenantId>) -> String {
+        match tenant {
+            Some(tenant) => self.hash("tenant", &[tenant.as_bytes()])[..32].to_owned(),
+            None => self.hash("platform", &[])[..32].to_owned(),
+        }
+    }
+
+    fn key(&self, purpose: &str, subject: &Subject) -> String {
+        let hash = match subject {
+            Subject::Platform => self.hash(purpose, &[b"platform"]),
+            Subject::Tenant(tenant) => self.hash(purpose, &[b"tenant", tenant.as_bytes()]),
+            Subject::Key(tenant, key) => self.hash(purpose, &[b"key", tenant.as_bytes(), key.as_bytes()]),
+        };
+        format!("insula:{purpose}:{hash}")
+    }
+
+    /// The hash of some parts, in hexadecimal digits. Each part goes in with its length, so that no two lists look the same.
+    fn hash(&self, purpose: &str, parts: &[&[u8]]) -> String {
+        let mut mac = self.0.clone();
+        for part in [purpose.as_bytes()].iter().chain(parts) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use insula_model::KeyId;
+
+    use super::*;
+
+    #[test]
+    fn names_differ_by_purpose_subject_and_secret_and_show_no_id() {
+        let tenants = [TenantId::from_bytes([0xab; 16]), TenantId::from_bytes([0xcd; 16])];
+        let mut seen = BTreeSet::new();
+        for secret in [[1; 32], [2; 32]] {
+            let names = Names::new(&secret);
+            for tenant in tenants {
+                for subject in [Subject::Tenant(tenant), Subject::Key(tenant, KeyId::from_bytes([0xab; 16]))] {
+                    seen.insert(names.limiter(&subject, RateKind::Requests));
+                    seen.insert(names.limiter(&subject, RateKind::Tokens));
+                    seen.insert(names.seats(&subject));
+                }
+                seen.insert(names.tag(Some(tenant)));
+            }
+            seen.insert(names.changes());
+            seen.insert(names.tag(None));
+            seen.insert(names.probe());
+        }
+        assert_eq!(seen.len(), 2 * (2 * 7 + 3));
+        assert!(seen.iter().all(|name| !name.contains("abab") && !name.contains("cdcd")));
+    }
+}

@@ -1,0 +1,70 @@
+//! The three schemas and the steps that build them.
+
+/// A schema; the role that works in it has the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// Who exists, what they may spend, what they spent.
+    Control,
+    /// All tenants' own data, under row-level security.
+    Tenant,
+    /// The wrapped keys.
+    Keys,
+}
+
+/// One step: its name and its statements.
+pub(super) type Step = (&'static str, &'static str);
+
+impl Schema {
+    /// Those of a database that holds everything.
+    pub(crate) const ALL: &[Schema] = &[Schema::Control, Schema::Tenant, Schema::Keys];
+    /// Those of the main database where the keys have a database of their own.
+    pub(crate) const DATA: &[Schema] = &[Schema::Control, Schema::Tenant];
+    /// Those of the keys' own database.
+    pub(crate) const OF_KEYS: &[Schema] = &[Schema::Keys];
+
+    /// Its name, and its role's.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Schema::Control => "insula_control",
+            Schema::Tenant => "insula_tenant",
+            Schema::Keys => "insula_keys",
+        }
+    }
+
+    /// Its steps, the first one first. A step that was released is never changed.
+    pub(super) fn steps(self) -> &'static [Step] {
+        match self {
+            Schema::Control => &[("0001_foundation", include_str!("schema/control/0001_foundation.sql"))],
+            Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
+            Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
+        }
+    }
+}
+
+/// The names of some schemas, as the catalogue's queries take them.
+pub(super) fn names(schemas: &[Schema]) -> Vec<&'static str> {
+    schemas.iter().map(|schema| schema.name()).collect()
+}
+
+/// A name as it stands in a statement.
+pub(super) fn quoted(name: &str) -> String {
+    let plain = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
+    if name.chars().all(plain) && name.starts_with(|c: char| !c.is_ascii_digit()) {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_where_they_must_be() {
+        assert_eq!(quoted("insula_app"), "insula_app");
+        assert_eq!(quoted("Insula App"), "\"Insula App\"");
+        assert_eq!(quoted("a\"; DROP TABLE t; --"), "\"a\"\"; DROP TABLE t; --\"");
+        assert_eq!(quoted("1st"), "\"1st\"");
+        assert_eq!(quoted(""), "\"\"");
+    }
+}

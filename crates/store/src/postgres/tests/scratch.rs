@@ -1,0 +1,122 @@
+//! A database of its own for one test, with an owner and a login.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use tokio_postgres::{Client, Config, NoTls, config::Host};
+
+use crate::postgres::{Finding, PostgresUrl, Schema, lint::lint_database, migrate};
+
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// A database, `<name>`, with the roles `<name>_owner` and `<name>_app`.
+pub(super) struct Scratch {
+    pub(super) name: String,
+    server: Config,
+}
+
+impl Scratch {
+    /// An empty database. Its owner may make schemas and roles; its login may do nothing.
+    pub(super) async fn empty() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let url = std::env::var("INSULA_TEST_POSTGRES_URL").expect(
+            "this test needs PostgreSQL: run it with `cargo xtask test`, or set INSULA_TEST_POSTGRES_URL to the URL of a \
+             superuser of a server that holds nothing else",
+        );
+        let scratch = Self {
+            name: format!("insula_scratch_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)),
+            server: url.parse().expect("INSULA_TEST_POSTGRES_URL is no PostgreSQL URL"),
+        };
+        let (server, name) = (scratch.on_server().await, &scratch.name);
+        // One statement each: a database is not made inside a transaction.
+        for sql in [
+            format!("CREATE ROLE {name}_owner LOGIN CREATEROLE PASSWORD 'scratch'"),
+            format!("CREATE ROLE {name}_app LOGIN NOINHERIT PASSWORD 'scratch'"),
+            format!("CREATE DATABASE {name}"),
+            format!("GRANT CREATE ON DATABASE {name} TO {name}_owner"),
+        ] {
+            server.batch_execute(&sql).await.unwrap();
+        }
+        scratch
+    }
+
+    /// A database that is migrated and whose login may serve.
+    pub(super) async fn migrated() -> Self {
+        let scratch = Self::empty().await;
+        migrate(&scratch.owner(), None, Some(&scratch.app())).await.unwrap();
+        scratch
+    }
+
+    /// What the lint finds, less what it finds of other tests: logins belong to the whole server.
+    pub(super) async fn findings(&self, client: &Client, schemas: &[Schema]) -> Vec<Finding> {
+        let mut findings = lint_database(client, schemas).await.unwrap();
+        let mine = |object: &str| !object.contains("insula_scratch_") || object.contains(&format!("{}_", self.name));
+        findings.retain(|finding| mine(&finding.object) || finding.object == format!("DATABASE {}", self.name));
+        findings
+    }
+
+    /// Drops the database and its roles.
+    pub(super) async fn remove(self) {
+        let (server, name) = (self.on_server().await, self.name);
+        for sql in
+            [format!("DROP DATABASE {name} WITH (FORCE)"), format!("DROP ROLE {name}_app"), format!("DROP ROLE {name}_owner")]
+        {
+            server.batch_execute(&sql).await.unwrap();
+        }
+    }
+
+    /// The login's name.
+    pub(super) fn app(&self) -> String {
+        format!("{}_app", self.name)
+    }
+
+    /// As the role that owns everything.
+    pub(super) fn owner(&self) -> PostgresUrl {
+        self.url(&format!("{}_owner", self.name))
+    }
+
+    /// As a role whose password is `scratch`.
+    pub(super) fn url(&self, role: &str) -> PostgresUrl {
+        let host = match self.server.get_hosts().first() {
+            Some(Host::Tcp(host)) => host.clone(),
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => "127.0.0.1".to_owned(),
+        };
+        let port = self.server.get_ports().first().copied().unwrap_or(5432);
+        let url = format!("host='{host}' port={port} dbname={} user={role} password=scratch sslmode=disable", self.name);
+        PostgresUrl::parse(&url, None).unwrap()
+    }
+
+    /// A connection as a role.
+    pub(super) async fn connect(&self, role: &str) -> Client {
+        self.url(role).connect(CONNECT_MAX).await.unwrap()
+    }
+
+    /// A connection as the owner.
+    pub(super) async fn own(&self) -> Client {
+        self.connect(&format!("{}_owner", self.name)).await
+    }
+
+    /// A connection as the login.
+    pub(super) async fn serve(&self) -> Client {
+        self.connect(&self.app()).await
+    }
+
+    /// A connection to this database as the superuser.
+    pub(super) async fn administer(&self) -> Client {
+        let mut config = self.server.clone();
+        open(config.dbname(&self.name)).await
+    }
+
+    async fn on_server(&self) -> Client {
+        open(&self.server).await
+    }
+}
+
+async fn open(config: &Config) -> Client {
+    let (client, connection) = config.connect(NoTls).await.expect("the PostgreSQL of INSULA_TEST_POSTGRES_URL does not answer");
+    tokio::spawn(connection);
+    client
+}
