@@ -66,6 +66,7 @@ fn help_and_version_are_data() {
         "budget",
         "usage",
         "ledger",
+        "migrate",
         "doctor",
         "config",
         "completions",

@@ -8,14 +8,14 @@ use std::{
 
 use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, TenantId};
 use insula_providers::{ChatRequest, EmbeddingsRequest, Providers};
-use insula_store::{Coordination, Store};
+use insula_store::{Cluster, Coordination, Store};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::{
     EngineSettings,
     accounts::Accounts,
-    directory::Directory,
+    directory::{Directory, Others},
     idempotency::Twins,
     pipeline::{self, Answer, Call},
     work::Work,
@@ -41,7 +41,7 @@ pub struct Engine {
     /// New ids.
     pub ids: IdGenerator,
     pub(crate) settings: EngineSettings,
-    pub(crate) coordination: Coordination,
+    pub(crate) coordination: Arc<Coordination>,
     pub(crate) twins: Arc<Twins>,
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
@@ -65,18 +65,32 @@ impl Engine {
     pub async fn start(
         store: Store,
         providers: Providers,
+        coordination: Coordination,
         settings: EngineSettings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>> {
         let ids = IdGenerator::new(clock.clone(), random.clone());
-        let directory = Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?;
-        let accounts = Accounts::load(store.clone(), clock.clone(), settings.budget_waiters_max).await?;
+        let coordination = Arc::new(coordination);
+        let directory = match store.cluster() {
+            None => Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?,
+            Some(cluster) => {
+                let others = Others::new(cluster.clone(), coordination.clone());
+                Directory::join(store.clone(), ids.clone(), clock.clone(), random.clone(), Box::new(others)).await?
+            }
+        };
+        let (directory, accounts) =
+            (Arc::new(directory), Accounts::load(store.clone(), clock.clone(), settings.budget_waiters_max).await?);
+        let accounts = Arc::new(accounts);
+        if store.cluster().is_some() {
+            directory.follow(accounts.clone());
+            tokio::spawn(accounts.clone().run());
+        }
         Ok(Arc::new(Self {
-            directory: Arc::new(directory),
-            accounts: Arc::new(accounts),
+            directory,
+            accounts,
             idempotency_secret: store.platform_secret("idempotency"),
-            coordination: Coordination::local(clock.clone()),
+            coordination,
             store,
             providers: Arc::new(providers),
             clock,
@@ -118,6 +132,28 @@ impl Engine {
     /// The id of a request that this credential makes now.
     pub fn request_id(&self, tag: [u8; 4]) -> RequestId {
         self.ids.request(tag)
+    }
+
+    /// Refuses while this node could take no request: it does not know what other nodes changed, or whether it still counts as
+    /// alive.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the reason.
+    pub fn ready(&self) -> Result<()> {
+        self.directory.check_current()?;
+        self.store.cluster().map_or(Ok(()), Cluster::may_spend)
+    }
+
+    /// Gives back what is leased, writes everything out and closes the store.
+    ///
+    /// # Errors
+    /// When storage cannot be written.
+    pub async fn close(&self) -> Result<()> {
+        self.directory.stop_following();
+        // Before leases go back: what attempts still hold settles with their ends.
+        let flushed = self.store.flush().await;
+        self.accounts.close().await;
+        flushed.and(self.store.close().await)
     }
 
     /// How many requests are under way, open streams and drains included.

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use insula_model::{AttemptId, AttemptOutcome, Cause, Error, Result, TokenCounts};
 use insula_providers::Route;
-use insula_store::{Begin, End, Seat, Seq};
+use insula_store::{Admission, Begin, End, Seat, Seq};
 
 use crate::{
     Call, Engine,
@@ -167,8 +167,10 @@ impl Flight {
         let finished = finished.map(Arc::new);
         let entry = claim.entry(&self.engine, &trace, finished.as_deref());
         let record = trace.close(&self.engine, status, true, entry);
-        let ended = self.engine.store.journal().end(&end, Some(&record), &[]);
-        self.engine.accounts.settle(&hold, Amounts { money: end.cost, tokens: end.tokens.total() });
+        let used = Amounts { money: end.cost, tokens: end.tokens.total() };
+        let moves = self.engine.accounts.lease_moves(&hold, used);
+        let ended = self.engine.store.journal().end(&end, Some(&record), &moves);
+        self.settle(hold, used, ended);
         claim.resolve(finished, ended);
     }
 
@@ -176,9 +178,52 @@ impl Flight {
     pub fn never_sent(&mut self, error: &Error) {
         let Some(Open { hold, trace, .. }) = self.open.take() else { return };
         let record = trace.close(&self.engine, (self.status_of)(error), false, None);
-        self.engine.store.journal().release(self.attempt, &[]);
+        let moves = self.engine.accounts.lease_moves(&hold, Amounts::default());
+        let ended = self.engine.store.journal().release(self.attempt, &moves);
         self.engine.store.journal().trace(&record);
-        self.engine.accounts.release(&hold);
+        self.settle(hold, Amounts::default(), ended);
+    }
+
+    /// Replaces the hold by what was used: at once where this node's memory decides alone; where a window is shared, once the
+    /// end is kept for all to see, because until then others would count the whole hold against it if this node died.
+    fn settle(&self, hold: Hold, used: Amounts, ended: Seq) {
+        let engine = self.engine.clone();
+        if !hold.is_leased() {
+            engine.accounts.settle(&hold, used);
+            return;
+        }
+        tokio::spawn(async move {
+            engine.store.journal().synced(ended).await;
+            engine.accounts.settle(&hold, used);
+        });
+    }
+
+    /// Returns once the attempt may be sent.
+    ///
+    /// # Errors
+    /// [`insula_model::ErrorKind::Unavailable`] where it could not be noted for all to see; it is then over.
+    pub async fn admitted(&mut self) -> Result<Admission> {
+        let admission = self.engine.store.journal().admitted(self.begun).await;
+        let held = self.open.as_ref().map_or(Ok(()), |open| self.engine.accounts.still_held(&open.hold));
+        let admitted = admission.and_then(|admission| held.map(|()| admission));
+        if let Err(error) = &admitted {
+            self.never_sent(error);
+        }
+        admitted
+    }
+
+    /// Gives everything back without having sent anything; what is left is the right to the `Idempotency-Key`.
+    pub fn stand_back(&mut self) -> Option<(Claim, Trace)> {
+        let Open { hold, trace, claim, .. } = self.open.take()?;
+        let moves = self.engine.accounts.lease_moves(&hold, Amounts::default());
+        let ended = self.engine.store.journal().release(self.attempt, &moves);
+        self.settle(hold, Amounts::default(), ended);
+        Some((claim, trace))
+    }
+
+    /// The right to the `Idempotency-Key`, while the attempt is open.
+    pub fn claim(&self) -> Option<&Claim> {
+        self.open.as_ref().map(|open| &open.claim)
     }
 
     fn end(&self, hold: &Hold, outcome: AttemptOutcome, tokens: TokenCounts, estimated: bool) -> End {

@@ -126,20 +126,24 @@ pub(crate) async fn recheck(engine: &Engine, call: &Call, claim: &Claim) -> Resu
 pub(crate) async fn elsewhere(engine: &Engine, call: &Call, claim: &Claim) -> Result<Elsewhere> {
     let Some(Claimed { mark, wait_until, .. }) = &claim.0 else { return Ok(Elsewhere::CameToNothing) };
     let tenant = call.credential.scope.tenant();
-    let under_way = async || {
+    let under_way = || async {
         call.still_admitted()?;
         engine.store.control().under_way(tenant, &mark.key_hash).await
     };
-    twin_ended(mark, *wait_until, under_way, async || stored(engine, call, mark).await).await
+    twin_ended(mark, *wait_until, under_way, || stored(engine, call, mark)).await
 }
 
 /// Asks again and again whether the twin is under way, and what is stored, until one of them settles it.
-async fn twin_ended(
+async fn twin_ended<U, S>(
     mark: &IdempotencyMark,
     wait_until: Instant,
-    under_way: impl AsyncFn() -> Result<Option<IdempotencyMark>>,
-    stored: impl AsyncFn() -> Result<Option<Arc<Transcript>>>,
-) -> Result<Elsewhere> {
+    under_way: impl Fn() -> U,
+    stored: impl Fn() -> S,
+) -> Result<Elsewhere>
+where
+    U: Future<Output = Result<Option<IdempotencyMark>>>,
+    S: Future<Output = Result<Option<Arc<Transcript>>>>,
+{
     loop {
         // Asked before the answer is looked for: an answer is stored before its attempt is closed.
         let twin = under_way().await?;
@@ -276,11 +280,11 @@ mod tests {
     /// Waits for a twin with this body that is under way for `looks` looks and then leaves `answer`.
     async fn wait(body_hash: [u8; 32], looks: u32, answer: Option<&'static [u8]>, patience: Duration) -> Result<Elsewhere> {
         let looked = AtomicU32::new(0);
-        let under_way = async || {
+        let under_way = || async {
             let is_open = looked.fetch_add(1, Ordering::SeqCst) < looks;
             Ok(is_open.then_some(IdempotencyMark { body_hash, ..MARK }))
         };
-        let stored = async || {
+        let stored = || async {
             let ended = answer.filter(|_| looked.load(Ordering::SeqCst) > looks);
             Ok(ended.map(|body| Arc::new(Transcript { is_stream: false, body: Bytes::from_static(body) })))
         };

@@ -11,6 +11,7 @@ pub mod accounts;
 pub mod directory;
 pub mod manage;
 
+mod admission;
 mod engine;
 mod flight;
 mod idempotency;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Engine, LiveStream, RateView, Transcript,
+    admission::{self, Noted},
     directory::TenantCredential,
     flight::{Flight, Held},
     idempotency::{self, Turn},
@@ -97,26 +98,33 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: o
         Ok(rates) => idempotency::claim(&engine, &call, &work).await.map(|turn| (turn, rates)),
         Err(error) => Err(error),
     };
-    let admitted = match claimed {
+    let (mut claim, rates) = match claimed {
         Ok((Turn::Replay(transcript), _)) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
-        Ok((Turn::First(claim), rates)) => {
-            let admitted = tokio::select! {
-                admitted = admit(&engine, &call, &work, &mut trace) => admitted,
-                // Nobody waits for it: nothing is sent. Who sent an `Idempotency-Key` may come back for the answer.
-                _ = &mut gone, if claim.mark().is_none() => Err(send::client_gone()),
-            };
-            admitted.map(|admitted| (admitted, claim, rates))
-        }
-        Err(error) => Err(error),
-    };
-    match admitted {
-        Ok((admitted, claim, rates)) => {
-            let flight = Flight::take_off(engine, &call, work, trace, claim, admitted)?;
-            send::send(flight, rates, gone).await
-        }
+        Ok((Turn::First(claim), rates)) => (claim, rates),
         Err(error) => {
             trace.refuse(&engine, &call, &error);
-            Err(error)
+            return Err(error);
+        }
+    };
+    loop {
+        let admitted = tokio::select! {
+            admitted = admit(&engine, &call, &work, &mut trace) => admitted,
+            // Nobody waits for it: nothing is sent. Who sent an `Idempotency-Key` may come back for the answer.
+            _ = &mut gone, if claim.mark().is_none() => Err(send::client_gone()),
+        };
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                trace.refuse(&engine, &call, &error);
+                return Err(error);
+            }
+        };
+        let flight = Flight::take_off(engine.clone(), &call, work.clone(), trace, claim, admitted)?;
+        // Noted before a byte is sent, and only sent where no other node has a twin under way.
+        match admission::admit(&engine, &call, flight).await? {
+            Noted::Admitted(flight) => return send::send(*flight, rates, gone).await,
+            Noted::Replay(transcript) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
+            Noted::Again(again) => (claim, trace) = *again,
         }
     }
 }

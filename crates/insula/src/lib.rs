@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod finding;
 pub mod logging;
 pub mod node;
 mod private_file;

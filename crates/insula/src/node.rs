@@ -30,7 +30,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use crate::{
     config::Config,
-    server_file::ServerFile,
+    server_file::{Held, ServerFile},
     wire::{self, Prices},
 };
 
@@ -54,10 +54,12 @@ impl Default for World {
     }
 }
 
-/// An open node that holds its data directory. It listens nowhere yet.
+/// An open node. It holds its data directory, where the data is in it, and listens nowhere yet.
 pub struct Node {
     app: App,
     data_dir: PathBuf,
+    /// Whether nobody but the listener sees to it that the data directory has one server.
+    is_shared: bool,
     local_key: String,
     landing_max: Duration,
 }
@@ -77,6 +79,7 @@ impl Node {
             landing_max: Duration::from_millis(config.bounds.abandoned_ms_max) + SETTLING_MAX,
             app: App::new(engine, wire::server_settings(config)),
             data_dir: config.storage.data_dir.clone(),
+            is_shared: config.storage.is_shared(),
             local_key: local.expose().to_owned(),
         })
     }
@@ -104,18 +107,20 @@ impl Node {
         let bound = async {
             let listener = TcpListener::bind(addr).await.with_context(|| format!("cannot listen on {addr}"))?;
             let addr = listener.local_addr().context("the listener has no address")?;
+            wire::make_directory(&self.data_dir)?;
+            let held = if self.is_shared { Some(Held::take(&self.data_dir).await?) } else { None };
             let file = ServerFile { url: format!("http://{}", from_here(addr)), operator_key: self.local_key.clone() };
             file.write(&self.data_dir)?;
-            Ok((listener, addr))
+            Ok((listener, addr, held))
         };
         match bound.await {
-            Ok((listener, addr)) => {
+            Ok((listener, addr, held)) => {
                 let (stop, stopped) = oneshot::channel::<()>();
                 let app = self.app.clone();
                 // A dropped sender means the same as a sent stop.
                 let accepting = tokio::spawn(insula_server::serve(listener, app, async { stopped.await.unwrap_or_default() }));
                 tracing::info!(%addr, data_dir = %self.data_dir.display(), "serving");
-                Ok(Serving { node: self, addr, stop, accepting })
+                Ok(Serving { node: self, addr, stop, accepting, _held: held })
             }
             Err(error) => {
                 // Nobody else will: the directory must not stay held.
@@ -131,7 +136,7 @@ impl Node {
         if left > 0 {
             tracing::warn!(left, "requests were still under way at the end; their reservations are settled at the next start");
         }
-        Ok(self.engine().store.close().await?)
+        Ok(self.engine().close().await?)
     }
 }
 
@@ -151,6 +156,7 @@ pub struct Serving {
     addr: SocketAddr,
     stop: oneshot::Sender<()>,
     accepting: JoinHandle<usize>,
+    _held: Option<Held>,
 }
 
 impl Serving {
@@ -176,7 +182,7 @@ impl Serving {
 
     /// Takes nothing new, lets what is under way end within the configured time, and closes.
     pub async fn stop(self) -> Result<()> {
-        let Self { node, stop, accepting, .. } = self;
+        let Self { node, stop, accepting, _held, .. } = self;
         // A listener that has ended by itself has nothing left to stop.
         let _ = stop.send(());
         accepting.await.context("the accept loop did not end well")?;

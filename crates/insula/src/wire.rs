@@ -1,29 +1,37 @@
 //! The only place that chooses engines: from a configuration to a store, providers and a running engine.
 
 use std::{
+    ffi::OsString,
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use insula_engine::{Engine, EngineSettings};
-use insula_model::Random;
+use insula_model::{Random, SystemClock};
 use insula_providers::{PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts};
 use insula_server::ServerSettings;
-use insula_store::{Durability, RootKey, Store, StoreOptions};
+use insula_store::{
+    Cluster, ClusterOptions, Coordination, Durability, Examination, Holds, PostgresOptions, PostgresUrl, RedisOptions, RootKey,
+    Store, StoreOptions,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
 
 use crate::{
-    config::{Config, Mode, Provider, Storage},
+    config::{self, Config, Mode, Provider, SecretUrl, Storage},
     node::World,
     private_file,
 };
 
 /// The variable whose value replaces the root key's file.
 const ROOT_KEY_VARIABLE: &str = "INSULA_ROOT_KEY";
+
+/// The step that makes the key store.
+const FIRST_KEYS_STEP: &str = "insula_keys/0001";
 
 /// Prices beside those that ship and those of the operator's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,25 +50,56 @@ pub fn install_tls() {
 /// Opens everything that the configuration names.
 pub async fn engine(config: &Config, prices: Prices, world: &World) -> Result<Arc<Engine>> {
     let providers = providers(config, prices)?;
-    let store = store(config, world).await?;
-    let started =
-        Engine::start(store.clone(), providers, engine_settings(config), Arc::clone(&world.clock), Arc::clone(&world.random))
-            .await;
-    match started {
+    raise_descriptors();
+    let store = match config.storage.shared()? {
+        Some(url) => shared(url, &config.storage, world).await?,
+        None => embedded(config, world).await?,
+    };
+    let started = async {
+        let coordination = coordination(&config.coordination, &store, world).await?;
+        let World { clock, random, .. } = world.clone();
+        Engine::start(store.clone(), providers, coordination, engine_settings(config), clock, random).await
+    };
+    match started.await {
         Ok(engine) => Ok(engine),
         Err(error) => {
-            // The directory must not stay held by a node that never was.
+            // The directory must not stay held, nor the other nodes count, a node that never was.
             let _ = store.close().await;
             Err(error.into())
         }
     }
 }
 
-/// The embedded store: the one engine that there is so far.
-async fn store(config: &Config, world: &World) -> Result<Store> {
+/// A node among others.
+async fn shared(url: PostgresUrl, storage: &Storage, world: &World) -> Result<Store> {
+    let options = ClusterOptions {
+        postgres: PostgresOptions {
+            url,
+            keys_url: storage.shared_keys()?,
+            connections_max: storage.postgres_connections_max.get(),
+            connect_max: Duration::from_millis(storage.postgres_connect_ms_max.get()),
+            statement_max: Duration::from_millis(storage.postgres_statement_ms_max.get()),
+        },
+        root_key: same_root_key(storage, &*world.random)?,
+    };
+    Ok(Store::join(options, Arc::clone(&world.clock), Arc::clone(&world.random)).await?)
+}
+
+/// What counts pace and seats: this process, or one place for all nodes.
+async fn coordination(options: &config::Coordination, store: &Store, world: &World) -> insula_model::Result<Coordination> {
+    let Some(url) = &options.redis_url else { return Ok(Coordination::local(Arc::clone(&world.clock))) };
+    let mut redis = RedisOptions::new(url.expose(), store.platform_secret("coordination"));
+    redis.ca_file.clone_from(&options.redis_ca_file);
+    let nodes = store.clone();
+    // While the one place is away, each node counts its share.
+    let live_nodes = move || nodes.cluster().map_or(1, Cluster::live_nodes);
+    Coordination::redis(redis, Arc::clone(&world.clock), Arc::new(live_nodes)).await
+}
+
+/// A node alone with its data directory.
+async fn embedded(config: &Config, world: &World) -> Result<Store> {
     let storage = &config.storage;
     make_directory(&storage.data_dir)?;
-    raise_descriptors();
     let options = StoreOptions {
         data_dir: storage.data_dir.clone(),
         root_key: root_key(storage, &*world.random)?,
@@ -76,6 +115,40 @@ async fn store(config: &Config, world: &World) -> Result<Store> {
     Ok(Store::open(options, clock, random, disk).await?)
 }
 
+/// What a look at one shared database found.
+pub struct Looked {
+    /// What it is for.
+    pub holds: Holds,
+    /// Its name and the role that logs in, without a secret.
+    pub place: String,
+    /// What was found.
+    pub found: insula_model::Result<Examination>,
+}
+
+/// Looks at each database that nodes share; there is none where the data is embedded. Changes nothing.
+pub async fn examine(storage: &Storage) -> insula_model::Result<Vec<Looked>> {
+    let connect_max = Duration::from_millis(storage.postgres_connect_ms_max.get());
+    let databases = match (storage.shared()?, storage.shared_keys()?) {
+        (None, _) => vec![],
+        (Some(all), None) => vec![(Holds::Everything, all)],
+        (Some(data), Some(keys)) => vec![(Holds::Data, data), (Holds::Keys, keys)],
+    };
+    let mut looked = Vec::new();
+    for (holds, url) in databases {
+        let found = insula_store::examine(&url, holds, connect_max, &SystemClock::default()).await;
+        looked.push(Looked { holds, place: format!("{} as {}", url.database(), url.user()), found });
+    }
+    Ok(looked)
+}
+
+/// Whether the place where all nodes count answers; `None` where each counts for itself.
+pub async fn ping(options: &config::Coordination) -> Option<insula_model::Result<()>> {
+    let url = options.redis_url.as_ref()?;
+    let mut redis = RedisOptions::new(url.expose(), [0; 32]);
+    redis.ca_file.clone_from(&options.redis_ca_file);
+    Some(insula_store::ping(&redis).await)
+}
+
 /// Takes all the descriptors that the system grants: each open tenant needs two, each connection one.
 fn raise_descriptors() {
     let limit = getrlimit(Resource::Nofile);
@@ -88,17 +161,79 @@ fn raise_descriptors() {
 }
 
 /// For the owner only. One that exists stays as it is.
-fn make_directory(dir: &Path) -> Result<()> {
+pub fn make_directory(dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| format!("cannot make {}", dir.display()))
 }
 
 fn root_key(storage: &Storage, random: &dyn Random) -> Result<RootKey> {
-    if let Some(text) = std::env::var_os(ROOT_KEY_VARIABLE).filter(|text| !text.is_empty()) {
+    if let Some(text) = root_key_variable() {
         let text = text.into_string().map_err(|_| anyhow!("{ROOT_KEY_VARIABLE} is no text"))?;
         return RootKey::from_base64(&text).with_context(|| format!("{ROOT_KEY_VARIABLE} holds no key"));
     }
-    let file = storage.root_key_file.clone().unwrap_or_else(|| storage.data_dir.join("root.key"));
-    Ok(RootKey::load_or_create(&file, random)?)
+    Ok(RootKey::load_or_create(&root_key_file(storage), random)?)
+}
+
+fn root_key_variable() -> Option<OsString> {
+    std::env::var_os(ROOT_KEY_VARIABLE).filter(|text| !text.is_empty())
+}
+
+fn root_key_file(storage: &Storage) -> PathBuf {
+    storage.root_key_file.clone().unwrap_or_else(|| storage.data_dir.join("root.key"))
+}
+
+/// The key that all nodes have. A new one would open nothing that the others sealed, so none is made.
+fn same_root_key(storage: &Storage, random: &dyn Random) -> Result<RootKey> {
+    let file = root_key_file(storage);
+    if root_key_variable().is_none() && !file.exists() {
+        bail!(
+            "no root key: {} does not exist, and all nodes need the same one. Copy the first node's root.key there (mode 0600) or \
+             set {ROOT_KEY_VARIABLE}; the first node's is made by `insula migrate`, or by: openssl rand -base64 32",
+            file.display()
+        );
+    }
+    root_key(storage, random)
+}
+
+/// One thing that a migration did.
+#[derive(Debug, Serialize)]
+pub struct MigrationStep {
+    /// `role`, `schema`, `grant` or `root key`.
+    pub step: &'static str,
+    /// What was made, taken or granted.
+    pub object: String,
+}
+
+/// Brings shared storage up to this version as its owner. Where the key store is new and this machine has no root key, one is
+/// made: nothing can have been sealed by another.
+pub async fn migrate(
+    config: &Config,
+    owner: &SecretUrl,
+    keys_owner: Option<&SecretUrl>,
+    login: Option<&str>,
+    world: &World,
+) -> Result<Vec<MigrationStep>> {
+    let storage = &config.storage;
+    if keys_owner.is_none() && storage.keys_postgres_url.is_some() {
+        bail!("the key store has a database of its own (storage.keys_postgres_url): set INSULA_KEYS_OWNER_URL too");
+    }
+    let parse = |url: &SecretUrl| PostgresUrl::parse(url.expose(), storage.postgres_ca_file.clone());
+    let (owner, keys_owner) = (parse(owner)?, keys_owner.map(parse).transpose()?);
+    let configured = storage.shared()?;
+    let login = login.or(configured.as_ref().map(PostgresUrl::user));
+    let migrated = insula_store::migrate(&owner, keys_owner.as_ref(), login).await?;
+
+    let is_new = migrated.steps.iter().any(|step| step.starts_with(FIRST_KEYS_STEP));
+    let mut steps = Vec::new();
+    for (step, objects) in [("role", migrated.roles), ("schema", migrated.steps), ("grant", migrated.granted)] {
+        steps.extend(objects.into_iter().map(|object| MigrationStep { step, object }));
+    }
+    let file = root_key_file(storage);
+    if is_new && root_key_variable().is_none() && !file.exists() {
+        make_directory(file.parent().unwrap_or(Path::new(".")))?;
+        RootKey::load_or_create(&file, &*world.random)?;
+        steps.push(MigrationStep { step: "root key", object: format!("{}: copy it to every node", file.display()) });
+    }
+    Ok(steps)
 }
 
 /// The providers with the price book: what ships, below the operator's own file.

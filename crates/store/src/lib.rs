@@ -86,12 +86,12 @@ mod store;
 mod tenants;
 mod vault;
 
-pub use cluster::{Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
+pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
-pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat};
+pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{ClusterOptions, Durability, PostgresOptions, StoreOptions};
-pub use postgres::{Finding, Migrated, PostgresUrl, lint, migrate};
+pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
 pub use records::{Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, TenantStore};

@@ -108,6 +108,11 @@ impl Hold {
         self.at
     }
 
+    /// Whether any of it is leased of what several nodes share.
+    pub fn is_leased(&self) -> bool {
+        !self.leased.is_empty()
+    }
+
     /// What is held.
     pub fn amounts(&self) -> Amounts {
         self.amounts

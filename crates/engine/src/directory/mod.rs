@@ -20,6 +20,7 @@ mod credential;
 mod entries;
 mod hashing;
 mod key_text;
+mod others;
 mod register;
 mod reread;
 mod source;
@@ -44,8 +45,9 @@ pub use key_text::{KeyKind, KeyText};
 
 use entries::OperatorEntry;
 use hashing::Hasher;
+pub(crate) use others::Others;
 use register::Register;
-pub(crate) use source::{Asked, ChangeSource};
+pub(crate) use source::ChangeSource;
 use sync::Following;
 use tokens::{TokenClaims, TokenSigner};
 

@@ -203,6 +203,13 @@ impl Directory {
         drop(following.task.set(Task(task.abort_handle())));
     }
 
+    /// Stops following: for a node that is about to close its store.
+    pub fn stop_following(&self) {
+        if let Some(task) = self.following.as_ref().and_then(|following| following.task.get()) {
+            task.0.abort();
+        }
+    }
+
     async fn look(&self, following: &Following, accounts: &Accounts, last: &mut Last) {
         let number = following.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let (was_well, began_at) = (last.succeeded, following.clock.elapsed());

@@ -11,6 +11,7 @@ mod exit;
 mod key;
 mod ledger;
 mod limit;
+mod migrate;
 mod operator;
 mod output;
 mod quickstart;
@@ -82,6 +83,8 @@ enum Command {
     Request(request::RequestArgs),
     /// Proves the accounts from the ledger.
     Ledger(ledger::LedgerArgs),
+    /// Builds what several nodes share, or brings it up to this version.
+    Migrate(migrate::MigrateArgs),
     /// Examines the installation and says how to mend it.
     Doctor(doctor::DoctorArgs),
     /// Shows the configuration.
@@ -137,6 +140,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Usage(args) => usage::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
+        Command::Migrate(args) => migrate::run(args, out).await,
         Command::Doctor(args) => doctor::run(args, out).await,
         Command::Config(args) => config::run(args, out),
         Command::Completions(args) => completions::run(&args, out),

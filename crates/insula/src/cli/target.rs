@@ -2,7 +2,8 @@
 //!
 //! Flags win over the environment: `--url`, then `--data-dir`, then `INSULA_URL`, then `INSULA_DATA_DIR`, then `./data`.
 //! For a data directory that a server holds, `server.json` in it says where the server listens and with which local
-//! credential; a directory that nobody holds is opened in this process, and the same call is made there.
+//! credential; a directory that nobody holds is opened in this process, and the same call is made there. Where nodes share
+//! their storage, this process is a node of its own for that moment.
 
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     config::Config,
     node::{Node, World},
-    server_file::ServerFile,
+    server_file::{self, ServerFile},
     wire::Prices,
 };
 
@@ -71,11 +72,12 @@ impl Target {
                 if self.operator_key.is_some() {
                     return Err(Failure::usage("--operator-key goes with --url or INSULA_URL; a data directory needs no key"));
                 }
-                if !self.may_make && !dir.join("control.db").exists() {
+                let config = config(&dir)?;
+                if !self.may_make && !config.storage.is_shared() && !dir.join("control.db").exists() {
                     let advice = "start `insula dev` or `insula serve` first, or name another with --data-dir";
                     return Err(Failure::failed(format!("{} holds no data; {advice}", dir.display())));
                 }
-                at_data_dir(&dir).await
+                reach(&dir, &config).await
             }
         }
     }
@@ -97,15 +99,18 @@ impl Target {
 
 /// A client for whoever holds this data directory: a server, or else this process.
 pub async fn at_data_dir(dir: &Path) -> Result<Client, Failure> {
-    let config = config(dir)?;
+    reach(dir, &config(dir)?).await
+}
+
+async fn reach(dir: &Path, config: &Config) -> Result<Client, Failure> {
     let deadline = tokio::time::Instant::now() + STARTING_MAX;
     loop {
-        match Node::open(&config, Prices::Listed, World::default()).await {
+        match open(dir, config).await {
             Ok(node) => {
                 let key = node.local_key().to_owned();
                 return Ok(Client::in_process(node, key));
             }
-            Err(error) if !is_held(&error) => return Err(error.into()),
+            Err(error) if !is_conflict(&error) => return Err(error.into()),
             Err(error) if tokio::time::Instant::now() > deadline => return Err(error.into()),
             Err(_) => {}
         }
@@ -115,6 +120,14 @@ pub async fn at_data_dir(dir: &Path) -> Result<Client, Failure> {
         // A server that has just started, or has just ended: one of the two is about to be true.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// A node in this process. Shared storage could be opened beside a server, but the server that runs here is the shorter way.
+async fn open(dir: &Path, config: &Config) -> anyhow::Result<Node> {
+    if config.storage.is_shared() && server_file::is_held(dir) {
+        return Err(server_file::in_use(dir).into());
+    }
+    Node::open(config, Prices::Listed, World::default()).await
 }
 
 /// The server that holds the directory, once it answers.
@@ -134,7 +147,7 @@ fn config(dir: &Path) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn is_held(error: &anyhow::Error) -> bool {
+fn is_conflict(error: &anyhow::Error) -> bool {
     let kind = error.downcast_ref::<insula_model::Error>().map(insula_model::Error::kind);
     kind == Some(&insula_model::ErrorKind::Conflict)
 }

@@ -1,6 +1,7 @@
 //! The configuration file: what it says, and on which line each key stands.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs,
     ops::Range,
@@ -14,8 +15,8 @@ use toml::{
 
 use super::{Config, problem::Problem, reference};
 
-/// A file that was read and understood.
-#[derive(Debug, Clone)]
+/// A file that was read and understood. Not for `Debug`: its values may be secrets.
+#[derive(Clone)]
 pub struct ConfigFile {
     /// Where it is.
     pub path: PathBuf,
@@ -63,7 +64,7 @@ impl ConfigFile {
 fn explain(path: &Path, text: &str, places: &Places, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
     let Place { line, column } = place_of(text, span.start);
-    let problem = Problem::new(format!("{}:{line}:{column}: {}", path.display(), error.message()));
+    let problem = Problem::new(format!("{}:{line}:{column}: {}", path.display(), without_text(error.message())));
     let unknown = text.get(span.clone()).unwrap_or_default();
     if error.message().starts_with("unknown field") {
         return problem.fix(reference::advise_unknown(unknown));
@@ -74,6 +75,14 @@ fn explain(path: &Path, text: &str, places: &Places, error: &toml::de::Error) ->
     match places.key_around(&span) {
         Some(key) => problem.fix(reference::advise_value(key)),
         None => problem.fix("docs/configuration.md shows how each key is written"),
+    }
+}
+
+/// A parser's message, which repeats a text of the wrong kind, without that text: it may be an address with a password.
+fn without_text(message: &str) -> Cow<'_, str> {
+    match message.strip_prefix("invalid type: string ").and_then(|rest| rest.rsplit_once(", expected ")) {
+        Some((_, expected)) => format!("invalid type: text, expected {expected}").into(),
+        None => message.into(),
     }
 }
 

@@ -15,8 +15,8 @@ use super::{
     reference::{self, sections},
 };
 
-/// What a configuration is made of.
-#[derive(Debug, Default)]
+/// What a configuration is made of. Its `Debug` shows no value: many are secrets, of others too.
+#[derive(Default)]
 pub struct Sources {
     /// The file, where there is one.
     pub file: Option<PathBuf>,
@@ -24,6 +24,12 @@ pub struct Sources {
     pub env: BTreeMap<String, String>,
     /// Values given as flags.
     pub flags: Vec<Flag>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 /// A value given as a flag.
@@ -226,6 +232,7 @@ mod tests {
         Loaded::from(sources).map(drop).unwrap_err().to_string()
     }
 
+    const POSTGRES: &str = "postgres://app:hunter2@db/insula";
     const FILE: &str = "[server]\nlisten = \"127.0.0.1:1\"\n[log]\nlevel = \"warn\"\n[bounds]\ninflight_max = 7\n";
 
     #[test]
@@ -247,9 +254,16 @@ mod tests {
         for section in sections().iter().filter(|section| !section.repeated) {
             for key in &section.keys {
                 let default = section.defaults.get(key.name);
-                let text = default.map_or("x".to_owned(), |value| value.as_str().map_or(value.to_string(), str::to_owned));
+                let absent = match (section.name, key.kind) {
+                    ("coordination", "URL") => "redis://:hunter2@cache",
+                    (_, "URL") => POSTGRES,
+                    _ => "x",
+                };
+                let text = default.map_or(absent.to_owned(), |value| value.as_str().map_or(value.to_string(), str::to_owned));
                 let name = reference::variables(section.name, key.name).pop().unwrap();
-                let (_dir, sources) = sources(None, &[(&name, &text)], &[]);
+                // What several nodes need, beside which everything may stand; for its own key the short name comes first.
+                let beside = [("INSULA_STORAGE_POSTGRES_URL", POSTGRES), (&name, &text)];
+                let (_dir, sources) = sources(None, &beside, &[]);
                 let loaded = Loaded::from(&sources).unwrap_or_else(|problems| panic!("{name}={text}: {problems}"));
                 assert_eq!(loaded.origin(&format!("{}.{}", section.name, key.name)), &Origin::Env(name));
             }
@@ -276,6 +290,47 @@ mod tests {
         assert!(said.contains("insula.toml:5:1: providers.1.name is \"a\", as another provider's"), "{said}");
         assert!(said.contains("providers.1.base_url is missing"), "{said}");
         assert!(!said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn shared_storage_is_configured_and_its_secrets_are_masked() {
+        let env = [("INSULA_POSTGRES_URL", POSTGRES), ("INSULA_REDIS_URL", "rediss://:hunter2@cache")];
+        let (_dir, sources) = sources(Some("[storage]\npostgres_connections_max = 4\n"), &env, &[]);
+        let loaded = Loaded::from(&sources).unwrap();
+        let storage = &loaded.config.storage;
+        assert_eq!(storage.shared().unwrap().unwrap().database(), "insula");
+        assert_eq!((storage.shared_keys().unwrap().is_none(), storage.postgres_connections_max.get()), (true, 4));
+        assert_eq!(loaded.origin("storage.postgres_url"), &Origin::Env("INSULA_POSTGRES_URL".into()));
+        let shown = format!("{loaded:?} {sources:?} {:?}", crate::config::show::rows(&loaded));
+        assert!(shown.contains("app:***@db") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn what_several_nodes_need_is_checked_without_repeating_secrets() {
+        let redis = ("INSULA_REDIS_URL", "redis://:hunter2@cache");
+        let postgres = ("INSULA_POSTGRES_URL", POSTGRES);
+        for (env, expected) in [
+            (vec![redis], "env INSULA_REDIS_URL: coordination.redis_url is set without storage.postgres_url"),
+            (vec![("INSULA_STORAGE_KEYS_POSTGRES_URL", POSTGRES)], "storage.keys_postgres_url is set without"),
+            (vec![("INSULA_POSTGRES_URL", "mysql://app:hunter2@db/insula")], "does not begin with postgres://"),
+            (vec![("INSULA_POSTGRES_URL", "postgres://hunter2")], "names its user and its database"),
+            (vec![("INSULA_POSTGRES_URL", "postgres://app:hun@ter2@db/insula")], "percent-encoded"),
+            (vec![("INSULA_POSTGRES_URL", "hunter2")], "not a URL"),
+            (vec![postgres, ("INSULA_REDIS_URL", "http://:hunter2@cache")], "does not begin with redis://"),
+        ] {
+            let (_dir, sources) = sources(None, &env, &[]);
+            let said = refusal(&sources);
+            assert!(said.contains(expected) && said.contains("\n  fix: ") && !said.contains("ter2"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_a_wrong_place_of_the_file_is_not_repeated() {
+        for line in ["postgres_connections_max = \"postgres://app:hunter2@db/insula\"", "postgres_url = \"hunter2\""] {
+            let (_dir, sources) = sources(Some(&format!("[storage]\n{line}\n")), &[], &[]);
+            let said = refusal(&sources);
+            assert!(said.contains("insula.toml:2:") && !said.contains("hunter2"), "{said}");
+        }
     }
 
     #[test]

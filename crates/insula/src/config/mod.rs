@@ -5,6 +5,7 @@
 
 mod bounds;
 mod budgets;
+mod coordination;
 mod durability;
 mod file;
 mod layers;
@@ -13,6 +14,7 @@ mod prices;
 mod problem;
 mod providers;
 pub mod reference;
+mod secret_url;
 pub(crate) mod section;
 mod server;
 pub mod show;
@@ -23,12 +25,14 @@ use serde::{Deserialize, Serialize};
 
 pub use bounds::Bounds;
 pub use budgets::Budgets;
+pub use coordination::Coordination;
 pub use durability::{Durability, Mode};
 pub use layers::{Fault, Flag, Loaded, Origin, Sources};
 pub use log::{Format, Log};
 pub use prices::Prices;
 pub use problem::{Problem, Problems};
 pub use providers::{Kind, Provider};
+pub use secret_url::SecretUrl;
 pub use server::Server;
 pub use storage::Storage;
 
@@ -40,6 +44,8 @@ pub struct Config {
     pub server: Server,
     /// Where the data lives.
     pub storage: Storage,
+    /// What nodes tell each other at once.
+    pub coordination: Coordination,
     /// What survives a crash, and when.
     pub durability: Durability,
     /// The most of everything.
@@ -68,6 +74,8 @@ impl Config {
                 });
             }
         }
+        faults.extend(self.storage.faults());
+        faults.extend(self.coordination.fault(&self.storage));
         faults.extend(self.log.fault());
         faults
     }

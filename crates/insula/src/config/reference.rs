@@ -5,7 +5,7 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::{
-    Bounds, Budgets, Durability, Log, Prices, Provider, Server, Storage,
+    Bounds, Budgets, Coordination, Durability, Log, Prices, Provider, Server, Storage,
     section::{Key, Section},
 };
 
@@ -28,7 +28,11 @@ pub fn sections() -> Vec<SectionSpec> {
     vec![
         spec::<Server>("server", "Where the server listens and how it stops."),
         spec::<Storage>("storage", "Where the data lives."),
-        spec::<Durability>("durability", "What survives a crash, and when."),
+        spec::<Coordination>("coordination", "What nodes tell each other at once."),
+        spec::<Durability>(
+            "durability",
+            "What survives a crash, and when. Embedded storage only: a shared database commits an attempt's record before the provider sees a byte.",
+        ),
         spec::<Bounds>(
             "bounds",
             "The most of everything: what is over a bound is refused with a clear error, never queued without end.",
@@ -50,7 +54,12 @@ fn spec<S: Section + Default + serde::Serialize>(name: &'static str, about: &'st
 }
 
 /// Further names that environment variables of a key go by, shorter than the rule would make them.
-pub const SHORT_NAMES: &[(&str, &str)] = &[("server.listen", "INSULA_LISTEN"), ("storage.data_dir", "INSULA_DATA_DIR")];
+pub const SHORT_NAMES: &[(&str, &str)] = &[
+    ("server.listen", "INSULA_LISTEN"),
+    ("storage.data_dir", "INSULA_DATA_DIR"),
+    ("storage.postgres_url", "INSULA_POSTGRES_URL"),
+    ("coordination.redis_url", "INSULA_REDIS_URL"),
+];
 
 /// The environment variables that set this key, the short name first.
 pub fn variables(section: &str, key: &str) -> Vec<String> {
@@ -87,8 +96,9 @@ what holds and where it comes from.
 - **File:** `--config FILE` or `INSULA_CONFIG`; without either, `insula.toml` in the current directory where there is one.
   An unknown key or a value of the wrong kind is refused at start with its line, its column and the fix.
 - **Environment:** `INSULA_<SECTION>_<KEY>`, such as `INSULA_LOG_LEVEL` for `level` in `[log]`; shorter names exist for
-  `INSULA_LISTEN` and `INSULA_DATA_DIR`. Providers are set in the file only.
-- **Secrets** stand in no file of this kind: a provider's key is named by the environment variable or the file that holds it.
+  `INSULA_LISTEN`, `INSULA_DATA_DIR`, `INSULA_POSTGRES_URL` and `INSULA_REDIS_URL`. Providers are set in the file only.
+- **Secrets** need not stand in the file: a provider's key is named by the environment variable or the file that holds it, and
+  URLs with a password are better set by their variable. `config show` masks passwords.
   `INSULA_ROOT_KEY` (base64 of 32 bytes) replaces the root key's file.
 ";
 

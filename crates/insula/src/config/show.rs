@@ -16,7 +16,8 @@ pub struct Shown {
     pub origin: String,
 }
 
-/// Every key, in the order of the reference. No key holds a secret: providers' keys are named, not written.
+/// Every key, in the order of the reference. Nothing secret: providers' keys are named, not written, and an address shows a mask in
+/// its password's place.
 pub fn rows(loaded: &Loaded) -> Vec<Shown> {
     // A configuration is plain tables of plain values, which always is a table.
     let values = Table::try_from(&loaded.config).unwrap_or_default();

@@ -33,7 +33,7 @@ pub(crate) async fn live() -> Json<Health> {
     extensions(("x-credential" = json!("none"))),
     responses(
         (status = 200, description = "It does", body = Health),
-        (status = 503, description = "It is stopping", body = crate::errors::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It is stopping, or what it shares with others is away", body = crate::errors::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>, Failure> {
@@ -41,6 +41,6 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>, Failur
         let retry_after = Duration::from_secs(1);
         return Err(Error::new(ErrorKind::Unavailable { retry_after }, "this node is stopping").into());
     }
-    app.engine.directory.check_current()?;
+    app.engine.ready()?;
     Ok(OK)
 }

@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use insula_engine::{Engine, EngineSettings};
 use insula_model::{ManualClock, Random, SeededRandom, Timestamp};
 use insula_providers::{PriceBook, Providers};
-use insula_store::{RealDisk, RootKey, Store, StoreOptions};
+use insula_store::{Coordination, RealDisk, RootKey, Store, StoreOptions};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -76,7 +76,9 @@ impl World {
         let options = StoreOptions::new(files.path(), root_key);
         let store = Store::open(options, clock.clone(), random.clone(), Arc::new(RealDisk)).await.expect("opens");
         let providers = Providers::new(Vec::new(), PriceBook::default()).expect("no providers");
-        let engine = Engine::start(store, providers, EngineSettings::default(), clock.clone(), random).await.expect("starts");
+        let coordination = Coordination::local(clock.clone());
+        let engine = Engine::start(store, providers, coordination, EngineSettings::default(), clock.clone(), random);
+        let engine = engine.await.expect("starts");
         let operator = engine.directory.new_local_operator();
         engine.directory.install_local_operator(&operator).expect("installed");
         let app = App::new(engine, ServerSettings::default());

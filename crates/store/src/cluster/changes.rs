@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 
 use insula_model::{Error, Result, TenantId};
 
-use super::{Cluster, DEAD_AFTER};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::{CHANGED, Cluster, DEAD_AFTER};
 use crate::{
-    postgres::{Access, Mode},
+    postgres::{Access, Mode, Notice},
     query::Tx,
 };
 
@@ -72,6 +74,18 @@ impl Cluster {
         Ok(rows.first().map_or(0, |row| number(row.get("last"))))
     }
 
+    /// Tells all nodes, this one included, that something changed: for installations where no coordination does.
+    pub async fn announce_change(&self) -> Result<()> {
+        let tx = self.pool().begin(Access::Control, Mode::Batch).await?;
+        tx.rows("SELECT pg_notify($1, '')", &[&CHANGED]).await?;
+        tx.commit().await
+    }
+
+    /// What nodes announce from now on.
+    pub fn change_notices(&self) -> ChangeNotices {
+        ChangeNotices(self.notices())
+    }
+
     /// Says that this node acts on everything up to `generation`.
     pub async fn acknowledge(&self, generation: u64) -> Result<()> {
         let generation = i64::try_from(generation).map_err(Error::internal)?;
@@ -95,6 +109,23 @@ impl Cluster {
             )
             .await?;
         Ok(rows.is_empty())
+    }
+}
+
+/// What nodes tell of changes, as it comes.
+pub struct ChangeNotices(broadcast::Receiver<Notice>);
+
+impl ChangeNotices {
+    /// Returns true when something changed or may have, false once nothing is told any more.
+    pub async fn next(&mut self) -> bool {
+        loop {
+            match self.0.recv().await {
+                Ok(Notice::Told { channel, .. }) if channel == CHANGED => return true,
+                Ok(Notice::Told { .. }) => {}
+                Ok(Notice::Resumed) | Err(RecvError::Lagged(_)) => return true,
+                Err(RecvError::Closed) => return false,
+            }
+        }
     }
 }
 

@@ -20,17 +20,17 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use insula_model::{Clock, Random, Result, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
-pub use self::changes::Changes;
 pub(crate) use self::changes::note;
+pub use self::changes::{ChangeNotices, Changes};
 pub(crate) use self::leases::{before_budgets_change, follow_budgets};
 use self::nodes::Membership;
 pub use self::{
     leases::{Leases, Recall, Recalls, WindowState},
     windows::{LeaseMove, Unit, WindowKey},
 };
-use crate::postgres::{Access, Listener, Mode, PgPool, PostgresUrl};
+use crate::postgres::{Access, Listener, Mode, Notice, PgPool, PostgresUrl};
 
 /// How often a node says that it is alive.
 pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(3);
@@ -45,7 +45,9 @@ pub(crate) const LEDGER_LOCK: i64 = 0x1a5a_0002;
 
 /// Channels on which nodes tell each other through the database.
 pub(crate) const RECALL: &str = "insula_recall";
-const CHANNELS: &[&str] = &[RECALL];
+/// Where coordination knows one node alone, changes are told here.
+pub(crate) const CHANGED: &str = "insula_changed";
+const CHANNELS: &[&str] = &[RECALL, CHANGED];
 
 /// This node among the others. Clones are the same.
 #[derive(Clone)]
@@ -56,8 +58,7 @@ struct Inner {
     pool: PgPool,
     membership: Arc<Membership>,
     leases: Leases,
-    /// Keeps the notices coming.
-    _listener: Listener,
+    listener: Listener,
 }
 
 impl Cluster {
@@ -72,7 +73,7 @@ impl Cluster {
         let membership = Membership::join(pool.clone(), clock, random).await?;
         let listener = Listener::start(url, connect_max, CHANNELS);
         let leases = Leases::new(pool.clone(), membership.id(), listener.notices());
-        Ok(Self(Arc::new(Inner { pool, membership, leases, _listener: listener })))
+        Ok(Self(Arc::new(Inner { pool, membership, leases, listener })))
     }
 
     /// Connections for the cluster's own work.
@@ -116,6 +117,11 @@ impl Cluster {
     /// What this node leases of shared budgets.
     pub fn leases(&self) -> &Leases {
         &self.0.leases
+    }
+
+    /// What other nodes tell through the database.
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.0.listener.notices()
     }
 
     /// What the database's clock shows.

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use insula_model::{Clock, Result, Subject};
 use tokio::sync::watch;
 
-pub use self::redis::{Redis, RedisOptions};
+pub use self::redis::{Redis, RedisOptions, ping};
 
 /// Where pace and concurrency are counted.
 #[derive(Debug)]
@@ -115,6 +115,11 @@ impl Coordination {
         nodes: Arc<dyn Fn() -> u32 + Send + Sync>,
     ) -> Result<Self> {
         Ok(Self::Redis(Box::new(Redis::open(options, clock, nodes).await?)))
+    }
+
+    /// Whether several nodes count together here.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
     }
 
     /// Charges all of these limits at once, or none of them where one refuses. A changed `per_minute` takes effect with the next

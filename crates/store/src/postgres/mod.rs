@@ -6,6 +6,7 @@
 mod connect;
 mod db;
 mod error;
+mod examine;
 mod grants;
 mod lint;
 mod listen;
@@ -21,6 +22,7 @@ mod value;
 pub use connect::PostgresUrl;
 pub(crate) use db::PgDb;
 pub(crate) use error::away;
+pub use examine::{Examination, Holds, examine};
 pub use lint::{Finding, lint};
 pub(crate) use listen::{Listener, Notice};
 pub(crate) use migrations::check_steps;

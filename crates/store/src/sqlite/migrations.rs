@@ -60,11 +60,11 @@ mod tests {
                        12, 13, 14, 'completed', 16, 17, 18, 19, 20, 22, 0)";
         connection.execute_batch(written).unwrap();
         CONTROL.apply(&mut connection).unwrap();
-        let read = "SELECT hex(attempt) || correction || hex(request) || hex(tenant) || ifnull(hex(key_id), '-') || reserved_at \
+        let read = "SELECT hex(attempt) || correction || hex(request) || hex(tenant) || CASE WHEN key_id IS NULL THEN '-' ELSE hex(key_id) END || reserved_at \
                     || operation || settled_at || outcome || reasoning_tokens || cost || estimated FROM ledger ORDER BY attempt";
         let mut rows = connection.prepare(read).unwrap();
         let rows: Vec<String> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        assert_eq!(rows, ["0100203-5chat14completed20211", "09002030406chat14completed20220"].map(str::to_owned));
+        assert_eq!(rows, ["0100203-5chat14completed20211", "0900203046chat14completed20220"].map(str::to_owned));
         let indexes = "SELECT count(*) FROM pragma_index_list('ledger') WHERE name IN ('ledger_by_tenant', 'ledger_by_time')";
         assert_eq!(connection.query_row(indexes, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
     }

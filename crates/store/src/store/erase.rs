@@ -48,7 +48,15 @@ pub(super) async fn erase(
 }
 
 /// Goes on with erasures that were interrupted and repeats those that a restored backup undid.
-pub(super) async fn replay(control: &Control, keys: &KeyStore, tenants: &Homes, now: Timestamp) -> Result<()> {
+///
+/// One that began at `before` or later is most likely under way on another node, which destroys nothing before all nodes know.
+pub(super) async fn replay(
+    control: &Control,
+    keys: &KeyStore,
+    tenants: &Homes,
+    now: Timestamp,
+    before: Timestamp,
+) -> Result<()> {
     let noted: Vec<TenantId> = control.erasures().await?.iter().map(|erasure| erasure.tenant).collect();
     for destroyed in keys.destroyed().await? {
         // Sorted by tenant.
@@ -59,7 +67,11 @@ pub(super) async fn replay(control: &Control, keys: &KeyStore, tenants: &Homes, 
     for erasure in control.erasures().await? {
         let tenant = erasure.tenant;
         tenants.refuse(tenant);
-        if erasure.erased_at.is_none() || is_back(control, keys, tenants, tenant).await? {
+        let is_due = match erasure.erased_at {
+            None => erasure.begun_at < before,
+            Some(_) => is_back(control, keys, tenants, tenant).await?,
+        };
+        if is_due {
             tracing::info!(%tenant, begun_at = %erasure.begun_at, "erasing a tenant");
             finish(control, keys, tenants, tenant, now).await?;
         }

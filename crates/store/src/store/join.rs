@@ -13,11 +13,12 @@ use crate::{
     vault::KeyStore,
 };
 
-/// Connections of a node for what is nobody's request: beats, batches of attempts, sweeping.
-const UPKEEP_CONNECTIONS: usize = 6;
+/// Connections of a node for what is nobody's request: beats, batches of attempts, leases, changes, sweeping. As many as there
+/// are such tasks, so that no beat waits behind another's statement.
+const UPKEEP_CONNECTIONS: usize = 8;
 /// Connections to the key store: a key is read once and then kept at hand.
 const KEYS_CONNECTIONS_MAX: usize = 4;
-/// A tenant whose making is younger than this is most likely being made by another node just now.
+/// A tenant whose making or erasing began less than this ago is most likely in another node's hands just now.
 const UNFINISHED_AGE_MIN: Duration = Duration::from_secs(60);
 
 impl Store {
@@ -40,8 +41,8 @@ impl Store {
         let keys_url = postgres.keys_url.as_ref().unwrap_or(&postgres.url);
         for (url, schemas) in databases(&postgres) {
             let client = url.connect(postgres.connect_max).await?;
-            check_steps(&client, schemas).await?;
             check_login(&client, schemas).await?;
+            check_steps(&client, schemas).await?;
         }
         let (pool, upkeep) = (pooled(&postgres.url, postgres.connections_max)?, pooled(&postgres.url, UPKEEP_CONNECTIONS)?);
         let keys_pool = pooled(keys_url, KEYS_CONNECTIONS_MAX)?;
@@ -50,8 +51,9 @@ impl Store {
         let control = Control::over(pool.db(Access::Control));
         let homes = Homes::Shared(pool.clone());
         let cluster = Cluster::join(upkeep, postgres.url.clone(), postgres.connect_max, clock.clone(), &*random).await?;
-        erase::replay(&control, &keys, &homes, clock.now()).await?;
-        provision::finish_all(&control, &keys, &homes, &*random, clock.now().minus(UNFINISHED_AGE_MIN)).await?;
+        let before = clock.now().minus(UNFINISHED_AGE_MIN);
+        erase::replay(&control, &keys, &homes, clock.now(), before).await?;
+        provision::finish_all(&control, &keys, &homes, &*random, before).await?;
         let register = Register::start(cluster.pool().clone(), Arc::new(cluster.clone()));
         let sweeper = Sweeper::start(cluster.clone(), cluster.pool().clone(), clock.clone());
         let journal = Journal::from(register.clone());

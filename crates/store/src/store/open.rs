@@ -46,7 +46,7 @@ impl Store {
         let files = Arc::new(waiting(move || TenantFiles::new(layout.tenants(), bounds)).await?);
         let homes = Homes::Files(files.clone());
         // Before anything is served or folded: a restored backup may hold tenants that were erased since.
-        erase::replay(&control, &keys, &homes, clock.now()).await?;
+        erase::replay(&control, &keys, &homes, clock.now(), Timestamp::from_micros(i64::MAX)).await?;
         // No other process makes tenants in this directory.
         provision::finish_all(&control, &keys, &homes, &*random, Timestamp::from_micros(i64::MAX)).await?;
 

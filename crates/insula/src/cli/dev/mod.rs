@@ -45,6 +45,11 @@ pub async fn run(args: DevArgs, out: Output) -> Result<(), Failure> {
         let advice = "dev listens on loopback only, because it prints how to use its keys; use `insula serve` to be reachable";
         return Err(Failure::usage(format!("{} is not a loopback address: {advice}", config.server.listen)));
     }
+    if config.storage.is_shared() {
+        let advice =
+            "dev keeps its data on this machine, where its tenants can do no harm; run `insula serve`, or take the URL away";
+        return Err(Failure::usage(format!("the configuration names shared storage: {advice}")));
+    }
     logging::init(&config.log)?;
     let signals = Signals::listen()?;
     let (simulator_url, simulator) = simulator(args.simulator)?;

@@ -2,17 +2,22 @@
 
 use serde_json::Value;
 
-use super::Finding;
 use crate::{
     cli::{ledger, target},
     config::Storage,
+    finding::Finding,
+    server_file,
 };
 
 /// Asks whoever holds the data directory for the proof.
 pub async fn examine(storage: &Storage) -> Vec<Finding> {
     const LOCK: &str = "lock";
     const LEDGER: &str = "ledger";
-    if !storage.data_dir.join("control.db").exists() {
+    if storage.is_shared() && !server_file::is_held(&storage.data_dir) {
+        // Whoever asks shared storage for the proof joins the other nodes first, and an examination changes nothing.
+        return vec![Finding::ok(LEDGER, "not examined: no server runs here; `insula ledger verify` proves it")];
+    }
+    if !storage.is_shared() && !storage.data_dir.join("control.db").exists() {
         return vec![Finding::ok(LEDGER, "no data yet")];
     }
     let client = match target::at_data_dir(&storage.data_dir).await {

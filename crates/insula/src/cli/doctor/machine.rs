@@ -8,8 +8,10 @@ use std::{
 
 use rustix::{fs as sys, process};
 
-use super::Finding;
-use crate::config::{Storage, reference};
+use crate::{
+    config::{Loaded, Origin, SecretUrl, Storage, reference, value::ConfigValue},
+    finding::Finding,
+};
 
 const MIB: u64 = 1024 * 1024;
 /// Below this a server cannot even take its journal.
@@ -28,6 +30,8 @@ const OTHER_VARIABLES: &[&str] = &[
     "INSULA_GLOBEX_KEY",
     "INSULA_SIMULATOR_URL",
     "INSULA_ROOT_KEY",
+    "INSULA_OWNER_URL",
+    "INSULA_KEYS_OWNER_URL",
 ];
 
 /// File systems whose locks or syncs do not keep their word, by the number that the kernel calls them.
@@ -56,11 +60,34 @@ pub fn unknown_variables() -> Vec<Finding> {
         .collect()
 }
 
+/// Whether others may read passwords that stand in the configuration file.
+pub fn config_file(loaded: &Loaded) -> Vec<Finding> {
+    let secrets = reference::sections().into_iter().flat_map(|section| {
+        let urls = section.keys.into_iter().filter(|key| key.kind == SecretUrl::KIND);
+        urls.map(move |key| format!("{}.{}", section.name, key.name)).collect::<Vec<_>>()
+    });
+    let mut findings = Vec::new();
+    for key in secrets {
+        let Origin::File(path, _) = loaded.origin(&key) else { continue };
+        let mode = fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o7777);
+        if mode & 0o077 != 0 {
+            let shown = path.display();
+            let says = format!("{key} may hold a password, and {shown} can be read by others (mode {mode:04o})");
+            findings.push(Finding::warn("configuration", says, format!("chmod 600 {shown}, or set it by its variable")));
+        }
+    }
+    findings
+}
+
 /// The data directory, its root key, its file system and the room on it.
 pub fn storage(storage: &Storage) -> Vec<Finding> {
     let dir = &storage.data_dir;
     let mut findings = vec![directory(dir)];
     findings.push(root_key(storage));
+    if storage.is_shared() {
+        // No data is written here.
+        return findings;
+    }
     // What does not exist yet will be made in its nearest parent that does.
     let existing = dir.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
     let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
@@ -106,6 +133,11 @@ fn root_key(storage: &Storage) -> Finding {
     let file: PathBuf = storage.root_key_file.clone().unwrap_or_else(|| storage.data_dir.join("root.key"));
     let shown = file.display();
     match fs::metadata(&file) {
+        Err(_) if storage.is_shared() => Finding::fail(
+            CHECK,
+            format!("{shown} does not exist, and all nodes need the same one"),
+            "copy root.key from the first node, or set INSULA_ROOT_KEY; `insula migrate` makes it for the first node",
+        ),
         Err(_) if storage.data_dir.join("control.db").exists() => Finding::fail(
             CHECK,
             format!("{shown} is missing, and the data cannot be read without it"),

@@ -3,11 +3,12 @@
 mod ledger;
 mod machine;
 mod outside;
+mod shared;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::{exit::Failure, output::Output, settings::Settings};
+use crate::finding::{Finding, State};
 
 /// Examines the installation: configuration, data directory, machine, providers, ledger.
 #[derive(Debug, Args)]
@@ -16,48 +17,17 @@ pub struct DoctorArgs {
     settings: Settings,
 }
 
-/// How a thing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Ok,
-    Warn,
-    Fail,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, Serialize)]
-struct Finding {
-    check: &'static str,
-    state: State,
-    says: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<String>,
-}
-
-impl Finding {
-    fn ok(check: &'static str, says: impl Into<String>) -> Self {
-        Self { check, state: State::Ok, says: says.into(), fix: None }
-    }
-
-    fn warn(check: &'static str, says: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, state: State::Warn, says: says.into(), fix: Some(fix.into()) }
-    }
-
-    fn fail(check: &'static str, says: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { check, state: State::Fail, says: says.into(), fix: Some(fix.into()) }
-    }
-}
-
 /// Runs it; fails when a finding does.
 pub async fn run(args: DoctorArgs, out: Output) -> Result<(), Failure> {
     let findings = match args.settings.load() {
         Ok(loaded) => {
-            let config = loaded.config;
+            let config = loaded.config.clone();
             let mut findings = vec![Finding::ok("configuration", "can be read, and every value can be")];
             findings.extend(machine::unknown_variables());
             findings.extend(machine::storage(&config.storage));
             findings.push(machine::descriptors(&config.storage));
+            findings.extend(machine::config_file(&loaded));
+            findings.extend(shared::examine(&config).await);
             findings.extend(outside::prices(&config));
             findings.extend(outside::providers(&config).await);
             findings.extend(ledger::examine(&config.storage).await);

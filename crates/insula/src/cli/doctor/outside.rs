@@ -5,10 +5,10 @@ use std::time::Duration;
 use insula_model::{Clock, SystemClock, Timestamp};
 use tokio::{net::TcpStream, time::timeout};
 
-use super::Finding;
 use crate::{
     cli::dev::DevEnv,
     config::{Config, Provider},
+    finding::Finding,
     wire,
 };
 

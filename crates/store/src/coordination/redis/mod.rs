@@ -12,12 +12,14 @@ mod fallback;
 mod leases;
 mod link;
 mod names;
+mod ping;
 mod scripts;
 #[cfg(test)]
 mod tests;
 
 pub(super) use fallback::Nodes;
 pub(super) use leases::Lease;
+pub use ping::ping;
 #[cfg(test)]
 pub(super) use tests::World;
 

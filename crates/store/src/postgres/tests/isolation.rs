@@ -51,6 +51,10 @@ async fn stranger(client: &Client, sql: &str) -> Result<Done, SqlState> {
     run(client, "insula_tenant", Some(STRANGER), sql, "ROLLBACK").await
 }
 
+fn as_stranger() -> String {
+    format!("BEGIN; SET LOCAL ROLE insula_tenant; SET LOCAL app.current_tenant = '{STRANGER}'")
+}
+
 /// A tenant's id as the control tables keep it.
 fn id(tenant: &str) -> String {
     tenant.replace('-', "")
@@ -68,6 +72,7 @@ fn row(table: &Table, tenant: &str) -> (String, String) {
             (_, "bytea") => format!("'\\x{own}'"),
             (_, "text") => format!("'{own}'"),
             (_, "bigint") => "1".to_owned(),
+            (_, "timestamp with time zone") => "now()".to_owned(),
             (name, kind) => panic!("{}.{name} is {kind}", table.name()),
         })
         .collect();
@@ -106,8 +111,10 @@ async fn furnished() -> (Scratch, Client, Vec<Table>) {
 
 /// What the superuser, whom no policy holds, sees of the owner.
 async fn of_owner(admin: &Client, table: &Table) -> String {
-    let sql =
-        format!("SELECT count(*) || ' ' || md5(string_agg(t::text, ',')) FROM {} t WHERE tenant_id = '{OWNER}'", table.name());
+    let sql = format!(
+        "SELECT count(*) || ' ' || md5(coalesce(string_agg(t::text, ','), '')) FROM {} t WHERE tenant_id = '{OWNER}'",
+        table.name()
+    );
     admin.query_one(&sql, &[]).await.unwrap().get(0)
 }
 
@@ -155,10 +162,7 @@ async fn nothing_of_another_tenant_is_read() {
 
 /// What the stranger gets from `COPY .. TO STDOUT`.
 async fn copied(client: &Client, sql: &str) -> String {
-    client
-        .batch_execute(&format!("BEGIN; SET LOCAL ROLE insula_tenant; SET LOCAL app.current_tenant = '{STRANGER}'"))
-        .await
-        .unwrap();
+    client.batch_execute(&as_stranger()).await.unwrap();
     let mut out = String::new();
     {
         let mut chunks = pin!(client.copy_out(sql).await.unwrap());
@@ -211,18 +215,25 @@ async fn nothing_is_written_to_another_tenant() {
         }
         // That the owner is there and that nobody is are the same refusal: a foreign key tells nothing.
         assert_eq!(stranger(&client, &forged(table, NOBODY)).await.unwrap_err(), SqlState::INSUFFICIENT_PRIVILEGE);
-        client
-            .batch_execute(&format!("BEGIN; SET LOCAL ROLE insula_tenant; SET LOCAL app.current_tenant = '{STRANGER}'"))
-            .await
-            .unwrap();
-        assert!(client.copy_in::<_, &[u8]>(&format!("COPY {name} FROM STDIN")).await.is_err());
-        client.batch_execute("ROLLBACK").await.unwrap();
+        // On a connection of its own: the client loses its place when a COPY is refused.
+        let copying = scratch.serve().await;
+        copying.batch_execute(&as_stranger()).await.unwrap();
+        let refused = copying.copy_in::<_, &[u8]>(&format!("COPY {name} FROM STDIN")).await.err().unwrap();
+        assert_eq!(refused.code(), Some(&SqlState::FEATURE_NOT_SUPPORTED));
         // Whatever the stranger does to all that it sees is done to its own.
         if let Ok(done) = stranger(&client, &format!("DELETE FROM {name}")).await {
             assert_eq!(done.touched, 1);
         }
-        run(&client, "insula_tenant", Some(STRANGER), &format!("DELETE FROM {name}"), "COMMIT").await.ok();
         assert_eq!(of_owner(&admin, table).await, before, "{name}");
+    }
+    // The stranger leaves, and the owner's rows stay.
+    let mut before = Vec::new();
+    for table in &tables {
+        before.push(of_owner(&admin, table).await);
+    }
+    run(&client, "insula_tenant", Some(STRANGER), "DELETE FROM insula_tenant.homes", "COMMIT").await.unwrap();
+    for (table, before) in tables.iter().zip(before) {
+        assert_eq!(of_owner(&admin, table).await, before);
     }
     scratch.remove().await;
 }
@@ -260,7 +271,7 @@ async fn an_erased_home_takes_all_with_it_and_nothing_comes_back() {
     let admin = scratch.administer().await;
     run(&client, "insula_tenant", Some(OWNER), "DELETE FROM insula_tenant.homes", "COMMIT").await.unwrap();
     for table in &tables {
-        assert!(of_owner(&admin, table).await.starts_with("0 ") || of_owner(&admin, table).await.is_empty());
+        assert!(of_owner(&admin, table).await.starts_with("0 "));
         assert_eq!(stranger(&client, &format!("SELECT * FROM {}", table.name())).await.unwrap().rows.len(), 1);
         if table.table != "homes" {
             let late = run(&client, "insula_tenant", Some(OWNER), &insert(table, OWNER), "COMMIT").await;
@@ -279,11 +290,7 @@ async fn control_tables_show_a_tenant_only_its_own() {
     for table in tables(&client, "insula_control").await {
         for tenant in [OWNER, STRANGER] {
             let written = run(&client, "insula_control", None, &insert(&table, tenant), "COMMIT").await;
-            // The windows' CHECK wants no less than what is in them.
             written.unwrap_or_else(|state| panic!("{}: {state:?}", table.name()));
-            if ["changes"].contains(&table.table.as_str()) {
-                break;
-            }
         }
         let name = table.name();
         let columns: Vec<&str> =
@@ -300,7 +307,8 @@ async fn control_tables_show_a_tenant_only_its_own() {
             }
             answered => assert_eq!(answered.unwrap_err(), SqlState::INSUFFICIENT_PRIVILEGE, "{name}"),
         }
-        let column = columns[0];
+        // The last one: of some tables the first may not even be named in an UPDATE.
+        let column = columns[columns.len() - 1];
         for sql in [
             insert(&table, STRANGER),
             format!("UPDATE {name} SET {column} = {column}"),

@@ -1,5 +1,6 @@
 //! The schemas against a real server.
 
+mod examine;
 mod isolation;
 mod lint;
 mod migrations;

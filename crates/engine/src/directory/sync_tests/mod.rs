@@ -1,194 +1,20 @@
 //! Two nodes over one store: what one changes the other knows, and whoever cannot know lets nobody in.
 
+mod world;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use insula_model::{
-    Budget, BudgetMode, Cap, Clock, Error, ErrorKind, IdGenerator, Key, Limits, ManualClock, Name, Placement, Random, Result,
-    Role, ScopeSource, SeededRandom, Slug, Subject, Tenant, TenantId, TenantScope, TenantState, Timestamp, Window,
+    Budget, BudgetMode, Cap, Clock, Error, ErrorKind, Key, Limits, Name, Result, ScopeSource, SeededRandom, Subject, Tenant,
+    TenantScope, TenantState, Timestamp, Window,
 };
-use insula_store::{Changes, RealDisk, RootKey, Store, StoreOptions};
-use parking_lot::Mutex;
-use tokio::sync::watch;
 
-use super::{
-    Asked, Caller, ChangeSource, Credential, Directory, KeyEntry, KeyKind, KeyOrder, KeyText, TenantCredential, TenantEntry,
-    sync::CURRENT_MAX,
-};
-use crate::accounts::Accounts;
-
-/// The list of changes, as shared storage would keep it. Whoever asks for the latest change has just made one, of which the
-/// list only says that there was something.
-#[derive(Default)]
-struct Hub {
-    changes: Mutex<Vec<Option<TenantId>>>,
-    seen: Mutex<BTreeMap<usize, u64>>,
-    pushes: watch::Sender<u64>,
-    /// Whether what is pushed arrives.
-    is_mute: AtomicBool,
-}
-
-impl Hub {
-    /// Notes that something of a tenant, or of the platform, changed.
-    fn note(&self, tenant: Option<TenantId>) {
-        self.changes.lock().push(tenant);
-    }
-}
-
-/// A node's way to the list.
-struct Way {
-    hub: Arc<Hub>,
-    node: usize,
-    is_cut: Arc<AtomicBool>,
-    looks: Arc<AtomicUsize>,
-}
-
-impl Way {
-    fn open(&self) -> Result<()> {
-        if self.is_cut.load(Ordering::SeqCst) { Err(Error::internal("no way there")) } else { Ok(()) }
-    }
-}
-
-impl ChangeSource for Way {
-    fn latest(&self) -> Asked<'_, Result<u64>> {
-        Box::pin(async { self.open().map(|()| self.hub.changes.lock().len() as u64) })
-    }
-
-    fn since(&self, generation: u64) -> Asked<'_, Result<Changes>> {
-        Box::pin(async move {
-            self.looks.fetch_add(1, Ordering::SeqCst);
-            self.open()?;
-            let changes = self.hub.changes.lock();
-            let new = &changes[generation as usize..];
-            let tenants: BTreeSet<_> = new.iter().flatten().copied().collect();
-            // Like a list of which the beginning was thrown away.
-            let all = new.len() > 50;
-            Ok(Changes { generation: changes.len() as u64, tenants, platform: new.contains(&None), all })
-        })
-    }
-
-    fn acknowledge(&self, generation: u64) -> Asked<'_, Result<()>> {
-        Box::pin(async move {
-            self.open()?;
-            self.hub.seen.lock().insert(self.node, generation);
-            Ok(())
-        })
-    }
-
-    fn all_have_seen(&self, generation: u64) -> Asked<'_, Result<bool>> {
-        Box::pin(async move { self.open().map(|()| self.hub.seen.lock().values().all(|seen| *seen >= generation)) })
-    }
-
-    fn push(&self) -> Asked<'_, ()> {
-        Box::pin(async {
-            if !self.hub.is_mute.load(Ordering::SeqCst) {
-                self.hub.pushes.send_modify(|count| *count += 1);
-            }
-        })
-    }
-
-    fn pushes(&self) -> watch::Receiver<u64> {
-        self.hub.pushes.subscribe()
-    }
-}
-
-struct Node {
-    directory: Arc<Directory>,
-    accounts: Arc<Accounts>,
-    is_cut: Arc<AtomicBool>,
-    looks: Arc<AtomicUsize>,
-}
-
-impl Node {
-    fn enter(&self, text: &KeyText) -> Result<TenantCredential> {
-        self.directory.authenticate(text.expose()).and_then(Credential::tenant)
-    }
-}
-
-struct World {
-    hub: Arc<Hub>,
-    store: Store,
-    clock: Arc<ManualClock>,
-    ids: IdGenerator,
-    nodes: [Node; 2],
-    _files: tempfile::TempDir,
-}
-
-impl World {
-    async fn new() -> Self {
-        let files = tempfile::tempdir().expect("a directory");
-        let clock = Arc::new(ManualClock::at(Timestamp::parse("2026-03-01T12:00:00Z").expect("a time")));
-        let random: Arc<dyn Random> = Arc::new(SeededRandom::new(42));
-        let root_key = RootKey::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").expect("32 bytes");
-        let options = StoreOptions::new(files.path(), root_key);
-        let store = Store::open(options, clock.clone(), random.clone(), Arc::new(RealDisk)).await.expect("opens");
-        let ids = IdGenerator::new(clock.clone(), random);
-        let hub = Arc::new(Hub::default());
-        let nodes = [node(&hub, 0, &store, &clock, &ids).await, node(&hub, 1, &store, &clock, &ids).await];
-        Self { hub, store, clock, ids, nodes, _files: files }
-    }
-
-    /// Makes the change `made` on the first node as shared storage would see it: noted in the list when it is stored. The fake
-    /// list learns of it before, which a real one cannot; so each is noted until the change returns.
-    async fn noting<T>(&self, tenant: Option<TenantId>, made: impl Future<Output = T>) -> T {
-        let noting = async {
-            loop {
-                self.hub.note(tenant);
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::select! { made = made => made, () = noting => unreachable!() }
-    }
-
-    fn record(&self, slug: &str) -> Tenant {
-        Tenant {
-            id: self.ids.tenant(),
-            slug: Slug::try_from(slug.to_owned()).expect("a slug"),
-            name: Name::try_from(slug.to_owned()).expect("a name"),
-            external_id: None,
-            region: None,
-            placement: Placement::Shared,
-            tags: Default::default(),
-            state: TenantState::Active,
-            version: 1,
-            created_at: self.clock.now(),
-        }
-    }
-
-    async fn tenant(&self, slug: &str) -> Arc<TenantEntry> {
-        let record = self.record(slug);
-        let made = self.nodes[0].directory.create_tenant(record.clone());
-        self.noting(Some(record.id), made).await.expect("created")
-    }
-
-    async fn key(&self, tenant: TenantId) -> (Arc<KeyEntry>, KeyText) {
-        let made = self.nodes[0].directory.add_key(tenant, order());
-        self.noting(Some(tenant), made).await.expect("made")
-    }
-}
-
-async fn node(hub: &Arc<Hub>, node: usize, store: &Store, clock: &Arc<ManualClock>, ids: &IdGenerator) -> Node {
-    let (is_cut, looks) = (Arc::new(AtomicBool::default()), Arc::new(AtomicUsize::default()));
-    hub.seen.lock().insert(node, 0);
-    let way = Way { hub: hub.clone(), node, is_cut: is_cut.clone(), looks: looks.clone() };
-    let random = Arc::new(SeededRandom::new(100 + node as u64));
-    let directory = Directory::join(store.clone(), ids.clone(), clock.clone(), random, Box::new(way)).await.expect("joins");
-    let (directory, accounts) =
-        (Arc::new(directory), Arc::new(Accounts::load(store.clone(), clock.clone(), 8).await.expect("loads")));
-    directory.follow(accounts.clone());
-    Node { directory, accounts, is_cut, looks }
-}
-
-fn order() -> KeyOrder {
-    let name = Name::try_from("a key".to_owned()).expect("a name");
-    KeyOrder { name, role: Role::Service, tags: Default::default(), expires_at: None, limits: Limits::default() }
-}
+use self::world::{World, order};
+use super::{Caller, Credential, Directory, KeyEntry, KeyKind, KeyOrder, KeyText, sync::CURRENT_MAX};
 
 fn revoked(key: &Key) -> Key {
     Key { revoked_at: Some(key.created_at), ..key.clone() }
