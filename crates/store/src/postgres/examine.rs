@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use super::{
     PostgresUrl, check_login, check_steps,
     error::failed,
-    lint::{Finding, lint_database},
+    lint::{Finding, lint_database, notes, only_catalogue},
     schemas::Schema,
 };
 
@@ -37,6 +37,8 @@ pub struct Examination {
     pub steps: Option<Result<()>>,
     /// What the catalogue says of the separation of tenants.
     pub findings: Vec<Finding>,
+    /// What an operator may want to mend though it lets nobody at a row by itself.
+    pub notes: Vec<Finding>,
 }
 
 /// Looks at a database as the role that the server logs in with.
@@ -50,6 +52,7 @@ pub async fn examine(url: &PostgresUrl, holds: Holds, connect_max: Duration, clo
         Holds::Data => Schema::DATA,
         Holds::Keys => Schema::OF_KEYS,
     };
+    only_catalogue(&client).await?;
     let before = clock.now().micros();
     let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, current_setting('server_version')";
     let row = client.query_one(sql, &[]).await.map_err(failed)?;
@@ -70,6 +73,7 @@ pub async fn examine(url: &PostgresUrl, holds: Holds, connect_max: Duration, clo
         login,
         steps,
         findings,
+        notes: notes(&client).await?,
     })
 }
 

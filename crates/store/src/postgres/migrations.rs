@@ -12,6 +12,7 @@ use super::{
     PostgresUrl,
     error::failed,
     grants::{grant_login, make_roles},
+    lint::only_catalogue,
     schemas::{Schema, Step, quoted},
 };
 
@@ -71,6 +72,7 @@ async fn migrate_database(url: &PostgresUrl, schemas: &[Schema], login: Option<&
 
 /// Refuses a database that lacks a step or has one that this version does not know. The login must have been checked before.
 pub(crate) async fn check_steps(client: &Client, schemas: &[Schema]) -> Result<()> {
+    only_catalogue(client).await?;
     for schema in schemas {
         // The login itself may read nothing.
         client.batch_execute(&format!("BEGIN READ ONLY; SET LOCAL ROLE {}", schema.name())).await.map_err(failed)?;

@@ -5,6 +5,7 @@ use tokio_postgres::{Client, Row};
 
 use super::{
     error::failed,
+    lint::only_catalogue,
     schemas::{Schema, names, quoted},
 };
 
@@ -34,6 +35,7 @@ const REACHED: &str = "
 /// security or makes roles, or an owner; one that has its roles' rights without asking for them; and one that lacks a role.
 /// `Invalid`, with the SQL that mends it.
 pub(crate) async fn check_login(client: &Client, schemas: &[Schema]) -> Result<()> {
+    only_catalogue(client).await?;
     let roles = client.query(REACHED, &[&names(schemas)]).await.map_err(failed)?;
     let login = roles.first().map(|role| quoted(role.get("login"))).unwrap_or_default();
     let mut faults: Vec<String> = roles.iter().flat_map(|role| faults(role, &login)).collect();

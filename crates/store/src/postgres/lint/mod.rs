@@ -3,9 +3,12 @@
 //! Whatever was changed by hand since the migration shows here. Only the catalogue is read, which any role may; nothing of
 //! the tables themselves.
 
+mod dependencies;
+mod erasure;
 mod policies;
 mod privileges;
 mod roles;
+mod settings;
 mod tables;
 
 use std::time::Duration;
@@ -13,7 +16,8 @@ use std::time::Duration;
 use insula_model::Result;
 use tokio_postgres::Client;
 
-use super::{PostgresUrl, schemas::Schema};
+pub(crate) use self::settings::notes;
+use super::{PostgresUrl, error::failed, schemas::Schema};
 
 /// How long reaching the database may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -51,11 +55,21 @@ pub async fn lint(url: &PostgresUrl, keys_url: Option<&PostgresUrl>) -> Result<V
 
 /// Looks through one database.
 pub(crate) async fn lint_database(client: &Client, schemas: &[Schema]) -> Result<Vec<Finding>> {
+    only_catalogue(client).await?;
     let mut findings = tables::lint(client, schemas).await?;
+    findings.extend(erasure::lint(client, schemas).await?);
+    findings.extend(dependencies::lint(client, schemas).await?);
     findings.extend(policies::lint(client, schemas).await?);
     findings.extend(privileges::lint(client, schemas).await?);
     findings.extend(roles::lint(client, schemas).await?);
+    findings.extend(settings::lint(client, schemas).await?);
     findings.sort();
     findings.dedup();
     Ok(findings)
+}
+
+/// From here on a name without a schema is PostgreSQL's own: nothing else can answer in its place, and what the catalogue
+/// writes out names the schema of everything that is not.
+pub(crate) async fn only_catalogue(client: &Client) -> Result<()> {
+    client.batch_execute("SET search_path = ''").await.map_err(failed)
 }

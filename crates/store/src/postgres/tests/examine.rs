@@ -21,6 +21,16 @@ async fn a_migrated_database_is_found_whole() {
     found.login.unwrap();
     found.steps.unwrap().unwrap();
     assert_eq!(found.findings, []);
+    // As PostgreSQL makes it.
+    assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
+    assert!(found.notes[0].fix.contains(&format!("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", scratch.name)));
+    let revoke = format!(
+        "REVOKE CONNECT ON DATABASE {0} FROM PUBLIC; GRANT CONNECT ON DATABASE {0} TO {1}",
+        scratch.name,
+        scratch.app()
+    );
+    scratch.administer().await.batch_execute(&revoke).await.unwrap();
+    assert_eq!(look(&scratch, &scratch.app(), &SystemClock::default()).await.notes, []);
     scratch.remove().await;
 }
 

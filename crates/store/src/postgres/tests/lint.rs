@@ -141,6 +141,75 @@ const BREAKS: &[(&str, &[(&str, &str)])] = &[
     ("ALTER ROLE insula_keys LOGIN", &[("insula_keys", "has LOGIN")]),
     ("ALTER ROLE insula_keys INHERIT", &[("insula_keys", "has INHERIT")]),
     ("GRANT pg_read_all_data TO insula_keys", &[("insula_keys", "is a member of pg_read_all_data")]),
+    (
+        "ALTER TABLE insula_tenant.requests DROP CONSTRAINT requests_tenant_id_fkey",
+        &[("insula_tenant.requests", "lacks the foreign key to homes")],
+    ),
+    (
+        "ALTER TABLE insula_tenant.requests DROP CONSTRAINT requests_tenant_id_fkey, \
+         ADD CONSTRAINT weak FOREIGN KEY (tenant_id) REFERENCES insula_tenant.homes (tenant_id)",
+        &[("insula_tenant.requests (weak)", "does not delete")],
+    ),
+    (
+        "ALTER TABLE insula_tenant.requests DROP CONSTRAINT requests_tenant_id_fkey, \
+         ADD CONSTRAINT late FOREIGN KEY (tenant_id) REFERENCES insula_tenant.homes (tenant_id) ON DELETE CASCADE NOT VALID",
+        &[("insula_tenant.requests (late)", "never validated")],
+    ),
+    ("ALTER TABLE insula_tenant.homes DISABLE TRIGGER ALL", &[("insula_tenant.homes", "triggers are disabled")]),
+    ("ALTER TABLE insula_tenant.requests DISABLE TRIGGER ALL", &[("insula_tenant.requests", "triggers are disabled")]),
+    (
+        "CREATE FUNCTION public.spy() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+         CREATE TRIGGER spy BEFORE DELETE ON insula_control.keys FOR EACH ROW EXECUTE FUNCTION public.spy()",
+        &[("insula_control.keys (spy)", "is a trigger")],
+    ),
+    ("CREATE VIEW public.spy AS SELECT * FROM insula_tenant.requests", &[("public.spy", "(view)")]),
+    ("CREATE MATERIALIZED VIEW public.spy AS SELECT * FROM insula_keys.tenant_keys", &[("public.spy", "(materialized view)")]),
+    (
+        "CREATE FUNCTION public.spy() RETURNS bigint LANGUAGE sql SECURITY DEFINER \
+         BEGIN ATOMIC SELECT count(*) FROM insula_tenant.requests; END",
+        &[("public.spy()", "(routine)")],
+    ),
+    (
+        "CREATE FUNCTION public.spy(insula_tenant.requests) RETURNS bigint LANGUAGE sql AS 'SELECT 1'",
+        &[("public.spy(insula_tenant.requests)", "(routine)")],
+    ),
+    (
+        "CREATE TABLE public.bait (id BIGINT); \
+         CREATE RULE spy AS ON INSERT TO public.bait DO ALSO DELETE FROM insula_control.budgets",
+        &[("public.bait", "(rule spy)")],
+    ),
+    (
+        "CREATE TABLE public.bait (id UUID CONSTRAINT probe REFERENCES insula_tenant.homes (tenant_id))",
+        &[("public.bait", "(constraint probe)")],
+    ),
+    ("CREATE TABLE public.bait () INHERITS (insula_control.budgets)", &[("public.bait", "(table)")]),
+    // With the path of whoever made it, the catalogue would write this as PostgreSQL's own.
+    (
+        "CREATE FUNCTION public.current_setting(text, boolean) RETURNS text LANGUAGE sql STABLE AS $$SELECT ''$$; \
+         SET LOCAL search_path = public, pg_catalog; \
+         ALTER POLICY tenant ON insula_tenant.requests USING (tenant_id = NULLIF(current_setting('app.current_tenant', true), '')::uuid)",
+        &[
+            ("insula_tenant.requests", "lacks the policy"),
+            ("insula_tenant.requests (tenant)", "may open rows"),
+            ("insula_tenant.requests", "policy tenant runs public.current_setting(text,boolean)"),
+        ],
+    ),
+    (
+        "CREATE FUNCTION public.zero() RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint'; \
+         ALTER TABLE insula_tenant.requests ALTER COLUMN cost SET DEFAULT public.zero()",
+        &[("insula_tenant.requests", "default of cost runs public.zero()")],
+    ),
+    (
+        "CREATE FUNCTION public.same(bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS 'SELECT $1'; \
+         CREATE INDEX spy ON insula_tenant.requests (public.same(request))",
+        &[("insula_tenant.requests", "index insula_tenant.spy runs public.same(bytea)")],
+    ),
+    ("ALTER ROLE APP SET search_path = public", &[("APP", "sets search_path")]),
+    ("ALTER ROLE APP IN DATABASE NAME SET app.current_tenant = 'x'", &[("APP", "sets app.current_tenant")]),
+    ("ALTER DATABASE NAME SET row_security = off", &[("DATABASE NAME", "sets row_security")]),
+    ("ALTER DATABASE NAME SET role = insula_keys", &[("DATABASE NAME", "sets role")]),
+    ("ALTER ROLE insula_tenant SET session_replication_role = replica", &[("insula_tenant", "sets session_replication_role")]),
+    ("ALTER ROLE APP SET work_mem = '8MB'", &[]),
 ];
 
 #[tokio::test]
@@ -190,9 +259,12 @@ async fn what_is_advised_mends() {
         "CREATE VIEW insula_control.all_keys AS SELECT * FROM insula_control.keys",
         "CREATE RULE copy AS ON INSERT TO insula_tenant.requests DO NOTHING",
         "CREATE FUNCTION insula_tenant.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+        "ALTER TABLE insula_tenant.requests DROP CONSTRAINT requests_tenant_id_fkey",
+        "ALTER TABLE insula_tenant.idempotency DISABLE TRIGGER ALL",
+        "CREATE VIEW public.spy AS SELECT * FROM insula_tenant.homes",
     ];
     admin.batch_execute(&broken.join("; ")).await.unwrap();
-    admin.batch_execute(&format!("ALTER ROLE {app} INHERIT BYPASSRLS")).await.unwrap();
+    admin.batch_execute(&format!("ALTER ROLE {app} INHERIT BYPASSRLS; ALTER ROLE {app} SET row_security = off")).await.unwrap();
     let findings = scratch.findings(&scratch.serve().await, Schema::ALL).await;
     assert!(findings.len() > broken.len(), "{findings:?}");
     // The policies that must go make room for those that are missing.
