@@ -221,7 +221,7 @@ mod tests {
         assert_eq!((part.seqs.clone(), failures), (vec![4, 12, 16], 1));
         pending.push(&trace(9, None), 20);
         pending.written(slow, &part, start);
-        let (_, part, _) = pending.take_due(start).ok().expect("it has not caught up");
+        let (_, part, _) = pending.take_due(start).unwrap_or_else(|_| panic!("it has not caught up"));
         pending.written(slow, &part, start);
         pending.push(&trace(12, None), 24);
         assert!(pending.is_ready());

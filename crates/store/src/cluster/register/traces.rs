@@ -175,10 +175,15 @@ async fn write_put_back(shared: &Shared) {
         let (tenant, part, failures) = match due {
             Ok(due) => due,
             Err(next) => {
-                let next = next.map(tokio::time::sleep_until);
+                let due = async {
+                    match next {
+                        Some(next) => tokio::time::sleep_until(next).await,
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
                     () = traces.put_back.notified() => {}
-                    Some(()) = async { Some(next?.await) } => {}
+                    () = due => {}
                 }
                 continue;
             }
@@ -273,8 +278,11 @@ async fn in_time(pool: &PgPool, parts: &[(TenantId, &[TraceRecord])]) -> Result<
     }
 }
 
-/// Whether a statement took longer than it may, by itself or waiting for a lock.
+/// Whether a statement took longer than it may, by itself, waiting for a lock or behind the others of its batch.
 fn took_too_long(error: &Error) -> bool {
-    let code = error.private_source().and_then(|source| source.downcast_ref::<tokio_postgres::Error>()?.code());
-    code.is_some_and(|code| [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(code))
+    let Some(source) = error.private_source() else { return false };
+    let code = source.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.code());
+    // The answer may be late though no statement by itself was.
+    source.is::<tokio::time::error::Elapsed>()
+        || code.is_some_and(|code| [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE].contains(code))
 }
