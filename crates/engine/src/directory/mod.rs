@@ -33,7 +33,7 @@ mod tokens;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use insula_model::{Clock, IdGenerator, KeyId, Name, Random, Result, Subject, TenantId, Timestamp};
+use insula_model::{Clock, IdGenerator, KeyId, Limits, Name, Random, Result, Subject, TenantId, Timestamp};
 use insula_store::Store;
 use parking_lot::RwLock;
 
@@ -109,7 +109,12 @@ impl Directory {
     ) -> Result<Self> {
         // First of all: what changes while everything is read is read again.
         let following = Following::begin(source, clock.clone()).await?;
-        let directory = Self::load(store, ids, clock, random).await?;
+        let directory = Self::load(store.clone(), ids, clock, random).await?;
+        // Denied, but known: whoever asked for an erasure that a node died under asks again and gets its receipt.
+        for tenant in store.control().erasing_tenants().await? {
+            let tag = directory.hasher.request_tag(tenant.id);
+            directory.register.write().put_tenant(TenantEntry::new(tenant, Limits::default(), tag));
+        }
         Ok(Self { following: Some(Arc::new(following)), ..directory })
     }
 

@@ -1,10 +1,13 @@
 //! A node joins others that share a database.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use insula_model::{Clock, Random, Result};
 
-use super::{Inner, Journal, Kept, Store, erase, provision};
+use super::{
+    Inner, Journal, Kept, Store,
+    tidy::{Tidying, Unfinished},
+};
 use crate::{
     ClusterOptions, Control, PostgresOptions, PostgresUrl,
     cluster::{Cluster, register::Register, sweeper::Sweeper},
@@ -18,9 +21,6 @@ use crate::{
 const UPKEEP_CONNECTIONS: usize = 8;
 /// Connections to the key store: a key is read once and then kept at hand.
 const KEYS_CONNECTIONS_MAX: usize = 4;
-/// A tenant whose making or erasing began less than this ago is most likely in another node's hands just now.
-const UNFINISHED_AGE_MIN: Duration = Duration::from_secs(60);
-
 impl Store {
     /// Joins the nodes that share the database, which `insula migrate` has prepared. What a node keeps for itself is in memory
     /// only.
@@ -51,13 +51,20 @@ impl Store {
         let control = Control::over(pool.db(Access::Control));
         let homes = Homes::Shared(pool.clone());
         let cluster = Cluster::join(upkeep, postgres.url.clone(), postgres.connect_max, clock.clone(), &*random).await?;
-        let before = clock.now().minus(UNFINISHED_AGE_MIN);
-        erase::replay(&control, &keys, &homes, clock.now(), before).await?;
-        provision::finish_all(&control, &keys, &homes, &*random, before).await?;
         let register = Register::start(cluster.pool().clone(), Arc::new(cluster.clone()));
         let sweeper = Sweeper::start(cluster.clone(), cluster.pool().clone(), clock.clone());
         let journal = Journal::from(register.clone());
-        let kept = Kept::Together { pool, register, cluster, sweeper };
+        let keys = Arc::new(keys);
+        let unfinished = Unfinished {
+            control: Control::over(cluster.pool().db(Access::Control)),
+            keys: keys.clone(),
+            homes: homes.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
+        unfinished.finish().await?;
+        let tidying = Tidying::start(unfinished);
+        let kept = Kept::Together { pool, register, cluster, sweeper, tidying };
         Ok(Store(Arc::new(Inner { control, keys, homes, journal, kept, root_key, clock, random })))
     }
 }
