@@ -126,6 +126,11 @@ impl Directory {
         self.following.as_ref().map_or(Ok(()), |following| following.check_current())
     }
 
+    /// Whether even what is under way must end, because this node has known nothing for a minute.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.following.as_ref().is_some_and(|following| following.is_lost())
+    }
+
     /// A tenant as it is now, also one that is being erased.
     pub fn tenant(&self, id: TenantId) -> Option<Arc<TenantEntry>> {
         self.register.read().tenant(id).cloned()

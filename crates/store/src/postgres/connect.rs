@@ -15,6 +15,9 @@ use super::error::failed;
 /// What the server's transactions find their tables in.
 const SEARCH_PATH: &str = "insula_control,insula_tenant,insula_keys";
 
+/// How long anybody waits for a lock, and how long a transaction may stand still in the middle: a node that freezes while it
+/// holds locks must not hold up the others until they count as dead themselves.
+const LOCK_MAX: Duration = Duration::from_secs(3);
 /// After how long a silent connection is probed.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 /// How long what was sent may stay unacknowledged before the connection counts as lost.
@@ -57,7 +60,7 @@ impl PostgresUrl {
     /// With the server's settings for its connections: where tables are found, and how long anything may take.
     pub(super) fn configured(&self, connect_max: Duration, statement_max: Duration) -> Config {
         let mut config = self.config.clone();
-        let statement_ms = statement_max.as_millis();
+        let (statement_ms, lock_ms) = (statement_max.as_millis(), statement_max.min(LOCK_MAX).as_millis());
         config.connect_timeout(connect_max);
         config.application_name("insula");
         config.keepalives_idle(KEEPALIVE_IDLE);
@@ -65,8 +68,8 @@ impl PostgresUrl {
         config.tcp_user_timeout(UNACKNOWLEDGED_MAX);
         // A statement that waits for a lock, and a transaction that nobody ends, both end by themselves.
         config.options(format!(
-            "-c search_path={SEARCH_PATH} -c statement_timeout={statement_ms} -c lock_timeout={statement_ms} \
-             -c idle_in_transaction_session_timeout={statement_ms}"
+            "-c search_path={SEARCH_PATH} -c statement_timeout={statement_ms} -c lock_timeout={lock_ms} \
+             -c idle_in_transaction_session_timeout={lock_ms}"
         ));
         config
     }

@@ -1,6 +1,6 @@
 //! A node joins others that share a database.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use insula_model::{Clock, Random, Result};
 
@@ -19,6 +19,8 @@ use crate::{
 /// Connections of a node for what is nobody's request: beats, batches of attempts, leases, changes, sweeping. As many as there
 /// are such tasks, so that no beat waits behind another's statement.
 const UPKEEP_CONNECTIONS: usize = 8;
+/// How long a statement of that work may take: less than a node may be out of touch.
+const UPKEEP_STATEMENT_MAX: Duration = Duration::from_secs(5);
 /// Connections to the key store: a key is read once and then kept at hand.
 const KEYS_CONNECTIONS_MAX: usize = 4;
 impl Store {
@@ -29,14 +31,8 @@ impl Store {
     /// `Unavailable` where the database is away or of another version.
     pub async fn join(options: ClusterOptions, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Store> {
         let ClusterOptions { postgres, root_key } = options;
-        let pooled = |url: &PostgresUrl, connections_max: usize| {
-            let url = url.clone();
-            PgPool::new(&PoolOptions {
-                url,
-                connections_max,
-                connect_max: postgres.connect_max,
-                statement_max: postgres.statement_max,
-            })
+        let pooled = |url: &PostgresUrl, connections_max: usize, statement_max: Duration| {
+            PgPool::new(&PoolOptions { url: url.clone(), connections_max, connect_max: postgres.connect_max, statement_max })
         };
         let keys_url = postgres.keys_url.as_ref().unwrap_or(&postgres.url);
         for (url, schemas) in databases(&postgres) {
@@ -44,8 +40,9 @@ impl Store {
             check_login(&client, schemas).await?;
             check_steps(&client, schemas).await?;
         }
-        let (pool, upkeep) = (pooled(&postgres.url, postgres.connections_max)?, pooled(&postgres.url, UPKEEP_CONNECTIONS)?);
-        let keys_pool = pooled(keys_url, KEYS_CONNECTIONS_MAX)?;
+        let pool = pooled(&postgres.url, postgres.connections_max, postgres.statement_max)?;
+        let upkeep = pooled(&postgres.url, UPKEEP_CONNECTIONS, postgres.statement_max.min(UPKEEP_STATEMENT_MAX))?;
+        let keys_pool = pooled(keys_url, KEYS_CONNECTIONS_MAX, postgres.statement_max)?;
 
         let keys = KeyStore::over(keys_pool.db(Access::Keys), &root_key).await?;
         let control = Control::over(pool.db(Access::Control));
