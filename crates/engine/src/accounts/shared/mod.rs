@@ -8,7 +8,7 @@
 //! - [`broker`]: whom it asks;
 //! - [`reserve`]: what a call takes of what is leased, or joins the line;
 //! - [`negotiate`]: how the line of those who wait gets its verdicts;
-//! - [`worker`]: when.
+//! - [`worker`] says when.
 
 pub(super) mod broker;
 mod leases;
