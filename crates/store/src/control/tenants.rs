@@ -121,6 +121,14 @@ impl Control {
     }
 }
 
+/// Refuses to write anything of a tenant that is being erased or was: another node may have begun that.
+pub(super) async fn refuse_gone(tx: &mut Tx, tenant: Option<TenantId>) -> Result<()> {
+    let Some(tenant) = tenant else { return Ok(()) };
+    let gone = "SELECT tenant AS id FROM erasures WHERE tenant = $1";
+    let gone: Option<Id> = tx.optional(gone, args![tenant]).await?;
+    if gone.is_some() { Err(Error::not_found()) } else { Ok(()) }
+}
+
 /// Says which name is taken, where one is.
 async fn refuse_taken(tx: &mut Tx, tenant: &Tenant) -> Result<()> {
     struct Taken {
