@@ -15,7 +15,7 @@ mod pool;
 mod roles;
 mod schemas;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tx;
 mod value;
 

@@ -1,9 +1,10 @@
 //! The schemas against a real server.
 
+mod cancelled;
 mod examine;
 mod isolation;
 mod lint;
 mod migrations;
 mod roles;
-mod scratch;
+pub(crate) mod scratch;
 mod tables;

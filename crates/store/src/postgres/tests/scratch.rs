@@ -12,14 +12,14 @@ use crate::postgres::{Finding, PostgresUrl, Schema, lint::lint_database, migrate
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// A database, `<name>`, with the roles `<name>_owner` and `<name>_app`.
-pub(super) struct Scratch {
-    pub(super) name: String,
+pub(crate) struct Scratch {
+    pub(crate) name: String,
     server: Config,
 }
 
 impl Scratch {
     /// An empty database. Its owner may make schemas and roles; its login may do nothing.
-    pub(super) async fn empty() -> Self {
+    pub(crate) async fn empty() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let url = std::env::var("INSULA_TEST_POSTGRES_URL").expect(
             "this test needs PostgreSQL: run it with `cargo xtask test`, or set INSULA_TEST_POSTGRES_URL to the URL of a \
@@ -43,42 +43,37 @@ impl Scratch {
     }
 
     /// A database that is migrated and whose login may serve.
-    pub(super) async fn migrated() -> Self {
+    pub(crate) async fn migrated() -> Self {
         let scratch = Self::empty().await;
         migrate(&scratch.owner(), None, Some(&scratch.app())).await.unwrap();
         scratch
     }
 
     /// What the lint finds, less what it finds of other tests: logins belong to the whole server.
-    pub(super) async fn findings(&self, client: &Client, schemas: &[Schema]) -> Vec<Finding> {
+    pub(crate) async fn findings(&self, client: &Client, schemas: &[Schema]) -> Vec<Finding> {
         let mut findings = lint_database(client, schemas).await.unwrap();
         let mine = |object: &str| !object.contains("insula_scratch_") || object.contains(&format!("{}_", self.name));
         findings.retain(|finding| mine(&finding.object) || finding.object == format!("DATABASE {}", self.name));
         findings
     }
 
-    /// Drops the database and its roles.
-    pub(super) async fn remove(self) {
-        let (server, name) = (self.on_server().await, self.name);
-        for sql in
-            [format!("DROP DATABASE {name} WITH (FORCE)"), format!("DROP ROLE {name}_app"), format!("DROP ROLE {name}_owner")]
-        {
-            server.batch_execute(&sql).await.unwrap();
-        }
+    /// Drops the database and its roles now, off the runtime's own thread.
+    pub(crate) async fn remove(self) {
+        tokio::task::spawn_blocking(|| drop(self)).await.unwrap();
     }
 
     /// The login's name.
-    pub(super) fn app(&self) -> String {
+    pub(crate) fn app(&self) -> String {
         format!("{}_app", self.name)
     }
 
     /// As the role that owns everything.
-    pub(super) fn owner(&self) -> PostgresUrl {
+    pub(crate) fn owner(&self) -> PostgresUrl {
         self.url(&format!("{}_owner", self.name))
     }
 
     /// As a role whose password is `scratch`.
-    pub(super) fn url(&self, role: &str) -> PostgresUrl {
+    pub(crate) fn url(&self, role: &str) -> PostgresUrl {
         let host = match self.server.get_hosts().first() {
             Some(Host::Tcp(host)) => host.clone(),
             Some(Host::Unix(path)) => path.display().to_string(),
@@ -90,28 +85,51 @@ impl Scratch {
     }
 
     /// A connection as a role.
-    pub(super) async fn connect(&self, role: &str) -> Client {
+    pub(crate) async fn connect(&self, role: &str) -> Client {
         self.url(role).connect(CONNECT_MAX).await.unwrap()
     }
 
     /// A connection as the owner.
-    pub(super) async fn own(&self) -> Client {
+    pub(crate) async fn own(&self) -> Client {
         self.connect(&format!("{}_owner", self.name)).await
     }
 
     /// A connection as the login.
-    pub(super) async fn serve(&self) -> Client {
+    pub(crate) async fn serve(&self) -> Client {
         self.connect(&self.app()).await
     }
 
     /// A connection to this database as the superuser.
-    pub(super) async fn administer(&self) -> Client {
+    pub(crate) async fn administer(&self) -> Client {
         let mut config = self.server.clone();
         open(config.dbname(&self.name)).await
     }
 
     async fn on_server(&self) -> Client {
         open(&self.server).await
+    }
+}
+
+impl Drop for Scratch {
+    /// Also when the test has failed.
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = open(&server).await;
+                for sql in [
+                    format!("DROP DATABASE {name} WITH (FORCE)"),
+                    format!("DROP ROLE {name}_app"),
+                    format!("DROP ROLE {name}_owner"),
+                ] {
+                    server.batch_execute(&sql).await.unwrap();
+                }
+            });
+        });
+        if dropping.join().is_err() {
+            eprintln!("the database {} is left behind", self.name);
+        }
     }
 }
 
