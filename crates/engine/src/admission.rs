@@ -15,11 +15,11 @@ use crate::{
 /// What becomes of an attempt that was noted.
 pub(crate) enum Noted {
     /// It may be sent.
-    Admitted(Flight),
+    Admitted(Box<Flight>),
     /// The same `Idempotency-Key` was answered meanwhile, by another node.
     Replay(Arc<Transcript>),
     /// The twin on another node came to nothing: this call begins anew.
-    Again(Claim, Trace),
+    Again(Box<(Claim, Trace)>),
 }
 
 /// Waits until the attempt is noted for all to see, and for a twin that another node has under way.
@@ -34,7 +34,7 @@ pub(crate) async fn admit(engine: &Arc<Engine>, call: &Call, mut flight: Flight)
             None => Ok(None),
         };
         return match answered {
-            Ok(None) => Ok(Noted::Admitted(flight)),
+            Ok(None) => Ok(Noted::Admitted(Box::new(flight))),
             Ok(Some(transcript)) => {
                 flight.stand_back();
                 Ok(Noted::Replay(transcript))
@@ -49,7 +49,7 @@ pub(crate) async fn admit(engine: &Arc<Engine>, call: &Call, mut flight: Flight)
     let Some((claim, trace)) = flight.stand_back() else { return Err(Error::internal("an attempt ended before it began")) };
     match idempotency::elsewhere(engine, call, &claim).await {
         Ok(Elsewhere::Replay(transcript)) => Ok(Noted::Replay(transcript)),
-        Ok(Elsewhere::CameToNothing) => Ok(Noted::Again(claim, trace)),
+        Ok(Elsewhere::CameToNothing) => Ok(Noted::Again(Box::new((claim, trace)))),
         Err(error) => {
             trace.refuse(engine, call, &error);
             Err(error)

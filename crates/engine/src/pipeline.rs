@@ -122,9 +122,9 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: o
         let flight = Flight::take_off(engine.clone(), &call, work.clone(), trace, claim, admitted)?;
         // Noted before a byte is sent, and only sent where no other node has a twin under way.
         match admission::admit(&engine, &call, flight).await? {
-            Noted::Admitted(flight) => return send::send(flight, rates, gone).await,
+            Noted::Admitted(flight) => return send::send(*flight, rates, gone).await,
             Noted::Replay(transcript) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
-            Noted::Again(again, traced) => (claim, trace) = (again, traced),
+            Noted::Again(again) => (claim, trace) = *again,
         }
     }
 }

@@ -10,7 +10,7 @@ use insula_store::WindowKey;
 
 use super::{
     account::{Account, Amounts, BudgetView},
-    law::{self, Ask, Hold, Room, Verdict},
+    law::{self, Ask, Denial, Hold, Room, Verdict},
     shared::LeaseTable,
 };
 
@@ -77,7 +77,7 @@ impl Book {
         }
         match law::output_granted(ask, self.rooms(ask, now)) {
             Ok(output_tokens_max) => self.hold(ask, output_tokens_max, now),
-            Err(verdict) => verdict,
+            Err(denial) => denial.into(),
         }
     }
 
@@ -100,7 +100,7 @@ impl Book {
 
     /// Whether the ask would fit, now or once others' holds come back; holds nothing.
     pub fn could_fit(&self, ask: &Ask, now: Timestamp) -> bool {
-        !matches!(law::output_granted(ask, self.rooms(ask, now)), Err(Verdict::Refused(_)))
+        !matches!(law::output_granted(ask, self.rooms(ask, now)), Err(Denial::Refused(_)))
     }
 
     /// The windows whose states decide about an ask among several nodes.
@@ -165,12 +165,6 @@ impl Book {
                 BudgetView { budget: budget.clone(), used: tally.settled, reserved: tally.held, resets_at: tally.span.end }
             })
             .collect()
-    }
-
-    pub fn held(&mut self, subject: &Subject, now: Timestamp) -> Amounts {
-        let Some(account) = self.accounts.get_mut(subject) else { return Amounts::default() };
-        account.roll(now);
-        account.tally(insula_model::Window::Month).held
     }
 }
 

@@ -9,6 +9,14 @@ use crate::accounts::{OutputAsk, nothing_spent};
 
 const START: i64 = 1_790_000_000_000_000;
 
+impl Book {
+    fn held(&mut self, subject: &Subject, now: Timestamp) -> Amounts {
+        let Some(account) = self.accounts.get_mut(subject) else { return Amounts::default() };
+        account.roll(now);
+        account.tally(Window::Month).held
+    }
+}
+
 fn tenant() -> TenantId {
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(START)));
     IdGenerator::new(clock, Arc::new(SeededRandom::new(7))).tenant()

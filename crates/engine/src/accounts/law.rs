@@ -147,6 +147,23 @@ pub(super) enum Verdict {
     Failed(insula_model::Error),
 }
 
+/// Why an ask gets nothing now.
+pub(super) enum Denial {
+    /// It does not fit what is left, even with nothing held.
+    Refused(Box<Refusal>),
+    /// It would fit if what others hold of this account came back.
+    Wait(Subject),
+}
+
+impl From<Denial> for Verdict {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Refused(refusal) => Verdict::Refused(refusal),
+            Denial::Wait(account) => Verdict::Wait(account),
+        }
+    }
+}
+
 /// What a hard budget leaves in its running window, in its own unit.
 pub(super) struct Room<'a> {
     pub subject: Subject,
@@ -176,12 +193,12 @@ impl Room<'_> {
 }
 
 /// How many output tokens all rooms can cover now, or why not.
-pub(super) fn output_granted<'a>(ask: &Ask, rooms: impl Iterator<Item = Room<'a>>) -> Result<u64, Verdict> {
+pub(super) fn output_granted<'a>(ask: &Ask, rooms: impl Iterator<Item = Room<'a>>) -> Result<u64, Denial> {
     let (least, most, choices) = ask.output.bounds();
     let (mut granted, mut awaited) = (most, None);
     for room in rooms {
         if affordable(ask, room.budget.cap, room.unsettled()).is_none_or(|tokens| tokens < least) {
-            return Err(Verdict::Refused(Box::new(refusal(ask, least, &room))));
+            return Err(Denial::Refused(Box::new(refusal(ask, least, &room))));
         }
         match affordable(ask, room.budget.cap, room.free) {
             Some(tokens) if tokens >= least => {
@@ -192,7 +209,7 @@ pub(super) fn output_granted<'a>(ask: &Ask, rooms: impl Iterator<Item = Room<'a>
         }
     }
     if let Some(account) = awaited {
-        return Err(Verdict::Wait(account));
+        return Err(Denial::Wait(account));
     }
     // Each choice gets the same maximum, so the sum is a multiple of the choices.
     Ok(granted / choices.max(1) * choices.max(1))

@@ -29,7 +29,7 @@ use book::Book;
 use law::Verdict;
 pub use law::{Ask, Hold, OutputAsk};
 use queue::Turns;
-use shared::{Broker, Shared};
+use shared::{Broker, Shared, Storage};
 
 /// All accounts of this node.
 pub struct Accounts {
@@ -52,7 +52,8 @@ impl Accounts {
     /// # Errors
     /// When storage cannot be read.
     pub async fn load(store: Store, clock: Arc<dyn Clock>, waiters_max: usize) -> Result<Self> {
-        Self::load_with(store, clock, waiters_max, None).await
+        let storage = store.cluster().map(|cluster| Arc::new(Storage::of(cluster.clone())) as Arc<dyn Broker>);
+        Self::load_with(store, clock, waiters_max, storage).await
     }
 
     /// Opens the book of a node that asks `broker` for what it shares with others, or of one that is alone.

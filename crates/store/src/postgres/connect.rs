@@ -15,6 +15,11 @@ use super::error::failed;
 /// What the server's transactions find their tables in.
 const SEARCH_PATH: &str = "insula_control,insula_tenant,insula_keys";
 
+/// After how long a silent connection is probed.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+/// How long what was sent may stay unacknowledged before the connection counts as lost.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
+
 /// How to reach a PostgreSQL database. `Debug` shows no password.
 #[derive(Clone)]
 pub struct PostgresUrl {
@@ -51,7 +56,9 @@ impl PostgresUrl {
         let statement_ms = statement_max.as_millis();
         config.connect_timeout(connect_max);
         config.application_name("insula");
-        config.keepalives_idle(Duration::from_secs(10));
+        config.keepalives_idle(KEEPALIVE_IDLE);
+        // A server that vanished without a word is noticed when what was sent to it is not acknowledged.
+        config.tcp_user_timeout(UNACKNOWLEDGED_MAX);
         // A statement that waits for a lock, and a transaction that nobody ends, both end by themselves.
         config.options(format!(
             "-c search_path={SEARCH_PATH} -c statement_timeout={statement_ms} -c lock_timeout={statement_ms} \

@@ -40,7 +40,7 @@ impl Db {
     pub(crate) async fn read(&self) -> Result<Tx> {
         match self {
             Db::Sqlite(db) => db.read().await.map(Tx::Sqlite),
-            Db::Postgres(db) => db.read().await.map(Tx::Postgres),
+            Db::Postgres(db) => db.read().await.map(|tx| Tx::Postgres(Box::new(tx))),
         }
     }
 
@@ -48,7 +48,7 @@ impl Db {
     pub(crate) async fn write(&self) -> Result<Tx> {
         match self {
             Db::Sqlite(db) => db.write().await.map(Tx::Sqlite),
-            Db::Postgres(db) => db.write().await.map(Tx::Postgres),
+            Db::Postgres(db) => db.write().await.map(|tx| Tx::Postgres(Box::new(tx))),
         }
     }
 
@@ -103,7 +103,7 @@ pub(crate) enum Tx {
     /// On a SQLite file.
     Sqlite(SqliteTx),
     /// On a PostgreSQL database.
-    Postgres(PgTx),
+    Postgres(Box<PgTx>),
 }
 
 impl Tx {

@@ -13,8 +13,9 @@ use crate::{
     vault::KeyStore,
 };
 
-/// Connections of a node for what is nobody's request: beats, batches of attempts, sweeping.
-const UPKEEP_CONNECTIONS: usize = 6;
+/// Connections of a node for what is nobody's request: beats, batches of attempts, leases, changes, sweeping. As many as there
+/// are such tasks, so that no beat waits behind another's statement.
+const UPKEEP_CONNECTIONS: usize = 8;
 /// Connections to the key store: a key is read once and then kept at hand.
 const KEYS_CONNECTIONS_MAX: usize = 4;
 /// A tenant whose making or erasing began less than this ago is most likely in another node's hands just now.

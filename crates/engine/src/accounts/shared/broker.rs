@@ -3,8 +3,8 @@
 use std::pin::Pin;
 
 use insula_model::{Money, Result, Subject, Timestamp};
-use insula_store::{Recall, WindowKey, WindowState};
-use tokio::sync::watch;
+use insula_store::{Cluster, Recall, Recalls, WindowKey, WindowState};
+use tokio::sync::{Mutex, watch};
 
 /// An answer that takes a while.
 pub(in crate::accounts) type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -12,7 +12,7 @@ pub(in crate::accounts) type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Se
 /// Says how much more of each window a node leases, once their states are in view. Must not wait.
 pub(in crate::accounts) type Decide<'a> = Box<dyn FnOnce(&[Option<WindowState>]) -> Vec<i64> + Send + 'a>;
 
-/// What the nodes share, as the book asks for it. Storage is one; a test's memory another.
+/// What the nodes share, as the book asks for it. [`Storage`] is one; a test's memory another.
 pub(in crate::accounts) trait Broker: Send + Sync + 'static {
     /// In which epoch this node stands.
     fn epoch(&self) -> u64;
@@ -43,4 +43,61 @@ pub(in crate::accounts) trait Broker: Send + Sync + 'static {
 
     /// The next thing that another node asks back.
     fn recalled(&self) -> Answer<'_, Recall>;
+}
+
+/// The windows that all nodes see in the storage that they share.
+pub(in crate::accounts) struct Storage {
+    cluster: Cluster,
+    recalls: Mutex<Recalls>,
+}
+
+impl Storage {
+    pub fn of(cluster: Cluster) -> Self {
+        let recalls = Mutex::new(cluster.leases().recalls());
+        Self { cluster, recalls }
+    }
+}
+
+impl Broker for Storage {
+    fn epoch(&self) -> u64 {
+        self.cluster.epoch()
+    }
+
+    fn epochs(&self) -> watch::Receiver<u64> {
+        self.cluster.epochs()
+    }
+
+    fn nodes(&self) -> u32 {
+        self.cluster.live_nodes()
+    }
+
+    fn may_spend(&self) -> Result<()> {
+        self.cluster.may_spend()
+    }
+
+    fn negotiate<'a>(&'a self, epoch: u64, windows: &'a [WindowKey], decide: Decide<'a>) -> Answer<'a, Result<()>> {
+        Box::pin(self.cluster.leases().negotiate(epoch, windows, decide))
+    }
+
+    fn give_back<'a>(&'a self, epoch: u64, returned: &'a [(WindowKey, i64)]) -> Answer<'a, Result<()>> {
+        Box::pin(self.cluster.leases().give_back(epoch, returned))
+    }
+
+    fn recall<'a>(&'a self, windows: &'a [WindowKey]) -> Answer<'a, Result<()>> {
+        Box::pin(self.cluster.leases().recall(windows))
+    }
+
+    fn reserved<'a>(&'a self, subject: &'a Subject, since: Timestamp) -> Answer<'a, Result<(Money, u64)>> {
+        Box::pin(self.cluster.leases().reserved(subject, since))
+    }
+
+    fn recalled(&self) -> Answer<'_, Recall> {
+        Box::pin(async {
+            match self.recalls.lock().await.next().await {
+                Some(recall) => recall,
+                // Nobody tells anything any more: storage is closed.
+                None => std::future::pending().await,
+            }
+        })
+    }
 }

@@ -218,7 +218,7 @@ impl LeaseTable {
     }
 
     /// Of which windows other nodes should give back what they do not hold: those near their end for which somebody asked.
-    pub fn to_recall(&mut self, demand: &Demand, now: Duration) -> Vec<WindowKey> {
+    pub fn take_recallable(&mut self, demand: &Demand, now: Duration) -> Vec<WindowKey> {
         let due = |window: &&WindowKey| {
             let Some(lease) = self.leases.get_mut(*window) else { return false };
             let was_just_now = lease.recalled_at.is_some_and(|at| now < at + RECALL_AGAIN_AFTER);

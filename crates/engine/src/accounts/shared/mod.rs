@@ -8,7 +8,7 @@
 //! - [`broker`]: whom it asks;
 //! - [`reserve`]: what a call takes of what is leased, or joins the line;
 //! - [`negotiate`]: how the line of those who wait gets its verdicts;
-//! - [`worker`]: when.
+//! - [`worker`] says when.
 
 pub(super) mod broker;
 mod leases;
@@ -19,8 +19,10 @@ mod worker;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
-pub(super) use broker::Broker;
+pub(super) use broker::{Broker, Storage};
 pub(super) use leases::{LeaseTable, unit};
 pub(super) use worker::Shared;

@@ -103,7 +103,7 @@ impl Accounts {
                 return;
             }
             leases.leased(&round.windows, &round.more);
-            let to_recall = leases.to_recall(&round.demand, self.clock.elapsed());
+            let to_recall = leases.take_recallable(&round.demand, self.clock.elapsed());
             for (waiter, verdict) in round.verdicts {
                 // Whoever left meanwhile gives back what it would have got.
                 if let Err(Verdict::Granted(hold)) = waiter.tell.send(verdict) {

@@ -147,15 +147,28 @@ impl Leases {
         let _turn = self.0.owed.turn().await;
         for doubt in self.0.owed.doubts(epoch) {
             let tx = self.0.pool.begin(Access::Control, Mode::Read).await?;
-            self.0.owed.resolve(doubt.id, statements::outcome(&tx, &doubt.transaction).await?)?;
+            self.0.owed.resolve(doubt.id, statements::outcome(&tx, &doubt.transaction).await?);
         }
         let (ids, due) = self.0.owed.due(epoch);
+        match self.return_due(epoch, &ids, &due).await {
+            Err(error) if *error.kind() == ErrorKind::Internal => {
+                // It would fail again and again, and with it every negotiation. Nobody can spend it meanwhile.
+                let cause = error.private_source().map(ToString::to_string);
+                tracing::error!(cause, "leases could not be given back: they stay with this node until it leaves");
+                self.0.owed.drop_all(&ids);
+                Ok(())
+            }
+            returned => returned,
+        }
+    }
+
+    async fn return_due(&self, epoch: u64, ids: &[u64], due: &[(WindowKey, i64)]) -> Result<()> {
         if due.is_empty() {
-            self.0.owed.drop_all(&ids);
+            self.0.owed.drop_all(ids);
             return Ok(());
         }
         let tx = self.0.pool.begin(Access::Control, Mode::Batch).await?;
-        let columns = Columns::with_amounts(&due);
+        let columns = Columns::with_amounts(due);
         let keys: Vec<_> = due.iter().map(|(window, _)| *window).collect();
         if !statements::stand(&tx, &self.0.node, epoch).await? {
             return Err(no_standing());
@@ -166,9 +179,9 @@ impl Leases {
             statements::lower_leased(&tx, &columns),
             statements::lower_own(&tx, &self.0.node, &columns),
         )?;
-        self.0.owed.in_doubt(&ids, &transaction);
+        self.0.owed.in_doubt(ids, &transaction);
         tx.commit().await?;
-        self.0.owed.drop_all(&ids);
+        self.0.owed.drop_all(ids);
         Ok(())
     }
 }

@@ -8,11 +8,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use insula_model::Result;
 use parking_lot::Mutex;
 
 use super::statements::Outcome;
-use crate::{cluster::WindowKey, postgres::away};
+use crate::cluster::WindowKey;
 
 /// Amounts to give back, and those of which that is not known yet.
 #[derive(Default)]
@@ -27,6 +26,8 @@ struct Entry {
     epoch: u64,
     amounts: Vec<(WindowKey, i64)>,
     doubt: Option<(String, Waits)>,
+    /// Whoever commits it still waits for the answer.
+    is_committing: bool,
 }
 
 /// What a doubtful transaction did.
@@ -56,6 +57,14 @@ impl Unconfirmed<'_> {
     }
 }
 
+impl Drop for Unconfirmed<'_> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.owed.entries.lock().iter_mut().find(|entry| entry.id == self.id) {
+            entry.is_committing = false;
+        }
+    }
+}
+
 impl Owed {
     pub fn is_empty(&self) -> bool {
         self.entries.lock().is_empty()
@@ -69,18 +78,18 @@ impl Owed {
     pub fn add(&self, epoch: u64, amounts: &[(WindowKey, i64)]) {
         let amounts: Vec<_> = amounts.iter().filter(|(_, amount)| *amount > 0).copied().collect();
         if !amounts.is_empty() {
-            self.push(epoch, amounts, None);
+            self.push(epoch, amounts, None, false);
         }
     }
 
     /// Notes what a transaction leases before it is committed: whoever drops this future leaves a doubt behind, not a leak.
     pub fn unless_confirmed(&self, epoch: u64, amounts: Vec<(WindowKey, i64)>, transaction: String) -> Unconfirmed<'_> {
-        Unconfirmed { owed: self, id: self.push(epoch, amounts, Some((transaction, Waits::Leased))) }
+        Unconfirmed { owed: self, id: self.push(epoch, amounts, Some((transaction, Waits::Leased)), true) }
     }
 
-    fn push(&self, epoch: u64, amounts: Vec<(WindowKey, i64)>, doubt: Option<(String, Waits)>) -> u64 {
+    fn push(&self, epoch: u64, amounts: Vec<(WindowKey, i64)>, doubt: Option<(String, Waits)>, is_committing: bool) -> u64 {
         let id = self.next_id.fetch_add(1, Relaxed);
-        self.entries.lock().push(Entry { id, epoch, amounts, doubt });
+        self.entries.lock().push(Entry { id, epoch, amounts, doubt, is_committing });
         id
     }
 
@@ -89,25 +98,20 @@ impl Owed {
         let mut entries = self.entries.lock();
         entries.retain(|entry| entry.epoch >= epoch);
         let doubt = |entry: &Entry| Some(Doubt { id: entry.id, transaction: entry.doubt.as_ref()?.0.clone() });
-        entries.iter().filter_map(doubt).collect()
+        entries.iter().filter(|entry| !entry.is_committing).filter_map(doubt).collect()
     }
 
-    /// Notes how a doubtful transaction ended.
-    ///
-    /// # Errors
-    /// While it is still under way.
-    pub fn resolve(&self, id: u64, outcome: Outcome) -> Result<()> {
+    /// Notes how a doubtful transaction ended, once it did.
+    pub fn resolve(&self, id: u64, outcome: Outcome) {
         let mut entries = self.entries.lock();
-        let Some(at) = entries.iter().position(|entry| entry.id == id) else { return Ok(()) };
+        let Some(at) = entries.iter().position(|entry| entry.id == id) else { return };
         let waits = entries[at].doubt.as_ref().map(|(_, waits)| *waits);
         match (waits, outcome) {
-            (_, Outcome::UnderWay) => return Err(away()),
+            (None, _) | (_, Outcome::UnderWay) => {}
             (Some(Waits::Leased), Outcome::Committed) | (Some(Waits::Returned), Outcome::Aborted) => entries[at].doubt = None,
             // Too old to be known: giving back twice would let too much be spent, not giving back lets too little.
             (Some(_), Outcome::Forgotten | Outcome::Committed | Outcome::Aborted) => drop(entries.remove(at)),
-            (None, _) => {}
         }
-        Ok(())
     }
 
     /// What is to be given back now, each window once, and the entries that it stands in.

@@ -149,7 +149,7 @@ impl<'a> Columns<'a> {
     fn of(batch: &'a [Beginning]) -> Result<Self> {
         let mut begins: Vec<_> = batch.iter().map(|beginning| &*beginning.begin).collect();
         begins.sort_unstable_by_key(|begin| (begin.tenant, begin.idempotency.map(|mark| mark.key_hash)));
-        let records: Result<_, _> = begins.iter().map(|begin| postcard::to_stdvec(begin)).collect();
+        let records: Result<_, _> = begins.iter().map(postcard::to_stdvec).collect();
         Ok(Self {
             attempts: begins.iter().map(|begin| begin.attempt.as_bytes().as_slice()).collect(),
             tenants: begins.iter().map(|begin| begin.tenant.as_bytes().as_slice()).collect(),

@@ -124,10 +124,7 @@ async fn insert_anchors(tx: &PgTx, node: &[u8], epoch: i64, endings: &[&Ending])
 /// Settles those of a batch that are open; which these were.
 async fn write(shared: &Shared, batch: &[Ending]) -> Result<HashSet<AttemptId>> {
     let tx = shared.pool.begin(Access::Control, Mode::Batch).await?;
-    let [rows, accounts] = Settlement::STATEMENTS;
     tx.prepare(&[LOCK_LEDGER, LOCK_NODE, TAKE]).await?;
-    tx.prepare(rows).await?;
-    tx.prepare(accounts).await?;
     let taken = take(&tx, &shared.node, batch).await?;
     let mut settlement = Settlement::default();
     for ending in batch.iter().filter(|ending| taken.contains(&ending.attempt)) {

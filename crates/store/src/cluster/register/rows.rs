@@ -49,15 +49,12 @@ impl Amounts {
     }
 }
 
-const INSERT: &str = "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, \
+pub(super) const INSERT: &str = "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, \
     model, price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
     cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
     $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], \
     $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], \
     $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[]) ON CONFLICT DO NOTHING";
-
-/// The statements of this file, to be prepared.
-pub(super) const STATEMENTS: &[&str] = &[INSERT];
 
 /// Inserts rows; how many were not there yet.
 pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {

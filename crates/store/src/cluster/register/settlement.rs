@@ -61,9 +61,6 @@ const MOVE_WINDOWS: &str = "WITH moved AS (SELECT * FROM unnest($1::bytea[], $2:
     FROM state s WHERE (w.subject, w.span, w.unit, w.starts_at) = (s.subject, s.span, s.unit, s.starts_at)";
 
 impl<'a> Settlement<'a> {
-    /// The statements that [`Settlement::write`] sends.
-    pub(crate) const STATEMENTS: [&'static [&'static str]; 2] = [rows::STATEMENTS, &[UPSERT_SPEND, LOCK_WINDOWS, MOVE_WINDOWS]];
-
     /// Adds an attempt that ended.
     pub(crate) fn end(&mut self, begin: &'a Begin, end: &'a End) {
         self.add(Entry { begin, end, amounts: Amounts::of(end), is_correction: false });
@@ -94,6 +91,8 @@ impl<'a> Settlement<'a> {
     /// [`NotAll`] as the private cause where a row was there already: nothing of this may be committed then.
     pub(crate) async fn write(&self, tx: &PgTx, node: &[u8; 16]) -> Result<()> {
         let windows = self.windows();
+        // Sent together, but in this order, which is everybody's.
+        tx.prepare(&[rows::INSERT, UPSERT_SPEND, LOCK_WINDOWS]).await?;
         let (inserted, (), existing) =
             tokio::try_join!(rows::insert(tx, &self.entries), self.upsert_spend(tx), lock_windows(tx, &windows))?;
         if inserted != self.entries.len() as u64 {
