@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use crate::child::{Child, Finished, command, insula};
 use crate::cluster::Shared;
 use crate::config::ServeConfig;
+use crate::database::Database;
 use crate::http::Caller;
 use crate::tenant::TestTenant;
 
@@ -186,6 +187,11 @@ impl Node {
     /// Replaces what the simulator does.
     pub fn scenario(&self, scenario: Scenario) {
         self.simulator().set_scenario(scenario);
+    }
+
+    /// The database that it shares with the other nodes.
+    pub fn database(&self) -> &Database {
+        &self.shared.as_ref().unwrap().database
     }
 
     /// Where the simulator listens.
