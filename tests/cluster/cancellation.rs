@@ -195,8 +195,7 @@ async fn no_connection_comes_back_with_somebody_elses_work_on_it() {
     cluster.scenario(Scenario { chunks: 4, output_tokens: 8, latency_ms: 2, gap_ms: 1, ..Scenario::default() });
     let sides = sides(&cluster).await;
     let begun = Instant::now();
-    let clients: JoinSet<Tally> =
-        (0..2 * CLIENTS_PER_TENANT).map(|number| client(sides[number % 2].clone(), number)).collect();
+    let clients: JoinSet<Tally> = (0..2 * CLIENTS_PER_TENANT).map(|number| client(sides[number % 2].clone(), number)).collect();
     let mut all = Tally::default();
     for one in clients.join_all().await {
         all.whole += one.whole;

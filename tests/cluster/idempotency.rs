@@ -68,9 +68,8 @@ async fn its_outcome_is_unknown_to_all_once_its_node_was_killed() {
     let killed = Instant::now();
     assert!(first.await.unwrap().is_err(), "the connection broke");
     cluster.scenario(Scenario::default());
-    let is_unknown = |reply: &Reply| {
-        reply.openai_error(409, "conflict")["message"].as_str().unwrap().contains("not executed again")
-    };
+    let is_unknown =
+        |reply: &Reply| reply.openai_error(409, "conflict")["message"].as_str().unwrap().contains("not executed again");
     let twin = twin.await.unwrap();
     assert!(is_unknown(&twin), "{}", twin.text());
     println!("unknown {:?} after the kill", killed.elapsed());

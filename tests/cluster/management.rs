@@ -75,7 +75,11 @@ async fn race(cluster: &Cluster, tenant: &TestTenant, round: usize) {
     let (renamed, tagged, rotated, revoked) = tokio::join!(
         renaming.operator.patch(&tenant_path, &rename),
         suspending.operator.patch(&tenant_path, &tags),
-        renaming.operator.call(http::Method::POST, &format!("{key_path}/rotate")).json(&json!({"overlap_seconds": 3_600})).send(),
+        renaming
+            .operator
+            .call(http::Method::POST, &format!("{key_path}/rotate"))
+            .json(&json!({"overlap_seconds": 3_600}))
+            .send(),
         suspending.operator.delete(&key_path),
     );
     renamed.expect(200);

@@ -61,14 +61,14 @@ async fn kill(world: &mut World, random: &mut SmallRng) -> Round {
     tokio::time::sleep(Duration::from_millis(random.random_range(LIFE_MS))).await;
     let victim = random.random_range(0..NODES);
     world.cluster.nodes[victim].kill();
-    let killed_at = Instant::now();
+    let died_at = Instant::now();
     let dead = world.dead_within(1, Duration::from_secs(9));
     let (dead, ()) = tokio::join!(dead, world.replace(victim, random.random_range(0..1_000)));
-    tokio::time::sleep_until((killed_at + LOAD_AFTER).into()).await;
+    tokio::time::sleep_until((died_at + LOAD_AFTER).into()).await;
     let heard = load.stop().await;
-    let swept_after = world.swept(&dead, killed_at).await;
-    let seats_after = seats.back_after(world, victim, killed_at).await;
-    Round { victim, paused: None, dead, heard, swept_after, seats_after: Some(seats_after), serves_after: None }
+    let swept_after = world.swept(&dead, died_at).await;
+    let seats_after = seats.back_after(world, victim, died_at).await;
+    Round { victim, paused: None, dead, died_at, heard, swept_after, seats_after: Some(seats_after), serves_after: None }
 }
 
 /// One node dies, and another stands still until it is taken for dead too.
@@ -79,13 +79,22 @@ async fn kill_and_pause(world: &mut World, random: &mut SmallRng) -> Round {
     let paused = (victim + random.random_range(1..NODES)) % NODES;
     world.cluster.nodes[victim].kill();
     world.cluster.nodes[paused].pause();
-    let killed_at = Instant::now();
+    let died_at = Instant::now();
     let dead = world.dead_within(2, Duration::from_secs(9));
     let (dead, ()) = tokio::join!(dead, world.replace(victim, random.random_range(0..1_000)));
-    let swept_after = world.swept(&dead, killed_at).await;
-    tokio::time::sleep_until((killed_at + PAUSE).into()).await;
+    let swept_after = world.swept(&dead, died_at).await;
+    tokio::time::sleep_until((died_at + PAUSE).into()).await;
     world.cluster.nodes[paused].resume();
     let serves_after = world.serves_again(paused).await;
     let heard = load.stop().await;
-    Round { victim, paused: Some(paused), dead, heard, swept_after, seats_after: None, serves_after: Some(serves_after) }
+    Round {
+        victim,
+        paused: Some(paused),
+        dead,
+        died_at,
+        heard,
+        swept_after,
+        seats_after: None,
+        serves_after: Some(serves_after),
+    }
 }

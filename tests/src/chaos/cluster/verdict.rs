@@ -1,7 +1,7 @@
 //! What must hold after every round.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use insula_model::Money;
@@ -19,6 +19,8 @@ pub struct Round {
     pub paused: Option<usize>,
     /// Both on the list of nodes.
     pub dead: Vec<Dead>,
+    /// When they were killed and paused.
+    pub died_at: Instant,
     /// What the callers heard.
     pub heard: Vec<Answer>,
     /// How long after their death nothing of the dead was left.
@@ -36,11 +38,18 @@ pub struct Verdict {
     whole: usize,
     refused: usize,
     cut: usize,
+    /// Answers that were heard to their end a moment before the node died with the news of it.
+    unwritten: usize,
+    /// The earliest of those moments.
+    unwritten_for: Duration,
     corrections: i64,
     swept_ms: Vec<u128>,
     seats_ms: Vec<u128>,
     serves_ms: Vec<u128>,
 }
+
+/// An end is written within this after the answer: what is older than that when a node dies must be exact.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// The answers of a round, counted.
 #[derive(Default)]
@@ -100,7 +109,8 @@ impl Verdict {
         Ok(format!(
             "\nattempts at the provider   {}\nrows in the ledger         {}\nequal                      {}\nestimated                  {} \
              (never at the provider: {})\ncorrected                  {}\nlost                       {}\ndoubled                    {}\n\
-             heard whole                {}\nrefused with 503           {}\ncut off                    {}\nswept after, at most       {}\n\
+             heard whole                {}\n  a moment before a kill   {} (estimated; the \
+             earliest {:.0} ms before)\nrefused with 503           {}\ncut off                    {}\nswept after, at most       {}\n\
              seats back after, at most  {}\nawake serves, at most      {}\nledger verify              {}",
             log.len(),
             rows.len(),
@@ -111,6 +121,8 @@ impl Verdict {
             compared.lost.len(),
             compared.doubled.len(),
             self.whole,
+            self.unwritten,
+            self.unwritten_for.as_secs_f64() * 1_000.0,
             self.refused,
             self.cut,
             worst(&self.swept_ms),
@@ -139,7 +151,8 @@ impl Verdict {
         counts
     }
 
-    /// What a caller saw has its row, and what he saw to the end is exact.
+    /// What a caller saw has its row, and what he saw to the end is exact: unless the node died with the news of that end, which
+    /// is on its way to the database while the last bytes go out. Then the row is an estimate, and never less.
     fn check_heard(&mut self, round: &Round, rows: &[Attempt]) {
         let mut by_request: HashMap<&str, Vec<&Attempt>> = HashMap::with_capacity(rows.len());
         for row in rows {
@@ -147,9 +160,13 @@ impl Verdict {
         }
         for answer in &round.heard {
             match &answer.what {
-                What::Whole(id) => match by_request.get(id.as_str()).map(Vec::as_slice) {
-                    Some([row]) if !row.estimated => {}
-                    other => self.findings.push(format!("{id} was seen to its end, but its rows are {other:?}")),
+                What::Whole(id) => match (by_request.get(id.as_str()).map(Vec::as_slice), unwritten(round, answer)) {
+                    (Some([row]), _) if !row.estimated => {}
+                    (Some([_]), Some(age)) => {
+                        self.unwritten += 1;
+                        self.unwritten_for = self.unwritten_for.max(age);
+                    }
+                    (other, _) => self.findings.push(format!("{id} was seen to its end, but its rows are {other:?}")),
                 },
                 What::Begun(id) if !by_request.contains_key(id.as_str()) => {
                     self.findings.push(format!("of {id} a byte was seen, but it has no row"));
@@ -186,4 +203,10 @@ impl Verdict {
             self.findings.push(format!("{old} attempts were begun under an epoch that is over"));
         }
     }
+}
+
+/// How long before a node died this answer came to its end, where that was a moment.
+fn unwritten(round: &Round, answer: &Answer) -> Option<Duration> {
+    let age = round.died_at.checked_duration_since(answer.began + answer.took)?;
+    (answer.node == round.victim && age < WRITTEN_WITHIN).then_some(age)
 }
