@@ -140,8 +140,9 @@ impl Verdict {
             match &answer.what {
                 What::Whole(_) => counts.whole += 1,
                 What::Refused { status: 503, retry_after: true, .. } => counts.refused += 1,
-                What::Begun(_) | What::Silent if answer.node == round.victim => counts.cut += 1,
-                What::Broken(_) if at_fault => counts.cut += 1,
+                What::Begun(_) if answer.node == round.victim => counts.cut += 1,
+                // A node that wakes up closes connections on which it has heard nothing for too long.
+                What::Silent | What::Broken(_) if at_fault => counts.cut += 1,
                 other => self.findings.push(format!("node {} after {:?}: {other:?}", answer.node, answer.took)),
             }
         }

@@ -61,7 +61,7 @@ async fn visit(pool: &PgPool, tenant: TenantId, key: u8, commits: bool) -> Resul
     let insert = "INSERT INTO requests (request, started_at, duration_us, operation, model, status, cost) \
         VALUES ($1, 0, 0, 'chat', $2, 200, 0) ON CONFLICT (tenant_id, request) DO UPDATE SET cost = requests.cost + 1";
     tx.run(insert, &[&[key; 16].as_slice(), &tenant.bare()]).await?;
-    if key % 16 == 0 {
+    if key.is_multiple_of(16) {
         // In the middle of a transaction it may act for the platform, too.
         tx.act_as(Access::Control).await?;
         assert!(tx.rows("SELECT 1 FROM tenants", &[]).await?.is_empty());
