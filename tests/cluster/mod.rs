@@ -5,6 +5,7 @@ mod cancellation;
 mod drain;
 mod idempotency;
 mod management;
+mod outage;
 mod rate;
 mod revocation;
 
