@@ -26,6 +26,7 @@ mod reread;
 mod source;
 mod sync;
 #[cfg(test)]
+#[path = "tests/sync/mod.rs"]
 mod sync_tests;
 #[cfg(test)]
 mod tests;
