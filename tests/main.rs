@@ -4,6 +4,7 @@
 mod api;
 mod boundaries;
 mod cli;
+mod cluster;
 mod isolation;
 mod openapi;
 mod v1;

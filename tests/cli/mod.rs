@@ -7,6 +7,7 @@ mod dev;
 mod exit_codes;
 mod quickstart;
 mod serve;
+mod shared;
 mod simulator;
 mod tenants;
 

@@ -49,6 +49,7 @@ context_tokens_max = 8192
 [[models.prices]]
 effective_from = 2020-01-01
 input = "0.10"
+output = "0"
 source = "the tests"
 checked = 2020-01-01
 

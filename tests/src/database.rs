@@ -61,6 +61,13 @@ impl Database {
         connect(self.superuser.clone().dbname(&self.name)).await
     }
 
+    /// As [`Database::superuser`], for whoever cannot wait beside this.
+    pub fn connecting(&self) -> impl Future<Output = Client> + use<> {
+        let mut config = self.superuser.clone();
+        config.dbname(&self.name);
+        async move { connect(&config).await }
+    }
+
     /// The one number that a query answers with, as the superuser.
     pub async fn number(&self, sql: &str) -> i64 {
         let row = self.superuser().await.query_one(sql, &[]).await;

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use insula_model::Money;
+use insula_model::{AttemptId, Money, RequestId};
 use insula_simulator::RequestRecord;
 use serde_json::Value;
 use tokio::task::JoinSet;
+use tokio_postgres::Row;
 
 use crate::amounts::usd;
+use crate::database::Database;
 use crate::http::Caller;
 use crate::tenant::list;
 
@@ -79,6 +81,26 @@ fn attempts_of(request: &Value) -> Vec<Attempt> {
         estimated: row["estimated"].as_bool().unwrap(),
     };
     attempts.iter().map(read).collect()
+}
+
+/// The attempts of all tenants as their rows stand in a database that nodes share, what was corrected since included. An attempt
+/// with two rows is there twice.
+pub async fn stored(database: &Database) -> Vec<Attempt> {
+    let sql = "SELECT a.attempt, a.request, a.input_tokens + a.cache_read_tokens + a.cache_write_tokens + COALESCE(c.input_tokens \
+        + c.cache_read_tokens + c.cache_write_tokens, 0), a.output_tokens + a.reasoning_tokens \
+        + COALESCE(c.output_tokens + c.reasoning_tokens, 0), a.cost + COALESCE(c.cost, 0), a.estimated + COALESCE(c.estimated, 0) \
+        FROM insula_control.ledger a LEFT JOIN insula_control.ledger c ON c.attempt = a.attempt AND c.correction = 1 \
+        WHERE a.correction = 0";
+    let id = |row: &Row, column: usize| -> [u8; 16] { row.get::<_, &[u8]>(column).try_into().unwrap() };
+    let read = |row: &Row| Attempt {
+        id: AttemptId::from_bytes(id(row, 0)).to_string(),
+        request: RequestId::from_bytes(id(row, 1)).to_string(),
+        input: row.get::<_, i64>(2).try_into().unwrap(),
+        output: row.get::<_, i64>(3).try_into().unwrap(),
+        cost: Money::from_pico(row.get::<_, i64>(4).into()),
+        estimated: row.get::<_, i64>(5) != 0,
+    };
+    database.superuser().await.query(sql, &[]).await.unwrap().iter().map(read).collect()
 }
 
 /// What comes of laying the ledger beside the provider's log.

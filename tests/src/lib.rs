@@ -16,6 +16,7 @@ pub mod config;
 pub mod database;
 pub mod http;
 pub mod ledger;
+pub mod load;
 pub mod memory;
 pub mod node;
 pub mod raw;

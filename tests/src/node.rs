@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use crate::child::{Child, Finished, command, insula};
 use crate::cluster::Shared;
 use crate::config::ServeConfig;
+use crate::database::Database;
 use crate::http::Caller;
 use crate::tenant::TestTenant;
 
@@ -188,6 +189,11 @@ impl Node {
         self.simulator().set_scenario(scenario);
     }
 
+    /// The database that it shares with the other nodes.
+    pub fn database(&self) -> &Database {
+        &self.shared.as_ref().unwrap().database
+    }
+
     /// Where the simulator listens.
     pub fn simulator_url(&self) -> &str {
         &self.simulator_url
@@ -252,7 +258,13 @@ impl Node {
 
     /// Asks the server to stop and waits for its end.
     pub fn stop(&mut self) {
-        let status = self.child.stop(STOP_LIMIT);
+        self.ask_to_stop();
+        self.ended();
+    }
+
+    /// Waits for the end of a server that was asked to stop; panics when it does not end well.
+    pub fn ended(&mut self) {
+        let status = self.child.ended(STOP_LIMIT);
         assert!(status.success(), "{status}; it said:\n{}", self.child.said());
     }
 

@@ -171,6 +171,11 @@ impl Flight {
         outcome == AttemptOutcome::Completed || !self.route.card.reasons_unseen
     }
 
+    /// Whether what let this call in was taken back, or may have been for too long.
+    pub fn is_withdrawn(&self) -> bool {
+        self.credential.is_withdrawn() || self.engine.directory.is_lost()
+    }
+
     /// The trace, to note stages and content.
     pub fn trace(&mut self) -> Option<&mut Trace> {
         self.open.as_mut().map(|open| &mut open.trace)

@@ -7,6 +7,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use insula_engine::Engine;
+use tokio::sync::watch;
 
 use crate::{ServerSettings, data::BodyRoom, openapi};
 
@@ -21,13 +22,22 @@ pub struct App {
     pub(crate) openapi: Bytes,
     pub(crate) body_room: BodyRoom,
     draining: Arc<AtomicBool>,
+    /// Whether open streams end now, with an error.
+    ending: watch::Sender<bool>,
 }
 
 impl App {
     /// The state around a running engine.
     pub fn new(engine: Arc<Engine>, settings: ServerSettings) -> Self {
         let body_room = BodyRoom::new(settings.bodies_bytes_max);
-        Self { engine, body_room, settings: Arc::new(settings), openapi: openapi::document(), draining: Arc::default() }
+        Self {
+            engine,
+            body_room,
+            settings: Arc::new(settings),
+            openapi: openapi::document(),
+            draining: Arc::default(),
+            ending: watch::Sender::default(),
+        }
     }
 
     /// From now on `/readyz` says that this node takes nothing new.
@@ -37,5 +47,20 @@ impl App {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Open streams end now: the drain is over.
+    pub(crate) fn end_streams(&self) {
+        self.ending.send_replace(true);
+    }
+
+    /// Resolves when open streams are to end; never, when they are not.
+    pub(crate) fn ending(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut ending = self.ending.subscribe();
+        async move {
+            if ending.wait_for(|is_ending| *is_ending).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }

@@ -25,9 +25,12 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// How long to wait when the machine has no descriptors left; the listener would only fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a peer may take to read why its stream ends.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
 /// Serves until `stop` resolves and its notice is over, then drains: nothing new is accepted, idle connections are closed,
-/// and requests under way may end within [`drain_max`](crate::ServerSettings::drain_max). What is left then is cut off.
+/// and requests under way may end within [`drain_max`](crate::ServerSettings::drain_max). Streams that are open then end with
+/// an error, and what is still left is cut off.
 ///
 /// Returns how many connections had to be cut off.
 pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) -> usize {
@@ -51,9 +54,14 @@ pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = (
         }
     }
     drop(listener);
-    let drained = tokio::time::timeout(app.settings.drain_max, server.watch.shutdown()).await;
+    let mut drained = pin!(server.watch.shutdown());
+    let mut is_drained = tokio::time::timeout(app.settings.drain_max, &mut drained).await.is_ok();
+    if !is_drained {
+        app.end_streams();
+        is_drained = tokio::time::timeout(LAST_WORDS_MAX, &mut drained).await.is_ok();
+    }
     while connections.try_join_next().is_some() {}
-    let cut_off = if drained.is_ok() { 0 } else { connections.len() };
+    let cut_off = if is_drained { 0 } else { connections.len() };
     if cut_off > 0 {
         tracing::warn!(cut_off, "connections were cut off at the end of the drain");
     }

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::{run, workspace};
+use crate::{run, services::Services, workspace};
 
 /// What to measure.
 #[derive(Args)]
@@ -25,7 +25,12 @@ enum What {
     Start,
     /// CPU per request beside nginx.
     Overhead,
+    /// A minute without PostgreSQL under load: who is refused, when all is served again, what is billed.
+    Outage,
 }
+
+/// How long PostgreSQL is away, in seconds; `tests/cluster/outage.rs` reads it.
+const OUTAGE: (&str, &str) = ("INSULA_TEST_OUTAGE_SECONDS", "60");
 
 /// Builds everything for release and measures.
 pub fn run(options: &Options) -> Result<()> {
@@ -33,6 +38,7 @@ pub fn run(options: &Options) -> Result<()> {
         What::Tenants => ("bench", Some("tenants")),
         What::Start => ("bench", Some("start")),
         What::Overhead => ("overhead", None),
+        What::Outage => return outage(options),
     };
     // Only what is needed: each program is linked with optimisation over all crates.
     let build =
@@ -40,4 +46,14 @@ pub fn run(options: &Options) -> Result<()> {
     run::check(run::cargo().args(build).arg(program))?;
     let mut measure = run::command(workspace::target().join("release").join(program));
     run::check(measure.args(first).args(&options.arguments))
+}
+
+/// A test of the suite, for longer than in the suite. Nothing of it is about speed, so nothing is built for release.
+fn outage(options: &Options) -> Result<()> {
+    let services = Services::start()?;
+    run::check(run::cargo().args(["build", "--locked", "--package", "insula"]))?;
+    let mut test = run::cargo();
+    test.args(["test", "--locked", "--package", "insula-tests", "--test", "it", "--"]);
+    test.args(["cluster::outage::storage_goes_and_comes_back", "--exact", "--nocapture"]).args(&options.arguments);
+    run::check(test.env(OUTAGE.0, OUTAGE.1).envs(services.env()))
 }

@@ -30,6 +30,8 @@ enum Runner {
 
 /// Kill rounds of a run; `cargo xtask chaos` does more.
 const CHAOS_ROUNDS: usize = 5;
+/// The same with several nodes; the last of them pauses one.
+const CLUSTER_CHAOS_ROUNDS: usize = 3;
 
 /// A part of the whole.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,6 +48,8 @@ enum Step {
     Node,
     /// Kills under load.
     Kill,
+    /// Kills of one of several nodes.
+    KillCluster,
     /// Kills that lose what was not synced.
     PowerCut,
 }
@@ -72,8 +76,13 @@ pub fn run(options: &Options) -> Result<()> {
             Step::Doc => report.step("doc tests", || doc_tests(&services)),
             Step::Python => report.step("openai-python", || clients::python(&binary)),
             Step::Node => report.step("openai-node", || clients::node(&binary)),
-            Step::Kill => report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS, false))),
-            Step::PowerCut => report.step("power cut", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS, true))),
+            Step::Kill => report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS), None)),
+            Step::KillCluster => report.step("kill cluster", || {
+                chaos::start(&chaos::Options::new(CLUSTER_CHAOS_ROUNDS).of_cluster(), Some(&services))
+            }),
+            Step::PowerCut => {
+                report.step("power cut", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS).with_power_cuts(), None));
+            }
         }
     }
     report.finish()

@@ -10,16 +10,16 @@ use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{arrival::JSON, events::EventBody};
-use crate::errors;
+use crate::{App, errors};
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// The response for an answer. A stream keeps the room of its request's body until it ends.
-pub(super) fn response(answer: Answer, request: RequestId, room: Option<OwnedSemaphorePermit>) -> Response {
+pub(super) fn response(app: &App, answer: Answer, request: RequestId, room: Option<OwnedSemaphorePermit>) -> Response {
     match answer {
         Answer::Json { body, rates } => whole(body, JSON, &rates, request),
         Answer::Stream { stream, rates } => {
-            let mut response = Response::new(Body::new(EventBody::new(stream, request, room)));
+            let mut response = Response::new(Body::new(EventBody::new(stream, request, room, app.ending())));
             put_headers(response.headers_mut(), EVENT_STREAM, &rates, request);
             // Proxies that buffer would hold the events back.
             response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));

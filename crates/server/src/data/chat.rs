@@ -57,5 +57,5 @@ pub async fn chat_completions(State(app): State<App>, request: Request<Body>) ->
 async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
     let id = call.request;
     let chat = ChatRequest::parse(received.bytes)?;
-    Ok(answer::response(app.engine.chat(call, chat).await?, id, received.room))
+    Ok(answer::response(app, app.engine.chat(call, chat).await?, id, received.room))
 }

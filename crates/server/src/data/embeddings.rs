@@ -53,5 +53,5 @@ pub async fn embeddings(State(app): State<App>, request: Request<Body>) -> Respo
 async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
     let id = call.request;
     let wanted = EmbeddingsRequest::parse(received.bytes)?;
-    Ok(answer::response(app.engine.embeddings(call, wanted).await?, id, received.room))
+    Ok(answer::response(app, app.engine.embeddings(call, wanted).await?, id, received.room))
 }

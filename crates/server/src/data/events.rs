@@ -3,12 +3,13 @@
 use std::{
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use insula_engine::{LiveStream, Piece};
-use insula_model::{Error, RequestId};
+use insula_model::{Error, ErrorKind, RequestId};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::errors;
@@ -16,14 +17,21 @@ use crate::errors;
 /// Server-sent events. A failure becomes one last `error` event in the caller's dialect.
 pub(super) struct EventBody {
     stream: Option<LiveStream>,
+    /// Resolves when this node stops and waits no longer.
+    ending: Pin<Box<dyn Future<Output = ()> + Send>>,
     request: RequestId,
     /// Given back when the body of the request is gone from memory.
     _room: Option<OwnedSemaphorePermit>,
 }
 
 impl EventBody {
-    pub fn new(stream: LiveStream, request: RequestId, room: Option<OwnedSemaphorePermit>) -> Self {
-        Self { stream: Some(stream), request, _room: room }
+    pub fn new(
+        stream: LiveStream,
+        request: RequestId,
+        room: Option<OwnedSemaphorePermit>,
+        ending: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self { stream: Some(stream), ending: Box::pin(ending), request, _room: room }
     }
 }
 
@@ -36,20 +44,31 @@ impl Body for EventBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let request = self.request;
         let Some(stream) = self.stream.as_mut() else { return Poll::Ready(None) };
-        let bytes = match std::task::ready!(stream.poll_next(cx)) {
-            Some(Ok(Piece::Events(bytes))) => bytes,
-            Some(Ok(Piece::Silence)) => COMMENT,
-            Some(Err(error)) => {
+        let bytes = match stream.poll_next(cx) {
+            Poll::Ready(Some(Ok(Piece::Events(bytes)))) => bytes,
+            Poll::Ready(Some(Ok(Piece::Silence))) => COMMENT,
+            Poll::Ready(Some(Err(error))) => {
                 self.stream = None;
                 error_event(&error, request)
             }
-            None => {
+            // Only between events: nothing that has arrived is withheld.
+            Poll::Pending => {
+                std::task::ready!(self.ending.as_mut().poll(cx));
+                self.stream = None;
+                error_event(&stopping(), request)
+            }
+            Poll::Ready(None) => {
                 self.stream = None;
                 return Poll::Ready(None);
             }
         };
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
+}
+
+fn stopping() -> Error {
+    let retry_after = Duration::from_secs(1);
+    Error::new(ErrorKind::Unavailable { retry_after }, "this node is stopping and waits no longer; send the request again")
 }
 
 /// `data: {"error": ...}`, which OpenAI's SDKs raise as an `APIError`.

@@ -53,6 +53,10 @@ pub struct LeaseMove {
 pub(crate) async fn forget_windows(tx: &mut Tx, tenant: TenantId) -> Result<()> {
     let Tx::Postgres(tx) = tx else { return Ok(()) };
     let id = tenant.as_bytes().as_slice();
+    super::before_budgets_change(tx).await?;
+    let lock =
+        "SELECT 1 FROM budget_windows WHERE substring(subject, 2, 16) = $1 ORDER BY subject, span, unit, starts_at FOR UPDATE";
+    tx.rows(lock, &[&id]).await?;
     tx.run("DELETE FROM budget_windows WHERE substring(subject, 2, 16) = $1", &[&id]).await?;
     tx.run("DELETE FROM budget_leases WHERE substring(subject, 2, 16) = $1", &[&id]).await?;
     Ok(())

@@ -1,21 +1,18 @@
 //! A tenant is erased, whatever comes in between.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use insula_model::{Clock, ErrorKind, Key, Limits, Role, Subject, Tenant, Timestamp};
 
 use super::{
+    differences::INTERRUPTED_AGE_MIN,
     samples::{KEY, row, settle, trace, write},
-    world::{Engine, World, open, tenant, usd},
+    world::{Engine, World, tenant, usd},
 };
 use crate::{GroupBy, UsageQuery};
 
 /// Gives both tenants a key, limits, a request and an attempt.
-async fn furnish(world: &World) {
+pub(super) async fn furnish(world: &World) {
     let control = world.store.control();
     for (n, scope) in [world.owner, world.stranger].iter().enumerate() {
         let key = Key {
@@ -39,7 +36,7 @@ async fn furnish(world: &World) {
 }
 
 /// Nothing of the owner is left but money; nothing of the stranger is missing.
-async fn assert_erased(world: &World) {
+pub(super) async fn assert_erased(world: &World) {
     let (store, control) = (&world.store, world.store.control());
     assert_eq!(store.tenant(&world.owner).await.err().map(|e| e.kind().clone()), Some(ErrorKind::NotFound));
     assert_eq!(store.seals(&world.owner).await.err().map(|e| e.kind().clone()), Some(ErrorKind::NotFound));
@@ -47,7 +44,8 @@ async fn assert_erased(world: &World) {
     assert!(tenants.iter().all(|tenant| tenant.id == world.stranger.tenant()) && tenants.len() == 1);
     assert!(control.keys().await.unwrap().iter().all(|key| key.tenant == world.stranger.tenant()));
     assert_eq!(control.limits().await.unwrap().len(), 1);
-    assert!(!world.tenant_dir(&world.owner).exists());
+    assert!(!world.place.keeps_data_of(&world.owner).await);
+    assert!(world.place.keeps_data_of(&world.stranger).await);
 
     assert_eq!(store.tenant(&world.stranger).await.unwrap().requests(None, 10).await.unwrap().len(), 1);
     let now = world.clock.now();
@@ -86,7 +84,7 @@ async fn erased_for_good() {
         let nobody = insula_model::TenantScope::mint(world.ids().tenant(), insula_model::ScopeSource::Operator);
         assert_eq!(world.store.erase_tenant(&nobody, world.clock.now()).await.unwrap_err().kind(), &ErrorKind::NotFound);
 
-        let world = world.reopen(engine).await;
+        let world = world.reopen().await;
         assert_erased(&world).await;
         // Its slug is free again.
         let successor = Tenant { external_id: None, ..tenant(&world.ids(), "acme", world.clock.now()) };
@@ -101,59 +99,13 @@ async fn an_interrupted_erasure_goes_on_at_the_next_start() {
             let world = World::on(engine).await;
             furnish(&world).await;
             world.store.erase_halfway(&world.owner, world.clock.now(), steps).await.unwrap();
-            let world = world.reopen(engine).await;
+            world.clock.advance(INTERRUPTED_AGE_MIN);
+            let world = world.reopen().await;
             assert_erased(&world).await;
             let receipt = world.store.erase_tenant(&world.owner, Timestamp::from_micros(i64::MAX)).await.unwrap();
             assert_eq!(receipt.erased_at, world.clock.now(), "interrupted after {steps} steps");
         }
     }
-}
-
-#[tokio::test]
-async fn a_restored_backup_does_not_bring_a_tenant_back() {
-    for engine in Engine::ALL {
-        // Which parts of a backup from before the erasure are put back.
-        for parts in [&["control.db"][..], &["keys"], &["tenants"], &["control.db", "tenants"], &["keys", "tenants"]] {
-            let world = World::on(engine).await;
-            furnish(&world).await;
-            let world = world.reopen(engine).await;
-            world.store.close().await.unwrap();
-            let World { store, owner, stranger, clock, random, dir } = world;
-            drop(store);
-            let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
-            copy(&data, &backup);
-
-            let store = open(engine, dir.path(), clock.clone(), random.clone()).await.unwrap();
-            store.erase_tenant(&owner, clock.now()).await.unwrap();
-            store.close().await.unwrap();
-            drop(store);
-            for part in parts {
-                restore(&backup.join(part), &data.join(part));
-            }
-
-            let store = open(engine, dir.path(), clock.clone(), random.clone()).await.unwrap();
-            assert_erased(&World { store, owner, stranger, clock, random, dir }).await;
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_file() {
-        fs::copy(from, to).unwrap();
-        return;
-    }
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry: PathBuf = entry.unwrap().path();
-        copy(&entry, &to.join(entry.file_name().unwrap()));
-    }
-}
-
-fn restore(from: &Path, to: &Path) {
-    if to.is_dir() {
-        fs::remove_dir_all(to).unwrap();
-    }
-    copy(from, to);
 }
 
 #[tokio::test]
@@ -163,7 +115,8 @@ async fn a_tenant_half_made_is_finished_at_the_next_start() {
         let unfinished = tenant(&world.ids(), "initech", world.clock.now());
         world.store.control().begin_tenant(&unfinished).await.unwrap();
         assert_eq!(world.store.control().tenants().await.unwrap().len(), 2, "not ready, not shown");
-        let world = world.reopen(engine).await;
+        world.clock.advance(INTERRUPTED_AGE_MIN);
+        let world = world.reopen().await;
         assert_eq!(world.store.control().tenants().await.unwrap().len(), 3);
         let scope = insula_model::TenantScope::mint(unfinished.id, insula_model::ScopeSource::Operator);
         assert!(world.store.tenant(&scope).await.unwrap().requests(None, 1).await.unwrap().is_empty());

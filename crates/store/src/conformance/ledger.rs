@@ -3,8 +3,9 @@
 use insula_model::{AttemptOutcome, Clock, ErrorKind, Money, Subject, Timestamp, TokenCounts, Window};
 
 use super::{
+    differences::EMBEDDED_CASES,
     samples::{KEY, row, settle},
-    world::{Engine, World, at, open, usd},
+    world::{Engine, World, at, usd},
 };
 use crate::{
     Begin, End, GroupBy, HourSpend, LedgerRow, UsageQuery, UsageRow,
@@ -24,36 +25,34 @@ fn groups(rows: &[UsageRow]) -> Vec<(Option<&str>, String)> {
 
 #[tokio::test]
 async fn a_batch_twice_moves_nothing_twice() {
-    for engine in Engine::ALL {
-        let world = World::on(engine).await;
-        let control = world.store.control();
-        let at_hour = at("2026-03-31T23:59:59.999999Z");
-        let request = world.ids().request([0; 4]);
-        let rows = vec![
-            row(&world, &world.owner, request, at_hour, usd("1.00")),
-            row(&world, &world.owner, request, at("2026-04-01T00:00:00Z"), usd("2.00")),
-        ];
-        let carried: Vec<Begin> = vec![row(&world, &world.owner, request, at_hour, usd("5.00")).begin];
-        let position = Position { seq: 17, traces_seq: 3 };
-        let batch = FoldBatch { rows, carried: carried.clone(), closed: Vec::new(), position, latest_time: at_hour };
-        control.apply_fold(&batch).await.unwrap();
-        control.apply_fold(&batch).await.unwrap();
+    let world = World::on(EMBEDDED_CASES).await;
+    let control = world.store.control();
+    let at_hour = at("2026-03-31T23:59:59.999999Z");
+    let request = world.ids().request([0; 4]);
+    let rows = vec![
+        row(&world, &world.owner, request, at_hour, usd("1.00")),
+        row(&world, &world.owner, request, at("2026-04-01T00:00:00Z"), usd("2.00")),
+    ];
+    let carried: Vec<Begin> = vec![row(&world, &world.owner, request, at_hour, usd("5.00")).begin];
+    let position = Position { seq: 17, traces_seq: 3 };
+    let batch = FoldBatch { rows, carried: carried.clone(), closed: Vec::new(), position, latest_time: at_hour };
+    control.apply_fold(&batch).await.unwrap();
+    control.apply_fold(&batch).await.unwrap();
 
-        assert_eq!(control.fold_position().await.unwrap(), position);
-        assert_eq!(control.open_attempts().await.unwrap(), carried);
-        let spend = |hour: &str, money: &str| HourSpend { hour: at(hour), money: usd(money), tokens: 42 };
-        let both = [spend("2026-03-31T23:00:00Z", "1.00"), spend("2026-04-01T00:00:00Z", "2.00")];
-        let tenant = world.owner.tenant();
-        for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, KEY)] {
-            assert_eq!(control.spend_since(&subject, Timestamp::default()).await.unwrap(), both);
-            assert_eq!(control.spend_since(&subject, both[1].hour).await.unwrap(), both[1..], "a month begins on the hour");
-        }
-        assert!(control.spend_since(&Subject::Tenant(world.stranger.tenant()), Timestamp::default()).await.unwrap().is_empty());
-
-        let closed = FoldBatch { closed: vec![carried[0].attempt], ..batch };
-        control.apply_fold(&closed).await.unwrap();
-        assert!(control.open_attempts().await.unwrap().is_empty());
+    assert_eq!(control.fold_position().await.unwrap(), position);
+    assert_eq!(control.open_attempts().await.unwrap(), carried);
+    let spend = |hour: &str, money: &str| HourSpend { hour: at(hour), money: usd(money), tokens: 42 };
+    let both = [spend("2026-03-31T23:00:00Z", "1.00"), spend("2026-04-01T00:00:00Z", "2.00")];
+    let tenant = world.owner.tenant();
+    for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, KEY)] {
+        assert_eq!(control.spend_since(&subject, Timestamp::default()).await.unwrap(), both);
+        assert_eq!(control.spend_since(&subject, both[1].hour).await.unwrap(), both[1..], "a month begins on the hour");
     }
+    assert!(control.spend_since(&Subject::Tenant(world.stranger.tenant()), Timestamp::default()).await.unwrap().is_empty());
+
+    let closed = FoldBatch { closed: vec![carried[0].attempt], ..batch };
+    control.apply_fold(&closed).await.unwrap();
+    assert!(control.open_attempts().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -185,22 +184,20 @@ async fn the_accounts_follow_from_the_ledger() {
 
 #[tokio::test]
 async fn stored_time_holds_the_clock() {
-    for engine in Engine::ALL {
-        let world = World::on(engine).await;
-        let later = world.clock.now().plus(std::time::Duration::from_secs(30 * 60));
-        settle(&world, &[row(&world, &world.owner, world.ids().request([0; 4]), later, usd("1.00"))]).await;
-        world.store.close().await.unwrap();
-        let (dir, random, now) = (world.dir, world.random, world.clock.now());
-        drop(world.store);
+    let world = World::on(EMBEDDED_CASES).await;
+    let later = world.clock.now().plus(std::time::Duration::from_secs(30 * 60));
+    settle(&world, &[row(&world, &world.owner, world.ids().request([0; 4]), later, usd("1.00"))]).await;
+    world.store.close().await.unwrap();
+    let (place, random, now) = (world.place, world.random, world.clock.now());
+    drop(world.store);
 
-        let behind = std::sync::Arc::new(insula_model::ManualClock::at(now));
-        let store = open(engine, dir.path(), behind.clone(), random.clone()).await.unwrap();
-        assert!(behind.now() > later, "never behind what was stored");
-        store.close().await.unwrap();
-        drop(store);
-        let far_behind = std::sync::Arc::new(insula_model::ManualClock::at(at("2025-01-01T00:00:00Z")));
-        let refused = open(engine, dir.path(), far_behind, random).await.unwrap_err();
-        assert_eq!(*refused.kind(), ErrorKind::Invalid);
-        assert!(refused.message().contains("clock"), "{refused}");
-    }
+    let behind = std::sync::Arc::new(insula_model::ManualClock::at(now));
+    let store = place.open(behind.clone(), random.clone()).await.unwrap();
+    assert!(behind.now() > later, "never behind what was stored");
+    store.close().await.unwrap();
+    drop(store);
+    let far_behind = std::sync::Arc::new(insula_model::ManualClock::at(at("2025-01-01T00:00:00Z")));
+    let refused = place.open(far_behind, random).await.unwrap_err();
+    assert_eq!(*refused.kind(), ErrorKind::Invalid);
+    assert!(refused.message().contains("clock"), "{refused}");
 }

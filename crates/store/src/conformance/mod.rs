@@ -1,12 +1,17 @@
 //! What every engine must do, case by case.
 //!
 //! A case knows only [`Store`](crate::Store). Each is run on every engine, and a case about a tenant's own data is run
-//! twice: as its owner, who sees exactly what was written, and as another tenant of the same store, who sees nothing.
+//! twice: as its owner, who sees exactly what was written, and as another tenant of the same store, who sees nothing. Where
+//! nodes share a database, another node must see the same.
+//!
+//! What an engine has for itself stands in [`differences`].
 
+mod backup;
 mod control;
 pub(crate) mod differences;
 mod erasure;
 mod ledger;
+mod nodes;
 mod opening;
 mod samples;
 mod tenant;

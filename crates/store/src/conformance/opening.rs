@@ -4,33 +4,32 @@ use std::os::unix::fs::PermissionsExt;
 
 use insula_model::{Clock, ErrorKind};
 
-use super::world::{Engine, World, open, tenant};
+use super::{
+    differences::EMBEDDED_CASES,
+    world::{Engine, World, tenant},
+};
 
 #[tokio::test]
 async fn one_store_at_a_time() {
-    for engine in Engine::ALL {
-        let world = World::on(engine).await;
-        let refused = open(engine, world.dir.path(), world.clock.clone(), world.random.clone()).await.unwrap_err();
-        assert_eq!(*refused.kind(), ErrorKind::Conflict);
-        // A refused start harms neither the store that runs nor the next start.
-        let world = world.reopen(engine).await;
-        assert_eq!(world.store.control().tenants().await.unwrap().len(), 2);
-    }
+    let world = World::on(EMBEDDED_CASES).await;
+    let refused = world.place.open(world.clock.clone(), world.random.clone()).await.unwrap_err();
+    assert_eq!(*refused.kind(), ErrorKind::Conflict);
+    // A refused start harms neither the store that runs nor the next start.
+    let world = world.reopen().await;
+    assert_eq!(world.store.control().tenants().await.unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn files_are_for_their_owner_alone() {
-    for engine in Engine::ALL {
-        let world = World::on(engine).await;
-        world.store.tenant(&world.owner).await.unwrap().requests(None, 1).await.unwrap();
-        let mut dirs = vec![world.dir.path().join("data")];
-        while let Some(dir) = dirs.pop() {
-            for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
-                let mode = entry.metadata().unwrap().permissions().mode();
-                assert_eq!(mode & 0o077, 0, "{:?} has mode {mode:o}", entry.path());
-                if entry.path().is_dir() {
-                    dirs.push(entry.path());
-                }
+    let world = World::on(EMBEDDED_CASES).await;
+    world.store.tenant(&world.owner).await.unwrap().requests(None, 1).await.unwrap();
+    let mut dirs = vec![world.place.data_dir()];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{:?} has mode {mode:o}", entry.path());
+            if entry.path().is_dir() {
+                dirs.push(entry.path());
             }
         }
     }
@@ -39,18 +38,18 @@ async fn files_are_for_their_owner_alone() {
 #[tokio::test]
 async fn another_root_key_is_refused() {
     for engine in Engine::ALL {
-        let World { store, clock, random, dir, owner, .. } = World::on(engine).await;
+        let World { store, clock, random, place, owner, .. } = World::on(engine).await;
         let secret = store.platform_secret("tokens");
         store.close().await.unwrap();
         drop(store);
-        let (key_file, put_aside) = (dir.path().join("root.key"), dir.path().join("aside"));
+        let (key_file, put_aside) = (place.dir.path().join("root.key"), place.dir.path().join("aside"));
         std::fs::rename(&key_file, &put_aside).unwrap();
-        let refused = open(engine, dir.path(), clock.clone(), random.clone()).await.unwrap_err();
+        let refused = place.open(clock.clone(), random.clone()).await.unwrap_err();
         assert_eq!(*refused.kind(), ErrorKind::Invalid);
         assert!(refused.message().contains("root key"), "{refused}");
 
         std::fs::rename(&put_aside, &key_file).unwrap();
-        let store = open(engine, dir.path(), clock, random).await.unwrap();
+        let store = place.open(clock, random).await.unwrap();
         assert_eq!(store.platform_secret("tokens"), secret);
         store.seals(&owner).await.unwrap();
     }
@@ -59,16 +58,20 @@ async fn another_root_key_is_refused() {
 #[tokio::test]
 async fn data_of_a_newer_version_is_refused() {
     for engine in Engine::ALL {
-        let World { store, clock, random, dir, .. } = World::on(engine).await;
+        let World { store, clock, random, place, .. } = World::on(engine).await;
         store.close().await.unwrap();
         drop(store);
         match engine {
             Engine::Embedded => {
-                let control = rusqlite::Connection::open(dir.path().join("data").join("control.db")).unwrap();
+                let control = rusqlite::Connection::open(place.data_dir().join("control.db")).unwrap();
                 control.pragma_update(None, "user_version", 999).unwrap();
             }
+            Engine::Cluster => {
+                let step = "INSERT INTO insula_control.schema_steps (name) VALUES ('9999_of_tomorrow')";
+                place.database().administer().await.batch_execute(step).await.unwrap();
+            }
         }
-        let refused = open(engine, dir.path(), clock, random).await.unwrap_err();
+        let refused = place.open(clock, random).await.unwrap_err();
         assert!(refused.message().contains("newer version"), "{refused}");
     }
 }

@@ -3,7 +3,7 @@
 use insula_model::{AttemptOutcome, Cause, Clock, KeyId, Money, Operation, RequestId, TenantScope, Timestamp, TokenCounts};
 
 use super::world::World;
-use crate::{Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
+use crate::{Admission, Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
 
 pub(super) const KEY: KeyId = KeyId::from_bytes([9; 16]);
 
@@ -82,7 +82,8 @@ pub(super) async fn write(world: &World, traces: &[TraceRecord]) {
 /// Notes attempts and their ends, as requests do, and waits until they are in the ledger.
 pub(super) async fn settle(world: &World, rows: &[LedgerRow]) {
     for row in rows {
-        world.store.journal().begin(&row.begin).unwrap();
+        let begun = world.store.journal().begin(&row.begin).unwrap();
+        assert_eq!(world.store.journal().admitted(begun).await.unwrap(), Admission::Admitted);
         world.store.journal().end(&row.end, None, &[]);
     }
     world.store.flush().await.unwrap();

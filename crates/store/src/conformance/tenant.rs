@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{GroupBy, IdempotencyState, UsageQuery};
 
-/// Runs a case on every engine: `write` writes as the owner, then `look` sees `seen` as the owner and nothing as the stranger.
+/// Runs a case on every engine: `write` writes as the owner, then `look` sees `seen` as the owner and nothing as the stranger; on
+/// another node too, where there can be one.
 macro_rules! cases {
     ($($name:ident: $write:expr, $look:expr, $seen:expr;)*) => { $(
         #[tokio::test]
@@ -20,9 +21,15 @@ macro_rules! cases {
                 assert_eq!(seen, $seen, "the owner on {engine:?}");
                 let seen: Vec<String> = $look(&world, world.stranger, &written).await;
                 assert!(seen.is_empty(), "the stranger on {engine:?} sees {seen:?}");
+                if let Some(other) = world.beside(engine).await {
+                    let seen: Vec<String> = $look(&other, other.owner, &written).await;
+                    assert_eq!(seen, $seen, "the owner on another node of {engine:?}");
+                    assert!(($look(&other, other.stranger, &written).await as Vec<String>).is_empty());
+                    other.store.close().await.unwrap();
+                }
 
                 // What was written survives a restart, and so does who may see it.
-                let world = world.reopen(engine).await;
+                let world = world.reopen().await;
                 let seen: Vec<String> = $look(&world, world.owner, &written).await;
                 assert_eq!(seen, $seen, "the owner on {engine:?} after a restart");
                 assert!(($look(&world, world.stranger, &written).await as Vec<String>).is_empty());

@@ -1,27 +1,26 @@
 //! A store with two tenants, on some engine.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use insula_model::{
-    Clock, IdGenerator, ManualClock, Money, Placement, Random, ScopeSource, SeededRandom, Tenant, TenantScope, TenantState,
-    Timestamp,
+    Clock, IdGenerator, ManualClock, Money, Placement, Random, Result, ScopeSource, SeededRandom, Tenant, TenantScope,
+    TenantState, Timestamp,
 };
 use tempfile::TempDir;
 
-use crate::{RealDisk, RootKey, Store, StoreOptions};
+use crate::{ClusterOptions, PostgresOptions, RealDisk, RootKey, Store, StoreOptions, postgres::tests::scratch::Scratch};
 
 /// The engines that cases run on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Engine {
-    /// SQLite files.
+    /// SQLite files, and a journal file.
     Embedded,
+    /// A PostgreSQL database that nodes share.
+    Cluster,
 }
 
 impl Engine {
-    pub(super) const ALL: [Engine; 1] = [Engine::Embedded];
+    pub(super) const ALL: [Engine; 2] = [Engine::Embedded, Engine::Cluster];
 }
 
 /// A store with two tenants in it.
@@ -31,7 +30,7 @@ pub(super) struct World {
     pub(super) stranger: TenantScope,
     pub(super) clock: Arc<ManualClock>,
     pub(super) random: Arc<SeededRandom>,
-    pub(super) dir: TempDir,
+    pub(super) place: Arc<Place>,
 }
 
 pub(super) fn usd(text: &str) -> Money {
@@ -42,29 +41,72 @@ pub(super) fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-/// Opens the store in `dir`.
-pub(super) async fn open(
-    engine: Engine,
-    dir: &Path,
-    clock: Arc<ManualClock>,
-    random: Arc<SeededRandom>,
-) -> insula_model::Result<Store> {
-    match engine {
-        Engine::Embedded => {
-            let root_key = RootKey::load_or_create(&dir.join("root.key"), &*random)?;
-            let options = StoreOptions { segment_bytes: 1 << 20, ..StoreOptions::new(dir.join("data"), root_key) };
-            Store::open(options, clock, random, Arc::new(RealDisk)).await
-        }
+/// Where a store keeps what it keeps.
+pub(super) struct Place {
+    /// Holds the root key, and the data directory of the embedded engine.
+    pub(super) dir: TempDir,
+    /// What the nodes of a cluster share.
+    database: Option<Scratch>,
+}
+
+impl Place {
+    /// A new one.
+    pub(super) async fn on(engine: Engine) -> Place {
+        let database = match engine {
+            Engine::Embedded => None,
+            Engine::Cluster => Some(Scratch::migrated().await),
+        };
+        Place { dir: tempfile::tempdir().unwrap(), database }
+    }
+
+    /// Opens the store that is there.
+    pub(super) async fn open(&self, clock: Arc<ManualClock>, random: Arc<SeededRandom>) -> Result<Store> {
+        let root_key = RootKey::load_or_create(&self.dir.path().join("root.key"), &*random)?;
+        let Some(database) = &self.database else {
+            let options = StoreOptions { segment_bytes: 1 << 20, ..StoreOptions::new(self.dir.path().join("data"), root_key) };
+            return Store::open(options, clock, random, Arc::new(RealDisk)).await;
+        };
+        let postgres = PostgresOptions {
+            url: database.url(&database.app()),
+            keys_url: None,
+            connections_max: 4,
+            connect_max: Duration::from_secs(10),
+            statement_max: Duration::from_secs(10),
+        };
+        Store::join(ClusterOptions { postgres, root_key }, clock, random).await
+    }
+
+    /// The database that nodes share.
+    pub(super) fn database(&self) -> &Scratch {
+        self.database.as_ref().unwrap()
+    }
+
+    /// The data directory of the embedded engine.
+    pub(super) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Whether anything of a tenant's own is kept, whoever may see it.
+    pub(super) async fn keeps_data_of(&self, scope: &TenantScope) -> bool {
+        let Some(database) = &self.database else {
+            return self.data_dir().join("tenants").join(scope.tenant().bare()).exists();
+        };
+        let admin = database.administer().await;
+        let rows = "SELECT (SELECT count(*) FROM insula_tenant.homes WHERE uuid_send(tenant_id) = $1) \
+            + (SELECT count(*) FROM insula_tenant.requests WHERE uuid_send(tenant_id) = $1) \
+            + (SELECT count(*) FROM insula_tenant.idempotency WHERE uuid_send(tenant_id) = $1)";
+        let row = admin.query_one(rows, &[&scope.tenant().as_bytes().as_slice()]).await.unwrap();
+        row.get::<_, i64>(0) > 0
     }
 }
 
 impl World {
     /// A fresh store.
     pub(super) async fn on(engine: Engine) -> World {
-        let dir = tempfile::tempdir().unwrap();
+        let place = Arc::new(Place::on(engine).await);
         let clock = Arc::new(ManualClock::at(at("2026-03-31T23:30:00Z")));
         let random = Arc::new(SeededRandom::new(42));
-        let store = open(engine, dir.path(), clock.clone(), random.clone()).await.unwrap();
+        let store = place.open(clock.clone(), random.clone()).await.unwrap();
         let ids = IdGenerator::new(clock.clone(), random.clone());
         let mut scopes = Vec::new();
         for slug in ["acme", "globex"] {
@@ -72,7 +114,7 @@ impl World {
             store.create_tenant(&tenant).await.unwrap();
             scopes.push(TenantScope::mint(tenant.id, ScopeSource::Credential));
         }
-        World { store, owner: scopes[0], stranger: scopes[1], clock, random, dir }
+        World { store, owner: scopes[0], stranger: scopes[1], clock, random, place }
     }
 
     pub(super) fn ids(&self) -> IdGenerator {
@@ -83,18 +125,25 @@ impl World {
         &*self.random
     }
 
-    /// Where the embedded engine keeps a tenant.
-    pub(super) fn tenant_dir(&self, scope: &TenantScope) -> PathBuf {
-        self.dir.path().join("data").join("tenants").join(scope.tenant().bare())
-    }
-
     /// Closes the store and opens it again.
-    pub(super) async fn reopen(self, engine: Engine) -> World {
-        let World { store, owner, stranger, clock, random, dir } = self;
+    pub(super) async fn reopen(self) -> World {
+        let World { store, owner, stranger, clock, random, place } = self;
         store.close().await.unwrap();
         drop(store);
-        let store = open(engine, dir.path(), clock.clone(), random.clone()).await.unwrap();
-        World { store, owner, stranger, clock, random, dir }
+        let store = place.open(clock.clone(), random.clone()).await.unwrap();
+        World { store, owner, stranger, clock, random, place }
+    }
+
+    /// The same as another node sees it, where there can be one.
+    pub(super) async fn beside(&self, engine: Engine) -> Option<World> {
+        let (clock, random, place) = (self.clock.clone(), self.random.clone(), self.place.clone());
+        match engine {
+            Engine::Embedded => None,
+            Engine::Cluster => {
+                let store = place.open(clock.clone(), random.clone()).await.unwrap();
+                Some(World { store, owner: self.owner, stranger: self.stranger, clock, random, place })
+            }
+        }
     }
 }
 

@@ -311,56 +311,45 @@ impl Column for Subject {
 }
 
 #[cfg(test)]
+mod columns;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
-    use crate::{query::Rec, sqlite::in_memory};
+    use super::{columns::Columns, *};
 
-    struct One<T>(T);
-
-    impl<T: Field> Rec for One<T> {
-        fn read(row: &Row<'_>) -> Result<Self> {
-            Ok(One(row.get("value")?))
-        }
-    }
-
-    /// Writes a value into a column and reads it back.
-    fn through<T: Field>(value: &T) -> Result<T> {
-        let work = async {
-            let mut tx = in_memory()?.write().await?;
-            tx.exec("CREATE TABLE t (value ANY) STRICT", &[]).await?;
-            tx.exec("INSERT INTO t (value) VALUES ($1)", &[value.bind()]).await?;
-            tx.one::<One<T>>("SELECT value FROM t", &[]).await.map(|one| one.0)
-        };
-        crate::query::block_on(work)
+    #[test]
+    fn what_is_written_is_read() {
+        let on = Columns::make();
+        // No text of ours holds a zero character, which PostgreSQL has none of: names refuse it, the register replaces it.
+        proptest!(ProptestConfig::with_cases(48), |(
+            int: i64, count in 0..=i64::MAX.unsigned_abs(), flag: bool, text in "[^\x00]*", bytes: Vec<u8>, id: [u8; 16],
+            hash: [u8; 32], pico in 0..=Money::STORABLE_MAX.pico(), labels: BTreeMap<String, String>, absent: Option<bool>,
+        )| {
+            let tenant = TenantId::from_bytes(id);
+            let key = KeyId::from_bytes(id);
+            prop_assert_eq!(on.through(&int).unwrap(), int);
+            prop_assert_eq!(on.through(&count).unwrap(), count);
+            prop_assert_eq!(on.through(&flag).unwrap(), flag);
+            prop_assert_eq!(&on.through(&text).unwrap(), &text);
+            prop_assert_eq!(on.through(&bytes).unwrap(), bytes);
+            prop_assert_eq!(on.through(&tenant).unwrap(), tenant);
+            prop_assert_eq!(on.through(&hash).unwrap(), hash);
+            prop_assert_eq!(on.through(&Money::from_pico(pico)).unwrap().pico(), pico);
+            prop_assert_eq!(on.through(&Timestamp::from_micros(int)).unwrap().micros(), int);
+            prop_assert_eq!(on.through(&labels).unwrap(), labels);
+            prop_assert_eq!(on.through(&absent.map(|_| text.clone())).unwrap(), absent.map(|_| text));
+            prop_assert_eq!(on.through(&absent.map(|_| tenant)).unwrap(), absent.map(|_| tenant));
+            prop_assert_eq!(on.through(&absent.map(|_| int)).unwrap(), absent.map(|_| int));
+            for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, key)] {
+                prop_assert_eq!(on.through(&subject).unwrap(), subject);
+            }
+        });
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
-
-        #[test]
-        fn what_is_written_is_read(
-            int: i64, count in 0..=i64::MAX.unsigned_abs(), flag: bool, text: String, bytes: Vec<u8>, id: [u8; 16], hash: [u8; 32],
-            pico in 0..=Money::STORABLE_MAX.pico(), labels: BTreeMap<String, String>, absent: Option<String>,
-        ) {
-            let tenant = TenantId::from_bytes(id);
-            let key = KeyId::from_bytes(id);
-            prop_assert_eq!(through(&int).unwrap(), int);
-            prop_assert_eq!(through(&count).unwrap(), count);
-            prop_assert_eq!(through(&flag).unwrap(), flag);
-            prop_assert_eq!(through(&text).unwrap(), text);
-            prop_assert_eq!(through(&bytes).unwrap(), bytes);
-            prop_assert_eq!(through(&tenant).unwrap(), tenant);
-            prop_assert_eq!(through(&hash).unwrap(), hash);
-            prop_assert_eq!(through(&Money::from_pico(pico)).unwrap().pico(), pico);
-            prop_assert_eq!(through(&Timestamp::from_micros(int)).unwrap().micros(), int);
-            prop_assert_eq!(through(&labels).unwrap(), labels);
-            prop_assert_eq!(through(&absent).unwrap(), absent);
-            for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, key)] {
-                prop_assert_eq!(through(&subject).unwrap(), subject);
-            }
-        }
 
         #[test]
         fn nonsense_is_an_error_not_a_panic(bytes: Vec<u8>, text: String) {
@@ -373,11 +362,12 @@ mod tests {
 
     #[test]
     fn words_read_back() {
+        let on = Columns::make();
         for outcome in [AttemptOutcome::Completed, AttemptOutcome::ClientGone, AttemptOutcome::Lost] {
-            assert_eq!(through(&outcome).unwrap(), outcome);
+            assert_eq!(on.through(&outcome).unwrap(), outcome);
         }
-        assert_eq!(through(&Role::Admin).unwrap(), Role::Admin);
-        assert_eq!(through(&Placement::Shared).unwrap(), Placement::Shared);
-        assert_eq!(through(&BudgetMode::Soft).unwrap(), BudgetMode::Soft);
+        assert_eq!(on.through(&Role::Admin).unwrap(), Role::Admin);
+        assert_eq!(on.through(&Placement::Shared).unwrap(), Placement::Shared);
+        assert_eq!(on.through(&BudgetMode::Soft).unwrap(), BudgetMode::Soft);
     }
 }

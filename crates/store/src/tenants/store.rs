@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use insula_model::{Clock, RequestId, Result, TenantId};
+use insula_model::{Clock, Error, RequestId, Result, TenantId};
 
 use super::{Home, IdempotencyRow, RequestRow, idempotency, requests};
-use crate::{cluster::register::Register, fold::Fold};
+use crate::{cluster::register::Register, fold::Fold, query::Tx};
 
 /// One tenant's own data. Its file stays open while this lives. Once the tenant is erased, every call answers `NotFound`.
 ///
@@ -22,19 +22,34 @@ impl TenantStore {
     /// One request.
     pub async fn request(&self, id: RequestId) -> Result<Option<RequestRow>> {
         self.arriving.bring(self.tenant).await?;
-        requests::find(&mut self.home.db().read().await?, id).await
+        let mut tx = self.home.db().read().await?;
+        let found = requests::find(&mut tx, id).await?;
+        answered(tx, found.is_none()).await.map(|()| found)
     }
 
     /// At most `limit` requests that began before `before`, the newest first.
     pub async fn requests(&self, before: Option<RequestId>, limit: u32) -> Result<Vec<RequestRow>> {
         self.arriving.bring(self.tenant).await?;
-        requests::list(&mut self.home.db().read().await?, before, limit).await
+        let mut tx = self.home.db().read().await?;
+        let found = requests::list(&mut tx, before, limit).await?;
+        answered(tx, found.is_empty()).await.map(|()| found)
     }
 
     /// What is known under an `Idempotency-Key`, if it is still honoured.
     pub async fn idempotency(&self, key_hash: &[u8; 32]) -> Result<Option<IdempotencyRow>> {
         self.arriving.bring(self.tenant).await?;
-        idempotency::find(&mut self.home.db().read().await?, key_hash, self.clock.now()).await
+        let mut tx = self.home.db().read().await?;
+        let found = idempotency::find(&mut tx, key_hash, self.clock.now()).await?;
+        answered(tx, found.is_none()).await.map(|()| found)
+    }
+}
+
+/// Nothing was found: because there is nothing, or because the tenant was erased while this was held? A file is refused when it is
+/// opened; of shared tables a tenant that was erased simply sees no rows.
+async fn answered(tx: Tx, is_empty: bool) -> Result<()> {
+    match tx {
+        Tx::Postgres(tx) if is_empty && tx.rows("SELECT 1 FROM homes", &[]).await?.is_empty() => Err(Error::not_found()),
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The schemas against a real server.
 
+mod cancelled;
 mod examine;
 mod isolation;
 mod lint;

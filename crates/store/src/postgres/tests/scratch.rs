@@ -57,14 +57,9 @@ impl Scratch {
         findings
     }
 
-    /// Drops the database and its roles.
+    /// Drops the database and its roles now, off the runtime's own thread.
     pub(crate) async fn remove(self) {
-        let (server, name) = (self.on_server().await, self.name);
-        for sql in
-            [format!("DROP DATABASE {name} WITH (FORCE)"), format!("DROP ROLE {name}_app"), format!("DROP ROLE {name}_owner")]
-        {
-            server.batch_execute(&sql).await.unwrap();
-        }
+        tokio::task::spawn_blocking(|| drop(self)).await.unwrap();
     }
 
     /// The login's name.
@@ -112,6 +107,29 @@ impl Scratch {
 
     async fn on_server(&self) -> Client {
         open(&self.server).await
+    }
+}
+
+impl Drop for Scratch {
+    /// Also when the test has failed.
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = open(&server).await;
+                for sql in [
+                    format!("DROP DATABASE {name} WITH (FORCE)"),
+                    format!("DROP ROLE {name}_app"),
+                    format!("DROP ROLE {name}_owner"),
+                ] {
+                    server.batch_execute(&sql).await.unwrap();
+                }
+            });
+        });
+        if dropping.join().is_err() {
+            eprintln!("the database {} is left behind", self.name);
+        }
     }
 }
 
