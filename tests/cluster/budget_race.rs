@@ -21,6 +21,8 @@ const OUTPUT_TOKENS: u64 = 64;
 /// Within this, nothing that is not used is held any more, by any node.
 const GIVEN_BACK_MAX: Duration = Duration::from_secs(60);
 
+const WINDOWS: &str = "SELECT coalesce(sum(settled), 0)::bigint FROM insula_control.budget_windows";
+
 fn bodies() -> [(&'static str, Value); 3] {
     let mut capped = chat(TEXT);
     capped["max_tokens"] = json!(OUTPUT_TOKENS);
@@ -81,6 +83,7 @@ async fn assert_race(cluster: &mut Cluster, slug: &str, body: &Value, kills_redi
     let cost = chat_cost(Prices::small(), &[TEXT], OUTPUT_TOKENS);
     let budget = times(cost, AFFORDABLE);
     tenant.set_monthly_budget(budget).await;
+    let before = cluster.database().number(WINDOWS).await;
     let begun = Instant::now();
     let served = race(cluster, &tenant, body, kills_redis).await;
     let raced = begun.elapsed();
@@ -96,6 +99,8 @@ async fn assert_race(cluster: &mut Cluster, slug: &str, body: &Value, kills_redi
     assert!((SERVED_MIN..=AFFORDABLE).contains(&served), "{served} of {AFFORDABLE} were served");
     let usage = tenant.usage().await;
     assert_eq!((usage["attempts"].as_u64(), usd(&usage["cost_usd"])), (Some(served), settled));
+    let windows = cluster.database().number(WINDOWS).await - before;
+    assert_eq!(i128::from(windows), settled.pico(), "the window says the same");
     let overdrawn = "SELECT coalesce(sum(overdrawn), 0)::bigint FROM insula_control.budget_windows";
     assert_eq!(cluster.database().number(overdrawn).await, 0);
 }

@@ -41,7 +41,7 @@ impl Deed {
         }
     }
 
-    /// How a node refuses then.
+    /// How a node refuses then what is new to it.
     fn refusal(self) -> (u16, &'static str) {
         match self {
             Deed::RevokeKey | Deed::EraseTenant => (401, "invalid_api_key"),
@@ -64,8 +64,11 @@ async fn ask_on(caller: Caller, deed: Deed, stop: watch::Receiver<bool>) -> Inst
                 assert_eq!(refused, 0, "served after it was refused");
             }
             _ => {
-                let (status, code) = deed.refusal();
-                reply.openai_error(status, code);
+                // What was under way is told that it lost its credential.
+                if reply.code() != "invalid_api_key" {
+                    let (status, code) = deed.refusal();
+                    reply.openai_error(status, code);
+                }
                 refused += 1;
             }
         }

@@ -101,12 +101,17 @@ impl Child {
     /// Asks it to stop (SIGTERM) and waits for its end; panics after `limit`.
     pub fn stop(&mut self, limit: Duration) -> ExitStatus {
         self.ask_to_stop();
+        self.ended(limit)
+    }
+
+    /// Waits for its end; panics after `limit`.
+    pub fn ended(&mut self, limit: Duration) -> ExitStatus {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(status) = self.inner.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "did not stop within {limit:?}; it said:\n{}", self.said());
+            assert!(Instant::now() < deadline, "did not end within {limit:?}; it said:\n{}", self.said());
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -258,7 +258,13 @@ impl Node {
 
     /// Asks the server to stop and waits for its end.
     pub fn stop(&mut self) {
-        let status = self.child.stop(STOP_LIMIT);
+        self.ask_to_stop();
+        self.ended();
+    }
+
+    /// Waits for the end of a server that was asked to stop; panics when it does not end well.
+    pub fn ended(&mut self) {
+        let status = self.child.ended(STOP_LIMIT);
         assert!(status.success(), "{status}; it said:\n{}", self.child.said());
     }
 

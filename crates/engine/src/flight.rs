@@ -40,6 +40,30 @@ impl Drop for Held {
     }
 }
 
+/// Something is under way that a stop waits for.
+struct Aloft(Arc<Engine>);
+
+impl Aloft {
+    fn of(engine: &Arc<Engine>) -> Self {
+        engine.flights.open.fetch_add(1, Ordering::SeqCst);
+        Self(engine.clone())
+    }
+}
+
+impl Clone for Aloft {
+    fn clone(&self) -> Self {
+        Self::of(&self.0)
+    }
+}
+
+impl Drop for Aloft {
+    fn drop(&mut self) {
+        if self.0.flights.open.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.flights.landed.notify_waiters();
+        }
+    }
+}
+
 /// How an attempt ended, with what the provider said it used.
 pub(crate) struct Landing {
     pub outcome: AttemptOutcome,
@@ -70,6 +94,7 @@ pub(crate) struct Flight {
     pub credential: TenantCredential,
     status_of: fn(&Error) -> u16,
     open: Option<Open>,
+    aloft: Aloft,
 }
 
 struct Open {
@@ -118,10 +143,20 @@ impl Flight {
                 return Err(error);
             }
         };
-        engine.flights.open.fetch_add(1, Ordering::SeqCst);
+        let aloft = Aloft::of(&engine);
         let open = hold.hold.take().map(|hold| Open { hold, trace, claim, _seat: seat });
         drop(hold);
-        Ok(Self { engine, work, route, attempt, begun, credential: call.credential.clone(), status_of: call.status_of, open })
+        Ok(Self {
+            engine,
+            work,
+            route,
+            attempt,
+            begun,
+            credential: call.credential.clone(),
+            status_of: call.status_of,
+            open,
+            aloft,
+        })
     }
 
     /// The body for the provider, with the output maximum that was reserved where the caller stated none.
@@ -134,6 +169,11 @@ impl Flight {
     /// Whether the bytes of output that were seen bound its tokens: not where a model thinks unseen and was cut short.
     pub fn shows_all(&self, outcome: AttemptOutcome) -> bool {
         outcome == AttemptOutcome::Completed || !self.route.card.reasons_unseen
+    }
+
+    /// Whether what let this call in was taken back, or may have been for too long.
+    pub fn is_withdrawn(&self) -> bool {
+        self.credential.is_withdrawn() || self.engine.directory.is_lost()
     }
 
     /// The trace, to note stages and content.
@@ -192,9 +232,12 @@ impl Flight {
             engine.accounts.settle(&hold, used);
             return;
         }
+        // A node that stops waits for this too: what it leases goes back whole.
+        let aloft = self.aloft.clone();
         tokio::spawn(async move {
             engine.store.journal().synced(ended).await;
             engine.accounts.settle(&hold, used);
+            drop(aloft);
         });
     }
 
@@ -269,9 +312,6 @@ impl Drop for Flight {
         if self.open.is_some() {
             tracing::error!(attempt = %self.attempt, "an attempt was abandoned; it is settled as an estimate");
             self.land(Landing::blind(AttemptOutcome::Broken), Err(&Error::internal("abandoned")));
-        }
-        if self.engine.flights.open.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.engine.flights.landed.notify_waiters();
         }
     }
 }

@@ -146,5 +146,6 @@ async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut 
     let seat = trace.stage(engine, "turn", turn::take(engine, call)).await?;
     // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
     call.still_admitted()?;
+    engine.directory.check_current()?;
     Ok(Admitted { route, hold, seat })
 }

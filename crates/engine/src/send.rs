@@ -106,7 +106,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Resolves when the credential of the call was withdrawn.
 async fn until_withdrawn(flight: &Flight) {
-    while !flight.credential.is_withdrawn() {
+    while !flight.is_withdrawn() {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

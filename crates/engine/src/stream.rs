@@ -107,7 +107,7 @@ impl LiveStream {
         if let Some(bytes) = live.waiting.take() {
             return Poll::Ready(Some(Ok(Piece::Events(bytes))));
         }
-        if live.flight.credential.is_withdrawn() {
+        if live.flight.is_withdrawn() {
             return Poll::Ready(live.end_withdrawn().map(Err));
         }
         match live.poll_batch(cx) {
@@ -197,7 +197,7 @@ impl Live {
             ready!(self.ticker.as_mut().poll(cx));
             let next = tokio::time::Instant::now() + TICK;
             self.ticker.as_mut().reset(next);
-            if self.flight.credential.is_withdrawn()
+            if self.flight.is_withdrawn()
                 && let Some(error) = self.end_withdrawn()
             {
                 return Poll::Ready(Some(error));

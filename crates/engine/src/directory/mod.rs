@@ -26,6 +26,7 @@ mod reread;
 mod source;
 mod sync;
 #[cfg(test)]
+#[path = "tests/sync/mod.rs"]
 mod sync_tests;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ mod tokens;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use insula_model::{Clock, IdGenerator, KeyId, Name, Random, Result, Subject, TenantId, Timestamp};
+use insula_model::{Clock, IdGenerator, KeyId, Limits, Name, Random, Result, Subject, TenantId, Timestamp};
 use insula_store::Store;
 use parking_lot::RwLock;
 
@@ -109,7 +110,12 @@ impl Directory {
     ) -> Result<Self> {
         // First of all: what changes while everything is read is read again.
         let following = Following::begin(source, clock.clone()).await?;
-        let directory = Self::load(store, ids, clock, random).await?;
+        let directory = Self::load(store.clone(), ids, clock, random).await?;
+        // Denied, but known: whoever asked for an erasure that a node died under asks again and gets its receipt.
+        for tenant in store.control().erasing_tenants().await? {
+            let tag = directory.hasher.request_tag(tenant.id);
+            directory.register.write().put_tenant(TenantEntry::new(tenant, Limits::default(), tag));
+        }
         Ok(Self { following: Some(Arc::new(following)), ..directory })
     }
 
@@ -119,6 +125,11 @@ impl Directory {
     /// [`insula_model::ErrorKind::Unavailable`] when it has not been able to learn for some seconds what other nodes changed.
     pub fn check_current(&self) -> Result<()> {
         self.following.as_ref().map_or(Ok(()), |following| following.check_current())
+    }
+
+    /// Whether even what is under way must end, because this node has known nothing for a minute.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.following.as_ref().is_some_and(|following| following.is_lost())
     }
 
     /// A tenant as it is now, also one that is being erased.

@@ -30,7 +30,7 @@ impl Directory {
     }
 
     async fn reread_platform(&self, accounts: &Accounts) -> Result<()> {
-        let control = self.store.control();
+        let control = self.store.upkeep();
         let (keys, budgets) = tokio::try_join!(control.operator_keys(), control.budgets_of(None))?;
         let live = keys.into_iter().filter(|key| key.revoked_at.is_none());
         let live = live.map(|key| OperatorEntry { id: key.id, hash: key.hash, local: false });
@@ -40,7 +40,7 @@ impl Directory {
     }
 
     async fn reread_tenant(&self, accounts: &Accounts, id: TenantId) -> Result<()> {
-        let control = self.store.control();
+        let control = self.store.upkeep();
         let (record, keys, limits, budgets) =
             tokio::try_join!(control.tenant(id), control.keys_of(id), control.limits_of(id), control.budgets_of(Some(id)))?;
         let Some(record) = record else {
@@ -52,7 +52,7 @@ impl Directory {
     }
 
     async fn reread_all(&self, accounts: &Accounts) -> Result<()> {
-        let control = self.store.control();
+        let control = self.store.upkeep();
         let (tenants, keys, limits, budgets) =
             tokio::try_join!(control.tenants(), control.keys(), control.limits(), control.budgets())?;
         let mut known: BTreeMap<TenantId, Known> = tenants.into_iter().map(|record| (record.id, Known::new(record))).collect();

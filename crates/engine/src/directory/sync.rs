@@ -39,6 +39,10 @@ const LOOK_MAX: Duration = Duration::from_secs(10);
 /// How old the last look that succeeded may be: a node that knows less refuses everybody.
 pub(super) const CURRENT_MAX: Duration = Duration::from_secs(5);
 
+/// How old it may be before streams that were let in earlier are ended: they ride out a short outage, but a credential that was
+/// taken back meanwhile does not outlive a long one.
+const LOST_AFTER: Duration = Duration::from_secs(60);
+
 /// At most one look in this time on behalf of credentials that nothing knows.
 const EARLY_EVERY: Duration = Duration::from_millis(200);
 
@@ -110,6 +114,12 @@ impl Following {
     pub(super) fn check_current(&self) -> Result<()> {
         let age = micros(self.clock.elapsed()).saturating_sub(self.current_at.load(Ordering::Acquire));
         if age <= micros(CURRENT_MAX) { Ok(()) } else { Err(not_current()) }
+    }
+
+    /// Whether this node has known nothing for so long that not even what is under way goes on.
+    pub(super) fn is_lost(&self) -> bool {
+        let age = micros(self.clock.elapsed()).saturating_sub(self.current_at.load(Ordering::Acquire));
+        age > micros(LOST_AFTER)
     }
 
     /// Waits for a look that begins after this call, so that what was stored before it is known. Many callers share one look.
@@ -230,7 +240,8 @@ impl Directory {
     async fn catch_up(&self, following: &Following, accounts: &Accounts, began_at: Duration) -> Result<()> {
         let changes = following.source.since(following.shown.load(Ordering::Acquire)).await?;
         self.reread(accounts, &changes).await?;
-        following.shown.fetch_max(changes.generation, Ordering::AcqRel);
+        // Also downwards: a database that was failed over or restored may have lost changes.
+        following.shown.store(changes.generation, Ordering::Release);
         following.current_at.store(micros(began_at), Ordering::Release);
         Ok(())
     }

@@ -11,7 +11,7 @@ section! {
         listen: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8420);
         /// How long, once a stop was asked for, everything is still served while `/readyz` already says no, so that a load balancer can turn away first, milliseconds.
         stop_notice_ms: u64 = 0;
-        /// How long requests under way may take to end after that, milliseconds.
+        /// How long requests under way may take to end after that, milliseconds. Streams that are still open then end with an error event.
         drain_ms_max: u64 = 30_000;
     }
 }

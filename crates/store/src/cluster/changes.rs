@@ -51,10 +51,12 @@ impl Cluster {
         let bounds = tx.rows("SELECT MIN(generation) AS first, MAX(generation) AS last FROM changes", &[]).await?;
         let bound = |name: &str| bounds.first().and_then(|row| row.get::<_, Option<i64>>(name));
         let (Some(first), Some(last)) = (bound("first"), bound("last")) else {
-            return Ok(Changes { generation, ..Changes::default() });
+            return Ok(Changes { generation: 0, all: known > 0, ..Changes::default() });
         };
-        let mut changes = Changes { generation: number(last), all: first > known + 1, ..Changes::default() };
-        if changes.all || last <= known {
+        // Fewer than this node has seen: the database is not the one that it was, after a failover or a restore.
+        let all = first > known + 1 || last < known;
+        let mut changes = Changes { generation: number(last), all, ..Changes::default() };
+        if changes.all || last == known {
             return Ok(changes);
         }
         let sql = "SELECT DISTINCT tenant FROM changes WHERE generation > $1";
@@ -90,8 +92,7 @@ impl Cluster {
     pub async fn acknowledge(&self, generation: u64) -> Result<()> {
         let generation = i64::try_from(generation).map_err(Error::internal)?;
         let tx = self.pool().begin(Access::Control, Mode::Batch).await?;
-        tx.run("UPDATE nodes SET generation = GREATEST(generation, $2) WHERE id = $1", &[&self.node().as_slice(), &generation])
-            .await?;
+        tx.run("UPDATE nodes SET generation = $2 WHERE id = $1", &[&self.node().as_slice(), &generation]).await?;
         // Whoever needs one of these reads everything again.
         tx.run("DELETE FROM changes WHERE generation <= $1", &[&(generation - KEPT_MAX)]).await?;
         tx.commit().await

@@ -22,10 +22,10 @@ use std::{sync::Arc, time::Duration};
 use insula_model::{Clock, Random, Result, Timestamp};
 use tokio::sync::{broadcast, watch};
 
-pub(crate) use self::changes::note;
 pub use self::changes::{ChangeNotices, Changes};
 pub(crate) use self::leases::{before_budgets_change, follow_budgets};
 use self::nodes::Membership;
+pub(crate) use self::{changes::note, windows::forget_windows};
 pub use self::{
     leases::{Leases, Recall, Recalls, WindowState},
     windows::{LeaseMove, Unit, WindowKey},

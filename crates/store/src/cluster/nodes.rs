@@ -12,7 +12,7 @@ use insula_model::{Clock, Error, ErrorKind, Random, Result};
 use parking_lot::Mutex;
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{BEAT_EVERY, DEAD_AFTER, SPEND_MAX};
+use super::{BEAT_EVERY, DEAD_AFTER, SPEND_MAX, sweeper};
 use crate::postgres::{Access, Mode, PgPool};
 
 /// How soon a beat that failed is tried again.
@@ -115,8 +115,15 @@ impl Membership {
                 &[&self.id.as_slice(), &stored(epoch), &self.clock.now().micros()],
             )
             .await?;
+        // An earlier try may have entered without hearing of it.
+        let known = tx
+            .rows(
+                "SELECT 1 FROM nodes WHERE id = $1 AND epoch = $2 AND swept_epoch < epoch",
+                &[&self.id.as_slice(), &stored(epoch)],
+            )
+            .await?;
         tx.commit().await?;
-        Ok(entered == 1)
+        Ok(entered == 1 || !known.is_empty())
     }
 
     /// One beat.
@@ -128,7 +135,7 @@ impl Membership {
             return Ok(());
         }
         let gap = sent.saturating_sub(self.confirmed.load(SeqCst));
-        if !self.stands.load(SeqCst) || Duration::from_micros(gap) >= DEAD_AFTER {
+        if !self.stands.load(SeqCst) || Duration::from_micros(gap) >= SPEND_MAX {
             self.steady_since.store(sent, SeqCst);
         }
         self.confirmed.store(sent, SeqCst);
@@ -160,9 +167,10 @@ impl Membership {
         if self.enter(epoch).await? {
             tracing::warn!(epoch, "other nodes took this one for dead and settled what it had under way; it starts afresh");
             self.epochs.send_replace(epoch);
-            self.beat().await?;
+            return self.beat().await;
         }
-        Ok(())
+        // Whoever fenced this node may be gone before it cleared up.
+        sweeper::clear_up(&self.pool, self.id, &*self.clock).await
     }
 
     pub(super) async fn leave(&self) -> Result<()> {

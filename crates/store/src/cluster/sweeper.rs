@@ -92,6 +92,17 @@ pub(super) async fn sweep(pool: &PgPool, node: [u8; 16], clock: &dyn Clock) -> R
     Ok(())
 }
 
+/// Clears away what `node` left when it was fenced, if it was: for the node itself, which may join again then.
+pub(super) async fn clear_up(pool: &PgPool, node: [u8; 16], clock: &dyn Clock) -> Result<()> {
+    let tx = pool.begin(Access::Control, Mode::Read).await?;
+    let fenced = tx.rows("SELECT id, epoch FROM nodes WHERE id = $1 AND swept_epoch = epoch", &[&node.as_slice()]).await?;
+    drop(tx);
+    for row in &fenced {
+        clear(pool, &Fenced { id: row.get("id"), epoch: row.get("epoch") }, clock).await?;
+    }
+    Ok(())
+}
+
 /// Puts nodes on the list, as dead ones, that are not on it and left something behind all the same.
 pub(super) async fn adopt(pool: &PgPool) -> Result<()> {
     let adopt = "INSERT INTO nodes (id, epoch, beat_at, generation, started_at, swept_epoch) \

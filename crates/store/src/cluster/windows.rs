@@ -1,6 +1,8 @@
 //! What is leased: a hard budget's running window.
 
-use insula_model::{Subject, Timestamp, Window};
+use insula_model::{Result, Subject, TenantId, Timestamp, Window};
+
+use crate::query::Tx;
 use serde::{Deserialize, Serialize};
 
 /// What a budget counts.
@@ -44,4 +46,18 @@ pub struct LeaseMove {
     pub consumed: i64,
     /// How much of it goes back to all nodes.
     pub returned: i64,
+}
+
+/// Forgets the windows of an erased tenant and of its keys, and what is leased of them. Where one node decides alone there are
+/// none.
+pub(crate) async fn forget_windows(tx: &mut Tx, tenant: TenantId) -> Result<()> {
+    let Tx::Postgres(tx) = tx else { return Ok(()) };
+    let id = tenant.as_bytes().as_slice();
+    super::before_budgets_change(tx).await?;
+    let lock =
+        "SELECT 1 FROM budget_windows WHERE substring(subject, 2, 16) = $1 ORDER BY subject, span, unit, starts_at FOR UPDATE";
+    tx.rows(lock, &[&id]).await?;
+    tx.run("DELETE FROM budget_windows WHERE substring(subject, 2, 16) = $1", &[&id]).await?;
+    tx.run("DELETE FROM budget_leases WHERE substring(subject, 2, 16) = $1", &[&id]).await?;
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use insula_model::{Budget, Cap, Error, Result, Subject, TenantId};
 
-use super::Control;
+use super::{Control, tenants::refuse_gone};
 use crate::{
     cluster,
     query::{Rec, Row, Tx, args},
@@ -63,6 +63,7 @@ impl Control {
     /// Replaces all budgets of a subject at once.
     pub async fn replace_budgets(&self, subject: &Subject, budgets: &[Budget]) -> Result<()> {
         let mut tx = self.db.write().await?;
+        refuse_gone(&mut tx, subject.tenant()).await?;
         if let Tx::Postgres(tx) = &tx {
             cluster::before_budgets_change(tx).await?;
         }

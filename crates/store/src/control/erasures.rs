@@ -74,6 +74,7 @@ impl Control {
         ] {
             tx.exec(sql, args![tenant]).await?;
         }
+        cluster::forget_windows(&mut tx, tenant).await?;
         let erased: Erased = tx
             .one(
                 "UPDATE erasures SET erased_at = COALESCE(erased_at, $2) WHERE tenant = $1 RETURNING erased_at",

@@ -2,7 +2,7 @@
 
 use insula_model::{Error, ErrorKind, Key, KeyId, Result, TenantId};
 
-use super::Control;
+use super::{Control, tenants::refuse_gone};
 use crate::{
     cluster,
     query::{args, rec},
@@ -34,6 +34,7 @@ impl Control {
     /// Adds a key.
     pub async fn insert_key(&self, key: &Key) -> Result<()> {
         let mut tx = self.db.write().await?;
+        refuse_gone(&mut tx, Some(key.tenant)).await?;
         tx.exec(
             "INSERT INTO keys (id, tenant, name, role, hash, tags, created_at, expires_at, revoked_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",

@@ -2,7 +2,7 @@
 
 use insula_model::{Limits, Result, Subject, TenantId};
 
-use super::Control;
+use super::{Control, tenants::refuse_gone};
 use crate::{
     cluster,
     query::{Rec, Row, args},
@@ -40,6 +40,7 @@ impl Control {
     /// Replaces a subject's limits.
     pub async fn put_limits(&self, subject: &Subject, limits: &Limits) -> Result<()> {
         let mut tx = self.db.write().await?;
+        refuse_gone(&mut tx, subject.tenant()).await?;
         tx.exec(
             "INSERT INTO limits (subject, tenant, requests_per_minute, tokens_per_minute, concurrency) \
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT (subject) DO UPDATE SET \

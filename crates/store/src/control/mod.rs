@@ -17,9 +17,10 @@ mod under_way;
 mod usage;
 mod verify;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use insula_model::{Error, ErrorKind, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
@@ -36,18 +37,36 @@ use crate::{
 #[derive(Clone)]
 pub struct Control {
     db: Db,
+    /// How many long sums may run at once, so that they leave connections to everything else.
+    sums: Arc<Semaphore>,
 }
+
+/// Long sums at once, over all tenants.
+const SUMS_MAX: usize = 3;
+
+/// How long a sum waits for its turn.
+const SUM_WAIT_MAX: Duration = Duration::from_secs(5);
 
 impl Control {
     /// Opens it in `file`, making it when absent.
     pub(crate) async fn open(file: PathBuf) -> Result<Self> {
         let db = waiting(move || sqlite::open_control(&file)).await?;
-        Ok(Self { db })
+        Ok(Self::over(db))
     }
 
-    /// The control tables of a database that is shared.
+    /// The control tables in `db`.
     pub(crate) fn over(db: Db) -> Self {
-        Self { db }
+        Self { db, sums: Arc::new(Semaphore::new(SUMS_MAX)) }
+    }
+
+    /// Waits for the turn of a long sum. `Unavailable` where too many wait.
+    async fn sum_turn(&self) -> Result<OwnedSemaphorePermit> {
+        let turn = tokio::time::timeout(SUM_WAIT_MAX, self.sums.clone().acquire_owned()).await;
+        let busy = || {
+            let kind = ErrorKind::Unavailable { retry_after: SUM_WAIT_MAX };
+            Error::new(kind, "too many sums over the ledger are asked for at once; try again, with a shorter span")
+        };
+        turn.map_err(|_| busy())?.map_err(Error::internal)
     }
 
     /// Closes it; calls are refused from now on.

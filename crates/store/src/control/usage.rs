@@ -94,6 +94,7 @@ pub(super) fn joined(high: i64, low: i64) -> Money {
 impl Control {
     /// Sums usage, ordered by group. What is not folded yet is not in it: flush the store first where that matters.
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>> {
+        let _turn = self.sum_turn().await?;
         let query = *query;
         let db = query.tenant.map_or_else(|| self.db.clone(), |scope| self.db.on_behalf(&scope));
         // A month of a busy tenant is hundreds of thousands of rows.

@@ -40,6 +40,10 @@ pub(crate) enum Mode {
 const CONTROL_WRITER_LOCK: i64 = 0x1a5a_0001;
 const KEYS_WRITER_LOCK: i64 = 0x1a5a_0003;
 
+/// How much longer than the server lets a statement take its answer is waited for. Then the connection counts as lost, however
+/// alive it looks.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+
 /// What a pool is made with.
 #[derive(Debug, Clone)]
 pub(crate) struct PoolOptions {
@@ -61,6 +65,8 @@ struct Inner {
     pool: Pool,
     /// Where transactions that nobody ended are rolled back.
     runtime: Handle,
+    /// How long anything may take, seen from here: longer than the server itself lets it.
+    patience: Duration,
 }
 
 impl PgPool {
@@ -79,7 +85,8 @@ impl PgPool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(Error::internal)?;
-        Ok(Self(Arc::new(Inner { pool, runtime: Handle::current() })))
+        let patience = options.statement_max + ANSWER_MARGIN;
+        Ok(Self(Arc::new(Inner { pool, runtime: Handle::current(), patience })))
     }
 
     /// What this database holds for `access`, for the query layer.
@@ -91,7 +98,7 @@ impl PgPool {
     pub(crate) async fn begin(&self, access: Access, mode: Mode) -> Result<PgTx> {
         let connection = self.0.pool.get().await.map_err(unobtainable)?;
         // From here on whoever drops this future rolls back.
-        let tx = PgTx::new(connection, self.0.runtime.clone(), access);
+        let tx = PgTx::new(connection, self.0.runtime.clone(), access, self.0.patience);
         tx.batch(&opening(access, mode)).await?;
         Ok(tx)
     }

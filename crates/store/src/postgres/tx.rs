@@ -1,6 +1,9 @@
 //! A transaction that is over, one way or the other, before its connection serves anybody else.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use deadpool_postgres::Object;
 use insula_model::{Error, Result};
@@ -10,7 +13,11 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Access, error::failed, pool::acting};
+use super::{
+    Access,
+    error::{away, failed},
+    pool::acting,
+};
 use crate::query::{self, Rec, Val, postgres_sql};
 
 /// A transaction. Dropped without [`PgTx::commit`], at whatever moment, it is rolled back; its connection goes back to the
@@ -22,11 +29,16 @@ pub(crate) struct PgTx {
     access: Access,
     /// A statement failed: the server would answer a COMMIT with a silent ROLLBACK.
     broken: AtomicBool,
+    /// An answer did not come: the connection is of no more use.
+    lost: AtomicBool,
+    /// How long an answer is waited for.
+    patience: Duration,
 }
 
 impl PgTx {
-    pub(super) fn new(connection: Object, runtime: Handle, access: Access) -> Self {
-        Self { connection: Some(connection), runtime, access, broken: AtomicBool::new(false) }
+    pub(super) fn new(connection: Object, runtime: Handle, access: Access, patience: Duration) -> Self {
+        let (broken, lost) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { connection: Some(connection), runtime, access, broken, lost, patience }
     }
 
     /// All rows of a query in the common dialect.
@@ -39,25 +51,25 @@ impl PgTx {
     pub(crate) async fn exec(&mut self, sql: &'static str, args: &[Val<'_>]) -> Result<u64> {
         let statement = self.prepared(self.dialect(sql), &kinds(args)).await?;
         let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as _).collect();
-        self.noted(self.connection()?.execute(&statement, &args).await)
+        self.noted(self.connection()?.execute(&statement, &args)).await
     }
 
     async fn in_dialect(&self, sql: &'static str, args: &[Val<'_>]) -> Result<Vec<Row>> {
         let statement = self.prepared(self.dialect(sql), &kinds(args)).await?;
         let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as _).collect();
-        self.noted(self.connection()?.query(&statement, &args).await)
+        self.noted(self.connection()?.query(&statement, &args)).await
     }
 
     /// Runs a statement of this engine alone; how many rows it changed. Several that are polled together go out together.
     pub(crate) async fn run(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         let statement = self.prepared(sql, &[]).await?;
-        self.noted(self.connection()?.execute(&statement, params).await)
+        self.noted(self.connection()?.execute(&statement, params)).await
     }
 
     /// All rows of a query of this engine alone.
     pub(crate) async fn rows(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
         let statement = self.prepared(sql, &[]).await?;
-        self.noted(self.connection()?.query(&statement, params).await)
+        self.noted(self.connection()?.query(&statement, params)).await
     }
 
     /// Has these statements ready, so that they go out in the order in which they are polled: one that must be prepared first
@@ -71,7 +83,7 @@ impl PgTx {
 
     /// Statements without parameters, in one round trip.
     pub(super) async fn batch(&self, sql: &str) -> Result<()> {
-        self.noted(self.connection()?.batch_execute(sql).await)
+        self.noted(self.connection()?.batch_execute(sql)).await
     }
 
     /// The following statements act for `access`.
@@ -100,15 +112,18 @@ impl PgTx {
     }
 
     async fn prepared(&self, sql: &'static str, types: &[Type]) -> Result<Statement> {
-        let prepared = self.connection()?.prepare_typed_cached(sql, types).await;
-        self.noted(prepared)
+        self.noted(self.connection()?.prepare_typed_cached(sql, types)).await
     }
 
-    fn noted<T>(&self, result: std::result::Result<T, tokio_postgres::Error>) -> Result<T> {
-        result.map_err(|error| {
-            self.broken.store(true, Ordering::Relaxed);
-            failed(error)
-        })
+    /// Waits for an answer, and notes what became of it.
+    async fn noted<T>(&self, asked: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>) -> Result<T> {
+        let answer = tokio::time::timeout(self.patience, asked).await;
+        let answer = answer.map_err(|late| {
+            self.lost.store(true, Ordering::Relaxed);
+            away().caused_by(late)
+        });
+        let answer = answer.and_then(|answer| answer.map_err(failed));
+        answer.inspect_err(|_| self.broken.store(true, Ordering::Relaxed))
     }
 }
 
@@ -119,13 +134,15 @@ fn kinds(args: &[Val<'_>]) -> Vec<Type> {
 impl Drop for PgTx {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        if connection.is_closed() {
+        if connection.is_closed() || self.lost.load(Ordering::Relaxed) {
             drop(Object::take(connection));
             return;
         }
         // The client sends in order and reads every answer, whoever waits for it: behind this ROLLBACK the connection is idle.
+        let patience = self.patience;
         self.runtime.spawn(async move {
-            if connection.batch_execute("ROLLBACK").await.is_err() {
+            let over = tokio::time::timeout(patience, connection.batch_execute("ROLLBACK")).await;
+            if !matches!(over, Ok(Ok(()))) {
                 drop(Object::take(connection));
             }
         });

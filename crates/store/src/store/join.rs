@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use insula_model::{Clock, Random, Result};
 
-use super::{Inner, Journal, Kept, Store, erase, provision};
+use super::{
+    Inner, Journal, Kept, Store,
+    tidy::{Tidying, Unfinished},
+};
 use crate::{
     ClusterOptions, Control, PostgresOptions, PostgresUrl,
     cluster::{Cluster, register::Register, sweeper::Sweeper},
@@ -16,11 +19,10 @@ use crate::{
 /// Connections of a node for what is nobody's request: beats, batches of attempts, leases, changes, sweeping. As many as there
 /// are such tasks, so that no beat waits behind another's statement.
 const UPKEEP_CONNECTIONS: usize = 8;
+/// How long a statement of that work may take: less than a node may be out of touch.
+const UPKEEP_STATEMENT_MAX: Duration = Duration::from_secs(5);
 /// Connections to the key store: a key is read once and then kept at hand.
 const KEYS_CONNECTIONS_MAX: usize = 4;
-/// A tenant whose making or erasing began less than this ago is most likely in another node's hands just now.
-const UNFINISHED_AGE_MIN: Duration = Duration::from_secs(60);
-
 impl Store {
     /// Joins the nodes that share the database, which `insula migrate` has prepared. What a node keeps for itself is in memory
     /// only.
@@ -29,14 +31,8 @@ impl Store {
     /// `Unavailable` where the database is away or of another version.
     pub async fn join(options: ClusterOptions, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Store> {
         let ClusterOptions { postgres, root_key } = options;
-        let pooled = |url: &PostgresUrl, connections_max: usize| {
-            let url = url.clone();
-            PgPool::new(&PoolOptions {
-                url,
-                connections_max,
-                connect_max: postgres.connect_max,
-                statement_max: postgres.statement_max,
-            })
+        let pooled = |url: &PostgresUrl, connections_max: usize, statement_max: Duration| {
+            PgPool::new(&PoolOptions { url: url.clone(), connections_max, connect_max: postgres.connect_max, statement_max })
         };
         let keys_url = postgres.keys_url.as_ref().unwrap_or(&postgres.url);
         for (url, schemas) in databases(&postgres) {
@@ -44,20 +40,28 @@ impl Store {
             check_login(&client, schemas).await?;
             check_steps(&client, schemas).await?;
         }
-        let (pool, upkeep) = (pooled(&postgres.url, postgres.connections_max)?, pooled(&postgres.url, UPKEEP_CONNECTIONS)?);
-        let keys_pool = pooled(keys_url, KEYS_CONNECTIONS_MAX)?;
+        let pool = pooled(&postgres.url, postgres.connections_max, postgres.statement_max)?;
+        let upkeep = pooled(&postgres.url, UPKEEP_CONNECTIONS, postgres.statement_max.min(UPKEEP_STATEMENT_MAX))?;
+        let keys_pool = pooled(keys_url, KEYS_CONNECTIONS_MAX, postgres.statement_max)?;
 
         let keys = KeyStore::over(keys_pool.db(Access::Keys), &root_key).await?;
         let control = Control::over(pool.db(Access::Control));
         let homes = Homes::Shared(pool.clone());
         let cluster = Cluster::join(upkeep, postgres.url.clone(), postgres.connect_max, clock.clone(), &*random).await?;
-        let before = clock.now().minus(UNFINISHED_AGE_MIN);
-        erase::replay(&control, &keys, &homes, clock.now(), before).await?;
-        provision::finish_all(&control, &keys, &homes, &*random, before).await?;
         let register = Register::start(cluster.pool().clone(), Arc::new(cluster.clone()));
         let sweeper = Sweeper::start(cluster.clone(), cluster.pool().clone(), clock.clone());
         let journal = Journal::from(register.clone());
-        let kept = Kept::Together { pool, register, cluster, sweeper };
+        let keys = Arc::new(keys);
+        let unfinished = Unfinished {
+            control: Control::over(cluster.pool().db(Access::Control)),
+            keys: keys.clone(),
+            homes: homes.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        };
+        unfinished.finish().await?;
+        let tidying = Tidying::start(unfinished);
+        let kept = Kept::Together { pool, register, cluster, sweeper, tidying };
         Ok(Store(Arc::new(Inner { control, keys, homes, journal, kept, root_key, clock, random })))
     }
 }

@@ -5,12 +5,14 @@ mod join;
 mod journal;
 mod open;
 mod provision;
+mod tidy;
 
 use std::sync::Arc;
 
 use insula_model::{Clock, Error, Random, Result, Tenant, TenantId, TenantScope, Timestamp};
 
 pub(crate) use self::open::raise_clock;
+use self::tidy::Tidying;
 pub use self::{
     erase::ErasureReceipt,
     journal::{Admission, Journal},
@@ -20,7 +22,7 @@ use crate::{
     cluster::{Cluster, register::Register, sweeper::Sweeper},
     fold::Fold,
     lock::DataDir,
-    postgres::PgPool,
+    postgres::{Access, PgPool},
     tenants::{Arriving, Homes, TenantFiles},
     vault::KeyStore,
 };
@@ -31,7 +33,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     control: Control,
-    keys: KeyStore,
+    keys: Arc<KeyStore>,
     homes: Homes,
     journal: Journal,
     root_key: RootKey,
@@ -51,13 +53,21 @@ enum Kept {
         data_dir: Arc<DataDir>,
     },
     /// A database that several nodes share.
-    Together { pool: PgPool, register: Register, cluster: Cluster, sweeper: Sweeper },
+    Together { pool: PgPool, register: Register, cluster: Cluster, sweeper: Sweeper, tidying: Tidying },
 }
 
 impl Store {
     /// Who exists, what they may spend, what they spent.
     pub fn control(&self) -> &Control {
         &self.0.control
+    }
+
+    /// The same on connections that no request waits for: for work that the whole node depends on.
+    pub fn upkeep(&self) -> Control {
+        match &self.0.kept {
+            Kept::Alone { .. } => self.0.control.clone(),
+            Kept::Together { cluster, .. } => Control::over(cluster.pool().db(Access::Control)),
+        }
     }
 
     /// Where attempts and traces are noted before anybody else learns of them.
@@ -161,7 +171,8 @@ impl Store {
                 let folded = fold.stop().await;
                 folded.and(files.close().await)
             }
-            Kept::Together { pool, register, cluster, sweeper } => {
+            Kept::Together { pool, register, cluster, sweeper, tidying } => {
+                tidying.stop();
                 sweeper.stop();
                 register.close().await;
                 let left = cluster.leave().await;

@@ -62,6 +62,7 @@ impl Store {
         let (journal, fold) = fold::start(parts).await?;
         let journal = Journal::from(journal);
         let kept = Kept::Alone { files, fold, durability, data_dir };
+        let keys = Arc::new(keys);
         let inner = Inner { control, keys, homes, journal, root_key, clock, random, kept };
         Ok(Store(Arc::new(inner)))
     }

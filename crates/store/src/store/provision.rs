@@ -50,6 +50,10 @@ async fn finish(control: &Control, keys: &KeyStore, tenants: &Homes, random: &dy
 }
 
 async fn take_back(control: &Control, keys: &KeyStore, tenants: &Homes, tenant: TenantId) -> Result<()> {
+    // First of all: a tenant that is ready, whoever made it so, keeps its key and its home.
+    if !control.give_up_tenant(tenant).await? {
+        return Ok(());
+    }
     tenants.remove(tenant).await?;
     keys.discard(tenant).await?;
     control.abandon_tenant(tenant).await

@@ -67,10 +67,10 @@ pub(super) enum Outcome {
     Forgotten,
 }
 
-/// Whether the node still stands as it did at `epoch`; nobody fences it before this transaction is over.
+/// Whether the node still stands as it did at `epoch`; nobody fences it before this transaction is over. Its beats go on.
 pub(super) async fn stand(tx: &PgTx, node: &[u8; 16], epoch: u64) -> Result<bool> {
     let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
-    let rows = tx.rows("SELECT 1 FROM nodes WHERE id = $1 AND epoch = $2 FOR SHARE", &[&node.as_slice(), &epoch]).await?;
+    let rows = tx.rows("SELECT 1 FROM nodes WHERE id = $1 AND epoch = $2 FOR KEY SHARE", &[&node.as_slice(), &epoch]).await?;
     Ok(!rows.is_empty())
 }
 

@@ -33,26 +33,37 @@ const TAKE: &str = "DELETE FROM begun_attempts WHERE attempt = ANY($1::bytea[]) 
 
 /// Writes batch after batch, each of what has gathered meanwhile.
 pub(super) async fn run(shared: Arc<Shared>) {
+    // Those whose trace was put back: they stay open until it is written, and hold up nobody else.
+    let mut held: Vec<Ending> = Vec::new();
     loop {
-        let batch = shared.state.lock().take_ends(BATCH_MAX);
-        let Some(last) = batch.last().map(|ending| ending.seq) else {
+        let mut batch = shared.state.lock().take_ends(BATCH_MAX);
+        let last = batch.last().map_or(0, |ending| ending.seq);
+        let is_written = |ending: &mut Ending| shared.traces.done().is_done(ending.behind_trace);
+        let later: Vec<Ending> = held.extract_if(.., is_written).collect();
+        if batch.is_empty() && later.is_empty() {
             shared.ends_wanted.notified().await;
             continue;
-        };
+        }
+        // A RELEASE may overtake its BEGIN, which is decided within a bounded time.
+        shared.begins_done.reached(batch.iter().map(|ending| ending.begun).max().unwrap_or(0)).await;
+        shared.traces.passed(batch.iter().map(|ending| ending.behind_trace).max().unwrap_or(0)).await;
+        held.extend(batch.extract_if(.., |ending| !shared.traces.done().is_done(ending.behind_trace)));
+        batch.extend(later);
         write_all(&shared, &batch).await;
         let mut state = shared.state.lock();
         state.ending -= batch.len();
         batch.iter().for_each(|ending| state.forget_refusal(ending.begun));
         drop(state);
-        shared.ends_done.advance(last);
+        shared.ends_done.advance_but(last, held.iter().map(|ending| ending.seq));
+        shared.ends_done.release(&batch.iter().map(|ending| ending.seq).collect::<Vec<_>>());
     }
 }
 
 /// Writes a batch, whatever it takes.
 async fn write_all(shared: &Shared, batch: &[Ending]) {
-    // A RELEASE may overtake its BEGIN, which is decided within a bounded time.
-    shared.begins_done.reached(batch.iter().map(|ending| ending.begun).max().unwrap_or(0)).await;
-    shared.traces.written(batch.iter().map(|ending| ending.behind_trace).max().unwrap_or(0)).await;
+    if batch.is_empty() {
+        return;
+    }
     if let Err(error) = persist!("released attempts", anchor(shared, batch)) {
         tracing::error!(%error, "leases of attempts that were not sent stay with this node until it leaves");
     }

@@ -8,7 +8,8 @@
 //! - [`begins`] notes attempts and tells whose may be sent. What fails is refused.
 //! - [`ends`] settles attempts. What fails is kept and tried again until it is written. [`late`] corrects what others had to
 //!   estimate meanwhile.
-//! - [`traces`] writes finished requests into their tenants' tables. One that carries an `Idempotency-Key`'s answer is written
+//! - [`traces`] writes finished requests into their tenants' tables. A tenant whose take too long is put back, with its ENDs
+//!   that wait for them, and holds up nobody else. One that carries an `Idempotency-Key`'s answer is written
 //!   before its attempt ends, because the open attempt is what keeps twins on other nodes away.
 //!
 //! Locks are taken in one order by all who settle: the ledger's lock, the node's row, `begun_attempts`, `ledger`,
@@ -17,6 +18,7 @@
 mod begins;
 mod ends;
 mod late;
+mod pending;
 mod persist;
 mod progress;
 mod rows;
@@ -203,7 +205,7 @@ impl Register {
 
     /// Whether this is written, or decided against.
     pub(crate) fn is_synced(&self, seq: Seq) -> bool {
-        self.lane(seq).done() >= seq.get()
+        self.lane(seq).is_done(seq.get())
     }
 
     /// Returns once this is written, or decided against.
@@ -225,43 +227,42 @@ impl Register {
         self.0.shared.state.lock().closed = true;
     }
 
-    /// Returns once everything that ended so far is in the ledger.
+    /// Returns once everything that ended so far is in the ledger, but what waits for a tenant that was put back.
     pub(crate) async fn flush_ends(&self) -> Result<()> {
         let last = self.0.shared.state.lock().last_end;
-        within(FLUSH_MAX, self.0.shared.ends_done.reached(last)).await
+        within(FLUSH_MAX, self.0.shared.ends_done.passed(last)).await
     }
 
     /// Returns once every trace of a tenant that was queued so far is in its tables.
     pub(crate) async fn flush_tenant(&self, tenant: TenantId) -> Result<()> {
-        match self.0.shared.traces.holds(tenant) {
-            true => self.flush_traces().await,
-            false => Ok(()),
+        let traces = &self.0.shared.traces;
+        match traces.last_of(tenant) {
+            Some(last) => within(FLUSH_MAX, traces.written(last)).await,
+            None => Ok(()),
         }
     }
 
     /// Returns once everything that was queued so far is written.
     pub(crate) async fn flush(&self) -> Result<()> {
-        self.flush_ends().await?;
-        self.flush_traces().await
+        within(FLUSH_MAX, self.all_written()).await
     }
 
-    async fn flush_traces(&self) -> Result<()> {
-        let traces = &self.0.shared.traces;
-        let last = traces.hurry();
-        within(FLUSH_MAX, traces.done().reached(last)).await
+    async fn all_written(&self) {
+        let Shared { state, traces, ends_done, .. } = &*self.0.shared;
+        let last_end = state.lock().last_end;
+        traces.flushed().await;
+        ends_done.passed(last_end).await;
+        while let Some(held) = ends_done.first_held().filter(|held| *held <= last_end) {
+            ends_done.reached(held).await;
+        }
     }
 
     /// Takes no more BEGINs, waits a bounded time for what is on its way, and ends the tasks. Attempts that are still open then
     /// are left to the other nodes, which settle them as estimates.
     pub(crate) async fn close(&self) {
         self.refuse();
-        let Shared { state, traces, ends_done, .. } = &*self.0.shared;
-        let last_end = state.lock().last_end;
-        let all = async {
-            traces.done().reached(traces.hurry()).await;
-            ends_done.reached(last_end).await;
-        };
-        let in_time = tokio::time::timeout(CLOSE_MAX, all).await.is_ok();
+        let Shared { state, traces, .. } = &*self.0.shared;
+        let in_time = tokio::time::timeout(CLOSE_MAX, self.all_written()).await.is_ok();
         self.0.stop();
         let state = state.lock();
         let (open, ends, traces) = (state.open_count(), state.ends_waiting(), traces.count());

@@ -26,16 +26,22 @@ const UPSERT_REQUESTS: &str = "INSERT INTO requests (tenant_id, request, key_id,
     model = excluded.model, status = excluded.status, cost = excluded.cost, sealed_detail = excluded.sealed_detail \
     WHERE excluded.status <> 0";
 
-/// Before new ones are written, which replace no others' that are still honoured.
-const FORGET_EXPIRED: &str = "DELETE FROM idempotency WHERE expires_at <= $1";
-
+/// It replaces what its own request left behind and what has expired, never another's; and that nobody knows the outcome
+/// never replaces the outcome.
 const UPSERT_IDEMPOTENCY: &str = "INSERT INTO idempotency (tenant_id, key_hash, request, body_hash, state, expires_at, \
     sealed_transcript) SELECT encode($1::bytea, 'hex')::uuid, e.* FROM homes, unnest($2::bytea[], $3::bytea[], $4::bytea[], \
     $5::text[], $6::bigint[], $7::bytea[]) AS e ON CONFLICT (tenant_id, key_hash) DO UPDATE SET request = excluded.request, \
     body_hash = excluded.body_hash, state = excluded.state, expires_at = excluded.expires_at, \
-    sealed_transcript = excluded.sealed_transcript WHERE idempotency.request = excluded.request AND excluded.state <> 'unknown'";
+    sealed_transcript = excluded.sealed_transcript WHERE idempotency.expires_at <= $8 \
+    OR (idempotency.request = excluded.request AND excluded.state <> 'unknown')";
 
-const STATEMENTS: &[&str] = &[UPSERT_REQUESTS, FORGET_EXPIRED, UPSERT_IDEMPOTENCY];
+/// Some of what has expired, the oldest first; never what somebody else is about to replace.
+const FORGET_EXPIRED: &str = "DELETE FROM idempotency WHERE key_hash = ANY (ARRAY(SELECT key_hash FROM idempotency \
+    WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+/// How many rows of a tenant are forgotten at a time.
+const FORGET_MAX: i64 = 1_000;
+
+const STATEMENTS: &[&str] = &[UPSERT_REQUESTS, UPSERT_IDEMPOTENCY];
 
 type Work<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
@@ -63,12 +69,23 @@ fn add_statements<'a>(work: &mut Vec<Work<'a>>, tx: &'a PgTx, tenant: &'a [u8; 1
         work.push(Box::pin(upsert_requests(tx, tenant, round)));
     }
     let entries = || traces.iter().filter_map(|trace| trace.idempotency.as_ref().map(|entry| (trace, entry)));
-    if let Some(latest) = entries().map(|(trace, _)| finished_at(trace)).max() {
-        work.push(Box::pin(forget_expired(tx, latest)));
+    if let Some(latest) = latest(traces) {
         for round in rounds(entries(), |(_, entry)| entry.mark.key_hash) {
-            work.push(Box::pin(upsert_idempotency(tx, tenant, round)));
+            work.push(Box::pin(upsert_idempotency(tx, tenant, latest, round)));
         }
     }
+}
+
+/// When the last of those was over that carry an `Idempotency-Key`'s answer: what expires before has expired.
+pub(super) fn latest(traces: &[TraceRecord]) -> Option<Timestamp> {
+    traces.iter().filter(|trace| trace.idempotency.is_some()).map(finished_at).max()
+}
+
+/// Forgets some of a tenant's rows that have expired, in a transaction of its own.
+pub(super) async fn forget_expired(pool: &PgPool, tenant: TenantId, latest: Timestamp) -> Result<()> {
+    let tx = pool.begin(Access::Tenant(tenant), Mode::Batch).await?;
+    tx.run(FORGET_EXPIRED, &[&latest.micros(), &FORGET_MAX]).await?;
+    tx.commit().await
 }
 
 /// One statement cannot write a row twice: what has the same key comes one after the other, as it came. In the order of keys.
@@ -107,11 +124,12 @@ async fn upsert_requests(tx: &PgTx, tenant: &[u8; 16], traces: Vec<&TraceRecord>
     .map(drop)
 }
 
-async fn forget_expired(tx: &PgTx, latest: Timestamp) -> Result<()> {
-    tx.run(FORGET_EXPIRED, &[&latest.micros()]).await.map(drop)
-}
-
-async fn upsert_idempotency(tx: &PgTx, tenant: &[u8; 16], entries: Vec<(&TraceRecord, &IdempotencyEntry)>) -> Result<()> {
+async fn upsert_idempotency(
+    tx: &PgTx,
+    tenant: &[u8; 16],
+    latest: Timestamp,
+    entries: Vec<(&TraceRecord, &IdempotencyEntry)>,
+) -> Result<()> {
     tx.run(
         UPSERT_IDEMPOTENCY,
         &[
@@ -122,6 +140,7 @@ async fn upsert_idempotency(tx: &PgTx, tenant: &[u8; 16], entries: Vec<(&TraceRe
             &entries.iter().map(|(trace, entry)| idempotency_state(trace, entry)).collect::<Vec<_>>(),
             &entries.iter().map(|(_, entry)| entry.expires_at.micros()).collect::<Vec<_>>(),
             &entries.iter().map(|(_, entry)| entry.sealed_transcript.as_deref()).collect::<Vec<_>>(),
+            &latest.micros(),
         ],
     )
     .await

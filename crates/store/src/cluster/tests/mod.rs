@@ -6,4 +6,4 @@ mod proxy;
 mod soak;
 mod sweeping;
 mod traces;
-mod world;
+pub(super) mod world;

@@ -97,6 +97,12 @@ impl World {
         pool(&self.url(Some(port)))
     }
 
+    /// Connections on which a statement may take only so long.
+    pub(super) fn impatient_pool(&self, statement_max: Duration) -> PgPool {
+        let connect_max = Duration::from_secs(5);
+        PgPool::new(&PoolOptions { url: self.url(None), connections_max: 8, connect_max, statement_max }).unwrap()
+    }
+
     /// Another connection of the superuser's.
     pub(super) async fn another(&self) -> Client {
         let client = open(self.server.clone().dbname(&self.name)).await;
@@ -277,7 +283,7 @@ pub(super) fn attempt(n: u64) -> AttemptId {
 }
 
 /// Of tenants 0 to 2 there are homes.
-pub(super) fn tenant(n: u64) -> TenantId {
+pub(in crate::cluster) fn tenant(n: u64) -> TenantId {
     TenantId::from_bytes(id(2, n))
 }
 
@@ -323,7 +329,7 @@ pub(super) fn end(n: u64) -> End {
 }
 
 /// The trace of attempt `n`'s request, with an answer to keep where it has a mark.
-pub(super) fn trace(n: u64, mark: Option<IdempotencyMark>) -> TraceRecord {
+pub(in crate::cluster) fn trace(n: u64, mark: Option<IdempotencyMark>) -> TraceRecord {
     TraceRecord {
         request: request(n),
         tenant: tenant(n % 3),

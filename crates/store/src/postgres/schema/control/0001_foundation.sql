@@ -166,6 +166,9 @@ CREATE UNIQUE INDEX begun_attempts_by_idempotency ON insula_control.begun_attemp
     WHERE idempotency IS NOT NULL;
 CREATE INDEX begun_attempts_by_node ON insula_control.begun_attempts (node);
 
+-- Every attempt leaves a dead row: they are vacuumed by their number, however few are open.
+ALTER TABLE insula_control.begun_attempts SET (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0);
+
 -- Hard budgets, window by window: what is settled and what the nodes hold together never passes the cap, but by what a
 -- provider charged beyond its reservation.
 CREATE TABLE insula_control.budget_windows (

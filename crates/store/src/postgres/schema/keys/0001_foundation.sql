@@ -27,6 +27,9 @@ CREATE TABLE insula_keys.root (
     fingerprint BYTEA NOT NULL
 );
 
+-- A key that was destroyed stays in the table's file until it is vacuumed: that happens soon, however few they are.
+ALTER TABLE insula_keys.tenant_keys SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0);
+
 -- What the role may do, and nothing else. That a key was destroyed is never forgotten.
 GRANT SELECT ON insula_keys.schema_steps TO insula_keys;
 GRANT SELECT, INSERT, DELETE ON insula_keys.tenant_keys TO insula_keys;
