@@ -24,15 +24,18 @@ pub(super) enum Wire {
 pub(super) struct Proxy {
     wire: watch::Sender<Wire>,
     accepted: Arc<AtomicUsize>,
-    port: u16,
+    url: String,
     _task: Task,
 }
 
 impl Proxy {
     pub(super) async fn to(url: &str) -> Self {
-        let target = url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
+        // `redis://user:password@host:port/0`; all but the place stays as it is.
+        let place = url.trim_start_matches("redis://").rsplit('@').next().unwrap();
+        let target = place.split('/').next().unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let here = listener.local_addr().unwrap().to_string();
+        let url = url.replacen(&target, &here, 1);
         let (wire, accepted) = (watch::Sender::new(Wire::Whole), Arc::new(AtomicUsize::new(0)));
         let (state, count) = (wire.clone(), accepted.clone());
         let task = Task::spawn(async move {
@@ -41,11 +44,11 @@ impl Proxy {
                 tokio::spawn(carry(stream, target.clone(), state.subscribe()));
             }
         });
-        Self { wire, accepted, port, _task: task }
+        Self { wire, accepted, url, _task: task }
     }
 
     pub(super) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        self.url.clone()
     }
 
     pub(super) fn set(&self, wire: Wire) {
