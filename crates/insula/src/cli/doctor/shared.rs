@@ -64,6 +64,7 @@ fn contents(check: &'static str, place: &str, found: Examination) -> Vec<Finding
     }
     findings
         .extend(found.findings.into_iter().map(|one| Finding::fail(check, format!("{}: {}", one.object, one.says), one.fix)));
+    findings.extend(found.notes.into_iter().map(|one| Finding::warn(check, format!("{}: {}", one.object, one.says), one.fix)));
     findings
 }
 
