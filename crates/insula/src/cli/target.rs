@@ -73,7 +73,9 @@ impl Target {
                     return Err(Failure::usage("--operator-key goes with --url or INSULA_URL; a data directory needs no key"));
                 }
                 let config = config(&dir)?;
-                if !self.may_make && !config.storage.is_shared() && !dir.join("control.db").exists() {
+                // A server that runs here may have been told of shared storage where this command was not.
+                let has_data = config.storage.is_shared() || dir.join("control.db").exists() || server_file::is_held(&dir);
+                if !self.may_make && !has_data {
                     let advice = "start `insula dev` or `insula serve` first, or name another with --data-dir";
                     return Err(Failure::failed(format!("{} holds no data; {advice}", dir.display())));
                 }

@@ -113,7 +113,7 @@ mod tests {
     use crate::finding::State;
 
     fn found(login: Result<(), Error>, steps: Option<Result<(), Error>>, clock_ahead_us: i64) -> Vec<State> {
-        let found = Examination { version: "15".into(), clock_ahead_us, login, steps, findings: Vec::new() };
+        let found = Examination { version: "15".into(), clock_ahead_us, login, steps, findings: Vec::new(), notes: Vec::new() };
         let looked = Looked { holds: Holds::Data, place: "insula as app".into(), found: Ok(found) };
         database(looked).iter().map(|finding| finding.state).collect()
     }
