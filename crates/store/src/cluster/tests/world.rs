@@ -56,7 +56,12 @@ impl World {
         let name = format!("insula_register_{}_{}", std::process::id(), COUNT.fetch_add(1, SeqCst));
         let first = open(&server).await;
         // Roles belong to the whole server: another test may make them at the same moment.
-        for role in ["insula_control NOLOGIN", "insula_tenant NOLOGIN", "insula_keys NOLOGIN", "insula_register_app LOGIN"] {
+        for role in [
+            "insula_control NOLOGIN",
+            "insula_tenant NOLOGIN",
+            "insula_keys NOLOGIN",
+            "insula_register_app LOGIN PASSWORD 'register'",
+        ] {
             let _ = first.batch_execute(&format!("CREATE ROLE {role} NOINHERIT")).await;
         }
         let _ = first.batch_execute("GRANT insula_control, insula_tenant, insula_keys TO insula_register_app").await;
@@ -80,7 +85,10 @@ impl World {
     fn url(&self, port: Option<u16>) -> PostgresUrl {
         let (host, own) = self.address();
         let (host, port) = port.map_or((host, own), |port| ("127.0.0.1".to_owned(), port));
-        let text = format!("host='{host}' port={port} dbname={} user=insula_register_app sslmode=disable", self.name);
+        let text = format!(
+            "host='{host}' port={port} dbname={} user=insula_register_app password=register sslmode=disable",
+            self.name
+        );
         PostgresUrl::parse(&text, None).unwrap()
     }
 

@@ -1,7 +1,5 @@
 //! Names in Redis: keyed hashes, so that who can read its keys learns of no tenant, and who can guess an id cannot guess its key.
 
-use std::fmt::Write;
-
 use hmac::{Hmac, Mac};
 use insula_model::{Subject, TenantId};
 use sha2::Sha256;
@@ -66,12 +64,19 @@ impl Names {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
-        mac.finalize().into_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        let mut text = String::with_capacity(64);
+        // Several names a request: no formatting machinery.
+        for byte in mac.finalize().into_bytes() {
+            text.push(digit(byte >> 4));
+            text.push(digit(byte & 15));
+        }
+        text
     }
+}
+
+/// The hexadecimal digit of a number below sixteen.
+fn digit(nibble: u8) -> char {
+    char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble })
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use insula_model::{
@@ -31,6 +30,8 @@ pub(super) struct Hub {
     pub(super) pushes: watch::Sender<u64>,
     /// Whether what is pushed arrives.
     pub(super) is_mute: AtomicBool,
+    /// What is being changed: whoever asks for the latest change has stored it just before.
+    pub(super) making: Mutex<Option<Option<TenantId>>>,
 }
 
 impl Hub {
@@ -56,7 +57,13 @@ impl Way {
 
 impl ChangeSource for Way {
     fn latest(&self) -> Asked<'_, Result<u64>> {
-        Box::pin(async { self.open().map(|()| self.hub.changes.lock().len() as u64) })
+        Box::pin(async {
+            self.open()?;
+            if let Some(tenant) = *self.hub.making.lock() {
+                self.hub.note(tenant);
+            }
+            Ok(self.hub.changes.lock().len() as u64)
+        })
     }
 
     fn since(&self, generation: u64) -> Asked<'_, Result<Changes>> {
@@ -133,16 +140,13 @@ impl World {
         Self { hub, store, clock, ids, nodes, _files: files }
     }
 
-    /// Makes the change `made` on the first node as shared storage would see it: noted in the list when it is stored. The fake
-    /// list learns of it before, which a real one cannot; so each is noted until the change returns.
+    /// Makes the change `made` as shared storage would see it: in the list from when it is stored, which is when somebody asks for
+    /// the latest change.
     pub(super) async fn noting<T>(&self, tenant: Option<TenantId>, made: impl Future<Output = T>) -> T {
-        let noting = async {
-            loop {
-                self.hub.note(tenant);
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::select! { made = made => made, () = noting => unreachable!() }
+        *self.hub.making.lock() = Some(tenant);
+        let made = made.await;
+        *self.hub.making.lock() = None;
+        made
     }
 
     pub(super) fn record(&self, slug: &str) -> Tenant {
