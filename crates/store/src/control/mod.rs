@@ -45,7 +45,7 @@ pub struct Control {
 const SUMS_MAX: usize = 3;
 
 /// How long a sum waits for its turn.
-const SUM_WAIT_MAX: Duration = Duration::from_secs(5);
+const SUM_WAIT_MAX: Duration = Duration::from_secs(30);
 
 impl Control {
     /// Opens it in `file`, making it when absent.

@@ -52,7 +52,11 @@ async fn what_was_killed_is_finished() {
             async move { migrate(&owner, None, Some(&app)).await }
         });
         tokio::time::sleep(Duration::from_micros(pause_us)).await;
-        admin.query(kill, &[&scratch.name, &usename]).await.unwrap();
+        // Not before it is there, or the first would come through on a slow machine.
+        while admin.query_one(kill, &[&scratch.name, &usename]).await.unwrap().get::<_, i64>(0) == 0 && !migration.is_finished()
+        {
+            tokio::task::yield_now().await;
+        }
         match migration.await.unwrap() {
             Ok(_) => break,
             Err(error) => assert!(matches!(error.kind(), ErrorKind::Unavailable { .. }), "{error:?}"),
