@@ -79,9 +79,8 @@ impl Engine {
                 Directory::join(store.clone(), ids.clone(), clock.clone(), random.clone(), Box::new(others)).await?
             }
         };
-        let (directory, accounts) =
-            (Arc::new(directory), Accounts::load(store.clone(), clock.clone(), settings.budget_waiters_max).await?);
-        let accounts = Arc::new(accounts);
+        let directory = Arc::new(directory);
+        let accounts = Arc::new(Accounts::load(store.clone(), clock.clone(), settings.budget_waiters_max).await?);
         if store.cluster().is_some() {
             directory.follow(accounts.clone());
             tokio::spawn(accounts.clone().run());

@@ -15,8 +15,8 @@ use insula_model::{Random, SystemClock};
 use insula_providers::{PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts};
 use insula_server::ServerSettings;
 use insula_store::{
-    Cluster, ClusterOptions, Coordination, Durability, Examination, Holds, PostgresOptions, PostgresUrl, RedisOptions, RootKey,
-    Store, StoreOptions,
+    Cluster, ClusterOptions, Coordination, Examination, Holds, PostgresOptions, PostgresUrl, RedisOptions, RootKey, Store,
+    StoreOptions,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
@@ -105,10 +105,6 @@ async fn embedded(config: &Config, world: &World) -> Result<Store> {
         root_key: root_key(storage, &*world.random)?,
         tenants_open_max: storage.tenants_open_max.get(),
         tenant_cache_bytes_max: storage.tenant_cache_bytes_max,
-        durability: match config.durability.mode {
-            Mode::Standard => Durability::Standard,
-            Mode::Strict => Durability::Strict,
-        },
         segment_bytes: config.durability.segment_bytes,
     };
     let World { clock, random, disk } = world.clone();

@@ -90,7 +90,7 @@ pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Re
 pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
-pub use options::{ClusterOptions, Durability, PostgresOptions, StoreOptions};
+pub use options::{ClusterOptions, PostgresOptions, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
 pub use records::{Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};

@@ -15,8 +15,6 @@ pub struct StoreOptions {
     pub tenants_open_max: usize,
     /// How much memory open tenant files may take together, in bytes.
     pub tenant_cache_bytes_max: u64,
-    /// What is waited for before a provider is called.
-    pub durability: Durability,
     /// How long one journal segment is, in bytes.
     pub segment_bytes: u64,
 }
@@ -29,7 +27,6 @@ impl StoreOptions {
             root_key,
             tenants_open_max: 2_000,
             tenant_cache_bytes_max: 256 * 1024 * 1024,
-            durability: Durability::Standard,
             segment_bytes: 32 * 1024 * 1024,
         }
     }
@@ -57,14 +54,4 @@ pub struct PostgresOptions {
     pub connect_max: Duration,
     /// How long one statement may take.
     pub statement_max: Duration,
-}
-
-/// What a power cut may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// At most the last few milliseconds' attempts, of which no client saw a byte.
-    #[default]
-    Standard,
-    /// Nothing: a provider is called only after its attempt is on the disk.
-    Strict,
 }

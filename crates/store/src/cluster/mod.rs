@@ -25,7 +25,10 @@ use tokio::sync::{broadcast, watch};
 pub use self::changes::{ChangeNotices, Changes};
 pub(crate) use self::leases::{before_budgets_change, follow_budgets};
 use self::nodes::Membership;
-pub(crate) use self::{changes::note, windows::forget_windows};
+pub(crate) use self::{
+    changes::note,
+    windows::{WindowColumns, forget_windows, subject_bytes},
+};
 pub use self::{
     leases::{Leases, Recall, Recalls, WindowState},
     windows::{LeaseMove, Unit, WindowKey},

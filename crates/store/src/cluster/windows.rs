@@ -1,9 +1,10 @@
 //! What is leased: a hard budget's running window.
 
 use insula_model::{Result, Subject, TenantId, Timestamp, Window};
-
-use crate::query::Tx;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::types::ToSql;
+
+use crate::query::{Field, Tx, Val};
 
 /// What a budget counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +47,41 @@ pub struct LeaseMove {
     pub consumed: i64,
     /// How much of it goes back to all nodes.
     pub returned: i64,
+}
+
+/// Windows as the columns of `unnest`, in the order in which they were given.
+#[derive(Default)]
+pub(crate) struct WindowColumns {
+    subjects: Vec<Vec<u8>>,
+    spans: Vec<&'static str>,
+    units: Vec<&'static str>,
+    starts: Vec<i64>,
+}
+
+impl WindowColumns {
+    pub(crate) fn of<'k>(keys: impl Iterator<Item = &'k WindowKey>) -> Self {
+        let mut columns = Self::default();
+        for key in keys {
+            columns.subjects.push(subject_bytes(&key.subject));
+            columns.spans.push(key.window.name());
+            columns.units.push(key.unit.name());
+            columns.starts.push(key.starts_at.micros());
+        }
+        columns
+    }
+
+    /// The first four parameters of a statement: subjects, spans, units, starts.
+    pub(crate) fn params(&self) -> [&(dyn ToSql + Sync); 4] {
+        [&self.subjects, &self.spans, &self.units, &self.starts]
+    }
+}
+
+/// A subject as its column holds it.
+pub(crate) fn subject_bytes(subject: &Subject) -> Vec<u8> {
+    match subject.bind() {
+        Val::Bytes(Some(bytes)) => bytes.into_owned(),
+        _ => Vec::new(),
+    }
 }
 
 /// Forgets the windows of an erased tenant and of its keys, and what is leased of them. Where one node decides alone there are

@@ -18,7 +18,7 @@ pub use self::{
     journal::{Admission, Journal},
 };
 use crate::{
-    Control, Durability, RootKey, TenantSeals, TenantStore,
+    Control, RootKey, TenantSeals, TenantStore,
     cluster::{Cluster, register::Register, sweeper::Sweeper},
     fold::Fold,
     lock::DataDir,
@@ -48,7 +48,6 @@ enum Kept {
     Alone {
         files: Arc<TenantFiles>,
         fold: Fold,
-        durability: Durability,
         /// Last, so that the directory is given back after everything in it is closed.
         data_dir: Arc<DataDir>,
     },
@@ -73,14 +72,6 @@ impl Store {
     /// Where attempts and traces are noted before anybody else learns of them.
     pub fn journal(&self) -> &Journal {
         &self.0.journal
-    }
-
-    /// What is waited for before a provider is called: the journal leaves that to the caller.
-    pub fn durability(&self) -> Durability {
-        match self.0.kept {
-            Kept::Alone { durability, .. } => durability,
-            Kept::Together { .. } => Durability::Strict,
-        }
     }
 
     /// This node among the others that share its storage; absent where it is alone.

@@ -34,7 +34,7 @@ impl Store {
         disk: Arc<dyn Disk>,
     ) -> Result<Store> {
         // First of all: nothing below is touched while another process works on it.
-        let StoreOptions { data_dir, root_key, tenants_open_max, tenant_cache_bytes_max, durability, segment_bytes } = options;
+        let StoreOptions { data_dir, root_key, tenants_open_max, tenant_cache_bytes_max, segment_bytes } = options;
         let data_dir = Arc::new(waiting(move || DataDir::take(&data_dir)).await?);
         let layout = data_dir.layout().clone();
 
@@ -61,7 +61,7 @@ impl Store {
         };
         let (journal, fold) = fold::start(parts).await?;
         let journal = Journal::from(journal);
-        let kept = Kept::Alone { files, fold, durability, data_dir };
+        let kept = Kept::Alone { files, fold, data_dir };
         let keys = Arc::new(keys);
         let inner = Inner { control, keys, homes, journal, root_key, clock, random, kept };
         Ok(Store(Arc::new(inner)))

@@ -32,7 +32,6 @@ pub(crate) use statements::{before_budgets_change, follow_budgets};
 use crate::{
     cluster::WindowKey,
     postgres::{Access, Mode, Notice, PgPool, PgTx},
-    query::Field,
 };
 use owed::Owed;
 use statements::Columns;
@@ -190,12 +189,4 @@ impl Leases {
 fn no_standing() -> Error {
     let kind = ErrorKind::Unavailable { retry_after: std::time::Duration::from_secs(1) };
     Error::new(kind, "this node lost touch with the others and is joining them again; try again in a moment")
-}
-
-/// A subject as its column holds it.
-fn subject_bytes(subject: &Subject) -> Vec<u8> {
-    match subject.bind() {
-        crate::query::Val::Bytes(Some(bytes)) => bytes.into_owned(),
-        _ => Vec::new(),
-    }
 }

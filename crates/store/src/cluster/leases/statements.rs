@@ -3,9 +3,8 @@
 use insula_model::{Error, Money, Result, Subject, Timestamp};
 use tokio_postgres::{Row, types::ToSql};
 
-use super::subject_bytes;
 use crate::{
-    cluster::{LEDGER_LOCK, WindowKey},
+    cluster::{LEDGER_LOCK, WindowColumns, WindowKey, subject_bytes},
     postgres::{Access, Mode, PgPool, PgTx},
     query::{args, rec},
 };
@@ -21,12 +20,9 @@ pub struct WindowState {
     pub leased: i64,
 }
 
-/// Windows as the columns of `unnest`, with amounts where there are any.
+/// Windows as the columns of `unnest`, with their ends, and with amounts where there are any.
 pub(super) struct Columns {
-    subjects: Vec<Vec<u8>>,
-    spans: Vec<&'static str>,
-    units: Vec<&'static str>,
-    starts: Vec<i64>,
+    keys: WindowColumns,
     ends: Vec<i64>,
     amounts: Vec<i64>,
 }
@@ -34,10 +30,7 @@ pub(super) struct Columns {
 impl Columns {
     pub fn of<'a>(windows: impl Iterator<Item = &'a WindowKey> + Clone) -> Self {
         Self {
-            subjects: windows.clone().map(|key| subject_bytes(&key.subject)).collect(),
-            spans: windows.clone().map(|key| key.window.name()).collect(),
-            units: windows.clone().map(|key| key.unit.name()).collect(),
-            starts: windows.clone().map(|key| key.starts_at.micros()).collect(),
+            keys: WindowColumns::of(windows.clone()),
             ends: windows.map(|key| key.window.span(key.starts_at).end.micros()).collect(),
             amounts: Vec::new(),
         }
@@ -49,11 +42,12 @@ impl Columns {
     }
 
     fn keys(&self) -> [&(dyn ToSql + Sync); 4] {
-        [&self.subjects, &self.spans, &self.units, &self.starts]
+        self.keys.params()
     }
 
     fn keys_and_amounts(&self) -> [&(dyn ToSql + Sync); 5] {
-        [&self.subjects, &self.spans, &self.units, &self.starts, &self.amounts]
+        let [subjects, spans, units, starts] = self.keys();
+        [subjects, spans, units, starts, &self.amounts]
     }
 }
 

@@ -1,6 +1,6 @@
 //! Records as columns: one statement writes a whole batch.
 
-use insula_model::{Result, Subject, TokenCounts};
+use insula_model::{Result, TokenCounts};
 
 use crate::{
     control::kept,
@@ -102,14 +102,6 @@ pub(super) fn int(value: &impl Field) -> i64 {
     match value.bind() {
         Val::Int(Some(int)) => int,
         _ => 0,
-    }
-}
-
-/// A subject as its column holds it.
-pub(super) fn subject(subject: &Subject) -> Vec<u8> {
-    match subject.bind() {
-        Val::Bytes(Some(bytes)) => bytes.into_owned(),
-        _ => Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use insula_model::{Error, Result, Subject, Timestamp, Window};
 
 use super::rows::{self, Amounts, Entry};
 use crate::{
-    cluster::{LeaseMove, Unit, WindowKey},
+    cluster::{LeaseMove, Unit, WindowColumns, WindowKey, subject_bytes},
     control::accounts,
     postgres::PgTx,
     records::{Begin, End},
@@ -101,9 +101,12 @@ impl<'a> Settlement<'a> {
         if existing.is_empty() {
             return Ok(());
         }
-        let columns = Columns::of(existing.iter().filter_map(|place| windows.get(*place)));
-        let Columns { subjects, spans, units, starts, settled, freed } = &columns;
-        tx.run(MOVE_WINDOWS, &[subjects, spans, units, starts, settled, freed, &node.as_slice()]).await.map(drop)
+        let moved: Vec<&(WindowKey, Move)> = existing.iter().filter_map(|place| windows.get(*place)).collect();
+        let keys = WindowColumns::of(moved.iter().map(|(key, _)| key));
+        let settled: Vec<i64> = moved.iter().map(|(_, moved)| stored(moved.settled)).collect();
+        let freed: Vec<i64> = moved.iter().map(|(_, moved)| stored(moved.freed)).collect();
+        let [subjects, spans, units, starts] = keys.params();
+        tx.run(MOVE_WINDOWS, &[subjects, spans, units, starts, &settled, &freed, &node.as_slice()]).await.map(drop)
     }
 
     async fn upsert_spend(&self, tx: &PgTx) -> Result<()> {
@@ -111,7 +114,7 @@ impl<'a> Settlement<'a> {
             return Ok(());
         }
         // In the order of the keys, as everybody locks these rows.
-        let subjects: Vec<Vec<u8>> = self.spend.keys().map(|(subject, _)| rows::subject(subject)).collect();
+        let subjects: Vec<Vec<u8>> = self.spend.keys().map(|(subject, _)| subject_bytes(subject)).collect();
         let hours: Vec<i64> = self.spend.keys().map(|(_, hour)| hour.micros()).collect();
         let money: Vec<i64> = self.spend.values().map(|(money, _)| stored(*money)).collect();
         let tokens: Vec<i64> = self.spend.values().map(|(_, tokens)| stored(*tokens)).collect();
@@ -150,35 +153,9 @@ async fn lock_windows(tx: &PgTx, windows: &[(WindowKey, Move)]) -> Result<Vec<us
     if windows.is_empty() {
         return Ok(Vec::new());
     }
-    let Columns { subjects, spans, units, starts, .. } = Columns::of(windows.iter());
-    let places = tx.rows(LOCK_WINDOWS, &[&subjects, &spans, &units, &starts]).await?;
+    let places = tx.rows(LOCK_WINDOWS, &WindowColumns::of(windows.iter().map(|(key, _)| key)).params()).await?;
     let place = |row: &tokio_postgres::Row| row.try_get::<_, i64>(0).map_err(Error::internal);
     places.iter().map(|row| Ok(usize::try_from(place(row)? - 1).unwrap_or(usize::MAX))).collect()
-}
-
-#[derive(Default)]
-struct Columns {
-    subjects: Vec<Vec<u8>>,
-    spans: Vec<&'static str>,
-    units: Vec<&'static str>,
-    starts: Vec<i64>,
-    settled: Vec<i64>,
-    freed: Vec<i64>,
-}
-
-impl Columns {
-    fn of<'m>(windows: impl Iterator<Item = &'m (WindowKey, Move)>) -> Self {
-        let mut columns = Self::default();
-        for (key, moved) in windows {
-            columns.subjects.push(rows::subject(&key.subject));
-            columns.spans.push(key.window.name());
-            columns.units.push(key.unit.name());
-            columns.starts.push(key.starts_at.micros());
-            columns.settled.push(stored(moved.settled));
-            columns.freed.push(stored(moved.freed));
-        }
-        columns
-    }
 }
 
 /// A sum as its column can hold it.

@@ -10,6 +10,7 @@ use tokio_postgres::Client;
 use super::*;
 use crate::{
     Control,
+    cluster::subject_bytes,
     cluster::{Cluster, Unit},
     postgres::{PgPool, PoolOptions, tests::scratch::Scratch},
 };

@@ -25,7 +25,7 @@ CREATE TABLE insula_control.tenants (
     state TEXT NOT NULL,
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
-    -- 0 until its key and its home exist; what was interrupted is finished later.
+    -- 1 once its key and its home exist, 0 until then, -1 while it is taken back; what was interrupted is finished later.
     provisioned BIGINT NOT NULL
 );
 
