@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     link::{Away, Link},
-    names::Names,
+    names::{Names, SubjectNames},
     scripts::Scripts,
 };
 
@@ -50,8 +50,7 @@ pub(super) struct Leases {
 #[derive(Debug)]
 pub(super) struct Place {
     subject: Subject,
-    key: String,
-    tag: String,
+    names: Arc<SubjectNames>,
     member: String,
 }
 
@@ -66,11 +65,10 @@ pub(in crate::coordination) struct Lease {
 impl Lease {
     /// The call that takes the seat, for these numbers of seats.
     pub(super) fn call(&self, scripts: &Scripts, wanted: &[(Subject, u32)]) -> Cmd {
-        let keys: Vec<String> = self.places.iter().map(|place| place.key.clone()).collect();
-        let mut command = scripts.seat.call(&keys);
+        let mut command = scripts.seat.call(self.places.iter().map(|place| place.names.seats.as_str()));
         command.arg(micros(LEASE)).arg(millis(KEPT));
         for (place, (_, seats)) in self.places.iter().zip(wanted) {
-            command.arg(&place.tag).arg(*seats).arg(&place.member);
+            command.arg(&place.names.tag).arg(*seats).arg(&place.member);
         }
         command
     }
@@ -115,9 +113,9 @@ impl Leases {
     pub(super) fn ask(self: &Arc<Self>, names: &Names, wanted: &[(Subject, u32)]) -> Lease {
         let id = self.made.fetch_add(1, Ordering::Relaxed);
         let place = |(index, (subject, _)): (usize, &(Subject, u32))| {
-            let tag = names.tag(subject.tenant());
-            let member = format!("{tag}:{}:{id}:{index}", self.node);
-            Place { subject: *subject, key: names.seats(subject), tag, member }
+            let names = names.of(subject);
+            let member = format!("{}:{}:{id}:{index}", names.tag, self.node);
+            Place { subject: *subject, names, member }
         };
         Lease { leases: self.clone(), id, places: wanted.iter().enumerate().map(place).collect() }
     }
@@ -131,12 +129,12 @@ impl Leases {
     fn renewals(&self, scripts: &Scripts) -> Vec<(Subject, Cmd)> {
         let held = self.held.lock();
         let mut places: Vec<&Place> = held.values().flat_map(|places| places.iter()).collect();
-        places.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let of_one_subject = places.chunk_by(|a, b| a.key == b.key);
+        places.sort_unstable_by(|a, b| a.names.seats.cmp(&b.names.seats));
+        let of_one_subject = places.chunk_by(|a, b| a.subject == b.subject);
         let call = |places: &[&Place]| {
             let first = places.first()?;
-            let mut command = scripts.renew.call(std::slice::from_ref(&first.key));
-            command.arg(micros(LEASE)).arg(millis(KEPT)).arg(&first.tag);
+            let mut command = scripts.renew.call(std::iter::once(first.names.seats.as_str()));
+            command.arg(micros(LEASE)).arg(millis(KEPT)).arg(&first.names.tag);
             for place in places {
                 command.arg(&place.member);
             }
@@ -174,7 +172,7 @@ pub(super) async fn keep(
 async fn give_back(link: &Link, returned: &mut Vec<Arc<[Place]>>) -> Result<(), Away> {
     let mut removals = redis::pipe();
     for place in std::mem::take(returned).iter().flat_map(|places| places.iter()) {
-        removals.cmd("ZREM").arg(&place.key).arg(&place.member).ignore();
+        removals.cmd("ZREM").arg(&place.names.seats).arg(&place.member).ignore();
     }
     link.ask_all(&removals).await.map(drop)
 }

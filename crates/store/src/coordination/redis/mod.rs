@@ -137,12 +137,13 @@ impl Redis {
     }
 
     fn charge_call(&self, charges: &[Charge], owed: &[u64]) -> redis::Cmd {
-        let keys: Vec<String> = charges.iter().map(|charge| self.names.limiter(&charge.subject, charge.kind)).collect();
-        let mut command = self.scripts.charge.call(&keys);
-        for (charge, owed) in charges.iter().zip(owed) {
+        let names: Vec<_> = charges.iter().map(|charge| self.names.of(&charge.subject)).collect();
+        let keys = names.iter().zip(charges).map(|(names, charge)| names.limiter(charge.kind));
+        let mut command = self.scripts.charge.call(keys);
+        for ((charge, names), owed) in charges.iter().zip(&names).zip(owed) {
             // The API takes no limit below 1; should one come, it is treated as 1. More than a minute's counts as all of it.
             let limit = charge.per_minute.max(1);
-            command.arg(self.names.tag(charge.subject.tenant())).arg(limit).arg(charge.amount.min(limit)).arg(*owed);
+            command.arg(&names.tag).arg(limit).arg(charge.amount.min(limit)).arg(*owed);
         }
         command
     }

@@ -1,33 +1,67 @@
 //! Names in Redis: keyed hashes, so that who can read its keys learns of no tenant, and who can guess an id cannot guess its key.
 
+use std::sync::Arc;
+
+use hashlink::LruCache;
 use hmac::{Hmac, Mac};
 use insula_model::{Subject, TenantId};
+use parking_lot::Mutex;
 use sha2::Sha256;
 
 use crate::coordination::RateKind;
 
+/// How many subjects' names are kept, about 400 bytes each: making them anew is four hashes, which every request would pay.
+const SUBJECTS_KEPT: usize = 8_192;
+
 /// Makes names of a secret that all nodes share.
-pub(super) struct Names(Hmac<Sha256>);
+pub(super) struct Names {
+    mac: Hmac<Sha256>,
+    made: Mutex<LruCache<Subject, Arc<SubjectNames>>>,
+}
+
+/// The names of one subject.
+#[derive(Debug)]
+pub(super) struct SubjectNames {
+    requests: String,
+    tokens: String,
+    /// The key of its seats.
+    pub(super) seats: String,
+    /// What every value of its tenant carries, so that it is never taken for another's.
+    pub(super) tag: String,
+}
+
+impl SubjectNames {
+    /// The key of a limiter.
+    pub(super) fn limiter(&self, kind: RateKind) -> &str {
+        match kind {
+            RateKind::Requests => &self.requests,
+            RateKind::Tokens => &self.tokens,
+        }
+    }
+}
 
 impl Names {
     pub(super) fn new(secret: &[u8; 32]) -> Self {
         // A key of a whole block is taken as it is, which is what HMAC makes of a shorter one.
         let mut block = [0; 64];
         block[..32].copy_from_slice(secret);
-        Self(Hmac::new((&block).into()))
+        Self { mac: Hmac::new((&block).into()), made: Mutex::new(LruCache::new(SUBJECTS_KEPT)) }
     }
 
-    /// The key of a limiter.
-    pub(super) fn limiter(&self, subject: &Subject, kind: RateKind) -> String {
-        match kind {
-            RateKind::Requests => self.key("requests", subject),
-            RateKind::Tokens => self.key("tokens", subject),
+    /// The names of a subject.
+    pub(super) fn of(&self, subject: &Subject) -> Arc<SubjectNames> {
+        let mut made = self.made.lock();
+        if let Some(names) = made.get(subject) {
+            return names.clone();
         }
-    }
-
-    /// The key of a subject's seats.
-    pub(super) fn seats(&self, subject: &Subject) -> String {
-        self.key("seats", subject)
+        let names = Arc::new(SubjectNames {
+            requests: self.key("requests", subject),
+            tokens: self.key("tokens", subject),
+            seats: self.key("seats", subject),
+            tag: self.tag(subject.tenant()),
+        });
+        made.insert(*subject, names.clone());
+        names
     }
 
     /// The key that a probe writes.
@@ -40,8 +74,7 @@ impl Names {
         format!("insula:changes:{}", self.hash("changes", &[]))
     }
 
-    /// What every value of a tenant carries, so that it is never taken for another's.
-    pub(super) fn tag(&self, tenant: Option<TenantId>) -> String {
+    fn tag(&self, tenant: Option<TenantId>) -> String {
         match tenant {
             Some(tenant) => self.hash("tenant", &[tenant.as_bytes()])[..32].to_owned(),
             None => self.hash("platform", &[])[..32].to_owned(),
@@ -59,13 +92,12 @@ impl Names {
 
     /// The hash of some parts, in hexadecimal digits. Each part goes in with its length, so that no two lists look the same.
     fn hash(&self, purpose: &str, parts: &[&[u8]]) -> String {
-        let mut mac = self.0.clone();
+        let mut mac = self.mac.clone();
         for part in [purpose.as_bytes()].iter().chain(parts) {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
         let mut text = String::with_capacity(64);
-        // Several names a request: no formatting machinery.
         for byte in mac.finalize().into_bytes() {
             text.push(digit(byte >> 4));
             text.push(digit(byte & 15));
@@ -95,14 +127,18 @@ mod tests {
             let names = Names::new(&secret);
             for tenant in tenants {
                 for subject in [Subject::Tenant(tenant), Subject::Key(tenant, KeyId::from_bytes([0xab; 16]))] {
-                    seen.insert(names.limiter(&subject, RateKind::Requests));
-                    seen.insert(names.limiter(&subject, RateKind::Tokens));
-                    seen.insert(names.seats(&subject));
+                    let made = names.of(&subject);
+                    let again = names.of(&subject);
+                    assert!(Arc::ptr_eq(&made, &again), "made once");
+                    seen.insert(made.limiter(RateKind::Requests).to_owned());
+                    seen.insert(made.limiter(RateKind::Tokens).to_owned());
+                    seen.insert(made.seats.clone());
+                    // The tenant's, whichever of its subjects is asked about.
+                    seen.insert(made.tag.clone());
                 }
-                seen.insert(names.tag(Some(tenant)));
             }
             seen.insert(names.changes());
-            seen.insert(names.tag(None));
+            seen.insert(names.of(&Subject::Platform).tag.clone());
             seen.insert(names.probe());
         }
         assert_eq!(seen.len(), 2 * (2 * 7 + 3));

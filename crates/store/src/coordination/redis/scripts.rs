@@ -53,9 +53,12 @@ impl Script {
     }
 
     /// A call with these keys; arguments follow.
-    pub(super) fn call(&self, keys: &[String]) -> Cmd {
+    pub(super) fn call<'k>(&self, keys: impl ExactSizeIterator<Item = &'k str>) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(&self.hash).arg(keys.len()).arg(keys);
+        command.arg(&self.hash).arg(keys.len());
+        for key in keys {
+            command.arg(key);
+        }
         command
     }
 }

@@ -77,7 +77,7 @@ async fn each_node_gives_out_its_share() {
     // What was given out meanwhile is told: 300 before, 100 since.
     assert_eq!(node.charge(&[tokens(0)]).await.remaining[0].remaining, 200);
     assert_eq!(node.charge(&[tokens(0)]).await.remaining[0].remaining, 200, "once");
-    let key = world.names.seats(&TENANT);
+    let key = world.names.of(&TENANT).seats.clone();
     soon("both seats are known to all", async || {
         redis::cmd("ZCARD").arg(&key).query_async::<u32>(&mut world.server.clone()).await.unwrap() == 3
     })

@@ -104,7 +104,7 @@ async fn a_seat_that_nobody_waited_for_is_given_back() {
     .await;
     assert!(dropped > 100);
     let mut server = world.server.clone();
-    let key = world.names.seats(&tenant);
+    let key = world.names.of(&tenant).seats.clone();
     soon("only the mark is left", async || redis::cmd("ZCARD").arg(&key).query_async::<u32>(&mut server).await.unwrap() <= 1)
         .await;
     assert_eq!(node.leases.len(), 0);

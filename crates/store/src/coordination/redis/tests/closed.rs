@@ -18,8 +18,8 @@ async fn set(world: &World, command: &str, arguments: &[&str]) {
 async fn a_limiter_with_anothers_tag_refuses() {
     let mut world = World::new().await;
     let node = world.node_at(url()).await;
-    let limiter = world.names.limiter(&TENANT, RateKind::Requests);
-    let foreign = format!("{}:1:0", world.names.tag(Some(BETA)));
+    let limiter = world.names.of(&TENANT).limiter(RateKind::Requests).to_owned();
+    let foreign = format!("{}:1:0", world.names.of(&Subject::Tenant(BETA)).tag);
     for value in [foreign.as_str(), "", "1:0", ":1:0", "nonsense"] {
         set(&world, "SET", &[&limiter, value]).await;
         let decision = node.charge(&[requests(key_of(ACME), 10), requests(TENANT, 10)]).await;
@@ -43,8 +43,8 @@ async fn a_limiter_with_anothers_tag_refuses() {
 async fn seats_with_anothers_mark_refuse() {
     let world = World::new().await;
     let node = world.node_at(url()).await;
-    let key = world.names.seats(&TENANT);
-    set(&world, "ZADD", &[&key, "+inf", &world.names.tag(Some(BETA))]).await;
+    let key = world.names.of(&TENANT).seats.clone();
+    set(&world, "ZADD", &[&key, "+inf", &world.names.of(&Subject::Tenant(BETA)).tag]).await;
     assert_eq!(node.seat(&[(Subject::Platform, 9), (key_of(ACME), 5), (TENANT, 5)]).await.unwrap_err(), 2);
     set(&world, "SET", &[&key, "x"]).await;
     assert_eq!(node.seat(&[(TENANT, 5)]).await.unwrap_err(), 0);
@@ -80,8 +80,8 @@ async fn keys_and_values_tell_no_id_and_end_by_themselves() {
     let _seat = node.seat(&[(subject, 10)]).await.unwrap();
     let mut server = world.server.clone();
     for (key, read) in [
-        (world.names.limiter(&subject, RateKind::Requests), ["GET"].as_slice()),
-        (world.names.seats(&subject), ["ZRANGE", "0", "-1"].as_slice()),
+        (world.names.of(&subject).limiter(RateKind::Requests).to_owned(), ["GET"].as_slice()),
+        (world.names.of(&subject).seats.clone(), ["ZRANGE", "0", "-1"].as_slice()),
     ] {
         let ttl: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut server).await.unwrap();
         assert!((1..=61_000).contains(&ttl), "{key} {ttl}");

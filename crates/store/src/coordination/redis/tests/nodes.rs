@@ -122,7 +122,7 @@ async fn a_server_that_forgot_everything_is_told_again() {
     let (one, two) = (world.node_at(proxy.url()).await, world.node_at(url()).await);
     let seats: Vec<_> =
         [one.seat(&[(TENANT, 2)]).await, one.seat(&[(TENANT, 2)]).await].into_iter().map(Result::unwrap).collect();
-    let key = world.names.seats(&TENANT);
+    let key = world.names.of(&TENANT).seats.clone();
     proxy.set(Wire::Cut);
     redis::cmd("DEL").arg(&key).exec_async(&mut world.server.clone()).await.unwrap();
     proxy.set(Wire::Whole);
