@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use insula_model::{AttemptId, AttemptOutcome, Cause, Error, Result, TokenCounts};
 use insula_providers::Route;
-use insula_store::{Admission, Begin, End, Seat, Seq};
+use insula_store::{Admission, Attribution, Begin, End, Seat, Seq};
 
 use crate::{
     Call, Engine,
@@ -135,6 +135,7 @@ impl Flight {
             input_tokens_max: reserved.input_tokens_max,
             output_tokens_max: reserved.output_tokens_max,
             idempotency: claim.mark(),
+            attribution: Attribution::default(),
         });
         let begun = match begun {
             Ok(begun) => begun,

@@ -28,13 +28,32 @@ impl Operation {
 pub enum Cause {
     /// The caller asked for it.
     Base,
+    /// The attempt before it failed in a way that may pass.
+    Retry,
+    /// The answer before it was not what was asked for.
+    Repair,
+    /// The provider before it could not serve.
+    Fallback,
+    /// A text of the request had to be embedded.
+    Embedding,
+    /// An answer was judged.
+    Evaluation,
 }
 
 impl Cause {
+    /// All of them, in the order in which a bill shows them.
+    pub const ALL: [Cause; 6] =
+        [Cause::Base, Cause::Retry, Cause::Repair, Cause::Fallback, Cause::Embedding, Cause::Evaluation];
+
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
             Cause::Base => "base",
+            Cause::Retry => "retry",
+            Cause::Repair => "repair",
+            Cause::Fallback => "fallback",
+            Cause::Embedding => "embedding",
+            Cause::Evaluation => "evaluation",
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{BudgetId, KeyId, Money, TenantId, Window};
+use crate::{BudgetId, EndUserId, KeyId, Money, TenantId, Window};
 
 /// Who spends. Every subject has an account; a budget is a cap on one window of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum Subject {
     Tenant(TenantId),
     /// One key of a tenant.
     Key(TenantId, KeyId),
+    /// One end user of a tenant.
+    EndUser(TenantId, EndUserId),
 }
 
 impl Subject {
@@ -23,6 +25,7 @@ impl Subject {
             Subject::Platform => BudgetLevel::Platform,
             Subject::Tenant(_) => BudgetLevel::Tenant,
             Subject::Key(..) => BudgetLevel::Key,
+            Subject::EndUser(..) => BudgetLevel::EndUser,
         }
     }
 
@@ -30,7 +33,7 @@ impl Subject {
     pub fn tenant(&self) -> Option<TenantId> {
         match self {
             Subject::Platform => None,
-            Subject::Tenant(tenant) | Subject::Key(tenant, _) => Some(*tenant),
+            Subject::Tenant(tenant) | Subject::Key(tenant, _) | Subject::EndUser(tenant, _) => Some(*tenant),
         }
     }
 }
@@ -41,10 +44,16 @@ impl Subject {
 pub enum BudgetLevel {
     /// All tenants together.
     Platform,
-    /// One tenant.
+    /// One tenant, by the default of its plan.
+    Plan,
+    /// One tenant, by the default of its segment.
+    Segment,
+    /// One tenant, by a budget of its own.
     Tenant,
     /// One key.
     Key,
+    /// One end user.
+    EndUser,
 }
 
 impl BudgetLevel {
@@ -52,8 +61,11 @@ impl BudgetLevel {
     pub fn name(self) -> &'static str {
         match self {
             BudgetLevel::Platform => "platform",
+            BudgetLevel::Plan => "plan",
+            BudgetLevel::Segment => "segment",
             BudgetLevel::Tenant => "tenant",
             BudgetLevel::Key => "key",
+            BudgetLevel::EndUser => "end_user",
         }
     }
 }
@@ -78,6 +90,19 @@ pub enum BudgetMode {
     Soft,
 }
 
+/// Where a tenant's budget comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetOrigin {
+    /// It was set for this very subject.
+    #[default]
+    Own,
+    /// The tenant's segment has it as a default.
+    Segment,
+    /// The tenant's plan has it as a default.
+    Plan,
+}
+
 /// A cap on one subject's spending in one kind of window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
@@ -93,4 +118,17 @@ pub struct Budget {
     pub mode: BudgetMode,
     /// Shares of the cap (0 to 1) at which somebody wants to know.
     pub alert_at: Vec<f64>,
+    /// Where it comes from.
+    pub origin: BudgetOrigin,
+}
+
+impl Budget {
+    /// The level that a refusal names.
+    pub fn level(&self) -> BudgetLevel {
+        match self.origin {
+            BudgetOrigin::Own => self.subject.level(),
+            BudgetOrigin::Segment => BudgetLevel::Segment,
+            BudgetOrigin::Plan => BudgetLevel::Plan,
+        }
+    }
 }

@@ -103,6 +103,11 @@ id!(
     "key"
 );
 id!(
+    /// An end user of a tenant's product: a keyed hash of what the product calls it, which it does not show.
+    EndUserId,
+    "eus"
+);
+id!(
     /// A budget.
     BudgetId,
     "bud"

@@ -28,11 +28,11 @@ mod tokens;
 mod window;
 
 pub use attempt::{AttemptOutcome, Cause, Operation};
-pub use budget::{Budget, BudgetLevel, BudgetMode, Cap, Subject};
+pub use budget::{Budget, BudgetLevel, BudgetMode, BudgetOrigin, Cap, Subject};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
-pub use ids::{AttemptId, BudgetId, IdGenerator, KeyId, RequestId, TenantId};
-pub use limits::Limits;
+pub use ids::{AttemptId, BudgetId, EndUserId, IdGenerator, KeyId, RequestId, TenantId};
+pub use limits::{Limits, ReleaseMode};
 pub use money::{Money, Price};
 pub use names::{Name, Slug};
 pub use random::{OsRandom, Random, SeededRandom};

@@ -19,4 +19,41 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub concurrency: Option<u32>,
+    /// Requests that may wait in the queue at once; 0 lets none wait. Of a tenant only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_depth_max: Option<u32>,
+    /// How long a request waits in the queue at most, in milliseconds; 0 lets none wait. Of a tenant only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_wait_ms_max: Option<u32>,
+    /// Its part of what is contended, beside the weights of the others; 1 to 1000, and 1 unless set. Of a tenant only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub weight: Option<u32>,
+    /// How its requests are released toward the providers. Of a tenant only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ReleaseMode>,
+}
+
+/// How a tenant's requests are released toward a provider: speed against predictability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseMode {
+    /// As soon as its fair turn comes.
+    Fast,
+    /// As soon as its fair turn comes, in step with the provider's pace.
+    #[default]
+    Balanced,
+    /// Evenly spaced, normalised, one at a time at its own pace.
+    Predictable,
+}
+
+impl ReleaseMode {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReleaseMode::Fast => "fast",
+            ReleaseMode::Balanced => "balanced",
+            ReleaseMode::Predictable => "predictable",
+        }
+    }
 }

@@ -43,7 +43,7 @@
 //!     tenant: tenant.id,
 //!     reserved: Money::from_usd("0.02")?,
 //!     reserved_at: clock.now(),
-//!     # key: None, operation: Operation::Chat, cause: Cause::Base, provider: "sim".into(), model: "sim-small".into(),
+//!     # key: None, operation: Operation::Chat, cause: Cause::Base, attribution: Default::default(), provider: "sim".into(), model: "sim-small".into(),
 //!     # price_row: "sim/sim-small@2026-01-01".into(), input_tokens_max: 10, output_tokens_max: 10, idempotency: None,
 //!     // ...
 //! };
@@ -92,7 +92,7 @@ pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, 
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{ClusterOptions, PostgresOptions, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
-pub use records::{Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
+pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, TenantStore};
 pub use vault::{RootKey, TenantSeals};

@@ -1,6 +1,11 @@
 //! What the journal carries and the ledger keeps.
 
-use insula_model::{AttemptId, AttemptOutcome, Cause, KeyId, Money, Operation, RequestId, TenantId, Timestamp, TokenCounts};
+use std::collections::BTreeMap;
+
+use insula_model::{
+    AttemptId, AttemptOutcome, Cause, EndUserId, Error, KeyId, Money, Operation, RequestId, Result, TenantId, Timestamp,
+    TokenCounts,
+};
 use serde::{Deserialize, Serialize};
 
 /// Written before the provider's socket sees a byte.
@@ -34,6 +39,71 @@ pub struct Begin {
     pub output_tokens_max: u64,
     /// Keyed hash of the `Idempotency-Key` and the body's hash, where the caller sent one.
     pub idempotency: Option<IdempotencyMark>,
+    /// What its bill tells besides.
+    pub attribution: Attribution,
+}
+
+/// What a bill tells of an attempt besides what it used.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Attribution {
+    /// For which end user of the tenant.
+    pub end_user: Option<EndUserId>,
+    /// Under which plan.
+    pub plan: Option<String>,
+    /// The labels of tenant, key and request together; those nearer to the request win.
+    pub tags: BTreeMap<String, String>,
+    /// How long it waited for its turn, microseconds.
+    pub queued_us: u64,
+}
+
+/// [`Begin`] as the first version wrote it; never changed.
+#[derive(Deserialize)]
+pub(crate) struct FirstBegin {
+    attempt: AttemptId,
+    request: RequestId,
+    tenant: TenantId,
+    key: Option<KeyId>,
+    reserved_at: Timestamp,
+    operation: Operation,
+    cause: Cause,
+    provider: String,
+    model: String,
+    price_row: String,
+    reserved: Money,
+    input_tokens_max: u64,
+    output_tokens_max: u64,
+    idempotency: Option<IdempotencyMark>,
+}
+
+impl From<FirstBegin> for Begin {
+    fn from(first: FirstBegin) -> Self {
+        Self {
+            attempt: first.attempt,
+            request: first.request,
+            tenant: first.tenant,
+            key: first.key,
+            reserved_at: first.reserved_at,
+            operation: first.operation,
+            cause: first.cause,
+            provider: first.provider,
+            model: first.model,
+            price_row: first.price_row,
+            reserved: first.reserved,
+            input_tokens_max: first.input_tokens_max,
+            output_tokens_max: first.output_tokens_max,
+            idempotency: first.idempotency,
+            attribution: Attribution::default(),
+        }
+    }
+}
+
+impl Begin {
+    /// Reads what is kept of an open attempt in a table. What the first version wrote ends where `attribution` begins.
+    pub(crate) fn from_kept(bytes: &[u8]) -> Result<Self> {
+        postcard::from_bytes(bytes)
+            .or_else(|_| postcard::from_bytes::<FirstBegin>(bytes).map(Self::from))
+            .map_err(Error::internal)
+    }
 }
 
 /// Which `Idempotency-Key` a request carried, and with which body.

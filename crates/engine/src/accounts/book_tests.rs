@@ -31,7 +31,15 @@ fn book(caps: &[(Subject, Window, Cap)]) -> Book {
     let mut subjects: HashMap<Subject, Vec<Budget>> = HashMap::new();
     for (i, (subject, window, cap)) in caps.iter().enumerate() {
         let id = BudgetId::from_bytes([i as u8; 16]);
-        let budget = Budget { id, subject: *subject, window: *window, cap: *cap, mode: BudgetMode::Hard, alert_at: vec![] };
+        let budget = Budget {
+            id,
+            subject: *subject,
+            window: *window,
+            cap: *cap,
+            mode: BudgetMode::Hard,
+            alert_at: vec![],
+            origin: Default::default(),
+        };
         subjects.entry(*subject).or_default().push(budget);
     }
     for (subject, budgets) in subjects {

@@ -235,7 +235,7 @@ fn refusal(ask: &Ask, output_tokens: u64, room: &Room<'_>) -> Refusal {
         Cap::Tokens(_) => ("tokens", needed.tokens.to_string()),
     };
     let shown = BudgetRefusal {
-        level: room.subject.level(),
+        level: room.budget.level(),
         window: room.budget.window,
         unit,
         used: room.shown(room.settled),

@@ -36,8 +36,15 @@ impl World {
     fn cap(&self, key: KeyId, tokens: u64) {
         let subject = Subject::Key(self.tenant, key);
         let id = self.ids.budget();
-        let budget =
-            Budget { id, subject, window: Window::Hour, cap: Cap::Tokens(tokens), mode: BudgetMode::Hard, alert_at: vec![] };
+        let budget = Budget {
+            id,
+            subject,
+            window: Window::Hour,
+            cap: Cap::Tokens(tokens),
+            mode: BudgetMode::Hard,
+            alert_at: vec![],
+            origin: Default::default(),
+        };
         self.accounts.set_budgets(&subject, vec![budget]);
     }
 

@@ -198,12 +198,12 @@ impl Directory {
 
     /// Replaces the limits of a tenant or a key.
     pub(crate) async fn set_limits(&self, subject: Subject, limits: Limits) -> Result<()> {
-        let tenant = subject.tenant().ok_or_else(|| Error::internal("the platform has no limits"))?;
-        let (_turn, entry) = self.turn(tenant).await?;
-        let key = match subject {
-            Subject::Key(_, id) => Some(self.key(id).ok_or_else(Error::not_found)?),
-            Subject::Tenant(_) | Subject::Platform => None,
+        let (tenant, key) = match subject {
+            Subject::Key(tenant, id) => (tenant, Some(self.key(id).ok_or_else(Error::not_found)?)),
+            Subject::Tenant(tenant) => (tenant, None),
+            Subject::Platform | Subject::EndUser(..) => return Err(Error::internal("only tenants and keys have limits")),
         };
+        let (_turn, entry) = self.turn(tenant).await?;
         self.store.control().put_limits(&subject, &limits).await?;
         self.publish(|| {
             let mut register = self.register.write();

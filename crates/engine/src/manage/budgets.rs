@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use insula_model::{Budget, BudgetMode, Cap, Error, Result, Subject, Window};
+use insula_model::{Budget, BudgetMode, BudgetOrigin, Cap, Error, Result, Subject, Window};
 
 use crate::{
     Engine,
@@ -88,6 +88,7 @@ async fn replace(engine: &Engine, subject: Subject, new: Vec<NewBudget>) -> Resu
         cap: new.cap,
         mode: new.mode,
         alert_at: new.alert_at,
+        origin: BudgetOrigin::Own,
     });
     let budgets: Vec<_> = budgets.collect();
     engine.store.control().replace_budgets(&subject, &budgets).await?;

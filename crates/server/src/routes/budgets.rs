@@ -68,11 +68,12 @@ impl From<BudgetView> for Budget {
         let BudgetView { budget, used, reserved, resets_at } = view;
         Self {
             id: budget.id.to_string(),
-            level: budget.subject.level(),
+            level: budget.level(),
             subject: match budget.subject {
                 Subject::Platform => "platform".to_owned(),
                 Subject::Tenant(tenant) => tenant.to_string(),
                 Subject::Key(_, key) => key.to_string(),
+                Subject::EndUser(_, end_user) => end_user.to_string(),
             },
             window: budget.window,
             mode: budget.mode,

@@ -25,6 +25,7 @@ fn settled(world: &World, of: &Keys, cost: &str) -> String {
         input_tokens_max: 30,
         output_tokens_max: 40,
         idempotency: None,
+        attribution: Default::default(),
     };
     let end = End { attempt, settled_at: now, outcome: AttemptOutcome::Completed, tokens, cost, estimated: false };
     let trace = TraceRecord {

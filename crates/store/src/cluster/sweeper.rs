@@ -159,7 +159,7 @@ async fn read(pool: &PgPool, fenced: &Fenced) -> Result<Vec<Left>> {
     let left = rows.iter().map(|row| {
         let attempt: &[u8] = row.try_get("attempt").map_err(Error::internal)?;
         let record: &[u8] = row.try_get("record").map_err(Error::internal)?;
-        let begin = (!record.is_empty()).then(|| postcard::from_bytes(record)).transpose().map_err(Error::internal)?;
+        let begin = (!record.is_empty()).then(|| Begin::from_kept(record)).transpose()?;
         Ok((AttemptId::from_bytes(attempt.try_into().map_err(Error::internal)?), begin))
     });
     left.collect()

@@ -93,8 +93,15 @@ async fn budgets_and_limits_are_replaced() {
         let world = World::on(engine).await;
         let control = world.store.control();
         let subject = Subject::Key(world.owner.tenant(), KEY);
-        let budget =
-            |window, cap, mode| Budget { id: world.ids().budget(), subject, window, cap, mode, alert_at: vec![0.5, 0.8] };
+        let budget = |window, cap, mode| Budget {
+            id: world.ids().budget(),
+            subject,
+            window,
+            cap,
+            mode,
+            alert_at: vec![0.5, 0.8],
+            origin: Default::default(),
+        };
         let platform = Budget { subject: Subject::Platform, ..budget(Window::Hour, Cap::Tokens(0), BudgetMode::Hard) };
         control.replace_budgets(&Subject::Platform, std::slice::from_ref(&platform)).await.unwrap();
         let both = [
@@ -109,7 +116,14 @@ async fn budgets_and_limits_are_replaced() {
         control.replace_budgets(&subject, &[]).await.unwrap();
         assert_eq!(control.budgets().await.unwrap(), [platform]);
 
-        let limits = Limits { requests_per_minute: Some(u32::MAX), tokens_per_minute: None, concurrency: Some(1) };
+        let limits = Limits {
+            requests_per_minute: Some(u32::MAX),
+            concurrency: Some(1),
+            queue_depth_max: Some(0),
+            weight: Some(7),
+            mode: Some(insula_model::ReleaseMode::Predictable),
+            ..Limits::default()
+        };
         control.put_limits(&subject, &limits).await.unwrap();
         assert_eq!(control.limits().await.unwrap(), [(subject, limits)]);
         assert_eq!(control.limits_of(world.owner.tenant()).await.unwrap(), [(subject, limits)]);

@@ -98,6 +98,7 @@ async fn a_window_is_one_for_all() {
         cap: Cap::Usd(cap),
         mode: BudgetMode::Hard,
         alert_at: vec![],
+        origin: Default::default(),
     };
     one.store.control().replace_budgets(&subject, &[budget]).await.unwrap();
     let starts_at = Window::Day.span(one.clock.now()).start;

@@ -58,6 +58,7 @@ pub(super) fn row(world: &World, scope: &TenantScope, request: RequestId, reserv
         input_tokens_max: 100,
         output_tokens_max: 200,
         idempotency: None,
+        attribution: Default::default(),
     };
     let tokens = TokenCounts { input: 10, cache_read: 4, cache_write: 3, output: 20, reasoning: 5 };
     let end = End {

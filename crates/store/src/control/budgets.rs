@@ -25,6 +25,7 @@ impl Rec for Budget {
             cap,
             mode: row.get("mode")?,
             alert_at: row.get("alert_at")?,
+            origin: row.get("origin")?,
         })
     }
 }
@@ -43,15 +44,15 @@ fn written(cap: Cap) -> Result<(String, i64)> {
 impl Control {
     /// All budgets of all subjects, each subject's in the order in which they were set.
     pub async fn budgets(&self) -> Result<Vec<Budget>> {
-        let budgets = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets ORDER BY subject, position";
+        let budgets = "SELECT id, subject, span, unit, cap, mode, alert_at, origin FROM budgets ORDER BY subject, position";
         self.db.read().await?.all(budgets, &[]).await
     }
 
     /// The budgets of one tenant and of its keys, or without a tenant those of the platform.
     pub async fn budgets_of(&self, tenant: Option<TenantId>) -> Result<Vec<Budget>> {
-        let of_tenant = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE tenant = $1 \
+        let of_tenant = "SELECT id, subject, span, unit, cap, mode, alert_at, origin FROM budgets WHERE tenant = $1 \
                          ORDER BY subject, position";
-        let of_platform = "SELECT id, subject, span, unit, cap, mode, alert_at FROM budgets WHERE tenant IS NULL \
+        let of_platform = "SELECT id, subject, span, unit, cap, mode, alert_at, origin FROM budgets WHERE tenant IS NULL \
                            ORDER BY subject, position";
         let mut tx = self.db.read().await?;
         match tenant {
@@ -71,9 +72,20 @@ impl Control {
         for (position, budget) in (0_u64..).zip(budgets) {
             let (unit, cap) = written(budget.cap)?;
             tx.exec(
-                "INSERT INTO budgets (id, subject, tenant, position, span, unit, cap, mode, alert_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                args![budget.id, *subject, subject.tenant(), position, budget.window, unit, cap, budget.mode, budget.alert_at,],
+                "INSERT INTO budgets (id, subject, tenant, position, span, unit, cap, mode, alert_at, origin) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                args![
+                    budget.id,
+                    *subject,
+                    subject.tenant(),
+                    position,
+                    budget.window,
+                    unit,
+                    cap,
+                    budget.mode,
+                    budget.alert_at,
+                    budget.origin,
+                ],
             )
             .await?;
         }

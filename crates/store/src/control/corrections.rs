@@ -1,8 +1,8 @@
 //! Corrections for tests: as a node writes them whose attempt was given up for lost.
 
-use insula_model::{Result, Subject, Window};
+use insula_model::{Result, Window};
 
-use super::Control;
+use super::{Control, accounts};
 use crate::{End, LedgerRow, query::args};
 
 impl Control {
@@ -16,8 +16,8 @@ impl Control {
         tx.exec(
             "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, model, \
              price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
-             cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, \
-             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
+             cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, entry, queued_us) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, \
+             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 0, 0)",
             args![
                 begin.attempt,
                 begin.request,
@@ -46,8 +46,7 @@ impl Control {
         .await?;
         let hour = Window::Hour.span(begin.reserved_at).start;
         let tokens = less(now.total(), was.total());
-        let key = begin.key.map(|key| Subject::Key(begin.tenant, key));
-        for subject in [Subject::Platform, Subject::Tenant(begin.tenant)].into_iter().chain(key) {
+        for subject in accounts(begin) {
             let moved = "UPDATE spend_hour SET money = money + $3, tokens = tokens + $4 WHERE subject = $1 AND hour = $2";
             tx.exec(moved, args![subject, hour, cost, tokens]).await?;
         }

@@ -9,11 +9,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use insula_model::{AttemptId, Error, Money, RequestId, Result, Subject, TenantScope, Timestamp, TokenCounts, Window};
+use insula_model::{
+    AttemptId, EndUserId, Error, KeyId, Money, RequestId, Result, Subject, TenantId, TenantScope, Timestamp, TokenCounts,
+    Window,
+};
 
-use super::Control;
+use super::{Control, tag_sets::TagSet};
 use crate::{
-    Begin, End, LedgerRow,
+    Attribution, Begin, End, LedgerRow,
     query::{Field, Rec, Row, Tx, Val, args, rec},
 };
 
@@ -57,7 +60,7 @@ impl Control {
         let mut tx = self.db.write().await?;
         let mut moves: BTreeMap<(Subject, Timestamp), (Money, u64)> = BTreeMap::new();
         for row in &batch.rows {
-            if !insert(&mut tx, row).await? {
+            if !insert(&mut tx, row, batch.position.seq).await? {
                 continue;
             }
             let hour = Window::Hour.span(row.begin.reserved_at).start;
@@ -103,7 +106,7 @@ impl Control {
         }
         rec!(Open { record });
         let open: Vec<Open> = self.db.read().await?.all("SELECT record FROM open_attempts ORDER BY attempt", &[]).await?;
-        open.iter().map(|open| postcard::from_bytes(&open.record).map_err(Error::internal)).collect()
+        open.iter().map(|open| Begin::from_kept(&open.record)).collect()
     }
 
     /// The attempts of a request, oldest first. `near` is when the request arrived: attempts reserved more than a minute before
@@ -118,7 +121,7 @@ impl Control {
 /// `ledger_by_tenant`.
 pub(super) const ATTEMPTS: &str = "SELECT a.attempt, a.request, a.tenant, a.key_id, a.reserved_at, a.operation, a.cause, \
     a.provider, a.model, a.price_row, a.reserved, a.input_tokens_max, a.output_tokens_max, \
-    COALESCE(c.settled_at, a.settled_at) AS settled_at, COALESCE(c.outcome, a.outcome) AS outcome, \
+    a.end_user, a.plan, a.queued_us, COALESCE(t.tags, '{}') AS tags, COALESCE(c.settled_at, a.settled_at) AS settled_at, COALESCE(c.outcome, a.outcome) AS outcome, \
     a.input_tokens + COALESCE(c.input_tokens, 0) AS input_tokens, \
     a.cache_read_tokens + COALESCE(c.cache_read_tokens, 0) AS cache_read_tokens, \
     a.cache_write_tokens + COALESCE(c.cache_write_tokens, 0) AS cache_write_tokens, \
@@ -126,13 +129,20 @@ pub(super) const ATTEMPTS: &str = "SELECT a.attempt, a.request, a.tenant, a.key_
     a.reasoning_tokens + COALESCE(c.reasoning_tokens, 0) AS reasoning_tokens, \
     a.cost + COALESCE(c.cost, 0) AS cost, a.estimated + COALESCE(c.estimated, 0) AS estimated \
     FROM ledger a LEFT JOIN ledger c ON c.attempt = a.attempt AND c.correction = 1 \
+    LEFT JOIN tag_sets t ON t.tenant = a.tenant AND t.id = a.tag_set \
     WHERE a.tenant = $1 AND a.reserved_at >= $2 AND a.reserved_at < $3 AND a.request = $4 AND a.correction = 0 \
     ORDER BY a.reserved_at, a.attempt";
 
 /// Whose accounts an attempt moves.
 pub(crate) fn accounts(begin: &Begin) -> impl Iterator<Item = Subject> {
-    let key = begin.key.map(|key| Subject::Key(begin.tenant, key));
-    [Subject::Platform, Subject::Tenant(begin.tenant)].into_iter().chain(key)
+    subjects(begin.tenant, begin.key, begin.attribution.end_user)
+}
+
+/// Whose accounts it moves what a tenant spends with a key and for an end user.
+pub(super) fn subjects(tenant: TenantId, key: Option<KeyId>, end_user: Option<EndUserId>) -> impl Iterator<Item = Subject> {
+    let key = key.map(|key| Subject::Key(tenant, key));
+    let end_user = end_user.map(|end_user| Subject::EndUser(tenant, end_user));
+    [Subject::Platform, Subject::Tenant(tenant)].into_iter().chain(key).chain(end_user)
 }
 
 /// The counts as they are kept.
@@ -146,8 +156,16 @@ pub(crate) fn kept(tokens: &TokenCounts) -> TokenCounts {
     }
 }
 
-/// Inserts a row; false when it is there already.
-async fn insert(tx: &mut Tx, row: &LedgerRow) -> Result<bool> {
+/// Inserts a row; false when it is there already. Rows of one batch have the same `entry`, and later batches higher ones.
+async fn insert(tx: &mut Tx, row: &LedgerRow, entry: u64) -> Result<bool> {
+    let attribution = &row.begin.attribution;
+    let tag_set = TagSet::of(&attribution.tags);
+    if let Some(set) = &tag_set {
+        let keep = "INSERT INTO tag_sets (tenant, id, tags) SELECT id, $2, $3 FROM tenants WHERE id = $1 \
+                    ON CONFLICT (tenant, id) DO NOTHING";
+        tx.exec(keep, args![row.begin.tenant, set.id, set.text]).await?;
+    }
+    let tag_set = tag_set.map(|set| set.id);
     let (begin, end, tokens) = (&row.begin, &row.end, kept(&row.end.tokens));
     let values: &[Val<'_>] = args![
         begin.attempt,
@@ -172,13 +190,19 @@ async fn insert(tx: &mut Tx, row: &LedgerRow) -> Result<bool> {
         tokens.reasoning,
         end.cost,
         end.estimated,
+        entry,
+        attribution.end_user,
+        attribution.plan,
+        tag_set,
+        attribution.queued_us,
     ];
     let inserted = tx
         .exec(
             "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, model, price_row, \
              reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
-             cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated) VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, \
-             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT (attempt, correction) DO NOTHING",
+             cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, entry, end_user, plan, tag_set, queued_us) VALUES \
+             ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
+             $25, $26, $27) ON CONFLICT (attempt, correction) DO NOTHING",
             values,
         )
         .await?;
@@ -227,6 +251,12 @@ impl Rec for LedgerRow {
             input_tokens_max: row.get("input_tokens_max")?,
             output_tokens_max: row.get("output_tokens_max")?,
             idempotency: None,
+            attribution: Attribution {
+                end_user: row.get("end_user")?,
+                plan: row.get("plan")?,
+                tags: row.get("tags")?,
+                queued_us: row.get("queued_us")?,
+            },
         };
         let tokens = TokenCounts {
             input: row.get("input_tokens")?,

@@ -16,6 +16,10 @@ impl Rec for Of {
             requests_per_minute: row.get("requests_per_minute")?,
             tokens_per_minute: row.get("tokens_per_minute")?,
             concurrency: row.get("concurrency")?,
+            queue_depth_max: row.get("queue_depth_max")?,
+            queue_wait_ms_max: row.get("queue_wait_ms_max")?,
+            weight: row.get("weight")?,
+            mode: row.get("mode")?,
         };
         Ok(Of(row.get("subject")?, limits))
     }
@@ -24,14 +28,16 @@ impl Rec for Of {
 impl Control {
     /// The limits of all subjects that have some.
     pub async fn limits(&self) -> Result<Vec<(Subject, Limits)>> {
-        let limits = "SELECT subject, requests_per_minute, tokens_per_minute, concurrency FROM limits ORDER BY subject";
+        let limits = "SELECT subject, requests_per_minute, tokens_per_minute, concurrency, queue_depth_max, \
+                      queue_wait_ms_max, weight, mode FROM limits ORDER BY subject";
         let limits: Vec<Of> = self.db.read().await?.all(limits, &[]).await?;
         Ok(limits.into_iter().map(|Of(subject, limits)| (subject, limits)).collect())
     }
 
     /// The limits of one tenant and of its keys.
     pub async fn limits_of(&self, tenant: TenantId) -> Result<Vec<(Subject, Limits)>> {
-        let limits = "SELECT subject, requests_per_minute, tokens_per_minute, concurrency FROM limits WHERE tenant = $1 \
+        let limits = "SELECT subject, requests_per_minute, tokens_per_minute, concurrency, queue_depth_max, \
+                      queue_wait_ms_max, weight, mode FROM limits WHERE tenant = $1 \
                       ORDER BY subject";
         let limits: Vec<Of> = self.db.read().await?.all(limits, args![tenant]).await?;
         Ok(limits.into_iter().map(|Of(subject, limits)| (subject, limits)).collect())
@@ -42,11 +48,22 @@ impl Control {
         let mut tx = self.db.write().await?;
         refuse_gone(&mut tx, subject.tenant()).await?;
         tx.exec(
-            "INSERT INTO limits (subject, tenant, requests_per_minute, tokens_per_minute, concurrency) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (subject) DO UPDATE SET \
+            "INSERT INTO limits (subject, tenant, requests_per_minute, tokens_per_minute, concurrency, queue_depth_max, \
+             queue_wait_ms_max, weight, mode) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (subject) DO UPDATE SET \
              requests_per_minute = excluded.requests_per_minute, tokens_per_minute = excluded.tokens_per_minute, \
-             concurrency = excluded.concurrency",
-            args![*subject, subject.tenant(), limits.requests_per_minute, limits.tokens_per_minute, limits.concurrency],
+             concurrency = excluded.concurrency, queue_depth_max = excluded.queue_depth_max, \
+             queue_wait_ms_max = excluded.queue_wait_ms_max, weight = excluded.weight, mode = excluded.mode",
+            args![
+                *subject,
+                subject.tenant(),
+                limits.requests_per_minute,
+                limits.tokens_per_minute,
+                limits.concurrency,
+                limits.queue_depth_max,
+                limits.queue_wait_ms_max,
+                limits.weight,
+                limits.mode,
+            ],
         )
         .await?;
         cluster::note(&mut tx, subject.tenant()).await?;

@@ -12,6 +12,7 @@ mod ledger;
 mod limits;
 mod operators;
 mod spend;
+mod tag_sets;
 mod tenants;
 mod under_way;
 mod usage;
@@ -25,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use spend::HourSpend;
+pub(crate) use tag_sets::TagSet;
 pub use usage::{GroupBy, UsageQuery, UsageRow};
 pub use verify::LedgerVerification;
 

@@ -2,7 +2,7 @@
 //!
 //! The list exists only where nodes share a database; a node that serves alone knows what is under way on it.
 
-use insula_model::{Error, Result, TenantId};
+use insula_model::{Result, TenantId};
 
 use super::Control;
 use crate::{
@@ -22,7 +22,6 @@ impl Control {
         let find = "SELECT record FROM begun_attempts WHERE tenant = $1 AND idempotency = $2";
         let begun: Option<Begun> = self.db.read().await?.optional(find, args![tenant, *key_hash]).await?;
         let Some(Begun { record }) = begun else { return Ok(None) };
-        let begin: Begin = postcard::from_bytes(&record).map_err(Error::internal)?;
-        Ok(begin.idempotency)
+        Ok(Begin::from_kept(&record)?.idempotency)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use insula_model::{KeyId, Money, Result, Subject, TenantId, Timestamp, Window, WindowSpan};
+use insula_model::{EndUserId, KeyId, Money, Result, Subject, TenantId, Timestamp, Window, WindowSpan};
 
-use super::{Control, usage::joined};
+use super::{Control, ledger::subjects, usage::joined};
 use crate::query::{Db, Rec, Row, Tx, args, aside, rec};
 
 /// How many disagreements are told in words.
@@ -71,6 +71,7 @@ async fn earliest(tx: &mut Tx, cursor: Timestamp) -> Result<Option<Timestamp>> {
 struct HourSum {
     tenant: TenantId,
     key: Option<KeyId>,
+    end_user: Option<EndUserId>,
     hour: Timestamp,
     rows: u64,
     money: Money,
@@ -83,6 +84,7 @@ impl Rec for HourSum {
         Ok(HourSum {
             tenant: row.get("tenant")?,
             key: row.get("key_id")?,
+            end_user: row.get("end_user")?,
             hour: Timestamp::from_micros(row.get::<i64>("hour")? * HOUR_MICROS),
             rows: row.get("attempts")?,
             money: joined(row.get("cost_high")?, row.get("cost_low")?),
@@ -102,10 +104,11 @@ rec!(Account { subject, hour, money, tokens });
 async fn verify_day(tx: &mut Tx, day: WindowSpan, found: &mut LedgerVerification) -> Result<()> {
     let sums: Vec<HourSum> = tx
         .all(
-            "SELECT tenant, key_id, reserved_at / 3600000000 AS hour, COUNT(*) AS attempts, \
+            "SELECT tenant, key_id, end_user, reserved_at / 3600000000 AS hour, COUNT(*) AS attempts, \
              CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, \
              CAST(SUM(input_tokens + cache_read_tokens + cache_write_tokens + output_tokens + reasoning_tokens) AS BIGINT) \
-             AS tokens FROM ledger WHERE reserved_at >= $1 AND reserved_at < $2 GROUP BY tenant, key_id, reserved_at / 3600000000",
+             AS tokens FROM ledger WHERE reserved_at >= $1 AND reserved_at < $2 GROUP BY tenant, key_id, end_user, \
+             reserved_at / 3600000000",
             args![day.start, day.end],
         )
         .await?;
@@ -118,8 +121,7 @@ async fn verify_day(tx: &mut Tx, day: WindowSpan, found: &mut LedgerVerification
     for sum in sums {
         found.rows += sum.rows;
         found.ledger_total += sum.money;
-        let key = sum.key.map(|key| Subject::Key(sum.tenant, key));
-        for subject in [Subject::Platform, Subject::Tenant(sum.tenant)].into_iter().chain(key) {
+        for subject in subjects(sum.tenant, sum.key, sum.end_user) {
             let ledger = &mut sides.entry((subject, sum.hour)).or_default()[0];
             ledger.0 += sum.money;
             ledger.1 += i128::from(sum.tokens);
@@ -150,6 +152,7 @@ fn described(subject: Subject) -> String {
         Subject::Platform => "platform".to_owned(),
         Subject::Tenant(tenant) => tenant.to_string(),
         Subject::Key(tenant, key) => format!("{key} of {tenant}"),
+        Subject::EndUser(tenant, end_user) => format!("{end_user} of {tenant}"),
     }
 }
 

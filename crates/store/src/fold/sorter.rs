@@ -6,7 +6,7 @@ use super::open_attempts::OpenAttempts;
 use crate::{
     control::{FoldBatch, Position},
     journal::{Kind, RawRecord, decode},
-    records::{Begin, End, TraceRecord},
+    records::{Begin, End, FirstBegin, TraceRecord},
 };
 
 /// Gathers rows for the ledger from records in their order.
@@ -26,11 +26,8 @@ impl Sorter {
     pub(super) fn take(&mut self, record: &RawRecord<'_>) -> postcard::Result<Option<TraceRecord>> {
         match record.kind {
             Kind::Opened => {}
-            Kind::Begin => {
-                let begin: Begin = decode(record.payload)?;
-                self.seen(begin.reserved_at);
-                self.open.begin(begin, record.seq);
-            }
+            Kind::FirstBegin => self.begin(decode::<FirstBegin>(record.payload)?.into(), record.seq),
+            Kind::Begin => self.begin(decode(record.payload)?, record.seq),
             Kind::End => self.end(decode(record.payload)?, record.seq),
             Kind::Release => {
                 let attempt: AttemptId = decode(record.payload)?;
@@ -41,6 +38,11 @@ impl Sorter {
             Kind::Trace => return self.trace(record),
         }
         Ok(None)
+    }
+
+    fn begin(&mut self, begin: Begin, seq: u64) {
+        self.seen(begin.reserved_at);
+        self.open.begin(begin, seq);
     }
 
     fn end(&mut self, end: End, seq: u64) {

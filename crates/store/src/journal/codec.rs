@@ -24,6 +24,8 @@ pub(super) const HEADER_BYTES: usize = 24;
 pub(crate) enum Kind {
     /// A run of the server starts here; random bytes.
     Opened,
+    /// [`FirstBegin`](crate::records::FirstBegin): read, no longer written.
+    FirstBegin,
     /// [`Begin`](crate::records::Begin).
     Begin,
     /// [`End`](crate::records::End).
@@ -38,16 +40,19 @@ impl Kind {
     fn number(self) -> u8 {
         match self {
             Kind::Opened => 1,
-            Kind::Begin => 2,
+            Kind::FirstBegin => 2,
             Kind::End => 3,
             Kind::Release => 4,
             Kind::Trace => 5,
+            Kind::Begin => 6,
         }
     }
 
     /// The kind of this number; `None` if a newer version wrote it.
     pub(super) fn of(number: u8) -> Option<Self> {
-        [Kind::Opened, Kind::Begin, Kind::End, Kind::Release, Kind::Trace].into_iter().find(|k| k.number() == number)
+        [Kind::Opened, Kind::FirstBegin, Kind::End, Kind::Release, Kind::Trace, Kind::Begin]
+            .into_iter()
+            .find(|k| k.number() == number)
     }
 }
 

@@ -34,7 +34,10 @@ impl Schema {
     /// Its steps, the first one first. A step that was released is never changed.
     pub(super) fn steps(self) -> &'static [Step] {
         match self {
-            Schema::Control => &[("0001_foundation", include_str!("schema/control/0001_foundation.sql"))],
+            Schema::Control => &[
+                ("0001_foundation", include_str!("schema/control/0001_foundation.sql")),
+                ("0002_money", include_str!("schema/control/0002_money.sql")),
+            ],
             Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }

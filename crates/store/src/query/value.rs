@@ -6,8 +6,8 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BudgetId, BudgetMode, Cause, Error, KeyId, Money, Name, Operation, Placement, RequestId, Result,
-    Role, Slug, Subject, TenantId, TenantState, Timestamp, Window,
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, EndUserId, Error, KeyId, Money, Name, Operation,
+    Placement, ReleaseMode, RequestId, Result, Role, Slug, Subject, TenantId, TenantState, Timestamp, Window,
 };
 use rusqlite::{
     ToSql,
@@ -217,7 +217,7 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(TenantId, KeyId, BudgetId, RequestId, AttemptId);
+ids!(TenantId, KeyId, EndUserId, BudgetId, RequestId, AttemptId);
 
 macro_rules! checked_texts {
     ($($text:ident),*) => { $(
@@ -251,7 +251,7 @@ macro_rules! words {
 }
 // Those of the ledger name themselves without an allocation.
 words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome);
-words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode);
+words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ReleaseMode);
 
 fn json_word(word: &impl Serialize) -> String {
     match serde_json::to_value(word) {
@@ -292,6 +292,11 @@ impl Column for Subject {
                 bytes.extend_from_slice(tenant.as_bytes());
                 bytes.extend_from_slice(key.as_bytes());
             }
+            Subject::EndUser(tenant, end_user) => {
+                bytes.push(3);
+                bytes.extend_from_slice(tenant.as_bytes());
+                bytes.extend_from_slice(end_user.as_bytes());
+            }
         }
         Val::Bytes(Some(Cow::Owned(bytes)))
     }
@@ -301,9 +306,13 @@ impl Column for Subject {
         match level {
             0 if ids.is_empty() => Some(Subject::Platform),
             1 => Some(Subject::Tenant(TenantId::from_bytes(ids.try_into().ok()?))),
-            2 => {
-                let (tenant, key) = ids.split_at_checked(16)?;
-                Some(Subject::Key(TenantId::from_bytes(tenant.try_into().ok()?), KeyId::from_bytes(key.try_into().ok()?)))
+            2 | 3 => {
+                let (tenant, id) = ids.split_at_checked(16)?;
+                let (tenant, id) = (TenantId::from_bytes(tenant.try_into().ok()?), id.try_into().ok()?);
+                Some(match level {
+                    2 => Subject::Key(tenant, KeyId::from_bytes(id)),
+                    _ => Subject::EndUser(tenant, EndUserId::from_bytes(id)),
+                })
             }
             _ => None,
         }

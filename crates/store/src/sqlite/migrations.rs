@@ -17,7 +17,11 @@ pub(super) struct Schema {
 /// The control database.
 pub(super) const CONTROL: Schema = Schema {
     name: "the control database",
-    steps: &[include_str!("schema/control/0001_foundation.sql"), include_str!("schema/control/0002_corrections.sql")],
+    steps: &[
+        include_str!("schema/control/0001_foundation.sql"),
+        include_str!("schema/control/0002_corrections.sql"),
+        include_str!("schema/control/0003_money.sql"),
+    ],
 };
 
 /// The key store.

@@ -98,6 +98,7 @@ impl World {
             cap,
             mode: BudgetMode::Hard,
             alert_at: vec![],
+            origin: Default::default(),
         });
         let memory = Memory::of(NODES as u32);
         memory.tables.lock().set_budgets(budgets.to_vec());

@@ -67,6 +67,7 @@ impl World {
             cap: *cap,
             mode: BudgetMode::Hard,
             alert_at: vec![],
+            origin: Default::default(),
         };
         let budgets: Vec<_> = caps.iter().map(budget).collect();
         self.memory.tables.lock().set_budgets(budgets.clone());

@@ -198,14 +198,16 @@ rec!(Reserved { money, tokens });
 
 /// What open attempts of all nodes have reserved for a subject since a moment.
 pub(super) async fn reserved(tx: &mut PgTx, subject: &Subject, since: Timestamp) -> Result<(Money, u64)> {
-    let key = match subject {
-        Subject::Key(_, key) => Some(*key),
-        Subject::Platform | Subject::Tenant(_) => None,
+    let (key, end_user) = match subject {
+        Subject::Key(_, key) => (Some(*key), None),
+        Subject::EndUser(_, end_user) => (None, Some(*end_user)),
+        Subject::Platform | Subject::Tenant(_) => (None, None),
     };
     let sum = "SELECT CAST(LEAST(COALESCE(SUM(reserved), 0), 9000000000000000000) AS BIGINT) AS money, \
         CAST(LEAST(COALESCE(SUM(tokens_max), 0), 9000000000000000000) AS BIGINT) AS tokens FROM begun_attempts \
-        WHERE reserved_at >= $1 AND ($2 IS NULL OR tenant = $2) AND ($3 IS NULL OR key_id = $3)";
-    let sums: Vec<Reserved> = tx.all(sum, args![since, subject.tenant(), key]).await?;
+        WHERE reserved_at >= $1 AND ($2 IS NULL OR tenant = $2) AND ($3 IS NULL OR key_id = $3) \
+        AND ($4 IS NULL OR end_user = $4)";
+    let sums: Vec<Reserved> = tx.all(sum, args![since, subject.tenant(), key, end_user]).await?;
     Ok(sums.first().map_or((Money::ZERO, 0), |sum| (sum.money, sum.tokens)))
 }
 

@@ -27,10 +27,10 @@ const TRIED_MAX: Duration = Duration::from_secs(3);
 pub(super) const STANDS: &str = "SELECT 1 FROM nodes WHERE id = $1 AND epoch = $2 FOR KEY SHARE";
 
 pub(super) const INSERT: &str = "INSERT INTO begun_attempts (attempt, node, epoch, tenant, key_id, reserved_at, reserved, \
-    tokens_max, idempotency, record) SELECT b.attempt, $1::bytea, $2::bigint, b.tenant, b.key_id, b.reserved_at, b.reserved, \
-    b.tokens_max, b.idempotency, b.record FROM unnest($3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[], \
-    $8::bigint[], $9::bytea[], $10::bytea[]) AS b (attempt, tenant, key_id, reserved_at, reserved, tokens_max, idempotency, \
-    record) ON CONFLICT DO NOTHING RETURNING attempt";
+    tokens_max, idempotency, record, end_user) SELECT b.attempt, $1::bytea, $2::bigint, b.tenant, b.key_id, b.reserved_at, b.reserved, \
+    b.tokens_max, b.idempotency, b.record, b.end_user FROM unnest($3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::bigint[], \
+    $8::bigint[], $9::bytea[], $10::bytea[], $11::bytea[]) AS b (attempt, tenant, key_id, reserved_at, reserved, tokens_max, idempotency, \
+    record, end_user) ON CONFLICT DO NOTHING RETURNING attempt";
 
 const FIND: &str = "SELECT attempt FROM begun_attempts WHERE attempt = ANY($1::bytea[]) AND node = $2";
 
@@ -143,6 +143,7 @@ struct Columns<'a> {
     tokens_max: Vec<i64>,
     marks: Vec<Option<&'a [u8]>>,
     records: Vec<Vec<u8>>,
+    end_users: Vec<Option<&'a [u8]>>,
 }
 
 impl<'a> Columns<'a> {
@@ -162,13 +163,20 @@ impl<'a> Columns<'a> {
                 .collect(),
             marks: begins.iter().map(|begin| begin.idempotency.as_ref().map(|mark| mark.key_hash.as_slice())).collect(),
             records: records.map_err(Error::internal)?,
+            end_users: begins
+                .iter()
+                .map(|begin| begin.attribution.end_user.as_ref().map(|user| user.as_bytes().as_slice()))
+                .collect(),
         })
     }
 
     async fn insert(&self, tx: &PgTx, node: &[u8], epoch: i64) -> Result<HashSet<AttemptId>> {
-        let Self { attempts, tenants, keys, reserved_at, reserved, tokens_max, marks, records } = self;
+        let Self { attempts, tenants, keys, reserved_at, reserved, tokens_max, marks, records, end_users } = self;
         let inserted = tx
-            .rows(INSERT, &[&node, &epoch, attempts, tenants, keys, reserved_at, reserved, tokens_max, marks, records])
+            .rows(
+                INSERT,
+                &[&node, &epoch, attempts, tenants, keys, reserved_at, reserved, tokens_max, marks, records, end_users],
+            )
             .await?;
         ids(&inserted)
     }

@@ -1,9 +1,11 @@
 //! Records as columns: one statement writes a whole batch.
 
+use std::collections::BTreeMap;
+
 use insula_model::{Result, TokenCounts};
 
 use crate::{
-    control::kept,
+    control::{TagSet, kept},
     postgres::PgTx,
     query::{Field, Val},
     records::{Begin, End},
@@ -51,10 +53,10 @@ impl Amounts {
 
 pub(super) const INSERT: &str = "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, \
     model, price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
-    cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
+    cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, end_user, plan, tag_set, queued_us) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
     $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], \
     $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], \
-    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[]) ON CONFLICT DO NOTHING";
+    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::text[], $26::bytea[], $27::bigint[]) ON CONFLICT DO NOTHING";
 
 /// Inserts rows; how many were not there yet.
 pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
@@ -62,6 +64,7 @@ pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
         return Ok(0);
     }
     let begins = || entries.iter().map(|entry| entry.begin);
+    let attributions = || begins().map(|begin| &begin.attribution);
     let ends = || entries.iter().map(|entry| entry.end);
     let ints = |of: fn(&Entry<'_>) -> i64| entries.iter().map(of).collect::<Vec<i64>>();
     let texts = |of: fn(&Begin) -> &str| begins().map(|begin| text(of(begin))).collect::<Vec<String>>();
@@ -92,9 +95,35 @@ pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
             &ints(|entry| entry.amounts.tokens[4]),
             &ints(|entry| entry.amounts.cost),
             &ints(|entry| entry.amounts.estimated),
+            &attributions().map(|of| of.end_user.as_ref().map(|user| user.as_bytes().as_slice())).collect::<Vec<_>>(),
+            &attributions().map(|of| of.plan.as_deref().map(text)).collect::<Vec<_>>(),
+            &attributions().map(|of| TagSet::of(&of.tags).map(|set| set.id.to_vec())).collect::<Vec<_>>(),
+            &ints(|entry| int(&entry.begin.attribution.queued_us)),
         ],
     )
     .await
+}
+
+pub(super) const KEEP_TAGS: &str = "INSERT INTO tag_sets (tenant, id, tags) \
+    SELECT s.tenant, s.id, s.tags FROM unnest($1::bytea[], $2::bytea[], $3::text[]) WITH ORDINALITY \
+    AS s (tenant, id, tags, place) WHERE EXISTS (SELECT 1 FROM tenants t WHERE t.id = s.tenant) ORDER BY s.place \
+    ON CONFLICT DO NOTHING";
+
+/// Keeps the sets of labels that rows point to, in the order of their keys: two nodes with the same sets wait for each other in
+/// one order.
+pub(super) async fn keep_tags(tx: &PgTx, entries: &[Entry<'_>]) -> Result<()> {
+    let set = |entry: &Entry<'_>| {
+        let begin = entry.begin;
+        TagSet::of(&begin.attribution.tags).map(|set| ((*begin.tenant.as_bytes(), set.id), text(&set.text)))
+    };
+    let sets: BTreeMap<_, _> = entries.iter().filter_map(set).collect();
+    if sets.is_empty() {
+        return Ok(());
+    }
+    let tenants: Vec<&[u8]> = sets.keys().map(|(tenant, _)| tenant.as_slice()).collect();
+    let ids: Vec<&[u8]> = sets.keys().map(|(_, id)| id.as_slice()).collect();
+    let texts: Vec<&str> = sets.values().map(String::as_str).collect();
+    tx.run(KEEP_TAGS, &[&tenants, &ids, &texts]).await.map(drop)
 }
 
 /// A number as its column holds it.

@@ -92,9 +92,9 @@ impl<'a> Settlement<'a> {
     pub(crate) async fn write(&self, tx: &PgTx, node: &[u8; 16]) -> Result<()> {
         let windows = self.windows();
         // Sent together, but in this order, which is everybody's.
-        tx.prepare(&[rows::INSERT, UPSERT_SPEND, LOCK_WINDOWS]).await?;
-        let (inserted, (), existing) =
-            tokio::try_join!(rows::insert(tx, &self.entries), self.upsert_spend(tx), lock_windows(tx, &windows))?;
+        tx.prepare(&[rows::KEEP_TAGS, rows::INSERT, UPSERT_SPEND, LOCK_WINDOWS]).await?;
+        let (keep, insert) = (rows::keep_tags(tx, &self.entries), rows::insert(tx, &self.entries));
+        let ((), inserted, (), existing) = tokio::try_join!(keep, insert, self.upsert_spend(tx), lock_windows(tx, &windows))?;
         if inserted != self.entries.len() as u64 {
             return Err(Error::internal(NotAll));
         }

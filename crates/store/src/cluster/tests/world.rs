@@ -15,6 +15,7 @@ use insula_model::{
 use tokio_postgres::{Client, Config, NoTls, config::Host};
 
 use crate::{
+    cluster::subject_bytes,
     cluster::{
         LeaseMove, Unit, WindowKey,
         register::{Register, Standing},
@@ -322,6 +323,7 @@ pub(super) fn begin(n: u64) -> Begin {
         input_tokens_max: 100,
         output_tokens_max: 200,
         idempotency: None,
+        attribution: Default::default(),
     }
 }
 
@@ -354,14 +356,6 @@ pub(in crate::cluster) fn trace(n: u64, mark: Option<IdempotencyMark>) -> TraceR
             expires_at: NOW.plus(Duration::from_secs(3_600)),
             sealed_transcript: Some(vec![1; 20]),
         }),
-    }
-}
-
-fn subject_bytes(subject: &Subject) -> Vec<u8> {
-    match subject {
-        Subject::Platform => vec![0],
-        Subject::Tenant(tenant) => [&[1][..], tenant.as_bytes()].concat(),
-        Subject::Key(tenant, key) => [&[2][..], tenant.as_bytes(), key.as_bytes()].concat(),
     }
 }
 

@@ -86,6 +86,7 @@ impl Names {
             Subject::Platform => self.hash(purpose, &[b"platform"]),
             Subject::Tenant(tenant) => self.hash(purpose, &[b"tenant", tenant.as_bytes()]),
             Subject::Key(tenant, key) => self.hash(purpose, &[b"key", tenant.as_bytes(), key.as_bytes()]),
+            Subject::EndUser(tenant, end_user) => self.hash(purpose, &[b"end user", tenant.as_bytes(), end_user.as_bytes()]),
         };
         format!("insula:{purpose}:{hash}")
     }

@@ -46,6 +46,7 @@ pub(crate) fn begin(n: u64) -> Begin {
         input_tokens_max: 100,
         output_tokens_max: 200,
         idempotency: n.is_multiple_of(3).then_some(mark),
+        attribution: Default::default(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::postgres::{
 const READ_BY_TENANTS: &[(&str, &str)] = &[
     ("insula_control.keys", "tenant"),
     ("insula_control.ledger", "tenant"),
+    ("insula_control.tag_sets", "tenant"),
     ("insula_control.spend_hour", "\"substring\"(subject, 2, 16)"),
 ];
 

@@ -33,6 +33,8 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_control.ledger", "insula_control", "SELECT INSERT"),
     ("insula_control.ledger", "insula_tenant", "SELECT"),
     ("insula_control.spend_hour", "insula_tenant", "SELECT"),
+    ("insula_control.tag_sets", "insula_control", "SELECT INSERT DELETE"),
+    ("insula_control.tag_sets", "insula_tenant", "SELECT"),
     ("insula_control.keys.id", "insula_tenant", "SELECT"),
     ("insula_control.keys.tenant", "insula_tenant", "SELECT"),
     ("insula_control.keys.name", "insula_tenant", "SELECT"),

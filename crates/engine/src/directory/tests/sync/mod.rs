@@ -235,6 +235,7 @@ async fn budgets_reach_the_accounts_of_every_node() {
             cap: Cap::Tokens(5),
             mode: BudgetMode::Hard,
             alert_at: vec![],
+            origin: Default::default(),
         };
         for budgets in [vec![budget], vec![]] {
             control.replace_budgets(&subject, &budgets).await.expect("replaced");
@@ -261,6 +262,7 @@ async fn who_was_away_for_long_reads_everything_again() {
         cap: Cap::Tokens(5),
         mode: BudgetMode::Hard,
         alert_at: vec![],
+        origin: Default::default(),
     }];
     world.store.control().replace_budgets(&Subject::Tenant(globex), &budgets).await.expect("replaced");
     let limits = Limits { concurrency: Some(2), ..Limits::default() };

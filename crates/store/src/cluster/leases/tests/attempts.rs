@@ -24,6 +24,7 @@ fn attempt(n: u64, reserved_at: Timestamp) -> (Begin, End) {
         input_tokens_max: 10,
         output_tokens_max: 10,
         idempotency: None,
+        attribution: Default::default(),
     };
     let end = End {
         attempt: begin.attempt,
@@ -50,8 +51,15 @@ async fn a_window_made_while_attempts_settle_misses_none_and_counts_none_twice()
         let window = of_key(key);
         let id = BudgetId::from_bytes([key; 16]);
         let cap = Cap::Usd(Money::from_pico(1_000_000));
-        let budget =
-            Budget { id, subject: window.subject, window: Window::Month, cap, mode: BudgetMode::Hard, alert_at: vec![] };
+        let budget = Budget {
+            id,
+            subject: window.subject,
+            window: Window::Month,
+            cap,
+            mode: BudgetMode::Hard,
+            alert_at: vec![],
+            origin: Default::default(),
+        };
         let control = Control::over(node.pool.db(Access::Control));
         control.replace_budgets(&window.subject, &[budget]).await.unwrap();
     }

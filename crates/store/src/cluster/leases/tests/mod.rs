@@ -101,7 +101,15 @@ impl Node {
         let mut id = subject_bytes(&window.subject);
         id.resize(16, 0);
         let id = BudgetId::from_bytes(id.try_into().unwrap());
-        let budget = Budget { id, subject: window.subject, window: window.window, cap, mode, alert_at: vec![] };
+        let budget = Budget {
+            id,
+            subject: window.subject,
+            window: window.window,
+            cap,
+            mode,
+            alert_at: vec![],
+            origin: Default::default(),
+        };
         let control = Control::over(self.pool.db(Access::Control));
         control.replace_budgets(&window.subject, &[budget]).await.unwrap();
     }
@@ -246,7 +254,15 @@ async fn nodes_that_negotiate_at_once_never_lease_above_the_cap() {
         let budget = |n: u8, window| {
             let id = [subject_bytes(&subject)[1], n].repeat(8).try_into().unwrap();
             let id = BudgetId::from_bytes(id);
-            Budget { id, subject, window, cap: tokens(1_000), mode: BudgetMode::Hard, alert_at: vec![] }
+            Budget {
+                id,
+                subject,
+                window,
+                cap: tokens(1_000),
+                mode: BudgetMode::Hard,
+                alert_at: vec![],
+                origin: Default::default(),
+            }
         };
         let control = Control::over(nodes[0].pool.db(Access::Control));
         control.replace_budgets(&subject, &[budget(1, Window::Day), budget(2, Window::Hour)]).await.unwrap();
