@@ -14,6 +14,7 @@
 
 pub mod budgets;
 pub mod catalogue;
+pub mod credits;
 pub mod keys;
 pub mod ledger;
 pub mod limits;

@@ -6,12 +6,14 @@
 mod budgets;
 #[cfg(test)]
 pub(crate) mod corrections;
+mod credits;
 mod erasures;
 mod keys;
 mod ledger;
 mod limits;
 mod operators;
 mod spend;
+mod statement;
 mod tag_sets;
 mod tenants;
 mod under_way;
@@ -23,11 +25,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use credits::Credit;
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use spend::HourSpend;
+pub use statement::{AttemptQuery, ChargeQuery, ChargeRow};
 pub(crate) use tag_sets::TagSet;
-pub use usage::{GroupBy, UsageQuery, UsageRow};
+pub use usage::{GroupBy, Sums, UsageQuery, UsageRow};
 pub use verify::LedgerVerification;
 
 use crate::{

@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, EndUserId, Error, KeyId, Money, Name, Operation,
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, EndUserId, Error, KeyId, Money, Name, Operation,
     Placement, ReleaseMode, RequestId, Result, Role, Slug, Subject, TenantId, TenantState, Timestamp, Window,
 };
 use rusqlite::{
@@ -217,7 +217,7 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(TenantId, KeyId, EndUserId, BudgetId, RequestId, AttemptId);
+ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId);
 
 macro_rules! checked_texts {
     ($($text:ident),*) => { $(

@@ -1,0 +1,89 @@
+//! What tenants are charged: the price table of their plan, where it has one.
+
+use insula_model::{Price, Timestamp, WindowSpan};
+
+/// A row of a plan's price table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SellPrice {
+    /// What a bill calls it.
+    pub id: String,
+    /// The plan.
+    pub plan: String,
+    /// The model, as the price book names it.
+    pub model: String,
+    /// From when on it holds.
+    pub effective_from: Timestamp,
+    /// Per token of each class.
+    pub price: Price,
+}
+
+/// The price tables of all plans. What they do not list is charged at cost.
+#[derive(Debug, Clone, Default)]
+pub struct SellPrices {
+    /// Rows of one plan and model stand together, the oldest first.
+    rows: Vec<SellPrice>,
+}
+
+impl SellPrices {
+    /// The tables that these rows make.
+    pub fn new(mut rows: Vec<SellPrice>) -> Self {
+        rows.sort_by(|one, other| {
+            (&one.plan, &one.model, one.effective_from).cmp(&(&other.plan, &other.model, other.effective_from))
+        });
+        Self { rows }
+    }
+
+    /// Whether everything is charged at cost.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The row at which an attempt is charged that was reserved `at` this time under `plan`.
+    pub fn row(&self, plan: Option<&str>, model: &str, at: Timestamp) -> Option<&SellPrice> {
+        let plan = plan?;
+        self.rows.iter().rfind(|row| row.plan == plan && row.model == model && row.effective_from <= at)
+    }
+
+    /// The parts of a span within which no price changes, in their order.
+    pub(super) fn parts(&self, span: WindowSpan) -> Vec<WindowSpan> {
+        let inside = |at: &Timestamp| span.start < *at && *at < span.end;
+        let mut starts: Vec<Timestamp> = self.rows.iter().map(|row| row.effective_from).filter(inside).collect();
+        starts.push(span.start);
+        starts.sort();
+        starts.dedup();
+        let ends = starts.iter().skip(1).copied().chain([span.end]);
+        starts.iter().zip(ends).map(|(start, end)| WindowSpan { start: *start, end }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn row(plan: &str, model: &str, from: i64) -> SellPrice {
+        let price = Price::per_million("3.00", "6.00").unwrap();
+        SellPrice { id: format!("{plan}/{model}@{from}"), plan: plan.into(), model: model.into(), effective_from: at(from), price }
+    }
+
+    #[test]
+    fn the_latest_row_that_has_begun_is_charged() {
+        let prices = SellPrices::new(vec![row("pro", "m", 20), row("pro", "m", 10), row("free", "m", 0)]);
+        let id = |plan, model, moment| prices.row(plan, model, at(moment)).map(|row| row.id.as_str());
+        assert_eq!(id(Some("pro"), "m", 9), None, "at cost");
+        assert_eq!(id(Some("pro"), "m", 10), Some("pro/m@10"));
+        assert_eq!(id(Some("pro"), "m", 25), Some("pro/m@20"));
+        assert_eq!((id(Some("pro"), "n", 25), id(None, "m", 25)), (None, None));
+    }
+
+    #[test]
+    fn a_span_is_cut_where_a_price_begins() {
+        let prices = SellPrices::new(vec![row("pro", "m", 20), row("free", "m", 20), row("pro", "m", 0), row("pro", "m", 50)]);
+        let span = |start, end| WindowSpan { start: at(start), end: at(end) };
+        assert_eq!(prices.parts(span(0, 50)), [span(0, 20), span(20, 50)]);
+        assert_eq!(prices.parts(span(21, 30)), [span(21, 30)]);
+    }
+}
