@@ -73,6 +73,10 @@ fn limits(_: u64) -> Value {
     json!({"requests_per_minute": 1000})
 }
 
+fn credit(count: u64) -> Value {
+    json!({"amount_usd": "0.50", "reason": format!("Walked {count}")})
+}
+
 fn overlap(_: u64) -> Value {
     json!({"overlap_seconds": 600})
 }
@@ -120,6 +124,9 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/tenants/{tenant}/limits",       [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/requests",     [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/statements",   [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/statements/{month}",          [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/statements/{month}/attempts", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/requests/{request}",            [401, 401, 404, 404, 404, 403, 403, 200, 200]),
 
     // Its keys: the same.
@@ -134,6 +141,9 @@ pub const CASES: &[Case] = &[
     // What a tenant may not do to itself: operators alone.
     with_body("PUT /api/v1/tenants/{tenant}/budgets", [401, 401, 404, 404, 404, 403, 403, 403, 200], budgets),
     with_body("PUT /api/v1/tenants/{tenant}/limits",  [401, 401, 404, 404, 404, 403, 403, 403, 200], limits),
+    case("GET /api/v1/tenants/{tenant}/credits",      [401, 401, 404, 404, 404, 403, 403, 403, 200]),
+    with_body("POST /api/v1/tenants/{tenant}/credits", [401, 401, 404, 404, 404, 403, 403, 403, 201], credit),
+    case("GET /api/v1/tenants/{tenant}/statements/{month}/comparison/{other}", [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     case("POST /api/v1/tenants/{tenant}/resume",      [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     case("POST /api/v1/tenants/{tenant}/suspend",     [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     case("DELETE /api/v1/tenants/{tenant}",           [401, 401, 404, 404, 404, 403, 403, 403, 200]),
@@ -146,12 +156,22 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path key",     Holds::TenantsId),
     ("path request", Holds::TenantsId),
     ("path model",   Holds::Data),
+    ("path month",   Holds::Data),
+    ("path other",   Holds::TenantsId),
 
     ("query cursor",   Holds::TenantsId),
     ("query limit",    Holds::Data),
     ("query from",     Holds::Data),
     ("query to",       Holds::Data),
     ("query group_by", Holds::Data),
+    ("query key",       Holds::TenantsId),
+    ("query model",     Holds::Data),
+    ("query operation", Holds::Data),
+    ("query cause",     Holds::Data),
+    ("query price_row", Holds::Data),
+    ("query plan",      Holds::Data),
+    ("query tag",       Holds::Data),
+    ("query tag_value", Holds::Data),
 
     ("header Idempotency-Key", Holds::TenantsWord),
     ("header If-Match",        Holds::Data),
@@ -171,6 +191,8 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body end_user",    Holds::Data),
     ("body ttl_seconds", Holds::Data),
     ("body window",      Holds::Data),
+    ("body amount_usd",  Holds::Data),
+    ("body reason",      Holds::Data),
     ("body limit_usd",   Holds::Data),
     ("body limit_tokens", Holds::Data),
     ("body mode",        Holds::Data),

@@ -2,6 +2,8 @@
 
 use insula_model::{Price, Timestamp, WindowSpan};
 
+use crate::Engine;
+
 /// A row of a plan's price table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SellPrice {
@@ -53,6 +55,13 @@ impl SellPrices {
         starts.dedup();
         let ends = starts.iter().skip(1).copied().chain([span.end]);
         starts.iter().zip(ends).map(|(start, end)| WindowSpan { start: *start, end }).collect()
+    }
+}
+
+impl Engine {
+    /// The price tables of all plans.
+    pub fn sell_prices(&self) -> SellPrices {
+        SellPrices::default()
     }
 }
 

@@ -30,7 +30,8 @@ async fn operations(world: &World) -> Vec<Operation> {
 }
 
 fn path_of(operation: &Operation, tenant: &str, key: &str, request: &str) -> String {
-    operation.path.replace("{tenant}", tenant).replace("{key}", key).replace("{request}", request).replace("{model}", "m")
+    let path = operation.path.replace("{tenant}", tenant).replace("{key}", key).replace("{request}", request);
+    path.replace("{model}", "m").replace("{month}", "2026-03").replace("{other}", tenant)
 }
 
 #[tokio::test]
