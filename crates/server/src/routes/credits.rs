@@ -28,7 +28,7 @@ pub(crate) struct Credit {
     /// How much.
     amount_usd: Usd,
     /// Why.
-    reason: Name,
+    reason: String,
     /// When it was given.
     created_at: Moment,
 }
@@ -39,7 +39,7 @@ impl From<&Record> for Credit {
             id: credit.id.to_string(),
             month: Month::of(credit.month_at).to_string(),
             amount_usd: Usd(credit.amount),
-            reason: credit.reason.clone(),
+            reason: credit.reason.to_string(),
             created_at: Moment(credit.created_at),
         }
     }

@@ -5,6 +5,7 @@ mod budgets;
 mod keys;
 mod requests;
 mod serve;
+mod statements;
 mod strictness;
 mod tenants;
 mod usage;

@@ -14,5 +14,6 @@ mod ledger;
 mod nodes;
 mod opening;
 mod samples;
+mod statement;
 mod tenant;
 mod world;
