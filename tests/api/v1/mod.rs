@@ -6,6 +6,7 @@ mod ledger;
 mod limits;
 mod operator_keys;
 mod requests;
+mod statements;
 mod tenants;
 mod tokens;
 mod usage;
