@@ -88,8 +88,8 @@ mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
-    AttemptQuery, ChargeQuery, ChargeRow, Control, Credit, GroupBy, HourSpend, LedgerVerification, OperatorKey, Sums, UsageQuery,
-    UsageRow,
+    AttemptQuery, ChargeQuery, ChargeRow, Control, Credit, GroupBy, HourSpend, LedgerVerification, OperatorKey, Sums,
+    UsageQuery, UsageRow,
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};

@@ -13,7 +13,9 @@ const CHAT: &str = "/v1/chat/completions";
 /// Chats of two models, streams, embeddings, and every way in which a provider fails.
 async fn spend(node: &Node, tenant: &TestTenant) {
     let (_, other) = tenant.key("service").await;
-    for kind in [None, Some(FaultKind::RateLimit), Some(FaultKind::ServerError), Some(FaultKind::Reset), Some(FaultKind::MissingUsage)] {
+    for kind in
+        [None, Some(FaultKind::RateLimit), Some(FaultKind::ServerError), Some(FaultKind::Reset), Some(FaultKind::MissingUsage)]
+    {
         let faults = kind.map(|kind| Fault::new(kind, 1.0)).into_iter().collect();
         node.scenario(Scenario { faults, cached_tokens: 3, reasoning_tokens: 5, ..Scenario::default() });
         tenant.service.post(CHAT, &chat("plain")).await;
@@ -52,8 +54,7 @@ fn billed(record: &RequestRecord, model: &str) -> Money {
         "sim-large" => Prices::large(),
         _ => Prices::embed(),
     };
-    let tokens =
-        TokenCounts { input: count("prompt_tokens"), output: count("completion_tokens"), ..TokenCounts::default() };
+    let tokens = TokenCounts { input: count("prompt_tokens"), output: count("completion_tokens"), ..TokenCounts::default() };
     price.cost(&tokens).unwrap()
 }
 
@@ -117,7 +118,10 @@ async fn a_request_tells_its_cost_and_prices() {
     let id = tenant.chat("what it cost").await.expect(200).request_id().to_owned();
     let request = tenant.request(&id).await;
     let attempt = &request["attempts"][0];
-    assert_eq!((&request["cost"]["total_usd"], &request["cost"]["by_cause"]["base"]), (&attempt["cost_usd"], &attempt["cost_usd"]));
+    assert_eq!(
+        (&request["cost"]["total_usd"], &request["cost"]["by_cause"]["base"]),
+        (&attempt["cost_usd"], &attempt["cost_usd"])
+    );
     assert_eq!(request["cost"]["by_cause"].as_object().unwrap().len(), 6);
     assert!(request["cost"]["queue_ms"].is_u64());
     assert_eq!((&attempt["rates"]["input_usd"], &attempt["rates"]["output_usd"]), (&json!("1.00"), &json!("2.00")));

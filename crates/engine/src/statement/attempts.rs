@@ -107,22 +107,17 @@ pub async fn attempts(
     };
     let found = engine.store.control().charged_attempts(query).await?;
     let found = found.into_iter().map(|row| charged(engine, sell, row)).collect();
-    let place = |found: &ChargedAttempt| AttemptPlace {
-        reserved_at: found.row.begin.reserved_at,
-        attempt: found.row.begin.attempt,
-    };
+    let place =
+        |found: &ChargedAttempt| AttemptPlace { reserved_at: found.row.begin.reserved_at, attempt: found.row.begin.attempt };
     Ok(ask.page.cut(found, place))
 }
 
 fn charged(engine: &Engine, sell: &SellPrices, row: LedgerRow) -> ChargedAttempt {
     let begin = &row.begin;
     match sell.row(begin.attribution.plan.as_deref(), &begin.model, begin.reserved_at) {
-        Some(sold) => ChargedAttempt {
-            price_row: sold.id.clone(),
-            rates: Some(sold.price),
-            amount: sold.price.sum(&row.end.tokens),
-            row,
-        },
+        Some(sold) => {
+            ChargedAttempt { price_row: sold.id(), rates: Some(sold.price), amount: sold.price.sum(&row.end.tokens), row }
+        }
         None => ChargedAttempt {
             price_row: begin.price_row.clone(),
             rates: catalogue::rates(engine, &begin.price_row),

@@ -175,9 +175,9 @@ impl Side {
         let counts = &line.charged.tokens;
         let tokens = [counts.input, counts.cache_read, counts.cache_write, counts.output_total()].map(i128::from);
         let (amount, whole) = (line.charged.amount.pico(), tokens.iter().sum());
-        let rates = line.rates.map(|rates| {
-            [rates.input_pico, rates.cache_read_pico, rates.cache_write_pico, rates.output_pico].map(i128::from)
-        });
+        let rates = line
+            .rates
+            .map(|rates| [rates.input_pico, rates.cache_read_pico, rates.cache_write_pico, rates.output_pico].map(i128::from));
         self.listed = rates.unwrap_or([Ratio { part: 1, whole }.of(amount); CLASSES]);
         self.rest += amount;
         for (class, count) in tokens.into_iter().enumerate() {

@@ -114,7 +114,9 @@ mod tests {
         let bridge = Bridge {
             from: Money::from_pico(1_000),
             to: Money::from_pico(900),
-            parts: [(Driver::Volume, 200), (Driver::Mix, 0), (Driver::Price, -300)].map(|(d, p)| (d, Money::from_pico(p))).into(),
+            parts: [(Driver::Volume, 200), (Driver::Mix, 0), (Driver::Price, -300)]
+                .map(|(d, p)| (d, Money::from_pico(p)))
+                .into(),
         };
         let (one, other) = (side("acme", 1_000), side("globex", 900));
         let said = Comparison { month: Month::of(Timestamp::default()), one, other, bridge }.words();

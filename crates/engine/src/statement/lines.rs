@@ -8,7 +8,10 @@ use std::{
 use insula_model::{Cause, Money, Operation, Price, TokenCounts, WindowSpan};
 use insula_store::ChargeRow;
 
-use super::{causes::CauseAmounts, sell::SellPrices};
+use super::{
+    causes::CauseAmounts,
+    sell::{PlanPrice, SellPrices},
+};
 
 /// What some attempts come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,7 +114,7 @@ impl Charges {
                 Charged { attempts: sums.attempts, estimated: sums.estimated, tokens: sums.tokens, amount, cost: sums.cost };
             by_key.add(key.map(|key| key.to_string()), charged);
             by_tag.add(tag.and_then(|tag| tags.get(tag).cloned()), charged);
-            let price_row = sold.map_or(price_row, |sold| sold.id.clone());
+            let price_row = sold.map_or(price_row, PlanPrice::id);
             let key = LineKey { model, operation, cause, plan, price_row, is_sold: sold.is_some() };
             match lines.entry(key) {
                 Entry::Occupied(line) => {

@@ -23,7 +23,8 @@ impl Month {
     /// # Errors
     /// [`insula_model::ErrorKind::Invalid`] for anything else, and for a month that has not begun at `now`.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self> {
-        let is_month = text.len() == 7 && text.bytes().enumerate().all(|(i, b)| if i == 4 { b == b'-' } else { b.is_ascii_digit() });
+        let is_month =
+            text.len() == 7 && text.bytes().enumerate().all(|(i, b)| if i == 4 { b == b'-' } else { b.is_ascii_digit() });
         let start = Timestamp::parse(&format!("{text}-01T00:00:00Z")).ok().filter(|at| is_month && *at >= Timestamp::default());
         let Some(start) = start else {
             return Err(Error::invalid("write a month from 1970 on as YYYY-MM, such as 2026-01").at("month"));
@@ -71,7 +72,9 @@ mod tests {
         let month = Month::parse("2026-03", now).unwrap();
         assert_eq!((month.to_string().as_str(), month.before().to_string().as_str()), ("2026-03", "2026-02"));
         assert_eq!(Month::parse("2026-01", now).unwrap().before().to_string(), "2025-12");
-        for wrong in ["", "2026", "2026-3", "2026-13", "2026-00", "26-03", "2026-03-01", "2026/03", "+026-03", "1969-12", "2026-0é"] {
+        for wrong in
+            ["", "2026", "2026-3", "2026-13", "2026-00", "26-03", "2026-03-01", "2026/03", "+026-03", "1969-12", "2026-0é"]
+        {
             let refused = Month::parse(wrong, now).unwrap_err();
             assert!(refused.param() == Some("month") && refused.message().contains("YYYY-MM"), "{wrong}: {refused}");
         }

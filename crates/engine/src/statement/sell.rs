@@ -6,12 +6,10 @@ use crate::Engine;
 
 /// A row of a plan's price table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SellPrice {
-    /// What a bill calls it.
-    pub id: String,
+pub struct PlanPrice {
     /// The plan.
     pub plan: String,
-    /// The model, as the price book names it.
+    /// The model, as the price book names it, or [`PlanPrice::ANY_MODEL`] for those without a price of their own.
     pub model: String,
     /// From when on it holds.
     pub effective_from: Timestamp,
@@ -19,16 +17,26 @@ pub struct SellPrice {
     pub price: Price,
 }
 
+impl PlanPrice {
+    /// Stands for every model that has no price of its own.
+    pub const ANY_MODEL: &'static str = "*";
+
+    /// What a bill calls it.
+    pub fn id(&self) -> String {
+        format!("{}/{}@{}", self.plan, self.model, self.effective_from)
+    }
+}
+
 /// The price tables of all plans. What they do not list is charged at cost.
 #[derive(Debug, Clone, Default)]
 pub struct SellPrices {
     /// Rows of one plan and model stand together, the oldest first.
-    rows: Vec<SellPrice>,
+    rows: Vec<PlanPrice>,
 }
 
 impl SellPrices {
     /// The tables that these rows make.
-    pub fn new(mut rows: Vec<SellPrice>) -> Self {
+    pub fn new(mut rows: Vec<PlanPrice>) -> Self {
         rows.sort_by(|one, other| {
             (&one.plan, &one.model, one.effective_from).cmp(&(&other.plan, &other.model, other.effective_from))
         });
@@ -41,9 +49,10 @@ impl SellPrices {
     }
 
     /// The row at which an attempt is charged that was reserved `at` this time under `plan`.
-    pub fn row(&self, plan: Option<&str>, model: &str, at: Timestamp) -> Option<&SellPrice> {
+    pub fn row(&self, plan: Option<&str>, model: &str, at: Timestamp) -> Option<&PlanPrice> {
         let plan = plan?;
-        self.rows.iter().rfind(|row| row.plan == plan && row.model == model && row.effective_from <= at)
+        let of = |model: &str| self.rows.iter().rfind(|row| row.plan == plan && row.model == model && row.effective_from <= at);
+        of(model).or_else(|| of(PlanPrice::ANY_MODEL))
     }
 
     /// The parts of a span within which no price changes, in their order.
@@ -73,19 +82,22 @@ mod tests {
         Timestamp::from_micros(micros)
     }
 
-    fn row(plan: &str, model: &str, from: i64) -> SellPrice {
+    fn row(plan: &str, model: &str, from: i64) -> PlanPrice {
         let price = Price::per_million("3.00", "6.00").unwrap();
-        SellPrice { id: format!("{plan}/{model}@{from}"), plan: plan.into(), model: model.into(), effective_from: at(from), price }
+        PlanPrice { plan: plan.into(), model: model.into(), effective_from: at(from), price }
     }
 
     #[test]
     fn the_latest_row_that_has_begun_is_charged() {
-        let prices = SellPrices::new(vec![row("pro", "m", 20), row("pro", "m", 10), row("free", "m", 0)]);
-        let id = |plan, model, moment| prices.row(plan, model, at(moment)).map(|row| row.id.as_str());
-        assert_eq!(id(Some("pro"), "m", 9), None, "at cost");
-        assert_eq!(id(Some("pro"), "m", 10), Some("pro/m@10"));
-        assert_eq!(id(Some("pro"), "m", 25), Some("pro/m@20"));
-        assert_eq!((id(Some("pro"), "n", 25), id(None, "m", 25)), (None, None));
+        let prices = SellPrices::new(vec![row("pro", "m", 20), row("pro", "m", 10), row("free", "m", 0), row("free", "*", 0)]);
+        let found = |plan, model, moment| prices.row(plan, model, at(moment)).cloned();
+        assert_eq!(found(Some("pro"), "m", 9), None, "at cost");
+        assert_eq!(found(Some("pro"), "m", 10), Some(row("pro", "m", 10)));
+        assert_eq!(found(Some("pro"), "m", 25), Some(row("pro", "m", 20)));
+        assert_eq!((found(Some("pro"), "n", 25), found(None, "m", 25)), (None, None));
+        assert_eq!(found(Some("free"), "m", 25), Some(row("free", "m", 0)), "its own price comes before that of all");
+        assert_eq!(found(Some("free"), "n", 25), Some(row("free", "*", 0)));
+        assert_eq!(row("pro", "m", 0).id(), "pro/m@1970-01-01T00:00:00Z");
     }
 
     #[test]

@@ -81,8 +81,7 @@ fn attempts(request: &Value) -> String {
             text(attempt, "cost_usd"),
         ]
     });
-    let heading =
-        ["attempt", "cause", "price row", "input", "cached", "written", "output", "reasoning", "outcome", "cost"];
+    let heading = ["attempt", "cause", "price row", "input", "cached", "written", "output", "reasoning", "outcome", "cost"];
     table(&heading, rows)
 }
 

@@ -85,9 +85,9 @@ fn show(statement: &Value) -> String {
         ("attempts", format!("{}, of them estimated {}", text(statement, "attempts"), text(statement, "estimated"))),
     ]);
     let mut parts = vec![head, lines(statement)];
-    let credits = array(statement, "credits").iter().map(|credit| {
-        [text(credit, "created_at"), text(credit, "amount_usd"), text(credit, "reason")]
-    });
+    let credits = array(statement, "credits")
+        .iter()
+        .map(|credit| [text(credit, "created_at"), text(credit, "amount_usd"), text(credit, "reason")]);
     if credits.len() > 0 {
         parts.push(table(&["credit", "amount", "reason"], credits));
     }

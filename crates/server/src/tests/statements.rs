@@ -58,7 +58,10 @@ async fn a_month_adds_up() {
     assert_eq!((&body["by_cause"]["base"], &body["by_cause"]["retry"]), (&json!("6.00"), &json!("8.00")));
     assert_eq!((&body["credits"][0]["reason"], &body["credits"][0]["amount_usd"]), (&json!("an outage"), &json!("0.50")));
     let bridge = &body["bridge"];
-    assert_eq!((&bridge["from_usd"], &bridge["to_usd"], &bridge["difference_usd"]), (&json!("1.00"), &json!("14.00"), &json!("13.00")));
+    assert_eq!(
+        (&bridge["from_usd"], &bridge["to_usd"], &bridge["difference_usd"]),
+        (&json!("1.00"), &json!("14.00"), &json!("13.00"))
+    );
     assert_eq!(sum(&bridge["drivers"], "amount_usd"), usd(&json!("13.00")));
 
     let before = world.get(&format!("{STATEMENTS}/2026-02"), &world.acme.admin).await;
@@ -91,10 +94,13 @@ async fn every_line_leads_to_its_attempts() {
     assert_eq!(followed, 2 + 2 + 1 + 2 + 1);
     let attempts = world.get(&format!("{STATEMENTS}/2026-03/attempts?cause=retry"), &world.acme.admin).await;
     let attempt = &attempts.body["data"][0];
-    let request = world.get(&format!("/api/v1/requests/{}", attempt["request"].as_str().expect("an id")), &world.acme.admin).await;
+    let request =
+        world.get(&format!("/api/v1/requests/{}", attempt["request"].as_str().expect("an id")), &world.acme.admin).await;
     assert_eq!(request.body["attempts"][0]["id"], attempt["id"]);
     assert_eq!(attempt["price_row"], json!({"id": "simulator/sim-small@2026-01-01", "rates": null}));
-    for (query, field) in [("key=x", "key"), ("cursor=x", "cursor"), ("limit=0", "limit"), ("tag=team", "tag"), ("cause=x", "cause")] {
+    for (query, field) in
+        [("key=x", "key"), ("cursor=x", "cursor"), ("limit=0", "limit"), ("tag=team", "tag"), ("cause=x", "cause")]
+    {
         let reply = world.get(&format!("{STATEMENTS}/2026-03/attempts?{query}"), &world.acme.admin).await;
         assert_eq!((reply.status.as_u16(), reply.body["param"].as_str()), (400, Some(field)), "{reply:?}");
     }

@@ -26,8 +26,7 @@ fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 async fn furnish(world: &World) -> Vec<LedgerRow> {
     let request = world.ids().request([0; 4]);
     let moment = |n: u64| at(MARCH).plus(Duration::from_secs(n));
-    let mut rows: Vec<LedgerRow> =
-        (0..5).map(|n| row(world, &world.owner, request, moment(n), usd("1.00"))).collect();
+    let mut rows: Vec<LedgerRow> = (0..5).map(|n| row(world, &world.owner, request, moment(n), usd("1.00"))).collect();
     rows.push(row(world, &world.owner, request, march().end, usd("32.00")));
     rows.push(row(world, &world.stranger, world.ids().request([0; 4]), moment(0), usd("64.00")));
     rows[1].begin.key = None;
@@ -63,7 +62,8 @@ async fn a_month_is_summed_into_lines() {
         let months = charges(&world, world.owner, &[march(), april], false).await;
         assert_eq!(costs(&months[0]), ["2.00", "4.00", "25.00"]);
         assert_eq!(costs(&months[1]), ["32.00"], "an attempt belongs to the month in which it was reserved");
-        let tokens = |n: u64| TokenCounts { input: 10 * n, cache_read: 4 * n, cache_write: 3 * n, output: 20 * n, reasoning: 5 * n };
+        let tokens =
+            |n: u64| TokenCounts { input: 10 * n, cache_read: 4 * n, cache_write: 3 * n, output: 20 * n, reasoning: 5 * n };
         let base = ChargeRow {
             model: "sim-small".to_owned(),
             operation: Operation::Chat,
@@ -116,11 +116,17 @@ async fn a_line_leads_to_its_attempts() {
         let label = |value: &str| Some(("team".to_owned(), value.to_owned()));
         for (query, expected) in [
             (all.clone(), &[0, 1, 2, 3, 4][..]),
-            (AttemptQuery { model: Some("sim-small".into()), operation: Some(Operation::Chat), ..all.clone() }, &[0, 1, 2, 3, 4]),
+            (
+                AttemptQuery { model: Some("sim-small".into()), operation: Some(Operation::Chat), ..all.clone() },
+                &[0, 1, 2, 3, 4],
+            ),
             (AttemptQuery { model: Some("sim".into()), ..all.clone() }, &[]),
             (AttemptQuery { operation: Some(Operation::Embeddings), ..all.clone() }, &[]),
             (AttemptQuery { cause: Some(Cause::Retry), ..all.clone() }, &[2]),
-            (AttemptQuery { price_row: Some(rows[0].begin.price_row.clone()), cause: Some(Cause::Base), ..all.clone() }, &[0, 1, 3, 4]),
+            (
+                AttemptQuery { price_row: Some(rows[0].begin.price_row.clone()), cause: Some(Cause::Base), ..all.clone() },
+                &[0, 1, 3, 4],
+            ),
             (AttemptQuery { plan: Some(None), ..all.clone() }, &[0, 1, 3, 4]),
             (AttemptQuery { plan: Some(Some("pro".into())), ..all.clone() }, &[2]),
             (AttemptQuery { key: Some(None), ..all.clone() }, &[1]),

@@ -134,7 +134,8 @@ macro_rules! attempts_sql {
              a.cost + COALESCE(c.cost, 0) AS cost, a.estimated + COALESCE(c.estimated, 0) AS estimated \
              FROM ledger a LEFT JOIN ledger c ON c.attempt = a.attempt AND c.correction = 1 \
              LEFT JOIN tag_sets t ON t.tenant = a.tenant AND t.id = a.tag_set \
-             WHERE a.tenant = $1 AND a.reserved_at >= $2 AND a.reserved_at < $3 AND a.correction = 0 AND ", $which
+             WHERE a.tenant = $1 AND a.reserved_at >= $2 AND a.reserved_at < $3 AND a.correction = 0 AND ",
+            $which
         )
     };
 }

@@ -95,9 +95,16 @@ pub struct AttemptQuery {
 macro_rules! charges_sql {
     ($tags:literal, $with:literal, $and:literal) => {
         concat!(
-            "SELECT model, operation, price_row, cause, plan, key_id, ", $tags, " AS tags, ", sums_sql!(), " FROM ledger", $with,
+            "SELECT model, operation, price_row, cause, plan, key_id, ",
+            $tags,
+            " AS tags, ",
+            sums_sql!(),
+            " FROM ledger",
+            $with,
             " WHERE ledger.tenant = $1 AND reserved_at >= $2 AND reserved_at < $3 \
-             GROUP BY model, operation, price_row, cause, plan, key_id", $and, " LIMIT $4"
+             GROUP BY model, operation, price_row, cause, plan, key_id",
+            $and,
+            " LIMIT $4"
         )
     };
 }
@@ -184,7 +191,8 @@ async fn charges_in(tx: &mut Tx, query: &ChargeQuery, span: WindowSpan) -> Resul
     let sql = if query.by_tags { CHARGES_BY_TAGS } else { CHARGES };
     let rows: Vec<ChargeRow> = tx.all(sql, args![query.scope.tenant(), span.start, span.end, ROWS_MAX as u64 + 1]).await?;
     if rows.len() > ROWS_MAX {
-        let what = if query.by_tags { "too many different labels to be summed by one of them" } else { "too many keys to be summed" };
+        let what =
+            if query.by_tags { "too many different labels to be summed by one of them" } else { "too many keys to be summed" };
         return Err(Error::invalid(format!("this month has {what}; GET .../usage sums a shorter span")));
     }
     Ok(rows)
@@ -206,7 +214,8 @@ mod tests {
     async fn bills_use_the_tenants_index() {
         let dir = tempfile::tempdir().unwrap();
         let control = Control::open(dir.path().join("control.db")).await.unwrap();
-        let (at, tenant) = (Timestamp::from_micros(1), TenantScope::mint(TenantId::from_bytes([1; 16]), ScopeSource::Job("test")));
+        let (at, tenant) =
+            (Timestamp::from_micros(1), TenantScope::mint(TenantId::from_bytes([1; 16]), ScopeSource::Job("test")));
         for sql in [CHARGES, CHARGES_BY_TAGS] {
             let charges = plan(&control, sql, args![tenant.tenant(), at, at, 1_u64]).await;
             let index = "SEARCH ledger USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)";

@@ -6,8 +6,8 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, EndUserId, Error, KeyId, Money, Name, Operation,
-    Placement, ReleaseMode, RequestId, Result, Role, Slug, Subject, TenantId, TenantState, Timestamp, Window,
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, EndUserId, Error, KeyId, Money, Name,
+    Operation, Placement, ReleaseMode, RequestId, Result, Role, Slug, Subject, TenantId, TenantState, Timestamp, Window,
 };
 use rusqlite::{
     ToSql,

@@ -54,12 +54,7 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    pub(super) fn of(
-        tenant: &ManagedTenant,
-        statement: &statement::Statement,
-        tag: Option<&str>,
-        shows_margin: bool,
-    ) -> Self {
+    pub(super) fn of(tenant: &ManagedTenant, statement: &statement::Statement, tag: Option<&str>, shows_margin: bool) -> Self {
         let links = Links::of(tenant, statement.month);
         let groups = |groups: &[Charges], parameter: &str| {
             let group = |group: &Charges| {
