@@ -200,6 +200,9 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body requests_per_minute", Holds::Data),
     ("body tokens_per_minute",   Holds::Data),
     ("body concurrency",         Holds::Data),
+    ("body queue_depth_max",     Holds::Data),
+    ("body queue_wait_ms_max",   Holds::Data),
+    ("body weight",              Holds::Data),
 ];
 
 /// The row of an operation.

@@ -1,6 +1,7 @@
 //! `insula statement`.
 
 use clap::{Args, Subcommand};
+use insula_engine::statement::Month;
 use insula_model::{Clock, SystemClock};
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ enum Action {
 
 /// Runs it.
 pub async fn run(args: StatementArgs, out: Output) -> Result<(), Failure> {
-    let month = args.month.unwrap_or_else(|| running(&SystemClock::default()));
+    let month = args.month.unwrap_or_else(|| Month::of(SystemClock::default().now()).to_string());
     let of = |tenant: &str| format!("/api/v1/tenants/{}/statements/{}", escape(tenant), escape(&month));
     with_client(&args.target, async |client| match (args.action, args.tenant) {
         (Some(Action::Compare { one, other }), _) => {
@@ -64,12 +65,6 @@ pub async fn run(args: StatementArgs, out: Output) -> Result<(), Failure> {
         (None, None) => Err(Failure::usage("name a tenant")),
     })
     .await
-}
-
-/// The month that runs.
-fn running(clock: &dyn Clock) -> String {
-    let now = clock.now().to_string();
-    now.get(..7).unwrap_or_default().to_owned()
 }
 
 fn show(statement: &Value) -> String {
@@ -133,17 +128,4 @@ fn drivers(bridge: &Value) -> String {
 fn compared(comparison: &Value) -> String {
     let words = array(comparison, "words").iter().filter_map(Value::as_str);
     words.collect::<Vec<_>>().join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use insula_model::{ManualClock, Timestamp};
-
-    use super::*;
-
-    #[test]
-    fn the_month_is_that_of_the_clock() {
-        let clock = ManualClock::at(Timestamp::parse("2026-01-31T23:59:59Z").unwrap());
-        assert_eq!(running(&clock), "2026-01");
-    }
 }
