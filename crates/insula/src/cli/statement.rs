@@ -91,7 +91,7 @@ fn show(statement: &Value) -> String {
             parts.push(groups(statement, list, heading));
         }
     }
-    parts.push(format!("{}\n{}", difference(&statement["bridge"]), drivers(&statement["bridge"])));
+    parts.push(difference(&statement["bridge"]));
     parts.join("\n\n")
 }
 
@@ -114,15 +114,13 @@ fn groups(statement: &Value, list: &str, heading: &str) -> String {
     table(&[heading, "attempts", "amount"], rows)
 }
 
+/// What differs from the month before, with the drivers that moved something.
 fn difference(bridge: &Value) -> String {
     let [from, to, difference] = ["from_usd", "to_usd", "difference_usd"].map(|field| text(bridge, field));
-    format!("the month before {from} USD, this month {to} USD: {difference} USD, because of")
-}
-
-/// The drivers that moved something.
-fn drivers(bridge: &Value) -> String {
     let moved = array(bridge, "drivers").iter().filter(|driver| driver["amount_usd"] != "0.00");
-    table(&["driver", "amount"], moved.map(|driver| [text(driver, "driver"), text(driver, "amount_usd")]))
+    let rows: Vec<_> = moved.map(|driver| [text(driver, "driver"), text(driver, "amount_usd")]).collect();
+    let months = format!("the month before {from} USD, this month {to} USD: {difference} USD");
+    if rows.is_empty() { months } else { format!("{months}, because of\n{}", table(&["driver", "amount"], rows)) }
 }
 
 fn compared(comparison: &Value) -> String {
