@@ -135,7 +135,10 @@ impl Flight {
             input_tokens_max: reserved.input_tokens_max,
             output_tokens_max: reserved.output_tokens_max,
             idempotency: claim.mark(),
-            attribution: Attribution::default(),
+            attribution: Attribution {
+                plan: call.credential.tenant.record.plan.clone().map(String::from),
+                ..Attribution::default()
+            },
         });
         let begun = match begun {
             Ok(begun) => begun,

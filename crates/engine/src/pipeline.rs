@@ -138,7 +138,7 @@ pub(crate) struct Admitted {
 
 async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut Trace) -> Result<Admitted> {
     // Which provider serves the model, at which price: what is reserved depends on it.
-    let route = trace.stage(engine, "route", async { work.route(engine) }).await?;
+    let route = trace.stage(engine, "route", async { work.route(engine, call.credential.tenant.models.as_deref()) }).await?;
     // The most that it can cost is held before it is sent; held by guard, so that no later refusal leaks it.
     let hold = trace.stage(engine, "budget", reserve::hold(engine, call, work, &route)).await?;
     let hold = Held::new(engine.clone(), hold);

@@ -52,12 +52,12 @@ impl Work {
         (self.body().len() as u64).div_ceil(4).saturating_add(output)
     }
 
-    /// Who serves it, at which price.
+    /// Who serves it, at which price, of the models that the caller may use: `among` these, or all where absent.
     ///
     /// # Errors
-    /// No such model, no price, or more output asked for than the model has.
-    pub fn route(&self, engine: &Engine) -> Result<Route> {
-        let route = engine.providers.route(self.model(), self.operation(), engine.clock.now())?;
+    /// No such model for this caller, no price, or more output asked for than the model has.
+    pub fn route(&self, engine: &Engine, among: Option<&[String]>) -> Result<Route> {
+        let route = engine.providers.route(self.model(), self.operation(), engine.clock.now(), among)?;
         let output_max = route.card.output_tokens_max;
         match self {
             Work::Chat(chat) if chat.max_tokens.is_some_and(|tokens| tokens > output_max) => {

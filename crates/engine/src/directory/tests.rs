@@ -9,11 +9,13 @@ use insula_model::{
 use insula_store::{RealDisk, RootKey, Store, StoreOptions};
 
 use super::*;
+use crate::accounts::Accounts;
 
 const START: &str = "2026-03-01T12:00:00Z";
 
 struct World {
     directory: Directory,
+    accounts: Accounts,
     store: Store,
     clock: Arc<ManualClock>,
     ids: IdGenerator,
@@ -30,7 +32,8 @@ impl World {
         let store = Store::open(options, clock.clone(), random.clone(), Arc::new(RealDisk)).await.expect("opens");
         let ids = IdGenerator::new(clock.clone(), random.clone());
         let directory = Directory::load(store.clone(), ids.clone(), clock.clone(), random).await.expect("loads");
-        Self { directory, store, clock, ids, _files: files }
+        let accounts = Accounts::load(store.clone(), clock.clone(), 8).await.expect("loads");
+        Self { directory, accounts, store, clock, ids, _files: files }
     }
 
     /// The same store as a new process would find it.
@@ -45,6 +48,9 @@ impl World {
             slug: Slug::try_from(slug.to_owned()).expect("a slug"),
             name: Name::try_from(slug.to_owned()).expect("a name"),
             external_id: None,
+            plan: None,
+            segment: None,
+            models: None,
             region: None,
             placement: Placement::Shared,
             tags: Default::default(),
@@ -52,7 +58,7 @@ impl World {
             version: 1,
             created_at: self.clock.now(),
         };
-        self.directory.create_tenant(record).await.expect("created")
+        self.directory.create_tenant(record, &self.accounts).await.expect("created")
     }
 
     async fn key(&self, tenant: &TenantEntry, role: Role, expires_at: Option<Timestamp>) -> (Arc<KeyEntry>, KeyText) {
@@ -67,7 +73,8 @@ impl World {
     }
 
     async fn put_state(&self, tenant: &TenantEntry, state: TenantState) {
-        let changed = self.directory.change_tenant(tenant.record.id, |now| Ok(Tenant { state, ..now.clone() })).await;
+        let changed =
+            self.directory.change_tenant(tenant.record.id, &self.accounts, |now| Ok(Tenant { state, ..now.clone() })).await;
         changed.expect("changed");
     }
 

@@ -7,9 +7,9 @@ use crate::{
     directory::{ManagedKey, ManagedTenant, OperatedTenant},
 };
 
-/// A tenant's limits.
+/// A tenant's own limits.
 pub fn of_tenant(tenant: &ManagedTenant) -> Limits {
-    tenant.entry.limits
+    tenant.entry.own_limits
 }
 
 /// A key's own limits.
@@ -17,7 +17,7 @@ pub fn of_key(key: &ManagedKey) -> Limits {
     key.entry.limits
 }
 
-/// Replaces a tenant's limits: its operator's right alone.
+/// Replaces a tenant's own limits: its operator's right alone. What they leave open it inherits.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::Invalid`] naming a limit of zero; also of the one below.
@@ -39,7 +39,7 @@ pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, limits: Limits) -
 }
 
 /// A limit of zero would be a suspension in disguise.
-fn check(limits: &Limits) -> Result<()> {
+pub(super) fn check(limits: &Limits) -> Result<()> {
     let all = [
         (limits.requests_per_minute, "requests_per_minute"),
         (limits.tokens_per_minute, "tokens_per_minute"),

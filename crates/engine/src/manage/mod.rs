@@ -1,4 +1,4 @@
-//! What operators and tenants' admins do: tenants, keys, tokens, budgets, limits, and reading what was used.
+//! What operators and tenants' admins do: tenants, plans, segments, keys, tokens, budgets, limits, and reading what was used.
 //!
 //! Every function takes the caller in an authorised form ([`Operator`], [`ManagedTenant`], [`OperatedTenant`],
 //! [`ManagedKey`], [`RequestReader`]), so the rights are settled before it is called; only rights that depend on a field
@@ -14,12 +14,16 @@
 
 pub mod budgets;
 pub mod catalogue;
+mod defaults;
+pub mod effective;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod operator_keys;
 pub mod page;
+pub mod plans;
 pub mod requests;
+pub mod segments;
 pub mod tags;
 pub mod tenants;
 pub mod tokens;

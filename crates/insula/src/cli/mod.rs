@@ -5,6 +5,7 @@ mod budget;
 mod client;
 mod completions;
 mod config;
+mod defaults;
 mod dev;
 mod doctor;
 mod exit;
@@ -14,8 +15,10 @@ mod limit;
 mod migrate;
 mod operator;
 mod output;
+mod plan;
 mod quickstart;
 mod request;
+mod segment;
 mod serve;
 mod settings;
 mod signals;
@@ -69,6 +72,10 @@ enum Command {
     Operator(operator::OperatorArgs),
     /// Manages tenants.
     Tenant(tenant::TenantArgs),
+    /// Manages plans, which tenants inherit from.
+    Plan(plan::PlanArgs),
+    /// Manages segments, which tenants inherit from before their plans.
+    Segment(segment::SegmentArgs),
     /// Manages a tenant's keys.
     Key(key::KeyArgs),
     /// Issues short-lived tenant tokens.
@@ -133,6 +140,8 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Simulator(args) => simulator::run(args, out).await,
         Command::Operator(args) => operator::run(args, out).await,
         Command::Tenant(args) => tenant::run(args, out).await,
+        Command::Plan(args) => plan::run(args, out).await,
+        Command::Segment(args) => segment::run(args, out).await,
         Command::Key(args) => key::run(args, out).await,
         Command::Token(args) => token::run(args, out).await,
         Command::Budget(args) => budget::run(args, out).await,

@@ -65,6 +65,15 @@ pub struct ModelCard {
     pub output_limit_field: OutputLimitField,
 }
 
+impl ModelCard {
+    /// Whether these names (a name, an alias, or either behind `provider/`) hold one of this model's; absent names hold all.
+    pub fn is_among(&self, names: Option<&[String]>) -> bool {
+        let is_called = |name: &str| self.name == name || self.aliases.iter().any(|alias| alias == name);
+        let behind_provider = |name: &str| name.strip_prefix(self.provider.as_str())?.strip_prefix('/').map(is_called);
+        names.is_none_or(|names| names.iter().any(|name| is_called(name) || behind_provider(name) == Some(true)))
+    }
+}
+
 /// A price and since when it holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PriceRow {

@@ -4,9 +4,9 @@ use axum::{Json, extract::State};
 use insula_engine::{
     accounts::{Amounts, BudgetView},
     directory::{ManagedKey, ManagedTenant, OperatedTenant, Operator},
-    manage::budgets::{self, NewBudget},
+    manage::budgets,
 };
-use insula_model::{BudgetLevel, BudgetMode, Cap, Error, Result, Subject, Window};
+use insula_model::{BudgetLevel, BudgetMode, BudgetTerms, Cap, Error, Result, Subject, Window};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -98,14 +98,16 @@ impl Standing {
 }
 
 /// A budget as it is asked for: exactly one of `limit_usd` and `limit_tokens`; one budget per window and unit.
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BudgetOrder {
     /// How often it starts afresh.
     window: Window,
     /// How much money is allowed; nothing is served under a hard `0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     limit_usd: Option<Usd>,
     /// How many tokens are allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     limit_tokens: Option<u64>,
     /// Whether it refuses or only counts.
     #[serde(default)]
@@ -115,7 +117,19 @@ pub(crate) struct BudgetOrder {
     alert_at: Vec<f64>,
 }
 
-fn read(orders: Vec<BudgetOrder>) -> Result<Vec<NewBudget>> {
+impl From<BudgetTerms> for BudgetOrder {
+    fn from(terms: BudgetTerms) -> Self {
+        let BudgetTerms { window, cap, mode, alert_at } = terms;
+        let (limit_usd, limit_tokens) = match cap {
+            Cap::Usd(money) => (Some(Usd(money)), None),
+            Cap::Tokens(tokens) => (None, Some(tokens)),
+        };
+        Self { window, limit_usd, limit_tokens, mode, alert_at }
+    }
+}
+
+/// The terms that are asked for, or the field that is wrong.
+pub(super) fn read(orders: Vec<BudgetOrder>) -> Result<Vec<BudgetTerms>> {
     let read = |(i, order): (usize, BudgetOrder)| {
         let cap = match (order.limit_usd, order.limit_tokens) {
             (Some(Usd(money)), None) => Cap::Usd(money),
@@ -129,7 +143,7 @@ fn read(orders: Vec<BudgetOrder>) -> Result<Vec<NewBudget>> {
                 return Err(Error::invalid("give either `limit_usd` or `limit_tokens`").at(format!("[{i}].limit_usd")));
             }
         };
-        Ok(NewBudget { window: order.window, cap, mode: order.mode, alert_at: order.alert_at })
+        Ok(BudgetTerms { window: order.window, cap, mode: order.mode, alert_at: order.alert_at })
     };
     orders.into_iter().enumerate().map(read).collect()
 }
@@ -140,7 +154,7 @@ fn answer(views: Vec<BudgetView>) -> Answer {
     Ok(Json(Listed::whole(views.into_iter().map(Budget::from))))
 }
 
-/// Shows a tenant's budgets with what is used.
+/// Shows a tenant's budgets, own and inherited, with what is used.
 #[utoipa::path(
     get, path = "/api/v1/tenants/{tenant}/budgets", operation_id = "tenant_budgets", tag = "budgets",
     extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
@@ -151,7 +165,8 @@ pub(crate) async fn of_tenant(State(app): State<App>, Authorised(tenant): Author
     answer(budgets::of_tenant(&app.engine, &tenant).await?)
 }
 
-/// Replaces a tenant's budgets; what is already spent in the running windows counts at once.
+/// Replaces a tenant's own budgets; what is already spent in the running windows counts at once. Those that it inherits hold
+/// where it has none of its own for the same window and unit.
 #[utoipa::path(
     put, path = "/api/v1/tenants/{tenant}/budgets", operation_id = "replace_tenant_budgets", tag = "budgets",
     extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),

@@ -5,7 +5,6 @@ use insula_engine::{
     directory::Operator,
     manage::catalogue::{self, ModelCard, PriceRow, ProviderInfo},
 };
-use insula_model::Money;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -101,16 +100,15 @@ pub(crate) struct Price {
 
 impl Price {
     fn of(card: &ModelCard, row: &PriceRow) -> Self {
-        let million = |pico: u64| Usd(Money::from_pico(i128::from(pico) * 1_000_000));
         Self {
             id: row.id.to_string(),
             model: card.name.to_string(),
             provider: card.provider.to_string(),
             effective_from: Moment(row.effective_from),
-            input_usd: million(row.price.input_pico),
-            cache_read_usd: million(row.price.cache_read_pico),
-            cache_write_usd: million(row.price.cache_write_pico),
-            output_usd: million(row.price.output_pico),
+            input_usd: Usd::per_million(row.price.input_pico),
+            cache_read_usd: Usd::per_million(row.price.cache_read_pico),
+            cache_write_usd: Usd::per_million(row.price.cache_write_pico),
+            output_usd: Usd::per_million(row.price.output_pico),
             source: row.source.to_string(),
             checked: row.checked.to_string(),
         }

@@ -7,10 +7,13 @@ mod budgets;
 #[cfg(test)]
 pub(crate) mod corrections;
 mod erasures;
+mod inherited;
 mod keys;
 mod ledger;
 mod limits;
 mod operators;
+mod plans;
+mod segments;
 mod spend;
 mod tag_sets;
 mod tenants;
@@ -25,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
+pub use plans::Heirs;
 pub use spend::HourSpend;
 pub(crate) use tag_sets::TagSet;
 pub use usage::{GroupBy, UsageQuery, UsageRow};

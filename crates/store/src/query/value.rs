@@ -6,8 +6,9 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, EndUserId, Error, KeyId, Money, Name, Operation,
-    Placement, ReleaseMode, RequestId, Result, Role, Slug, Subject, TenantId, TenantState, Timestamp, Window,
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, Defaults, EndUserId, Error, KeyId, Money, Name,
+    Operation, Placement, ReleaseMode, RequestId, Result, Role, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp,
+    Window,
 };
 use rusqlite::{
     ToSql,
@@ -273,7 +274,7 @@ macro_rules! json {
         }
     )* };
 }
-json!(BTreeMap<String, String>, Vec<f64>);
+json!(BTreeMap<String, String>, Vec<f64>, Vec<String>, Defaults, Vec<SellPrice>);
 
 /// A byte for the level, then the ids: the order of the bytes is the order of the subjects.
 impl Column for Subject {

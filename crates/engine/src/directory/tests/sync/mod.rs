@@ -73,7 +73,7 @@ async fn open_requests_hear_of_a_revocation_elsewhere() {
     assert!(open.is_withdrawn() && by_token.is_withdrawn() && !untouched.is_withdrawn());
     assert!(there.enter(&text).is_err() && there.enter(&other).is_ok());
 
-    let put = |state| here.directory.change_tenant(acme, move |now| Ok(Tenant { state, ..now.clone() }));
+    let put = |state| here.directory.change_tenant(acme, &here.accounts, move |now| Ok(Tenant { state, ..now.clone() }));
     world.noting(Some(acme), put(TenantState::Suspended)).await.expect("suspended");
     assert!(untouched.is_withdrawn());
     assert_eq!(there.enter(&other).expect_err("suspended").kind(), &ErrorKind::Suspended);
@@ -208,8 +208,10 @@ async fn what_two_nodes_change_at_once_is_not_lost() {
     let region = |now: &Tenant| Ok(Tenant { region: Some("eu".to_owned()), ..now.clone() });
     let both = async {
         tokio::join!(
-            world.nodes[0].directory.change_tenant(acme, |now| Ok(Tenant { name: name("renamed"), ..now.clone() })),
-            world.nodes[1].directory.change_tenant(acme, region),
+            world.nodes[0]
+                .directory
+                .change_tenant(acme, &world.nodes[0].accounts, |now| Ok(Tenant { name: name("renamed"), ..now.clone() })),
+            world.nodes[1].directory.change_tenant(acme, &world.nodes[1].accounts, region),
         )
     };
     let (renamed, moved) = world.noting(Some(acme), both).await;
