@@ -3,6 +3,7 @@
 mod access;
 mod budgets;
 mod keys;
+mod plans;
 mod requests;
 mod serve;
 mod strictness;

@@ -13,6 +13,7 @@ mod erasure;
 mod ledger;
 mod nodes;
 mod opening;
+mod plans;
 mod samples;
 mod tenant;
 mod world;
