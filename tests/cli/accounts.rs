@@ -31,6 +31,37 @@ async fn budgets_are_set_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plans_are_set_and_given() {
+    let node = Node::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("plan.json");
+    let plan = r#"{"limits": {"concurrency": 4}, "budgets": [{"window": "month", "limit_usd": "20.00"}]}"#;
+    std::fs::write(&file, plan).unwrap();
+    let file = file.to_str().unwrap();
+    for catalogue in ["plan", "segment"] {
+        let set = json(&node.insula(&[catalogue, "set", "pro", "--file", file, "--json"]).await);
+        assert_eq!((&set["name"], &set["version"]), (&serde_json::json!("pro"), &serde_json::json!(1)));
+        let table = node.insula(&[catalogue, "list"]).await;
+        assert!(table.stdout.contains("20.00 USD a month") && table.stdout.contains("concurrency=4"), "{table:?}");
+    }
+    assert_eq!(node.insula(&["segment", "delete", "pro"]).await.code, 0);
+    assert_eq!(node.insula(&["segment", "show", "pro"]).await.code, 3);
+
+    json(&node.insula(&["tenant", "update", "acme", "--plan", "pro", "--json"]).await);
+    assert_eq!(node.insula(&["plan", "delete", "pro"]).await.code, 5, "acme has it");
+    // What is inherited is not made its own.
+    json(&node.insula(&["budget", "set", "acme", "--window", "day", "--limit-usd", "1", "--json"]).await);
+    let effective = json(&node.insula(&["tenant", "effective", "acme", "--json"]).await);
+    let origins: Vec<_> = effective["budgets"].as_array().unwrap().iter().map(|budget| budget["origin"].clone()).collect();
+    assert_eq!(origins, ["own", "plan"]);
+    let table = node.insula(&["tenant", "effective", "acme"]).await;
+    assert!(table.stdout.contains("20.00 USD a month") && table.stdout.contains("default"), "{table:?}");
+    let updated = json(&node.insula(&["tenant", "update", "acme", "--no-plan", "--json"]).await);
+    assert!(updated["plan"].is_null());
+    assert_eq!(node.insula(&["plan", "delete", "pro"]).await.code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_are_set_one_by_one() {
     let node = Node::start().await;
     json(&node.insula(&["limit", "set", "acme", "--requests-per-minute", "100", "--json"]).await);

@@ -73,6 +73,16 @@ fn limits(_: u64) -> Value {
     json!({"requests_per_minute": 1000})
 }
 
+fn segment(_: u64) -> Value {
+    json!({"limits": limits(0), "budgets": budgets(0), "models": ["sim-small"]})
+}
+
+fn plan(_: u64) -> Value {
+    let mut plan = segment(0);
+    plan["prices"] = json!([{"model": "*", "input_usd_per_million": "2", "output_usd_per_million": "8"}]);
+    plan
+}
+
 fn overlap(_: u64) -> Value {
     json!({"overlap_seconds": 600})
 }
@@ -110,6 +120,16 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/prices",                [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/providers",             [401, 401, 403, 403, 403, 403, 403, 403, 200]),
 
+    // Plans and segments: operators alone.
+    case("GET /api/v1/plans",                  [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/plans/{name}",           [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("PUT /api/v1/plans/{name}",      [401, 401, 403, 403, 403, 403, 403, 403, 200], plan),
+    case("DELETE /api/v1/plans/{name}",        [401, 401, 403, 403, 403, 403, 403, 403, 204]),
+    case("GET /api/v1/segments",               [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/segments/{name}",        [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("PUT /api/v1/segments/{name}",   [401, 401, 403, 403, 403, 403, 403, 403, 200], segment),
+    case("DELETE /api/v1/segments/{name}",     [401, 401, 403, 403, 403, 403, 403, 403, 204]),
+
     // A tenant: its admins and operators.
     case("GET /api/v1/tenants/{tenant}",              [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     with_body("PATCH /api/v1/tenants/{tenant}",       [401, 401, 404, 404, 404, 403, 403, 200, 200], rename),
@@ -118,6 +138,7 @@ pub const CASES: &[Case] = &[
     with_body("POST /api/v1/tenants/{tenant}/tokens", [401, 401, 404, 404, 404, 403, 403, 201, 201], new_token),
     case("GET /api/v1/tenants/{tenant}/budgets",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/limits",       [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/effective",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/requests",     [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/requests/{request}",            [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -146,6 +167,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path key",     Holds::TenantsId),
     ("path request", Holds::TenantsId),
     ("path model",   Holds::Data),
+    ("path name",    Holds::Data),
 
     ("query cursor",   Holds::TenantsId),
     ("query limit",    Holds::Data),
@@ -178,6 +200,32 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body requests_per_minute", Holds::Data),
     ("body tokens_per_minute",   Holds::Data),
     ("body concurrency",         Holds::Data),
+    ("body queue_depth_max",     Holds::Data),
+    ("body queue_wait_ms_max",   Holds::Data),
+    ("body weight",              Holds::Data),
+
+    ("body models",              Holds::Data),
+    ("body limits",                     Holds::Data),
+    ("body limits requests_per_minute", Holds::Data),
+    ("body limits tokens_per_minute",   Holds::Data),
+    ("body limits concurrency",         Holds::Data),
+    ("body limits queue_depth_max",     Holds::Data),
+    ("body limits queue_wait_ms_max",   Holds::Data),
+    ("body limits weight",              Holds::Data),
+    ("body limits mode",                Holds::Data),
+    ("body budgets",              Holds::Data),
+    ("body budgets window",       Holds::Data),
+    ("body budgets limit_usd",    Holds::Data),
+    ("body budgets limit_tokens", Holds::Data),
+    ("body budgets mode",         Holds::Data),
+    ("body budgets alert_at",     Holds::Data),
+    ("body prices",                             Holds::Data),
+    ("body prices model",                       Holds::Data),
+    ("body prices effective_from",              Holds::Data),
+    ("body prices input_usd_per_million",       Holds::Data),
+    ("body prices cache_read_usd_per_million",  Holds::Data),
+    ("body prices cache_write_usd_per_million", Holds::Data),
+    ("body prices output_usd_per_million",      Holds::Data),
 ];
 
 /// The row of an operation.

@@ -50,6 +50,9 @@ impl Household {
     async fn create(operator: &Caller, slug: &str) -> Household {
         let tenant = TestTenant::create(operator, slug).await;
         let (key, _) = tenant.key("service").await;
+        for catalogue in ["plans", "segments"] {
+            operator.put(&format!("/api/v1/{catalogue}/{slug}"), &json!({})).await.expect(200);
+        }
         let token = tenant.admin.post(&tenant.path("/tokens"), &json!({"ttl_seconds": 3_600})).await.expect(201).json();
         let call = tenant.service.call(http::Method::POST, "/v1/chat/completions").json(&chat("walk"));
         let request = call.header("idempotency-key", IDEMPOTENCY_KEY).send().await.expect(200).request_id().to_owned();
@@ -63,6 +66,8 @@ impl Household {
             "tenant" => Some(&self.tenant.id),
             "key" => Some(&self.key),
             "request" => Some(&self.request),
+            // The plan and the segment that nobody else in these tests uses.
+            "name" => Some(&self.tenant.slug),
             _ => None,
         }
     }

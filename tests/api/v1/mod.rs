@@ -5,6 +5,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod operator_keys;
+mod plans;
 mod requests;
 mod tenants;
 mod tokens;
