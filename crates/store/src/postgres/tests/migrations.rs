@@ -8,20 +8,18 @@ use tokio_postgres::Client;
 use super::scratch::Scratch;
 use crate::postgres::{Migrated, Schema, check_steps, lint, migrate, migrations::take};
 
+/// The names of all steps.
+fn all_steps() -> Vec<String> {
+    let named =
+        |schema: &Schema| schema.steps().iter().map(|(name, _)| format!("{}/{name}", schema.name())).collect::<Vec<_>>();
+    Schema::ALL.iter().flat_map(named).collect()
+}
+
 async fn steps(client: &Client) -> Vec<String> {
     let sql = "SELECT 'control/' || name FROM insula_control.schema_steps UNION ALL \
                SELECT 'tenant/' || name FROM insula_tenant.schema_steps UNION ALL \
                SELECT 'keys/' || name FROM insula_keys.schema_steps";
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
-}
-
-/// All steps of all schemas, in the order in which they are taken.
-fn all_steps() -> Vec<String> {
-    let of = |schema: &Schema| {
-        let schema = *schema;
-        schema.steps().iter().map(move |(name, _)| format!("{}/{name}", schema.name()))
-    };
-    Schema::ALL.iter().flat_map(of).collect()
 }
 
 #[tokio::test]
@@ -86,19 +84,19 @@ async fn a_step_is_taken_whole_or_not_at_all() {
     let fail = "CREATE TABLE insula_control.half (id BIGINT); SELECT 1 / 0";
     let whole = "CREATE TABLE insula_control.half (id BIGINT)";
     let mut migrated = Migrated::default();
-    let before = ("9998_before", "CREATE TABLE insula_control.before (id BIGINT)");
+    let before = ("9001_before", "CREATE TABLE insula_control.before (id BIGINT)");
 
-    let killed = take(&scratch.own().await, Schema::Control, &[before, ("9999_half", kill)], &mut migrated).await.unwrap_err();
+    let killed = take(&scratch.own().await, Schema::Control, &[before, ("9002_half", kill)], &mut migrated).await.unwrap_err();
     assert!(matches!(killed.kind(), ErrorKind::Unavailable { .. }), "{killed:?}");
     let client = scratch.own().await;
-    let failed = take(&client, Schema::Control, &[("9999_half", fail)], &mut migrated).await.unwrap_err();
-    assert!(failed.message().contains("9999_half") && failed.message().contains("division by zero"), "{failed:?}");
-    assert_eq!(migrated.steps, ["insula_control/9998_before"]);
+    let failed = take(&client, Schema::Control, &[("9002_half", fail)], &mut migrated).await.unwrap_err();
+    assert!(failed.message().contains("9002_half") && failed.message().contains("division by zero"), "{failed:?}");
+    assert_eq!(migrated.steps, ["insula_control/9001_before"]);
     // Nothing of the half step is there, the step before it is, and the connection is as good as new.
-    take(&client, Schema::Control, &[("9999_half", whole)], &mut migrated).await.unwrap();
+    take(&client, Schema::Control, &[("9002_half", whole)], &mut migrated).await.unwrap();
     let noted = "SELECT name FROM insula_control.schema_steps WHERE name > '9' ORDER BY name";
     let noted: Vec<String> = client.query(noted, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
-    assert_eq!(noted, ["9998_before", "9999_half"]);
+    assert_eq!(noted, ["9001_before", "9002_half"]);
     scratch.remove().await;
 }
 
