@@ -14,6 +14,7 @@ use crate::{
     Call, Engine,
     accounts::{Amounts, Hold},
     directory::TenantCredential,
+    end_users,
     idempotency::{Claim, Transcript},
     pipeline::Admitted,
     trace::{AttemptRecord, Trace},
@@ -135,7 +136,11 @@ impl Flight {
             input_tokens_max: reserved.input_tokens_max,
             output_tokens_max: reserved.output_tokens_max,
             idempotency: claim.mark(),
-            attribution: Attribution::default(),
+            attribution: Attribution {
+                end_user: call.end_user.as_ref().map(|user| user.id),
+                tags: call.tags.clone(),
+                ..Attribution::default()
+            },
         });
         let begun = match begun {
             Ok(begun) => begun,
@@ -144,6 +149,9 @@ impl Flight {
                 return Err(error);
             }
         };
+        if let Some(user) = &call.end_user {
+            end_users::note(&engine, call.credential.scope, user);
+        }
         let aloft = Aloft::of(&engine);
         let open = hold.hold.take().map(|hold| Open { hold, trace, claim, _seat: seat });
         drop(hold);

@@ -35,6 +35,8 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_control.spend_hour", "insula_tenant", "SELECT"),
     ("insula_control.tag_sets", "insula_control", "SELECT INSERT DELETE"),
     ("insula_control.tag_sets", "insula_tenant", "SELECT"),
+    ("insula_control.end_users", "insula_control", "SELECT INSERT DELETE"),
+    ("insula_control.end_users", "insula_tenant", "SELECT"),
     ("insula_control.keys.id", "insula_tenant", "SELECT"),
     ("insula_control.keys.tenant", "insula_tenant", "SELECT"),
     ("insula_control.keys.name", "insula_tenant", "SELECT"),
