@@ -100,7 +100,9 @@ async fn write(engine: Arc<Engine>) {
             if let Err(error) = keep(&engine, &scope, &users).await {
                 tracing::debug!(tenant = %scope.tenant(), %error, "names of end users could not be kept; later calls try again");
                 let mut names = engine.end_users.names.lock();
-                users.iter().for_each(|user| drop(names.kept.remove(&user.id)));
+                for user in &users {
+                    names.kept.remove(&user.id);
+                }
             }
         }
     }

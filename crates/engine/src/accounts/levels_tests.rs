@@ -125,7 +125,10 @@ impl World {
             let (window, amount) = (self.dice.one_of(&WINDOWS), self.dice.below(6_000));
             let usd = Cap::Usd(Money::from_pico(i128::from(amount) * 1_500_000));
             let cap = self.dice.one_of(&[usd, Cap::Tokens(amount)]);
-            if budgets.iter().any(|other| other.window == window && matches!(other.cap, Cap::Usd(_)) == matches!(cap, Cap::Usd(_))) {
+            if budgets
+                .iter()
+                .any(|other| other.window == window && matches!(other.cap, Cap::Usd(_)) == matches!(cap, Cap::Usd(_)))
+            {
                 continue;
             }
             let mode = self.dice.one_of(&[BudgetMode::Hard, BudgetMode::Hard, BudgetMode::Hard, BudgetMode::Soft]);
@@ -142,7 +145,8 @@ impl World {
     fn open(&mut self, subjects: &[Subject]) {
         for subject in self.book.missing(subjects) {
             let settled = |attempt: &&Attempt| attempt.open.is_none() && attempt.subjects.contains(&subject);
-            let spent = self.attempts.iter().filter(settled).map(|attempt| (Window::Hour.span(attempt.at).start, attempt.amounts));
+            let spent =
+                self.attempts.iter().filter(settled).map(|attempt| (Window::Hour.span(attempt.at).start, attempt.amounts));
             let account = Account::starting_with(self.now, spent);
             if let Subject::EndUser(..) = subject {
                 assert!(self.book.begin_opening(subject, self.now));
@@ -205,7 +209,8 @@ impl World {
 
     /// Ends one of the open attempts: what it used is never more than it held.
     fn end(&mut self, is_sent: bool) {
-        let open: Vec<_> = self.attempts.iter().enumerate().filter(|(_, attempt)| attempt.open.is_some()).map(|(i, _)| i).collect();
+        let open: Vec<_> =
+            self.attempts.iter().enumerate().filter(|(_, attempt)| attempt.open.is_some()).map(|(i, _)| i).collect();
         if open.is_empty() {
             return;
         }
@@ -309,7 +314,9 @@ fn budgeted_meanwhile() -> (World, Ask, Hold) {
     let Verdict::Granted(under_way) = world.book.reserve(&ask, world.now) else { panic!("nothing caps it") };
     let id = BudgetId::from_bytes([1; 16]);
     let (window, cap, mode) = (Window::Day, Cap::Tokens(100), BudgetMode::Hard);
-    world.book.set_budgets(subject, vec![Budget { id, subject, window, cap, mode, alert_at: vec![], origin: BudgetOrigin::Own }]);
+    world
+        .book
+        .set_budgets(subject, vec![Budget { id, subject, window, cap, mode, alert_at: vec![], origin: BudgetOrigin::Own }]);
     (world, ask, under_way)
 }
 

@@ -25,7 +25,6 @@ use insula_model::{Budget, BudgetId, Clock, Error, ErrorKind, Result, Subject, T
 use insula_store::{LeaseMove, Store};
 use parking_lot::Mutex;
 
-use account::Account;
 pub use account::{Amounts, BudgetView};
 use book::Book;
 use law::Verdict;
@@ -343,8 +342,8 @@ const NO_TURN_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The start of the month that `at` falls into, and nothing spent: for accounts that storage knows nothing of.
 #[cfg(test)]
-fn nothing_spent(at: insula_model::Timestamp) -> Account {
-    Account::starting_with(at, std::iter::empty())
+fn nothing_spent(at: insula_model::Timestamp) -> account::Account {
+    account::Account::starting_with(at, std::iter::empty())
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use insula_model::{Error, ErrorKind, KeyId, Name, RequestId, Result, Role, ScopeSource, Tenant, TenantId, TenantScope, TenantState};
+use insula_model::{
+    Error, ErrorKind, KeyId, Name, RequestId, Result, Role, ScopeSource, Tenant, TenantId, TenantScope, TenantState,
+};
 
 use super::{Credential, Directory, KeyEntry, Operator, TenantEntry, credential::operator_needed};
 

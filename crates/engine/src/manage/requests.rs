@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use insula_model::{Error, RequestId, Result, TenantId, TenantScope};
-use insula_store::{Attribution, LedgerRow};
 pub use insula_store::RequestRow;
+use insula_store::{Attribution, LedgerRow};
 
 use super::page::{Page, PageAsk};
 use crate::{
@@ -58,8 +58,7 @@ async fn detail_of(engine: &Engine, scope: &TenantScope, row: &RequestRow) -> Re
     // last of them may still be in the journal.
     engine.store.flush_ledger().await?;
     let attempts = engine.store.control().attempts(scope, row.request, row.started_at).await?;
-    let Attribution { end_user, tags, .. } =
-        attempts.first().map(|row| row.begin.attribution.clone()).unwrap_or_default();
+    let Attribution { end_user, tags, .. } = attempts.first().map(|row| row.begin.attribution.clone()).unwrap_or_default();
     let end_user = match end_user {
         Some(id) => Some(end_users::shown(engine, scope, id).await?),
         None => None,

@@ -66,7 +66,9 @@ fn show(request: &Value) -> String {
     let mut head = fields.map(|field| (field, text(request, field))).to_vec();
     let tags = request["tags"].as_object().into_iter().flatten();
     let tags: Vec<String> = tags.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
-    head.extend([("end_user", text(request, "end_user")), ("tags", tags.join(", "))].into_iter().filter(|(_, text)| !text.is_empty()));
+    head.extend(
+        [("end_user", text(request, "end_user")), ("tags", tags.join(", "))].into_iter().filter(|(_, text)| !text.is_empty()),
+    );
     let head = pairs(&head);
     let rows = |list: &str, fields: &[&str]| {
         let rows = request[list].as_array().map_or(&[] as &[Value], Vec::as_slice).iter();

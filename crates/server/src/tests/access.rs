@@ -30,7 +30,13 @@ async fn operations(world: &World) -> Vec<Operation> {
 }
 
 fn path_of(operation: &Operation, tenant: &str, key: &str, request: &str) -> String {
-    operation.path.replace("{tenant}", tenant).replace("{key}", key).replace("{request}", request).replace("{end_user}", "ada").replace("{model}", "m")
+    operation
+        .path
+        .replace("{tenant}", tenant)
+        .replace("{key}", key)
+        .replace("{request}", request)
+        .replace("{end_user}", "ada")
+        .replace("{model}", "m")
 }
 
 #[tokio::test]

@@ -1,9 +1,7 @@
 //! Laws over several books and one memory, step by step: whatever happens in whatever order, nothing is overspent, and in the
 //! end all that was leased is back.
 
-use insula_model::{
-    Budget, BudgetId, BudgetMode, Cap, EndUserId, KeyId, Money, Price, Subject, TenantId, Timestamp, Window,
-};
+use insula_model::{Budget, BudgetId, BudgetMode, Cap, EndUserId, KeyId, Money, Price, Subject, TenantId, Timestamp, Window};
 use insula_store::{Unit, WindowKey, WindowState};
 use proptest::prelude::*;
 
