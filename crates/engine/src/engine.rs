@@ -128,7 +128,7 @@ impl Engine {
 
     async fn perform(self: &Arc<Self>, mut call: Call, work: Work) -> Result<Answer> {
         call.end_user = self.end_users.of(&call, &work);
-        call.tags = labels::of(&call, &work);
+        call.tags = labels::of(&call, &work)?;
         // Dropped with this future, which tells the task that nobody listens any more.
         let (_present, gone) = oneshot::channel();
         tokio::spawn(pipeline::run(self.clone(), call, work, gone)).await.map_err(Error::internal)?

@@ -263,3 +263,30 @@ impl RequestDetail {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_first_version_sealed_is_read() {
+        let stage = StageRecord {
+            name: "limits".into(),
+            start_us: 1,
+            duration_us: 2,
+            outcome: "refused".into(),
+            reason: Some("rate_limited".into()),
+        };
+        let content = Content { request: "asked".into(), response: "said".into(), truncated: true };
+        for content in [None, Some(content)] {
+            // The fields of that version, in their order.
+            let first = postcard::to_stdvec(&(vec![stage.clone()], Vec::<AttemptRecord>::new(), content.clone()));
+            let read = RequestDetail::from_kept(&first.expect("plain data")).expect("known");
+            let (end_user, tags) = (Some("ada".to_owned()), [("team".to_owned(), "search".to_owned())].into());
+            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags };
+            assert_eq!(read, RequestDetail { end_user: None, tags: BTreeMap::new(), ..now.clone() });
+            assert_eq!(RequestDetail::from_kept(&postcard::to_stdvec(&now).expect("plain data")).expect("known"), now);
+        }
+        assert!(RequestDetail::from_kept(&[0xff; 3]).is_err());
+    }
+}

@@ -49,6 +49,33 @@ async fn the_nearest_label_wins_and_usage_is_grouped_by_it() {
     assert_eq!((all.len(), &all[0]["group"]), (1, &json!("eu")));
 }
 
+/// As many and as long as they may be, in every place: the journal takes them too.
+#[tokio::test]
+async fn the_largest_labels_are_billed() {
+    let node = Node::start().await;
+    let tenant = node.tenant("largest").await;
+    let label = |place: &str, n: usize| format!("{place}{n:0>63}");
+    let labels = |place: &str, count: usize, value: usize| -> Value {
+        (0..count).map(|n| (label(place, n), json!("x".repeat(value)))).collect::<serde_json::Map<_, _>>().into()
+    };
+    tenant.operator.patch(&tenant.path(""), &json!({"tags": labels("t", 32, 256)})).await.expect(200);
+    let key = json!({"name": "labelled", "tags": labels("k", 32, 256)});
+    let key = tenant.operator.post(&tenant.path("/keys"), &key).await.expect(201).json();
+    let mut body = chat("hi");
+    body["metadata"] = labels("m", 16, 512);
+    let header: Vec<String> = (0..16).map(|n| format!("{}={}", label("h", n), "x".repeat(512))).collect();
+    let caller = tenant.service.with(key["key"].as_str().unwrap());
+    tagged(&caller, &header.join(", "), &body).await.expect(200);
+    for place in ["t", "k", "m", "h"] {
+        let rows = tenant.usage_by(&format!("tag:{}", label(place, 15))).await;
+        assert!(rows.len() == 1 && rows[0]["group"].is_string(), "{place}: {rows:?}");
+    }
+    body["metadata"] =
+        (0..16).map(|n| (label("m", n), json!("\u{1f3db}".repeat(512)))).collect::<serde_json::Map<_, _>>().into();
+    let error = caller.post(CHAT, &body).await.openai_error(400, "invalid_request");
+    assert_eq!(error["param"], "metadata");
+}
+
 #[tokio::test]
 async fn labels_that_are_none_are_refused_by_name() {
     let node = Node::start().await;
