@@ -62,6 +62,30 @@ async fn plans_are_set_and_given() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn end_users_and_labels_are_shown() {
+    let node = Node::start().await;
+    let caller = node.anyone.with(&node.dev_env()["INSULA_ACME_KEY"]);
+    let mut body = chat("hi");
+    (body["user"], body["metadata"]) = (serde_json::json!("a/b"), serde_json::json!({"team": "search"}));
+    let id = caller.post(CHAT, &body).await.expect(200).request_id().to_owned();
+    let set = ["budget", "set", "acme", "--end-user", "a/b", "--window", "day", "--limit-usd", "0", "--json"];
+    let shown = json(&node.insula(&set).await);
+    assert_eq!((&shown["data"][0]["subject"], &shown["data"][0]["level"]), (&"a/b".into(), &"end_user".into()));
+    caller.post(CHAT, &body).await.openai_error(429, "budget_exceeded");
+    json(&node.insula(&["budget", "clear", "acme", "--end-user", "a/b", "--json"]).await);
+    caller.post(CHAT, &body).await.expect(200);
+
+    let listed = json(&node.insula(&["end-user", "list", "acme", "--json"]).await);
+    assert_eq!(listed["data"][0]["id"], "a/b");
+    for (flags, group) in [(["--group-by", "end-user"], "a/b"), (["--by-tag", "team"], "search")] {
+        let usage = json(&node.insula(&["usage", "acme", flags[0], flags[1], "--json"]).await);
+        assert_eq!((&usage["data"][0]["group"], &usage["data"][0]["requests"]), (&group.into(), &2.into()), "{usage}");
+    }
+    let table = node.insula(&["request", "show", &id]).await;
+    assert!(table.stdout.contains("a/b") && table.stdout.contains("team=search"), "{table:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_are_set_one_by_one() {
     let node = Node::start().await;
     json(&node.insula(&["limit", "set", "acme", "--requests-per-minute", "100", "--json"]).await);

@@ -3,6 +3,7 @@
 mod budget_race;
 mod cancellation;
 mod drain;
+mod end_users;
 mod idempotency;
 mod management;
 mod outage;

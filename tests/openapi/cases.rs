@@ -152,6 +152,11 @@ pub const CASES: &[Case] = &[
     with_body("PUT /api/v1/tenants/{tenant}/keys/{key}/limits",  [401, 401, 404, 404, 404, 403, 403, 200, 200], limits),
     case("DELETE /api/v1/tenants/{tenant}/keys/{key}",           [401, 401, 404, 404, 404, 403, 403, 204, 204]),
 
+    // The end users of its product: any name can be one.
+    case("GET /api/v1/tenants/{tenant}/end-users",                         [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/end-users/{end_user}/budgets",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("PUT /api/v1/tenants/{tenant}/end-users/{end_user}/budgets", [401, 401, 404, 404, 404, 403, 403, 200, 200], budgets),
+
     // What a tenant may not do to itself: operators alone.
     with_body("PUT /api/v1/tenants/{tenant}/budgets", [401, 401, 404, 404, 404, 403, 403, 403, 200], budgets),
     with_body("PUT /api/v1/tenants/{tenant}/limits",  [401, 401, 404, 404, 404, 403, 403, 403, 200], limits),
@@ -168,6 +173,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path request", Holds::TenantsId),
     ("path model",   Holds::Data),
     ("path name",    Holds::Data),
+    ("path end_user", Holds::Data),
 
     ("query cursor",   Holds::TenantsId),
     ("query limit",    Holds::Data),
@@ -177,6 +183,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
 
     ("header Idempotency-Key", Holds::TenantsWord),
     ("header If-Match",        Holds::Data),
+    ("header x-insula-tags",   Holds::Data),
 
     ("body slug",        Holds::Data),
     ("body name",        Holds::Data),

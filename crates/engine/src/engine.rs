@@ -16,7 +16,9 @@ use crate::{
     EngineSettings,
     accounts::Accounts,
     directory::{Directory, Others},
+    end_users::EndUsers,
     idempotency::Twins,
+    labels,
     pipeline::{self, Answer, Call},
     work::Work,
 };
@@ -43,6 +45,7 @@ pub struct Engine {
     pub(crate) settings: EngineSettings,
     pub(crate) coordination: Arc<Coordination>,
     pub(crate) twins: Arc<Twins>,
+    pub(crate) end_users: EndUsers,
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
     pub(crate) flights: Flights,
@@ -89,6 +92,7 @@ impl Engine {
             directory,
             accounts,
             idempotency_secret: store.platform_secret("idempotency"),
+            end_users: EndUsers::new(&store.platform_secret("end users")),
             coordination,
             store,
             providers: Arc::new(providers),
@@ -122,7 +126,9 @@ impl Engine {
         self.perform(call, Work::Embeddings(Box::new(request))).await
     }
 
-    async fn perform(self: &Arc<Self>, call: Call, work: Work) -> Result<Answer> {
+    async fn perform(self: &Arc<Self>, mut call: Call, work: Work) -> Result<Answer> {
+        call.end_user = self.end_users.of(&call, &work);
+        call.tags = labels::of(&call, &work)?;
         // Dropped with this future, which tells the task that nobody listens any more.
         let (_present, gone) = oneshot::channel();
         tokio::spawn(pipeline::run(self.clone(), call, work, gone)).await.map_err(Error::internal)?

@@ -14,6 +14,7 @@ use crate::{
     Call, Engine,
     accounts::{Amounts, Hold},
     directory::TenantCredential,
+    end_users,
     idempotency::{Claim, Transcript},
     pipeline::Admitted,
     trace::{AttemptRecord, Trace},
@@ -137,6 +138,8 @@ impl Flight {
             idempotency: claim.mark(),
             attribution: Attribution {
                 plan: call.credential.tenant.record.plan.clone().map(String::from),
+                end_user: call.end_user.as_ref().map(|user| user.id),
+                tags: call.tags.clone(),
                 ..Attribution::default()
             },
         });
@@ -147,6 +150,9 @@ impl Flight {
                 return Err(error);
             }
         };
+        if let Some(user) = &call.end_user {
+            end_users::note(&engine, call.credential.scope, user);
+        }
         let aloft = Aloft::of(&engine);
         let open = hold.hold.take().map(|hold| Open { hold, trace, claim, _seat: seat });
         drop(hold);

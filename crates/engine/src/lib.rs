@@ -12,9 +12,11 @@ pub mod directory;
 pub mod manage;
 
 mod admission;
+mod end_users;
 mod engine;
 mod flight;
 mod idempotency;
+mod labels;
 mod limits;
 mod pipeline;
 mod reserve;
@@ -25,6 +27,7 @@ mod trace;
 mod turn;
 mod work;
 
+pub use end_users::EndUser;
 pub use engine::Engine;
 pub use idempotency::Transcript;
 pub use limits::RateView;

@@ -3,7 +3,7 @@
 //! One function, one line a stage, each stage in a file of its own. Authentication comes before, in the server: it turns
 //! a credential into the scope that everything here is opened with.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use insula_model::{Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
 use insula_providers::Route;
@@ -14,6 +14,7 @@ use crate::{
     Engine, LiveStream, RateView, Transcript,
     admission::{self, Noted},
     directory::TenantCredential,
+    end_users::EndUser,
     flight::{Flight, Held},
     idempotency::{self, Turn},
     limits, reserve, send,
@@ -34,6 +35,10 @@ pub struct Call {
     pub started: Duration,
     /// The caller's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// The labels that the caller gave beside the body; the engine adds those of body, key and tenant.
+    pub tags: BTreeMap<String, String>,
+    /// Whom it is made for; the engine finds out.
+    pub end_user: Option<EndUser>,
     /// The status that the caller will see for an error; the mapping is the server's.
     pub status_of: fn(&Error) -> u16,
 }
@@ -43,7 +48,8 @@ impl Call {
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         let tenant = self.credential.scope.tenant();
         let key = self.credential.key.as_ref().map(|key| Subject::Key(tenant, key.record.id));
-        [Some(Subject::Platform), Some(Subject::Tenant(tenant)), key].into_iter().flatten().collect()
+        let end_user = self.end_user.as_ref().map(|user| Subject::EndUser(tenant, user.id));
+        [Some(Subject::Platform), Some(Subject::Tenant(tenant)), key, end_user].into_iter().flatten().collect()
     }
 
     /// Whether the credential that let this call in still stands.

@@ -1,6 +1,6 @@
 //! The trace of a request: what each stage did, what each attempt cost, and, sealed, what was said.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, KeyId, Money, Operation, RequestId, Result, TenantId, Timestamp, TokenCounts};
@@ -18,6 +18,24 @@ pub struct RequestDetail {
     pub attempts: Vec<AttemptRecord>,
     /// What the caller and the model said; absent for a request that was refused.
     pub content: Option<Content>,
+    /// The end user that it was made for, as the product calls it.
+    pub end_user: Option<String>,
+    /// The labels of tenant, key and request together.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// [`RequestDetail`] as the first version wrote it; never changed.
+#[derive(Deserialize)]
+struct FirstDetail {
+    stages: Vec<StageRecord>,
+    attempts: Vec<AttemptRecord>,
+    content: Option<Content>,
+}
+
+impl From<FirstDetail> for RequestDetail {
+    fn from(FirstDetail { stages, attempts, content }: FirstDetail) -> Self {
+        Self { stages, attempts, content, end_user: None, tags: BTreeMap::new() }
+    }
 }
 
 /// One stage of the pipeline.
@@ -85,6 +103,8 @@ pub(crate) struct Trace {
     pub seals: Arc<TenantSeals>,
     operation: Operation,
     model: String,
+    end_user: Option<String>,
+    tags: BTreeMap<String, String>,
     started_at: Timestamp,
     started: Duration,
     stages: Vec<StageRecord>,
@@ -108,6 +128,8 @@ impl Trace {
             seals: engine.store.seals(&call.credential.scope).await?,
             operation: work.operation(),
             model: work.model().to_owned(),
+            end_user: call.end_user.as_ref().map(|user| user.name.clone()),
+            tags: call.tags.clone(),
             started_at: call.started_at,
             started: call.started,
             stages: Vec::with_capacity(6),
@@ -173,8 +195,13 @@ impl Trace {
     ) -> TraceRecord {
         let content = with_content.then(|| self.content());
         let cost = self.attempts.iter().map(|attempt| attempt.cost).sum();
-        let detail =
-            RequestDetail { stages: std::mem::take(&mut self.stages), attempts: std::mem::take(&mut self.attempts), content };
+        let detail = RequestDetail {
+            stages: std::mem::take(&mut self.stages),
+            attempts: std::mem::take(&mut self.attempts),
+            content,
+            end_user: self.end_user.take(),
+            tags: std::mem::take(&mut self.tags),
+        };
         TraceRecord {
             request: self.request,
             tenant: self.tenant,
@@ -222,10 +249,44 @@ impl RequestDetail {
     /// When it was sealed for another tenant or request, or is damaged.
     pub fn open(sealed: &[u8], seals: &TenantSeals, request: RequestId) -> Result<Self> {
         let plain = seals.open(TABLE, COLUMN, request.as_bytes(), sealed)?;
-        postcard::from_bytes(&plain).map_err(Error::internal)
+        Self::from_kept(&plain)
+    }
+
+    /// What the first version wrote ends where `end_user` begins.
+    fn from_kept(plain: &[u8]) -> Result<Self> {
+        postcard::from_bytes(plain)
+            .or_else(|_| postcard::from_bytes::<FirstDetail>(plain).map(Self::from))
+            .map_err(Error::internal)
     }
 }
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_first_version_sealed_is_read() {
+        let stage = StageRecord {
+            name: "limits".into(),
+            start_us: 1,
+            duration_us: 2,
+            outcome: "refused".into(),
+            reason: Some("rate_limited".into()),
+        };
+        let content = Content { request: "asked".into(), response: "said".into(), truncated: true };
+        for content in [None, Some(content)] {
+            // The fields of that version, in their order.
+            let first = postcard::to_stdvec(&(vec![stage.clone()], Vec::<AttemptRecord>::new(), content.clone()));
+            let read = RequestDetail::from_kept(&first.expect("plain data")).expect("known");
+            let (end_user, tags) = (Some("ada".to_owned()), [("team".to_owned(), "search".to_owned())].into());
+            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags };
+            assert_eq!(read, RequestDetail { end_user: None, tags: BTreeMap::new(), ..now.clone() });
+            assert_eq!(RequestDetail::from_kept(&postcard::to_stdvec(&now).expect("plain data")).expect("known"), now);
+        }
+        assert!(RequestDetail::from_kept(&[0xff; 3]).is_err());
+    }
 }

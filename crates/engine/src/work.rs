@@ -1,5 +1,7 @@
 //! What a caller asked for, as the stages see it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result};
 use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard, Route, Tokenizer};
@@ -31,6 +33,23 @@ impl Work {
         match self {
             Work::Chat(chat) => chat.raw(),
             Work::Embeddings(embeddings) => embeddings.raw(),
+        }
+    }
+
+    /// The end user that the body names.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Work::Chat(chat) => chat.user.as_deref(),
+            Work::Embeddings(embeddings) => embeddings.user.as_deref(),
+        }
+    }
+
+    /// The labels in the body; OpenAI's embeddings have none.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        match self {
+            Work::Chat(chat) => &chat.metadata,
+            Work::Embeddings(_) => &NONE,
         }
     }
 

@@ -87,12 +87,12 @@ mod tenants;
 mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
-pub use control::{Control, GroupBy, Heirs, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
+pub use control::{Control, EndUserRow, GroupBy, Heirs, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{ClusterOptions, PostgresOptions, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
-pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
+pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, TenantStore};
 pub use vault::{RootKey, TenantSeals};

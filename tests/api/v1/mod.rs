@@ -1,6 +1,7 @@
 //! `/api/v1`.
 
 mod budgets;
+mod end_users;
 mod keys;
 mod ledger;
 mod limits;

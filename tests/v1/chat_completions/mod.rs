@@ -10,4 +10,5 @@ mod leaving;
 mod limits;
 mod plain;
 mod stream;
+mod tags;
 mod tools;

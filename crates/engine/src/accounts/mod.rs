@@ -2,18 +2,20 @@
 //!
 //! Every subject (the platform, a tenant, a key) has an account with one tally per window; a budget is a cap on a tally.
 //! The counters in memory decide. They start from what storage has folded, which is exact: an account that this process
-//! has not touched has nothing under way.
+//! has not touched has nothing under way. End users have one while a budget caps them; without one, only while something is
+//! held for them, so that a million of them take no room.
 //!
 //! Among several nodes the counters that decide are shared, and a node leases of them what it spends: see [`shared`].
 //!
 //! - [`law`] says what an ask may take: plain rules, the same for one node and for several;
 //! - [`book`] keeps what they are applied to, tested by properties;
-//! - [`account`] is one subject's tallies;
+//! - [`account`] is one subject's tallies, [`opening`] where they begin;
 //! - [`queue`] keeps the turns of those for whom only held money stands in the way.
 
 mod account;
 mod book;
 mod law;
+mod opening;
 mod queue;
 mod shared;
 
@@ -23,7 +25,6 @@ use insula_model::{Budget, BudgetId, Clock, Error, ErrorKind, Result, Subject, T
 use insula_store::{LeaseMove, Store};
 use parking_lot::Mutex;
 
-use account::Account;
 pub use account::{Amounts, BudgetView};
 use book::Book;
 use law::Verdict;
@@ -37,6 +38,8 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     waiters_max: usize,
+    /// Held while an end user's account is opened: two that opened the same one would miss what settles between them.
+    opening: tokio::sync::Mutex<()>,
     /// Whom it asks for what the nodes share; absent where it is alone.
     shared: Option<Shared>,
 }
@@ -72,30 +75,10 @@ impl Accounts {
             }
         }
         let state = Mutex::new(State { book, turns: Turns::default() });
-        let accounts = Self { store, clock, state, waiters_max, shared: broker.map(Shared::new) };
+        let (opening, shared) = (tokio::sync::Mutex::default(), broker.map(Shared::new));
+        let accounts = Self { store, clock, state, waiters_max, opening, shared };
         accounts.open(&[Subject::Platform]).await?;
         Ok(accounts)
-    }
-
-    /// Makes sure that these accounts are in memory. After the first time this is one look under a lock. Among several nodes
-    /// there is nothing to open: what is spent stands where all see it.
-    ///
-    /// # Errors
-    /// When storage cannot be read.
-    pub async fn open(&self, subjects: &[Subject]) -> Result<()> {
-        if self.shared.is_some() {
-            return Ok(());
-        }
-        let missing = self.state.lock().book.missing(subjects);
-        for subject in missing {
-            let now = self.clock.now();
-            let spent = self.store.control().spend_since(&subject, Window::Month.span(now).start).await?;
-            let spent = spent.iter().map(|hour| (hour.hour, Amounts { money: hour.money, tokens: hour.tokens }));
-            let account = Account::starting_with(now, spent);
-            // Whoever loaded it first wins: nothing was reserved before the first load ended.
-            self.state.lock().book.insert_if_missing(subject, account);
-        }
-        Ok(())
     }
 
     /// Whether a hard budget watches any of these subjects.
@@ -227,6 +210,11 @@ impl Accounts {
         self.state.lock().book.budgets(subject).to_vec()
     }
 
+    /// The subjects of a tenant that have budgets.
+    pub(crate) fn budgeted(&self, tenant: TenantId) -> Vec<Subject> {
+        self.state.lock().book.budgeted(tenant).collect()
+    }
+
     /// The ids of a subject's budgets by window and unit, so that a replaced budget keeps its id.
     pub fn budget_ids(&self, subject: &Subject) -> Vec<(Window, bool, BudgetId)> {
         self.state
@@ -354,8 +342,8 @@ const NO_TURN_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The start of the month that `at` falls into, and nothing spent: for accounts that storage knows nothing of.
 #[cfg(test)]
-fn nothing_spent(at: insula_model::Timestamp) -> Account {
-    Account::starting_with(at, std::iter::empty())
+fn nothing_spent(at: insula_model::Timestamp) -> account::Account {
+    account::Account::starting_with(at, std::iter::empty())
 }
 
 #[cfg(test)]

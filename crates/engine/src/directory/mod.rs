@@ -40,7 +40,7 @@ use insula_model::{Clock, IdGenerator, KeyId, Limits, Name, Random, Result, Subj
 use insula_store::Store;
 use parking_lot::RwLock;
 
-pub use authorise::{Caller, ManagedKey, ManagedTenant, OperatedTenant, RequestReader};
+pub use authorise::{Caller, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, RequestReader};
 pub(crate) use changes::KeyOrder;
 pub use credential::{Credential, Operator, TenantCredential};
 pub use entries::{KeyEntry, TenantEntry};
@@ -48,6 +48,7 @@ pub use key_text::{KeyKind, KeyText};
 
 use entries::OperatorEntry;
 use hashing::Hasher;
+pub(crate) use hashing::keyed;
 pub(crate) use others::Others;
 use register::Register;
 pub(crate) use source::ChangeSource;

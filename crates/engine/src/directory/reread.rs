@@ -99,7 +99,9 @@ impl Directory {
         if is_erasing {
             self.store.forget_seals(id).await;
         }
-        let mut of: BTreeMap<Subject, Vec<Budget>> = subjects.into_iter().map(|subject| (subject, vec![])).collect();
+        // End users have no entry: those that are known are those with budgets.
+        let subjects = subjects.into_iter().chain(accounts.budgeted(id));
+        let mut of: BTreeMap<Subject, Vec<Budget>> = subjects.map(|subject| (subject, vec![])).collect();
         for budget in budgets {
             of.entry(budget.subject).or_default().push(budget);
         }

@@ -1,4 +1,4 @@
-//! Budgets of the platform, a tenant or a key: read and replace.
+//! Budgets of the platform, a tenant, a key or an end user: read and replace.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,8 @@ use insula_model::{Budget, BudgetOrigin, BudgetTerms, Error, Result, Subject};
 use crate::{
     Engine,
     accounts::BudgetView,
-    directory::{ManagedKey, ManagedTenant, OperatedTenant, Operator},
+    directory::{ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator},
+    end_users,
 };
 
 /// Shares of one budget at which somebody wants to know.
@@ -26,6 +27,12 @@ pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> Result<Vec<Bu
 /// A key's budgets with what is used.
 pub async fn of_key(engine: &Engine, key: &ManagedKey) -> Result<Vec<BudgetView>> {
     engine.accounts.view(&subject(key)).await
+}
+
+/// An end user's budgets with what is used.
+pub async fn of_end_user(engine: &Engine, user: &ManagedEndUser) -> Result<Vec<BudgetView>> {
+    let tenant = user.tenant.scope.tenant();
+    engine.accounts.view(&Subject::EndUser(tenant, engine.end_users.named(tenant, user.name.as_str()).id)).await
 }
 
 /// Replaces the platform's budgets.
@@ -55,6 +62,17 @@ pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, new: Vec<BudgetTe
     let _turn = engine.directory.turn(tenant).await?;
     tracing::info!(%tenant, key = %key.entry.record.id, by = %key.tenant.by.key(), count = new.len(), "budgets replaced");
     replace(engine, subject(key), new).await
+}
+
+/// Replaces an end user's budgets. Nothing has to be known of it before.
+pub async fn replace_of_end_user(engine: &Engine, user: &ManagedEndUser, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+    check(&new)?;
+    let (scope, by) = (user.tenant.scope, user.tenant.by.key());
+    let (tenant, named) = (scope.tenant(), engine.end_users.named(scope.tenant(), user.name.as_str()));
+    let _turn = engine.directory.turn(tenant).await?;
+    end_users::keep(engine, &scope, std::slice::from_ref(&named)).await?;
+    tracing::info!(%tenant, end_user = %named.id, %by, count = new.len(), "budgets replaced");
+    replace(engine, Subject::EndUser(tenant, named.id), new).await
 }
 
 fn subject(key: &ManagedKey) -> Subject {

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use insula_model::{Error, RequestId, Result, TenantId, TenantScope};
-use insula_store::LedgerRow;
 pub use insula_store::RequestRow;
+use insula_store::{Attribution, LedgerRow};
 
 use super::page::{Page, PageAsk};
 use crate::{
     AttemptRecord, Engine, RequestDetail,
     directory::{ManagedTenant, RequestReader},
+    end_users,
 };
 
 /// One request with all that is known of it.
@@ -57,8 +58,13 @@ async fn detail_of(engine: &Engine, scope: &TenantScope, row: &RequestRow) -> Re
     // last of them may still be in the journal.
     engine.store.flush_ledger().await?;
     let attempts = engine.store.control().attempts(scope, row.request, row.started_at).await?;
+    let Attribution { end_user, tags, .. } = attempts.first().map(|row| row.begin.attribution.clone()).unwrap_or_default();
+    let end_user = match end_user {
+        Some(id) => Some(end_users::shown(engine, scope, id).await?),
+        None => None,
+    };
     let attempts = attempts.into_iter().map(from_ledger).collect();
-    Ok(RequestDetail { stages: Vec::new(), attempts, content: None })
+    Ok(RequestDetail { stages: Vec::new(), attempts, content: None, end_user, tags })
 }
 
 fn from_ledger(row: LedgerRow) -> AttemptRecord {

@@ -23,7 +23,7 @@ pub struct BudgetArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Sets one budget; others of the same tenant or key stay as they are.
+    /// Sets one budget; others of the same tenant, key or end user stay as they are.
     Set {
         #[command(flatten)]
         subject: Anyone,

@@ -8,6 +8,7 @@ mod config;
 mod defaults;
 mod dev;
 mod doctor;
+mod end_user;
 mod exit;
 mod key;
 mod ledger;
@@ -84,6 +85,8 @@ enum Command {
     Budget(budget::BudgetArgs),
     /// Manages limits.
     Limit(limit::LimitArgs),
+    /// Shows the end users of a tenant's product.
+    EndUser(end_user::EndUserArgs),
     /// Shows what was used and what it cost.
     Usage(usage::UsageArgs),
     /// Shows requests as they were traced.
@@ -146,6 +149,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Token(args) => token::run(args, out).await,
         Command::Budget(args) => budget::run(args, out).await,
         Command::Limit(args) => limit::run(args, out).await,
+        Command::EndUser(args) => end_user::run(args, out).await,
         Command::Usage(args) => usage::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,

@@ -319,3 +319,25 @@ fn any_json() -> impl Strategy<Value = Value> {
         ]
     })
 }
+
+#[test]
+fn metadata_is_read_and_goes_upstream() {
+    let mut body = json!({"model": "m", "messages": [], "metadata": {"team": "search", "caf\u{e9}": ""}});
+    let chat = parse(&body);
+    let want = [("team", "search"), ("caf\u{e9}", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(chat.metadata, want.into());
+    let sent: Value = serde_json::from_slice(&chat.upstream_body(&card(), None)).unwrap();
+    assert_eq!(sent["metadata"], body["metadata"]);
+    body["metadata"] = Value::Null;
+    assert!(parse(&body).metadata.is_empty());
+    for (wrong, param) in [
+        (json!([]), "metadata"),
+        (json!({"a": null}), "metadata.a"),
+        (json!({"a": "x".repeat(513)}), "metadata.a"),
+        (json!({"x".repeat(65): ""}), "metadata"),
+    ] {
+        body["metadata"] = wrong;
+        let refused = ChatRequest::parse(body.to_string().into()).unwrap_err();
+        assert_eq!(refused.param(), Some(param), "{body}");
+    }
+}

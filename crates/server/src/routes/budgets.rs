@@ -1,9 +1,9 @@
-//! `.../budgets` of the platform, a tenant and a key.
+//! `.../budgets` of the platform, a tenant, a key and an end user.
 
 use axum::{Json, extract::State};
 use insula_engine::{
     accounts::{Amounts, BudgetView},
-    directory::{ManagedKey, ManagedTenant, OperatedTenant, Operator},
+    directory::{ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator},
     manage::budgets,
 };
 use insula_model::{BudgetLevel, BudgetMode, BudgetTerms, Cap, Error, Result, Subject, Window};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     App,
-    errors::{Failure, InputErrors, OperatorErrors, TenantErrors},
+    errors::{Failure, InputErrors, OperatorErrors, ParamErrors, TenantErrors},
     extract::{Authorised, StrictJson},
     wire::{Listed, Moment, Usd},
 };
@@ -24,7 +24,7 @@ pub(crate) struct Budget {
     id: String,
     /// At which level it caps.
     level: BudgetLevel,
-    /// Whose spending it caps: the id of a tenant or key, or `platform`.
+    /// Whose spending it caps: the id of a tenant or key, what the product calls an end user, or `platform`.
     subject: String,
     /// How often it starts afresh: calendar windows in UTC.
     window: Window,
@@ -154,6 +154,12 @@ fn answer(views: Vec<BudgetView>) -> Answer {
     Ok(Json(Listed::whole(views.into_iter().map(Budget::from))))
 }
 
+/// The same of an end user, by the product's own name for it.
+fn answer_of(user: &ManagedEndUser, views: Vec<BudgetView>) -> Answer {
+    let named = |view| Budget { subject: user.name.to_string(), ..Budget::from(view) };
+    Ok(Json(Listed::whole(views.into_iter().map(named))))
+}
+
 /// Shows a tenant's budgets, own and inherited, with what is used.
 #[utoipa::path(
     get, path = "/api/v1/tenants/{tenant}/budgets", operation_id = "tenant_budgets", tag = "budgets",
@@ -207,6 +213,42 @@ pub(crate) async fn replace_of_key(
     StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
 ) -> Answer {
     answer(budgets::replace_of_key(&app.engine, &key, read(orders)?).await?)
+}
+
+/// Shows an end user's budgets with what is used.
+///
+/// The end user is the one of the caller's token, or else the `user` of the request's body. What it used before a budget was
+/// set counts.
+#[utoipa::path(
+    get, path = "/api/v1/tenants/{tenant}/end-users/{end_user}/budgets", operation_id = "end_user_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
+    params(
+        ("tenant" = String, Path, description = "Slug or id"),
+        ("end_user" = String, Path, description = "What the product calls the end user, 1 to 200 characters, percent-encoded"),
+    ),
+    responses((status = 200, description = "The budgets", body = Listed<Budget>), TenantErrors, ParamErrors),
+)]
+pub(crate) async fn of_end_user(State(app): State<App>, Authorised(user): Authorised<ManagedEndUser>) -> Answer {
+    answer_of(&user, budgets::of_end_user(&app.engine, &user).await?)
+}
+
+/// Replaces an end user's budgets. They hold beside its tenant's and those of the keys that are used for it.
+#[utoipa::path(
+    put, path = "/api/v1/tenants/{tenant}/end-users/{end_user}/budgets", operation_id = "replace_end_user_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
+    params(
+        ("tenant" = String, Path, description = "Slug or id"),
+        ("end_user" = String, Path, description = "What the product calls the end user, 1 to 200 characters, percent-encoded"),
+    ),
+    request_body = Vec<BudgetOrder>,
+    responses((status = 200, description = "The budgets as they are now", body = Listed<Budget>), TenantErrors, InputErrors),
+)]
+pub(crate) async fn replace_of_end_user(
+    State(app): State<App>,
+    Authorised(user): Authorised<ManagedEndUser>,
+    StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
+) -> Answer {
+    answer_of(&user, budgets::replace_of_end_user(&app.engine, &user, read(orders)?).await?)
 }
 
 /// Shows the platform's budgets with what all tenants together used.

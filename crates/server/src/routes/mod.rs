@@ -3,6 +3,7 @@
 pub(crate) mod budgets;
 pub(crate) mod catalogue;
 pub(crate) mod effective;
+pub(crate) mod end_users;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod ledger;

@@ -37,6 +37,8 @@ fn path_of(operation: &Operation, tenant: &str, key: &str, request: &str) -> Str
         .replace("{request}", request)
         .replace("{model}", "m")
         .replace("{name}", "n")
+        .replace("{end_user}", "ada")
+        .replace("{model}", "m")
 }
 
 #[tokio::test]

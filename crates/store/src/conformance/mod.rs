@@ -9,6 +9,7 @@
 mod backup;
 mod control;
 pub(crate) mod differences;
+mod end_users;
 mod erasure;
 mod ledger;
 mod nodes;

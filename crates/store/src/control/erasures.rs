@@ -71,6 +71,7 @@ impl Control {
             "DELETE FROM budgets WHERE tenant = $1",
             "DELETE FROM limits WHERE tenant = $1",
             "DELETE FROM tag_sets WHERE tenant = $1",
+            "DELETE FROM end_users WHERE tenant = $1",
             "DELETE FROM tenants WHERE id = $1",
         ] {
             tx.exec(sql, args![tenant]).await?;

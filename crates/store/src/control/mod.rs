@@ -6,6 +6,7 @@
 mod budgets;
 #[cfg(test)]
 pub(crate) mod corrections;
+mod end_users;
 mod erasures;
 mod inherited;
 mod keys;
@@ -26,6 +27,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use end_users::EndUserRow;
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use plans::Heirs;

@@ -352,7 +352,8 @@ mod tests {
             prop_assert_eq!(on.through(&absent.map(|_| text.clone())).unwrap(), absent.map(|_| text));
             prop_assert_eq!(on.through(&absent.map(|_| tenant)).unwrap(), absent.map(|_| tenant));
             prop_assert_eq!(on.through(&absent.map(|_| int)).unwrap(), absent.map(|_| int));
-            for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, key)] {
+            let end_user = Subject::EndUser(tenant, EndUserId::from_bytes(id));
+            for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, key), end_user] {
                 prop_assert_eq!(on.through(&subject).unwrap(), subject);
             }
         });

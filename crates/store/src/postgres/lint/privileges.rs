@@ -37,6 +37,8 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_control.tag_sets", "insula_tenant", "SELECT"),
     ("insula_control.plans", "insula_control", "SELECT INSERT UPDATE DELETE"),
     ("insula_control.segments", "insula_control", "SELECT INSERT UPDATE DELETE"),
+    ("insula_control.end_users", "insula_control", "SELECT INSERT DELETE"),
+    ("insula_control.end_users", "insula_tenant", "SELECT"),
     ("insula_control.keys.id", "insula_tenant", "SELECT"),
     ("insula_control.keys.tenant", "insula_tenant", "SELECT"),
     ("insula_control.keys.name", "insula_tenant", "SELECT"),
