@@ -1,4 +1,4 @@
-//! `insula budget`, `limit`, `usage`, `request` and `ledger`.
+//! `insula budget`, `limit`, `usage`, `statement`, `credit`, `explain`, `request` and `ledger`.
 
 use insula_tests::Node;
 use insula_tests::amounts::chat_cost;
@@ -119,4 +119,34 @@ async fn usage_requests_and_the_ledger_tell_the_same_story() {
     assert_eq!((&proof["difference_usd"], usd(&proof["ledger_usd"])), (&serde_json::json!("0.00"), cost));
     let human = node.insula(&["ledger", "verify"]).await;
     assert!(human.code == 0 && human.stdout.contains("difference"), "{human:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bill_explains_itself() {
+    let node = Node::start().await;
+    let caller = |name: &str| node.anyone.with(&node.dev_env()[name]);
+    let id = caller("INSULA_ACME_KEY").post(CHAT, &chat("for acme")).await.expect(200).request_id().to_owned();
+    let mut large = chat("for globex");
+    large["model"] = serde_json::json!("sim-large");
+    caller("INSULA_GLOBEX_KEY").post(CHAT, &large).await.expect(200);
+    let cost = chat_cost(Prices::small(), &["for acme"], 64);
+
+    let statement = json(&node.insula(&["statement", "acme", "--json"]).await);
+    assert_eq!((usd(&statement["amount_usd"]), &statement["timezone"]), (cost, &serde_json::json!("UTC")));
+    json(&node.insula(&["credit", "give", "acme", "--amount-usd", "0.01", "--reason", "an outage", "--json"]).await);
+    let table = node.insula(&["statement", "acme", "--margin"]).await;
+    for said in ["sim-small", "an outage", "margin", &cost.to_string()] {
+        assert!(table.stdout.contains(said), "{said}: {table:?}");
+    }
+    let listed = node.insula(&["credit", "list", "acme"]).await;
+    assert!(listed.code == 0 && listed.stdout.contains("an outage"), "{listed:?}");
+    let future = node.insula(&["statement", "acme", "--month", "2999-01"]).await;
+    assert!(future.code != 0 && future.stderr.contains("has not begun"), "{future:?}");
+
+    let words = node.insula(&["statement", "compare", "acme", "globex"]).await;
+    assert!(words.code == 0 && words.stdout.contains("globex used models that acme did not"), "{words:?}");
+    let explained = node.insula(&["explain", &id]).await;
+    for said in ["█", "send", "at 1.00/M", "at 2.00/M", &cost.to_string()] {
+        assert!(explained.code == 0 && explained.stdout.contains(said), "{said}: {explained:?}");
+    }
 }

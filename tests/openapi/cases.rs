@@ -81,6 +81,8 @@ fn plan(_: u64) -> Value {
     let mut plan = segment(0);
     plan["prices"] = json!([{"model": "*", "input_usd_per_million": "2", "output_usd_per_million": "8"}]);
     plan
+fn credit(count: u64) -> Value {
+    json!({"amount_usd": "0.50", "reason": format!("Walked {count}")})
 }
 
 fn overlap(_: u64) -> Value {
@@ -141,6 +143,9 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/tenants/{tenant}/effective",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/requests",     [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/statements",   [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/statements/{month}",          [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/statements/{month}/attempts", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/requests/{request}",            [401, 401, 404, 404, 404, 403, 403, 200, 200]),
 
     // Its keys: the same.
@@ -160,6 +165,9 @@ pub const CASES: &[Case] = &[
     // What a tenant may not do to itself: operators alone.
     with_body("PUT /api/v1/tenants/{tenant}/budgets", [401, 401, 404, 404, 404, 403, 403, 403, 200], budgets),
     with_body("PUT /api/v1/tenants/{tenant}/limits",  [401, 401, 404, 404, 404, 403, 403, 403, 200], limits),
+    case("GET /api/v1/tenants/{tenant}/credits",      [401, 401, 404, 404, 404, 403, 403, 403, 200]),
+    with_body("POST /api/v1/tenants/{tenant}/credits", [401, 401, 404, 404, 404, 403, 403, 403, 201], credit),
+    case("GET /api/v1/tenants/{tenant}/statements/{month}/comparison/{other}", [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     case("POST /api/v1/tenants/{tenant}/resume",      [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     case("POST /api/v1/tenants/{tenant}/suspend",     [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     case("DELETE /api/v1/tenants/{tenant}",           [401, 401, 404, 404, 404, 403, 403, 403, 200]),
@@ -174,12 +182,22 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path model",   Holds::Data),
     ("path name",    Holds::Data),
     ("path end_user", Holds::Data),
+    ("path month",   Holds::Data),
+    ("path other",   Holds::TenantsId),
 
     ("query cursor",   Holds::TenantsId),
     ("query limit",    Holds::Data),
     ("query from",     Holds::Data),
     ("query to",       Holds::Data),
     ("query group_by", Holds::Data),
+    ("query key",       Holds::TenantsId),
+    ("query model",     Holds::Data),
+    ("query operation", Holds::Data),
+    ("query cause",     Holds::Data),
+    ("query price_row", Holds::Data),
+    ("query plan",      Holds::Data),
+    ("query tag",       Holds::Data),
+    ("query tag_value", Holds::Data),
 
     ("header Idempotency-Key", Holds::TenantsWord),
     ("header If-Match",        Holds::Data),
@@ -200,6 +218,8 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body end_user",    Holds::Data),
     ("body ttl_seconds", Holds::Data),
     ("body window",      Holds::Data),
+    ("body amount_usd",  Holds::Data),
+    ("body reason",      Holds::Data),
     ("body limit_usd",   Holds::Data),
     ("body limit_tokens", Holds::Data),
     ("body mode",        Holds::Data),

@@ -175,7 +175,7 @@ impl Walk<'_> {
             let Some(name) = input.strip_prefix("path ") else { continue };
             let id = match &swap {
                 Some(swap) if swap.input == input => swap.id,
-                _ => ids.id(name).unwrap_or("sim-small"),
+                _ => ids.id(name).unwrap_or(if name == "month" { "2024-02" } else { "sim-small" }),
             };
             address = address.replace(&format!("{{{name}}}"), id);
         }

@@ -63,7 +63,7 @@ impl Household {
     /// Its own id for what a path, query or header calls `name`; `None` for names that are no ids of a tenant.
     pub fn id(&self, name: &str) -> Option<&str> {
         match name {
-            "tenant" => Some(&self.tenant.id),
+            "tenant" | "other" => Some(&self.tenant.id),
             "key" => Some(&self.key),
             "request" => Some(&self.request),
             // The plan and the segment that nobody else in these tests uses.

@@ -5,11 +5,13 @@
 //!
 //! - [`accounts`]: budgets that hold under concurrency;
 //! - [`directory`]: who a credential is, and what it may do;
-//! - [`manage`]: tenants, keys, budgets and limits as operators and tenants change them.
+//! - [`manage`]: tenants, keys, budgets and limits as operators and tenants change them;
+//! - [`statement`]: what a tenant is charged, line by line, and why it differs from the month before.
 
 pub mod accounts;
 pub mod directory;
 pub mod manage;
+pub mod statement;
 
 mod admission;
 mod end_users;

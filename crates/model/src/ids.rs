@@ -113,6 +113,11 @@ id!(
     "bud"
 );
 id!(
+    /// A credit on a tenant's bill.
+    CreditId,
+    "crd"
+);
+id!(
     /// One request of a caller. Carries four bytes that are the same for all requests of a tenant, see [`RequestId::tag`].
     RequestId,
     "req"
@@ -166,6 +171,11 @@ impl IdGenerator {
     /// A new budget's id.
     pub fn budget(&self) -> BudgetId {
         BudgetId(self.bytes())
+    }
+
+    /// A new credit's id.
+    pub fn credit(&self) -> CreditId {
+        CreditId(self.bytes())
     }
 
     /// A new attempt's id.

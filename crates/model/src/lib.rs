@@ -33,7 +33,7 @@ pub use attempt::{AttemptOutcome, Cause, Operation};
 pub use budget::{Budget, BudgetLevel, BudgetMode, BudgetOrigin, Cap, Subject};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
-pub use ids::{AttemptId, BudgetId, EndUserId, IdGenerator, KeyId, RequestId, TenantId};
+pub use ids::{AttemptId, BudgetId, CreditId, EndUserId, IdGenerator, KeyId, RequestId, TenantId};
 pub use inherit::{Effective, EffectiveLimits, Lineage, Origin};
 pub use limits::{Limits, ReleaseMode};
 pub use money::{Money, Price};

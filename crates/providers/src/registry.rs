@@ -125,6 +125,11 @@ impl Providers {
         self.served.iter().filter_map(|served| Some((served.entry.card.clone(), served.entry.price(at)?.clone()))).collect()
     }
 
+    /// A row of the book, in force or not; of the configured providers.
+    pub fn price_row(&self, id: &str) -> Option<&Arc<PriceRow>> {
+        self.served.iter().flat_map(|served| &served.entry.prices).find(|row| row.id == id)
+    }
+
     /// The configured providers, in configuration order.
     pub fn list(&self) -> Vec<ProviderInfo> {
         let info = |provider: &Arc<OpenAi>| ProviderInfo {
@@ -171,6 +176,8 @@ mod tests {
         assert_eq!(id("sim-small"), "second/sim-small@2020-01-01");
         assert_eq!(id("simulator/sim-small"), "simulator/sim-small@2020-01-01");
         assert_eq!(both.models(now).len(), 6);
+        assert_eq!(both.price_row("second/sim-small@2020-01-01").unwrap().price.input_pico, 7_000_000);
+        assert!(both.price_row("second/sim-small@2019-01-01").is_none());
         assert_eq!(providers(&["simulator"]).list()[0].models, 3);
     }
 

@@ -8,6 +8,7 @@ mod limits;
 mod operator_keys;
 mod plans;
 mod requests;
+mod statements;
 mod tenants;
 mod tokens;
 mod usage;

@@ -18,6 +18,7 @@ pub mod catalogue;
 mod defaults;
 pub mod effective;
 pub mod end_users;
+pub mod credits;
 pub mod keys;
 pub mod ledger;
 pub mod limits;

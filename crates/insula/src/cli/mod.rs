@@ -6,10 +6,12 @@ mod client;
 mod completions;
 mod config;
 mod defaults;
+mod credit;
 mod dev;
 mod doctor;
 mod end_user;
 mod exit;
+mod explain;
 mod key;
 mod ledger;
 mod limit;
@@ -24,6 +26,7 @@ mod serve;
 mod settings;
 mod signals;
 mod simulator;
+mod statement;
 mod subject;
 mod tags;
 mod target;
@@ -89,6 +92,12 @@ enum Command {
     EndUser(end_user::EndUserArgs),
     /// Shows what was used and what it cost.
     Usage(usage::UsageArgs),
+    /// Shows what a tenant was charged in a month, and why.
+    Statement(statement::StatementArgs),
+    /// Manages credits on statements.
+    Credit(credit::CreditArgs),
+    /// Explains one request: where its time went and what it cost.
+    Explain(explain::ExplainArgs),
     /// Shows requests as they were traced.
     Request(request::RequestArgs),
     /// Proves the accounts from the ledger.
@@ -151,6 +160,9 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Limit(args) => limit::run(args, out).await,
         Command::EndUser(args) => end_user::run(args, out).await,
         Command::Usage(args) => usage::run(args, out).await,
+        Command::Statement(args) => statement::run(args, out).await,
+        Command::Credit(args) => credit::run(args, out).await,
+        Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,
@@ -189,5 +201,8 @@ mod tests {
         }
         assert!(Cli::try_parse_from(["insula", "tenant", "list", "--url", "http://a", "--data-dir", "d"]).is_err());
         assert!(Cli::try_parse_from(["insula", "budget", "set", "acme"]).is_err(), "a budget without a cap");
+        assert!(Cli::try_parse_from(["insula", "statement"]).is_err(), "a statement without a tenant");
+        let compare = ["insula", "statement", "--data-dir", "d", "compare", "acme", "globex", "--month", "2026-01"];
+        assert!(Cli::try_parse_from(compare).is_ok());
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     client::escape,
     exit::Failure,
-    output::{Output, items, pairs, table, text},
+    output::{Output, array, items, pairs, table, text},
     target::Target,
     with_client,
 };
@@ -71,7 +71,7 @@ fn show(request: &Value) -> String {
     );
     let head = pairs(&head);
     let rows = |list: &str, fields: &[&str]| {
-        let rows = request[list].as_array().map_or(&[] as &[Value], Vec::as_slice).iter();
+        let rows = array(request, list).iter();
         rows.map(|row| fields.iter().map(|field| text(row, field)).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
     let stages = ["name", "start_us", "duration_us", "outcome", "reason"];

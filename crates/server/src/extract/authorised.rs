@@ -69,6 +69,14 @@ impl Authorise for OperatedTenant {
     }
 }
 
+/// Two tenants side by side: no tenant has both.
+impl Authorise for (OperatedTenant, OperatedTenant) {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        let one = directory.operated(credential, path.get("tenant")?)?;
+        Ok((one, directory.operated(credential, path.get("other")?)?))
+    }
+}
+
 impl Authorise for ManagedKey {
     fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
         let tenant = directory.managed(credential, path.get("tenant")?)?;

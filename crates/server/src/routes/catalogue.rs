@@ -12,7 +12,7 @@ use crate::{
     App,
     errors::OperatorErrors,
     extract::Authorised,
-    wire::{Listed, Moment, Usd},
+    wire::{Listed, Moment, Rates},
 };
 
 /// A configured provider.
@@ -84,14 +84,9 @@ pub(crate) struct Price {
     provider: String,
     /// Since when it holds.
     effective_from: Moment,
-    /// Input that is read afresh.
-    input_usd: Usd,
-    /// Input from the provider's cache.
-    cache_read_usd: Usd,
-    /// Input written to the provider's cache.
-    cache_write_usd: Usd,
-    /// Output, reasoning included.
-    output_usd: Usd,
+    /// What a million tokens cost.
+    #[serde(flatten)]
+    rates: Rates,
     /// The vendor's public page.
     source: String,
     /// When somebody last looked there.
@@ -105,10 +100,7 @@ impl Price {
             model: card.name.to_string(),
             provider: card.provider.to_string(),
             effective_from: Moment(row.effective_from),
-            input_usd: Usd::per_million(row.price.input_pico),
-            cache_read_usd: Usd::per_million(row.price.cache_read_pico),
-            cache_write_usd: Usd::per_million(row.price.cache_write_pico),
-            output_usd: Usd::per_million(row.price.output_pico),
+            rates: row.price.into(),
             source: row.source.to_string(),
             checked: row.checked.to_string(),
         }

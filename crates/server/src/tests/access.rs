@@ -39,6 +39,8 @@ fn path_of(operation: &Operation, tenant: &str, key: &str, request: &str) -> Str
         .replace("{name}", "n")
         .replace("{end_user}", "ada")
         .replace("{model}", "m")
+    let path = operation.path.replace("{tenant}", tenant).replace("{key}", key).replace("{request}", request);
+    path.replace("{model}", "m").replace("{month}", "2026-03").replace("{other}", tenant)
 }
 
 #[tokio::test]

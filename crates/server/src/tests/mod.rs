@@ -6,6 +6,7 @@ mod keys;
 mod plans;
 mod requests;
 mod serve;
+mod statements;
 mod strictness;
 mod tenants;
 mod usage;

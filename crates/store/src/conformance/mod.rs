@@ -16,5 +16,6 @@ mod nodes;
 mod opening;
 mod plans;
 mod samples;
+mod statement;
 mod tenant;
 mod world;

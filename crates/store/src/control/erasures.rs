@@ -72,6 +72,7 @@ impl Control {
             "DELETE FROM limits WHERE tenant = $1",
             "DELETE FROM tag_sets WHERE tenant = $1",
             "DELETE FROM end_users WHERE tenant = $1",
+            "DELETE FROM credits WHERE tenant = $1",
             "DELETE FROM tenants WHERE id = $1",
         ] {
             tx.exec(sql, args![tenant]).await?;

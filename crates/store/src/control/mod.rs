@@ -7,6 +7,7 @@ mod budgets;
 #[cfg(test)]
 pub(crate) mod corrections;
 mod end_users;
+mod credits;
 mod erasures;
 mod inherited;
 mod keys;
@@ -16,6 +17,7 @@ mod operators;
 mod plans;
 mod segments;
 mod spend;
+mod statement;
 mod tag_sets;
 mod tenants;
 mod under_way;
@@ -28,12 +30,14 @@ use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use end_users::EndUserRow;
+pub use credits::Credit;
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use plans::Heirs;
 pub use spend::HourSpend;
+pub use statement::{AttemptQuery, ChargeQuery, ChargeRow};
 pub(crate) use tag_sets::TagSet;
-pub use usage::{GroupBy, UsageQuery, UsageRow};
+pub use usage::{GroupBy, Sums, UsageQuery, UsageRow};
 pub use verify::LedgerVerification;
 
 use crate::{

@@ -59,6 +59,19 @@ pub struct UsageRow {
     pub estimated: u64,
 }
 
+/// What some attempts add up to, their corrections included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// Attempts.
+    pub attempts: u64,
+    /// How many of them are estimates.
+    pub estimated: u64,
+    /// Tokens by class.
+    pub tokens: TokenCounts,
+    /// What they cost.
+    pub cost: Money,
+}
+
 /// A query over all tenants and the same over one; the bounds stand in the order of an index of each.
 #[derive(Clone, Copy)]
 pub(super) struct UsageSql {
@@ -66,18 +79,24 @@ pub(super) struct UsageSql {
     pub(super) one: &'static str,
 }
 
-/// Amounts are summed in two parts, so that no sum overflows however many rows there are; counts are bounded row by row.
-/// Corrections are summed, not counted.
+/// The columns of [`Sums`]. Amounts are summed in two parts, so that no sum overflows however many rows there are; counts are
+/// bounded row by row. Corrections are summed, not counted.
+macro_rules! sums_sql {
+    () => {
+        "COUNT(CASE correction WHEN 0 THEN 1 END) AS attempts, \
+         CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(cache_read_tokens) AS BIGINT) AS cache_read_tokens, \
+         CAST(SUM(cache_write_tokens) AS BIGINT) AS cache_write_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
+         CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, \
+         CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, CAST(SUM(estimated) AS BIGINT) AS estimated"
+    };
+}
+pub(super) use sums_sql;
+
 macro_rules! usage_sql {
     (@ $group:literal, $whose:literal) => {
         concat!(
-            "SELECT ", $group, " AS grp, COUNT(DISTINCT CASE correction WHEN 0 THEN request END) AS requests, \
-             COUNT(CASE correction WHEN 0 THEN 1 END) AS attempts, \
-             CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(cache_read_tokens) AS BIGINT) AS cache_read_tokens, \
-             CAST(SUM(cache_write_tokens) AS BIGINT) AS cache_write_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
-             CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, \
-             CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, CAST(SUM(estimated) AS BIGINT) AS estimated \
-             FROM ledger WHERE ", $whose, "reserved_at >= $1 AND reserved_at < $2 GROUP BY 1"
+            "SELECT ", $group, " AS grp, COUNT(DISTINCT CASE correction WHEN 0 THEN request END) AS requests, ", sums_sql!(),
+            " FROM ledger WHERE ", $whose, "reserved_at >= $1 AND reserved_at < $2 GROUP BY 1"
         )
     };
     ($group:literal) => {
@@ -105,6 +124,15 @@ const TAG_SETS: UsageSql = UsageSql {
 /// The sum of picodollars that were summed in two parts.
 pub(super) fn joined(high: i64, low: i64) -> Money {
     Money::from_pico(i128::from(high) * 1_000_000 + i128::from(low))
+}
+
+/// An amount whose columns are `high` and `low`.
+pub(super) struct TwoPartSum(pub(super) Money);
+
+impl Rec for TwoPartSum {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(TwoPartSum(joined(row.get("high")?, row.get("low")?)))
+    }
 }
 
 impl Control {
@@ -141,12 +169,7 @@ fn counted(row: &Row<'_>, column: &'static str) -> Result<u64> {
     Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default())
 }
 
-struct Grouped<G> {
-    group: G,
-    usage: UsageRow,
-}
-
-impl<G: Field> Rec for Grouped<G> {
+impl Rec for Sums {
     fn read(row: &Row<'_>) -> Result<Self> {
         let tokens = TokenCounts {
             input: counted(row, "input_tokens")?,
@@ -155,14 +178,24 @@ impl<G: Field> Rec for Grouped<G> {
             output: counted(row, "output_tokens")?,
             reasoning: counted(row, "reasoning_tokens")?,
         };
-        let usage = UsageRow {
-            group: None,
-            requests: row.get("requests")?,
+        Ok(Sums {
             attempts: row.get("attempts")?,
+            estimated: counted(row, "estimated")?,
             tokens,
             cost: joined(row.get("cost_high")?, row.get("cost_low")?),
-            estimated: counted(row, "estimated")?,
-        };
+        })
+    }
+}
+
+struct Grouped<G> {
+    group: G,
+    usage: UsageRow,
+}
+
+impl<G: Field> Rec for Grouped<G> {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let Sums { attempts, estimated, tokens, cost } = Sums::read(row)?;
+        let usage = UsageRow { group: None, requests: row.get("requests")?, attempts, tokens, cost, estimated };
         Ok(Grouped { group: row.get("grp")?, usage })
     }
 }
@@ -226,7 +259,7 @@ impl UsageRow {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use insula_model::ScopeSource;
 
     use super::*;
@@ -241,7 +274,7 @@ mod tests {
     }
 
     /// How SQLite carries out a query.
-    async fn plan(control: &Control, sql: &'static str, args: &[crate::query::Val<'_>]) -> String {
+    pub(in crate::control) async fn plan(control: &Control, sql: &'static str, args: &[crate::query::Val<'_>]) -> String {
         let explain: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();
         let steps: Vec<Step> = control.db.read().await.unwrap().all(explain, args).await.unwrap();
         steps.into_iter().map(|step| step.0 + "\n").collect()

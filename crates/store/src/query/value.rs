@@ -6,9 +6,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, Defaults, EndUserId, Error, KeyId, Money, Name,
-    Operation, Placement, ReleaseMode, RequestId, Result, Role, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp,
-    Window,
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, Defaults, EndUserId, Error, KeyId, Money, Name, Operation, Placement, ReleaseMode, RequestId, Result, Role, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, Window,
 };
 use rusqlite::{
     ToSql,
@@ -218,7 +216,7 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(TenantId, KeyId, EndUserId, BudgetId, RequestId, AttemptId);
+ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId);
 
 macro_rules! checked_texts {
     ($($text:ident),*) => { $(
