@@ -46,6 +46,7 @@ pub use key_text::{KeyKind, KeyText};
 
 use entries::OperatorEntry;
 use hashing::Hasher;
+pub(crate) use hashing::keyed;
 pub(crate) use others::Others;
 use register::Register;
 pub(crate) use source::ChangeSource;

@@ -11,3 +11,4 @@ pub(crate) mod requests;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod usage;
+pub(crate) mod webhooks;

@@ -15,4 +15,5 @@ mod nodes;
 mod opening;
 mod samples;
 mod tenant;
+mod webhooks;
 mod world;

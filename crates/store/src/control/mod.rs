@@ -17,6 +17,9 @@ mod tenants;
 mod under_way;
 mod usage;
 mod verify;
+mod webhook_deliveries;
+mod webhook_events;
+mod webhooks;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -29,6 +32,9 @@ pub use spend::HourSpend;
 pub(crate) use tag_sets::TagSet;
 pub use usage::{GroupBy, UsageQuery, UsageRow};
 pub use verify::LedgerVerification;
+pub use webhook_deliveries::{Claim, Delivery, DueDelivery, NextStep, Sending};
+pub use webhook_events::{Once, WebhookEvent};
+pub use webhooks::Webhook;
 
 use crate::{
     query::{Db, waiting},

@@ -21,6 +21,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0001_foundation.sql"),
         include_str!("schema/control/0002_corrections.sql"),
         include_str!("schema/control/0003_money.sql"),
+        include_str!("schema/control/0005_webhooks.sql"),
     ],
 };
 
