@@ -8,6 +8,7 @@ mod management;
 mod outage;
 mod rate;
 mod revocation;
+mod webhooks;
 
 use std::time::Duration;
 

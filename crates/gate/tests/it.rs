@@ -96,9 +96,16 @@ async fn a_name_that_leads_inside_is_refused_whichever_way() {
     let (address, mut received) = receiver("HTTP/1.1 204 No Content\r\n\r\n").await;
     let url = format!("https://hooks.example.com:{}/", address.port());
     for answers in [
-        &["127.0.0.1"][..], &["::1"], &["::ffff:127.0.0.1"], &["64:ff9b::7f00:1"], &["10.0.0.1"], &["169.254.169.254"], &["fd00::1"],
+        &["127.0.0.1"][..],
+        &["::1"],
+        &["::ffff:127.0.0.1"],
+        &["64:ff9b::7f00:1"],
+        &["10.0.0.1"],
+        &["169.254.169.254"],
+        &["fd00::1"],
         // One that may be reached does not excuse another.
-        &["8.8.8.8", "127.0.0.1"], &["2606:4700::1111", "::1"],
+        &["8.8.8.8", "127.0.0.1"],
+        &["2606:4700::1111", "::1"],
     ] {
         let refused = post(Lies::new(&[answers]), &url, &Reach::default()).await;
         assert!(matches!(refused, Err(Unsent::Refused(_))), "{answers:?}: {refused:?}");

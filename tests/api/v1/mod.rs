@@ -9,3 +9,4 @@ mod requests;
 mod tenants;
 mod tokens;
 mod usage;
+mod webhooks;

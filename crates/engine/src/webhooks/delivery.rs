@@ -18,7 +18,7 @@ const SENDING_MAX: usize = 64;
 const PER_WEBHOOK_MAX: u32 = 4;
 
 /// How much longer than one sending may take a delivery stays this node's, so that what came of it can be noted.
-const CLAIM_MARGIN: Duration = Duration::from_secs(60);
+const CLAIM_MARGIN: Duration = Duration::from_secs(10);
 
 /// The receiver wants to be told nothing more.
 const GONE: u16 = 410;
