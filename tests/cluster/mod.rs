@@ -9,6 +9,7 @@ mod management;
 mod outage;
 mod rate;
 mod revocation;
+mod webhooks;
 
 use std::time::Duration;
 

@@ -89,6 +89,15 @@ fn overlap(_: u64) -> Value {
     json!({"overlap_seconds": 600})
 }
 
+fn new_webhook(count: u64) -> Value {
+    // A name that nobody has.
+    json!({"url": format!("https://hooks.invalid/{count}")})
+}
+
+fn describe(count: u64) -> Value {
+    json!({"description": format!("walked {count}")})
+}
+
 fn new_operator_key(count: u64) -> Value {
     json!({"name": format!("walker {count}")})
 }
@@ -114,6 +123,17 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/ledger/verification",   [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/platform/budgets",      [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     with_body("PUT /api/v1/platform/budgets", [401, 401, 403, 403, 403, 403, 403, 403, 200], budgets),
+
+    case("GET /api/v1/webhooks",                        [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("POST /api/v1/webhooks",                  [401, 401, 403, 403, 403, 403, 403, 403, 201], new_webhook),
+    // Those that the walker knows are a tenant's.
+    case("GET /api/v1/webhooks/{webhook}",              [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    with_body("PATCH /api/v1/webhooks/{webhook}",       [401, 401, 403, 403, 403, 403, 403, 403, 404], describe),
+    case("DELETE /api/v1/webhooks/{webhook}",           [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("POST /api/v1/webhooks/{webhook}/rotate",      [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("POST /api/v1/webhooks/{webhook}/test",        [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("GET /api/v1/webhooks/{webhook}/deliveries",   [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("POST /api/v1/webhooks/{webhook}/deliveries/{event}/replay", [401, 401, 403, 403, 403, 403, 403, 403, 404]),
 
     case("GET /api/v1/operator-keys",         [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     with_body("POST /api/v1/operator-keys",   [401, 401, 403, 403, 403, 403, 403, 403, 201], new_operator_key),
@@ -148,6 +168,19 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/tenants/{tenant}/statements/{month}/attempts", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/requests/{request}",            [401, 401, 404, 404, 404, 403, 403, 200, 200]),
 
+    // Its webhooks: the same.
+    case("GET /api/v1/tenants/{tenant}/webhooks",                      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("POST /api/v1/tenants/{tenant}/webhooks",                [401, 401, 404, 404, 404, 403, 403, 201, 201], new_webhook),
+    case("GET /api/v1/tenants/{tenant}/webhooks/{webhook}",            [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("PATCH /api/v1/tenants/{tenant}/webhooks/{webhook}",     [401, 401, 404, 404, 404, 403, 403, 200, 200], describe),
+    case("POST /api/v1/tenants/{tenant}/webhooks/{webhook}/rotate",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("POST /api/v1/tenants/{tenant}/webhooks/{webhook}/test",      [401, 401, 404, 404, 404, 403, 403, 202, 202]),
+    case("GET /api/v1/tenants/{tenant}/webhooks/{webhook}/deliveries", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("POST /api/v1/tenants/{tenant}/webhooks/{webhook}/deliveries/{event}/replay",
+                                                                       [401, 401, 404, 404, 404, 403, 403, 202, 202]),
+    // The admin removes it; for the operator it is gone.
+    case("DELETE /api/v1/tenants/{tenant}/webhooks/{webhook}",         [401, 401, 404, 404, 404, 403, 403, 204, 404]),
+
     // Its keys: the same.
     case("GET /api/v1/tenants/{tenant}/keys/{key}",              [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     with_body("POST /api/v1/tenants/{tenant}/keys/{key}/rotate", [401, 401, 404, 404, 404, 403, 403, 201, 201], overlap),
@@ -179,6 +212,8 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path tenant",  Holds::TenantsId),
     ("path key",     Holds::TenantsId),
     ("path request", Holds::TenantsId),
+    ("path webhook", Holds::TenantsId),
+    ("path event",   Holds::TenantsId),
     ("path model",   Holds::Data),
     ("path name",    Holds::Data),
     ("path end_user", Holds::Data),
@@ -220,6 +255,10 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body window",      Holds::Data),
     ("body amount_usd",  Holds::Data),
     ("body reason",      Holds::Data),
+    ("body url",         Holds::Data),
+    ("body events",      Holds::Data),
+    ("body description", Holds::Data),
+    ("body active",      Holds::Data),
     ("body limit_usd",   Holds::Data),
     ("body limit_tokens", Holds::Data),
     ("body mode",        Holds::Data),

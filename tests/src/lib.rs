@@ -20,6 +20,7 @@ pub mod load;
 pub mod memory;
 pub mod node;
 pub mod raw;
+pub mod receiver;
 pub mod sse;
 pub mod tenant;
 mod wait;

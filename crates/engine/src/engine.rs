@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use insula_gate::{Gate, SystemResolver};
 use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, TenantId};
 use insula_providers::{ChatRequest, EmbeddingsRequest, Providers};
 use insula_store::{Cluster, Coordination, Store};
@@ -20,6 +21,7 @@ use crate::{
     idempotency::Twins,
     labels,
     pipeline::{self, Answer, Call},
+    webhooks::Webhooks,
     work::Work,
 };
 
@@ -51,6 +53,9 @@ pub struct Engine {
     pub(crate) flights: Flights,
     /// Texts that are counted at once: it is CPU, and a caller at the end of its budget must not buy it for nothing.
     pub(crate) tokenizing: Semaphore,
+    /// The way out to addresses that a tenant can name.
+    pub(crate) gate: Gate,
+    pub(crate) webhooks: Webhooks,
 }
 
 /// Counts requests under way, so that a stop can wait for the last.
@@ -93,6 +98,8 @@ impl Engine {
             accounts,
             idempotency_secret: store.platform_secret("idempotency"),
             end_users: EndUsers::new(&store.platform_secret("end users")),
+            gate: Gate::new(Arc::new(SystemResolver))?,
+            webhooks: Webhooks::new(store.platform_secret("webhook")),
             coordination,
             store,
             providers: Arc::new(providers),
@@ -154,6 +161,7 @@ impl Engine {
     /// # Errors
     /// When storage cannot be written.
     pub async fn close(&self) -> Result<()> {
+        self.stop_telling().await;
         self.directory.stop_following();
         // Before leases go back: what attempts still hold settles with their ends.
         let flushed = self.store.flush().await;

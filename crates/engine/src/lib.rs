@@ -27,6 +27,7 @@ mod settings;
 mod stream;
 mod trace;
 mod turn;
+mod webhooks;
 mod work;
 
 pub use end_users::EndUser;
@@ -37,6 +38,7 @@ pub use pipeline::{Answer, Call};
 pub use settings::EngineSettings;
 pub use stream::{LiveStream, Piece};
 pub use trace::{AttemptRecord, Content, RequestDetail, StageRecord};
+pub use webhooks::WebhookSettings;
 
 // What the server needs of the crates below, so that it depends on this one alone.
 pub use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard};

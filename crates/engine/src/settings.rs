@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::WebhookSettings;
+
 /// Bounds of the request path. All have defaults; each is a key of the configuration reference.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
@@ -33,6 +35,8 @@ pub struct EngineSettings {
     pub idempotency_wait_max: Duration,
     /// Whether an attempt waits for its record to reach the disk before it is sent, not only before it is answered.
     pub sync_before_send: bool,
+    /// Bounds of webhooks.
+    pub webhooks: WebhookSettings,
 }
 
 impl Default for EngineSettings {
@@ -52,6 +56,7 @@ impl Default for EngineSettings {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
             idempotency_wait_max: Duration::from_secs(60),
             sync_before_send: false,
+            webhooks: WebhookSettings::default(),
         }
     }
 }

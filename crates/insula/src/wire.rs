@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use insula_engine::{Engine, EngineSettings};
+use insula_engine::{Engine, EngineSettings, WebhookSettings};
 use insula_model::{Random, SystemClock};
 use insula_providers::{PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts};
 use insula_server::ServerSettings;
@@ -311,5 +311,22 @@ fn engine_settings(config: &Config) -> EngineSettings {
         idempotency_ttl: Duration::from_secs(bounds.idempotency_ttl_seconds),
         idempotency_wait_max: Duration::from_millis(bounds.idempotency_wait_ms_max),
         sync_before_send: config.durability.mode == Mode::Strict,
+        webhooks: webhook_settings(&config.webhooks),
+    }
+}
+
+fn webhook_settings(webhooks: &config::Webhooks) -> WebhookSettings {
+    WebhookSettings {
+        per_owner_max: webhooks.per_owner_max.get(),
+        timeout: Duration::from_millis(webhooks.timeout_ms_max.get()),
+        attempts_max: webhooks.attempts_max.get(),
+        retry_first: Duration::from_millis(webhooks.retry_first_ms.get()),
+        answer_bytes_max: webhooks.answer_bytes_max,
+        pending_max: webhooks.pending_max.get(),
+        log_max: webhooks.log_max.get(),
+        retention: Duration::from_secs(webhooks.retention_days.get().saturating_mul(24 * 60 * 60)),
+        statement_delay: Duration::from_secs(webhooks.statement_delay_seconds),
+        allow_private: webhooks.allow_private.clone(),
+        tenants_allow_private: webhooks.tenants_allow_private.clone(),
     }
 }

@@ -12,3 +12,4 @@ mod statements;
 mod tenants;
 mod tokens;
 mod usage;
+mod webhooks;

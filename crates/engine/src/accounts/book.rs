@@ -103,6 +103,11 @@ impl Book {
         self.budgets.get(subject).map_or(&[], Vec::as_slice)
     }
 
+    /// Whoever has budgets.
+    pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.budgets.keys()
+    }
+
     pub fn is_capped(&self, subjects: &[Subject]) -> bool {
         !self.budgets.is_empty() && subjects.iter().any(|subject| hard(self.budgets(subject)).next().is_some())
     }

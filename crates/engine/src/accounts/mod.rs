@@ -10,6 +10,7 @@
 //! - [`law`] says what an ask may take: plain rules, the same for one node and for several;
 //! - [`book`] keeps what they are applied to, tested by properties;
 //! - [`account`] is one subject's tallies, [`opening`] where they begin;
+//! - [`watch`] keeps whose budgets moved, for those who want to be told;
 //! - [`queue`] keeps the turns of those for whom only held money stands in the way.
 
 mod account;
@@ -18,6 +19,7 @@ mod law;
 mod opening;
 mod queue;
 mod shared;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,6 +33,8 @@ use law::Verdict;
 pub use law::{Ask, Hold, OutputAsk};
 use queue::Turns;
 use shared::{Broker, Shared, Storage};
+pub(crate) use watch::Moved;
+use watch::Watch;
 
 /// All accounts of this node.
 pub struct Accounts {
@@ -47,6 +51,7 @@ pub struct Accounts {
 struct State {
     book: Book,
     turns: Turns,
+    watch: Watch,
 }
 
 impl Accounts {
@@ -74,10 +79,11 @@ impl Accounts {
                 book.set_budgets(first.subject, group.to_vec());
             }
         }
-        let state = Mutex::new(State { book, turns: Turns::default() });
+        let state = Mutex::new(State { book, turns: Turns::default(), watch: Watch::default() });
         let (opening, shared) = (tokio::sync::Mutex::default(), broker.map(Shared::new));
         let accounts = Self { store, clock, state, waiters_max, opening, shared };
         accounts.open(&[Subject::Platform]).await?;
+        accounts.watch_all();
         Ok(accounts)
     }
 
@@ -99,7 +105,7 @@ impl Accounts {
         self.open(&ask.subjects).await?;
         let turn = {
             let mut state = self.state.lock();
-            let State { book, turns } = &mut *state;
+            let State { book, turns, .. } = &mut *state;
             match book.reserve(ask, self.clock.now()) {
                 Verdict::Granted(hold) if !turns.is_behind(ask) => return Ok(hold),
                 Verdict::Granted(hold) => book.release(&hold),
@@ -164,6 +170,8 @@ impl Accounts {
     pub fn settle(&self, hold: &Hold, used: Amounts) {
         let mut state = self.state.lock();
         state.book.settle(hold, used);
+        let State { book, watch, .. } = &mut *state;
+        watch.settled(book, hold);
         self.call_waiting(&mut state, hold.tenant());
     }
 
@@ -178,6 +186,8 @@ impl Accounts {
     pub fn set_budgets(&self, subject: &Subject, budgets: Vec<Budget>) {
         let mut state = self.state.lock();
         state.book.set_budgets(*subject, budgets);
+        let State { book, watch, .. } = &mut *state;
+        watch.moved(book, subject);
         self.call_all_waiting(&mut state);
     }
 
@@ -229,7 +239,7 @@ impl Accounts {
     /// Money came free: those whose turn it is look again. Platform money concerns everybody's turn.
     fn call_waiting(&self, state: &mut State, tenant: Option<TenantId>) {
         let has_loose = state.book.leases().is_some_and(|leases| leases.has_loose());
-        let State { book, turns } = state;
+        let State { book, turns, .. } = state;
         if turns.is_empty() && !has_loose {
             return;
         }

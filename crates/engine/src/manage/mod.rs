@@ -31,3 +31,4 @@ pub mod tags;
 pub mod tenants;
 pub mod tokens;
 pub mod usage;
+pub mod webhooks;

@@ -34,6 +34,7 @@ mod tenant;
 mod times;
 mod token;
 mod usage;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -100,6 +101,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Shows requests as they were traced.
     Request(request::RequestArgs),
+    /// Manages webhooks, which are told what happens.
+    Webhook(webhook::WebhookArgs),
     /// Proves the accounts from the ledger.
     Ledger(ledger::LedgerArgs),
     /// Builds what several nodes share, or brings it up to this version.
@@ -164,6 +167,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Credit(args) => credit::run(args, out).await,
         Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
+        Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,
         Command::Doctor(args) => doctor::run(args, out).await,

@@ -20,6 +20,7 @@ mod server;
 pub mod show;
 mod storage;
 pub(crate) mod value;
+mod webhooks;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,7 @@ pub use providers::{Kind, Provider};
 pub use secret_url::SecretUrl;
 pub use server::Server;
 pub use storage::Storage;
+pub use webhooks::Webhooks;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// How spending is reserved.
     pub budgets: Budgets,
+    /// How products are told what happens.
+    pub webhooks: Webhooks,
     /// The model providers.
     pub providers: Vec<Provider>,
     /// What models cost.
@@ -76,6 +80,7 @@ impl Config {
         }
         faults.extend(self.storage.faults());
         faults.extend(self.coordination.fault(&self.storage));
+        faults.extend(self.webhooks.fault());
         faults.extend(self.log.fault());
         faults
     }

@@ -17,3 +17,4 @@ pub(crate) mod statements;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod usage;
+pub(crate) mod webhooks;

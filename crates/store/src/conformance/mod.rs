@@ -18,4 +18,5 @@ mod plans;
 mod samples;
 mod statement;
 mod tenant;
+mod webhooks;
 mod world;

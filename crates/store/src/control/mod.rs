@@ -23,6 +23,9 @@ mod tenants;
 mod under_way;
 mod usage;
 mod verify;
+mod webhook_deliveries;
+mod webhook_events;
+mod webhooks;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -39,6 +42,9 @@ pub use statement::{AttemptQuery, ChargeQuery, ChargeRow};
 pub(crate) use tag_sets::TagSet;
 pub use usage::{GroupBy, Sums, UsageQuery, UsageRow};
 pub use verify::LedgerVerification;
+pub use webhook_deliveries::{Claim, Delivery, DueDelivery, NextStep, Sending};
+pub use webhook_events::{Once, WebhookEvent};
+pub use webhooks::Webhook;
 
 use crate::{
     query::{Db, waiting},

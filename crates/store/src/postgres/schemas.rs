@@ -40,6 +40,7 @@ impl Schema {
                 ("0003_plans", include_str!("schema/control/0003_plans.sql")),
                 ("0006_end_users", include_str!("schema/control/0006_end_users.sql")),
                 ("0005_credits", include_str!("schema/control/0005_credits.sql")),
+                ("0004_webhooks", include_str!("schema/control/0004_webhooks.sql")),
             ],
             Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],

@@ -3,10 +3,13 @@
 //! The engines share three kinds of column: 64-bit integers, text and bytes. Everything else is written as one of them
 //! here, once: ids as their sixteen bytes, times as microseconds, money as picodollars, words as text, labels as JSON.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, Defaults, EndUserId, Error, KeyId, Money, Name, Operation, Placement, ReleaseMode, RequestId, Result, Role, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, Window,
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, Defaults, DeliveryState, EndUserId, Error, EventId, EventType, KeyId, Money, Name, Operation, Placement, ReleaseMode, RequestId, Result, Role, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -216,7 +219,7 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId);
+ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId, WebhookId, EventId);
 
 macro_rules! checked_texts {
     ($($text:ident),*) => { $(
@@ -249,7 +252,7 @@ macro_rules! words {
     )* };
 }
 // Those of the ledger name themselves without an allocation.
-words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome);
+words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome, EventType, DeliveryState);
 words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ReleaseMode);
 
 fn json_word(word: &impl Serialize) -> String {
@@ -272,7 +275,7 @@ macro_rules! json {
         }
     )* };
 }
-json!(BTreeMap<String, String>, Vec<f64>, Vec<String>, Defaults, Vec<SellPrice>);
+json!(BTreeMap<String, String>, Vec<f64>, Vec<String>, Defaults, Vec<SellPrice>, BTreeSet<EventType>);
 
 /// A byte for the level, then the ids: the order of the bytes is the order of the subjects.
 impl Column for Subject {
