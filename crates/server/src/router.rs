@@ -49,6 +49,8 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::limits::of_key, api::limits::replace_of_key))
         .routes(routes!(api::usage::of_tenant))
         .routes(routes!(api::usage::of_all))
+        .routes(routes!(api::export::of_tenant))
+        .routes(routes!(api::export::of_all))
         .routes(routes!(api::requests::list))
         .routes(routes!(api::requests::read))
         .routes(routes!(api::catalogue::providers))

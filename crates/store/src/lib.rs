@@ -87,7 +87,10 @@ mod tenants;
 mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
-pub use control::{Control, GroupBy, HourSpend, LedgerVerification, OperatorKey, UsageQuery, UsageRow};
+pub use control::{
+    Control, GroupBy, HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, OperatorKey, TokenDifferences,
+    UsageQuery, UsageRow,
+};
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
 pub use options::{ClusterOptions, PostgresOptions, StoreOptions};

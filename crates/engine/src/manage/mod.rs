@@ -14,6 +14,7 @@
 
 pub mod budgets;
 pub mod catalogue;
+pub mod export;
 pub mod keys;
 pub mod ledger;
 pub mod limits;

@@ -8,6 +8,7 @@ mod config;
 mod dev;
 mod doctor;
 mod exit;
+mod export;
 mod key;
 mod ledger;
 mod limit;

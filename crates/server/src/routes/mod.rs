@@ -2,6 +2,7 @@
 
 pub(crate) mod budgets;
 pub(crate) mod catalogue;
+pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod ledger;

@@ -18,8 +18,8 @@ use crate::{
 /// Usage of one group.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Usage {
-    /// The id of the key or tenant, the model, the day or the operation; null without `group_by`, and for tokens when
-    /// grouped by key.
+    /// The id of the key or tenant, the model, the day, the operation, the cause or the plan; null without `group_by`, for
+    /// tokens when grouped by key, and for attempts without a plan when grouped by plan.
     group: Option<String>,
     /// Distinct requests.
     requests: u64,
@@ -70,6 +70,10 @@ enum GroupBy {
     Day,
     /// A kind of call.
     Operation,
+    /// Why an attempt was made.
+    Cause,
+    /// The plan under which it was made.
+    Plan,
 }
 
 impl UsageQuery {
@@ -81,6 +85,8 @@ impl UsageQuery {
             Some(GroupBy::Tenant) => usage::GroupBy::Tenant,
             Some(GroupBy::Day) => usage::GroupBy::Day,
             Some(GroupBy::Operation) => usage::GroupBy::Operation,
+            Some(GroupBy::Cause) => usage::GroupBy::Cause,
+            Some(GroupBy::Plan) => usage::GroupBy::Plan,
         };
         UsageAsk { from: self.from.map(|at| at.0), to: self.to.map(|at| at.0), group_by }
     }

@@ -10,6 +10,7 @@ mod backup;
 mod control;
 pub(crate) mod differences;
 mod erasure;
+mod export;
 mod ledger;
 mod nodes;
 mod opening;

@@ -7,6 +7,7 @@ mod budgets;
 #[cfg(test)]
 pub(crate) mod corrections;
 mod erasures;
+mod export;
 mod keys;
 mod ledger;
 mod limits;
@@ -24,6 +25,7 @@ use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
+pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};
 pub use operators::OperatorKey;
 pub use spend::HourSpend;
 pub(crate) use tag_sets::TagSet;

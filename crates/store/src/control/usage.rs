@@ -1,6 +1,6 @@
 //! Usage: sums over the ledger.
 
-use insula_model::{KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts};
+use insula_model::{Cause, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts};
 
 use super::Control;
 use crate::query::{Db, Field, Rec, Row, args, aside};
@@ -33,13 +33,17 @@ pub enum GroupBy {
     Day,
     /// A kind of call.
     Operation,
+    /// Why an attempt was made.
+    Cause,
+    /// The plan under which it was made.
+    Plan,
 }
 
 /// Usage of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRow {
-    /// The key's or tenant's id, the model, the day (`2026-01-31`) or the operation; absent without grouping, and for
-    /// attempts by a tenant token when grouped by key.
+    /// The key's or tenant's id, the model, the day (`2026-01-31`), the operation, the cause or the plan; absent without
+    /// grouping, for attempts by a tenant token when grouped by key, and for those without a plan when grouped by plan.
     pub group: Option<String>,
     /// Distinct requests.
     pub requests: u64,
@@ -85,6 +89,8 @@ const BY_MODEL: UsageSql = usage_sql!("model");
 const BY_TENANT: UsageSql = usage_sql!("tenant");
 const BY_DAY: UsageSql = usage_sql!("reserved_at / 86400000000");
 const BY_OPERATION: UsageSql = usage_sql!("operation");
+const BY_CAUSE: UsageSql = usage_sql!("cause");
+const BY_PLAN: UsageSql = usage_sql!("plan");
 
 /// The sum of picodollars that were summed in two parts.
 pub(super) fn joined(high: i64, low: i64) -> Money {
@@ -106,6 +112,8 @@ impl Control {
                 GroupBy::Tenant => sum(&db, &query, BY_TENANT, |tenant: TenantId| Some(tenant.to_string())).await,
                 GroupBy::Day => sum(&db, &query, BY_DAY, |day| Some(date(day))).await,
                 GroupBy::Operation => sum(&db, &query, BY_OPERATION, |word: Operation| Some(word.name().to_owned())).await,
+                GroupBy::Cause => sum(&db, &query, BY_CAUSE, |word: Cause| Some(word.name().to_owned())).await,
+                GroupBy::Plan => sum(&db, &query, BY_PLAN, |plan: Option<String>| plan).await,
             }
         })
         .await
@@ -162,7 +170,7 @@ async fn sum<G: Field>(db: &Db, query: &UsageQuery, sql: UsageSql, name: fn(G) -
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use insula_model::ScopeSource;
 
     use super::*;
@@ -177,7 +185,7 @@ mod tests {
     }
 
     /// How SQLite carries out a query.
-    async fn plan(control: &Control, sql: &'static str, args: &[crate::query::Val<'_>]) -> String {
+    pub(crate) async fn plan(control: &Control, sql: &'static str, args: &[crate::query::Val<'_>]) -> String {
         let explain: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();
         let steps: Vec<Step> = control.db.read().await.unwrap().all(explain, args).await.unwrap();
         steps.into_iter().map(|step| step.0 + "\n").collect()
@@ -189,7 +197,7 @@ mod tests {
         let control = Control::open(dir.path().join("control.db")).await.unwrap();
         let at = Timestamp::from_micros(1);
         let tenant = TenantScope::mint(TenantId::from_bytes([1; 16]), ScopeSource::Job("test")).tenant();
-        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION] {
+        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION, BY_CAUSE, BY_PLAN] {
             let one = plan(&control, usage.one, args![at, at, tenant]).await;
             assert!(
                 one.contains("SEARCH ledger USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)"),
