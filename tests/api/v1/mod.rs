@@ -1,6 +1,7 @@
 //! `/api/v1`.
 
 mod budgets;
+mod export;
 mod keys;
 mod ledger;
 mod limits;

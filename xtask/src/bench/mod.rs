@@ -25,6 +25,8 @@ enum What {
     Start,
     /// CPU per request beside nginx.
     Overhead,
+    /// The ledger, usage, statements, the export and the provider's log over 50,000 mixed requests: they agree or it fails.
+    Bill,
     /// A minute without PostgreSQL under load: who is refused, when all is served again, what is billed.
     Outage,
 }
@@ -37,6 +39,7 @@ pub fn run(options: &Options) -> Result<()> {
     let (program, first) = match options.what {
         What::Tenants => ("bench", Some("tenants")),
         What::Start => ("bench", Some("start")),
+        What::Bill => ("bench", Some("bill")),
         What::Overhead => ("overhead", None),
         What::Outage => return outage(options),
     };

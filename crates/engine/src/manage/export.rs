@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use insula_model::{Error, Result};
-pub use insula_store::{LedgerEntry, TokenDifferences};
 use insula_store::{LedgerCursor, TenantSeals};
+pub use insula_store::{LedgerEntry, TokenDifferences};
 
 use crate::{
     Engine,
@@ -67,9 +67,10 @@ fn read(ask: &ExportAsk, open: impl FnOnce(&[u8]) -> Option<Vec<u8>>) -> Result<
     }
     let Some(text) = &ask.cursor else { return Ok((LedgerCursor::default(), limit)) };
     let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| open(&bytes));
-    let after = bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok());
-    let after = after.ok_or_else(|| Error::invalid("pass on `x-next-cursor` of the answer before as it stands").at("cursor"))?;
-    Ok((after, limit))
+    match bytes.as_deref().map(postcard::take_from_bytes) {
+        Some(Ok((after, []))) => Ok((after, limit)),
+        _ => Err(Error::invalid("pass on `x-next-cursor` of the answer before as it stands").at("cursor")),
+    }
 }
 
 fn unsealed(seals: &TenantSeals, cursor: &[u8]) -> Option<Vec<u8>> {

@@ -98,7 +98,9 @@ macro_rules! page_sql {
              l.queued_us, COALESCE(t.tags, '{}') AS tags, l.settled_at, l.outcome, l.input_tokens, l.cache_read_tokens, \
              l.cache_write_tokens, l.output_tokens, l.reasoning_tokens, l.cost, l.estimated \
              FROM ledger l LEFT JOIN tag_sets t ON t.tenant = l.tenant AND t.id = l.tag_set \
-             WHERE ", $whose, "(l.entry, l.attempt, l.correction) > ($1, $2, $3) AND l.entry < $4 \
+             WHERE ",
+            $whose,
+            "(l.entry, l.attempt, l.correction) > ($1, $2, $3) AND l.entry < $4 \
              ORDER BY l.entry, l.attempt, l.correction LIMIT $5"
         )
     };
@@ -136,8 +138,7 @@ async fn page(db: &Db, tenant: Option<TenantScope>, after: LedgerCursor, limit: 
 impl Rec for LedgerEntry {
     fn read(row: &Row<'_>) -> Result<Self> {
         let begin = Begin::read(row)?;
-        let cursor =
-            LedgerCursor { entry: row.get("entry")?, attempt: begin.attempt, is_correction: row.get("correction")? };
+        let cursor = LedgerCursor { entry: row.get("entry")?, attempt: begin.attempt, is_correction: row.get("correction")? };
         let tokens = TokenDifferences {
             input: row.get("input_tokens")?,
             cache_read: row.get("cache_read_tokens")?,

@@ -24,8 +24,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};
+pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use spend::HourSpend;
 pub(crate) use tag_sets::TagSet;

@@ -7,9 +7,31 @@ use super::row::Line;
 
 /// The names of the columns.
 const COLUMNS: [&str; 25] = [
-    "id", "type", "time", "tenant", "key", "end_user", "plan", "request", "attempt", "operation", "cause", "provider", "model",
-    "price_row", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_usd",
-    "estimated", "outcome", "queued_ms", "settled_at", "tags",
+    "id",
+    "type",
+    "time",
+    "tenant",
+    "key",
+    "end_user",
+    "plan",
+    "request",
+    "attempt",
+    "operation",
+    "cause",
+    "provider",
+    "model",
+    "price_row",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_usd",
+    "estimated",
+    "outcome",
+    "queued_ms",
+    "settled_at",
+    "tags",
 ];
 
 /// What a spreadsheet takes for the beginning of a formula.
