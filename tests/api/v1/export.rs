@@ -1,21 +1,32 @@
 //! `/api/v1/usage/export` and `/api/v1/tenants/{tenant}/usage/export`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use insula_tests::cluster::Shared;
+use insula_tests::node::Setup;
 use insula_tests::{Node, TestTenant, bill};
 use serde_json::Value;
 
-/// Of a bill in the suite; `cargo xtask bench bill` has more.
-const REQUESTS: usize = 2_000;
 /// How long the export may wait for transactions of others on the database server.
 const COMPLETE_WITHIN: Duration = Duration::from_secs(30);
 
+/// `cargo xtask bench bill` sends more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_books_agree_to_the_picodollar() {
-    let bill = bill::check(REQUESTS, 1).await;
-    println!("{bill:?}");
-    assert!(bill.attempts > REQUESTS / 2 && bill.estimates > 0, "{bill:?}");
+    agrees(Setup::default(), 3_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_books_of_a_cluster_agree_to_the_picodollar() {
+    agrees(Setup::default().shared(Arc::new(Shared::create(None, None).await)), 600).await;
+}
+
+async fn agrees(setup: Setup, requests: usize) {
+    let bill = bill::check(setup, requests, 1).await;
+    println!("{bill}");
+    assert!(bill.attempts > requests * 9 / 10 && bill.estimates > 0, "{bill}");
 }
 
 /// One page of a tenant's rows, and where to go on.

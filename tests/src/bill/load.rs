@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::http::Caller;
-use crate::node::Node;
 use crate::sse::{Event, EventStream};
 use crate::tenant::TestTenant;
 
@@ -19,39 +18,43 @@ const CHAT: &str = "/v1/chat/completions";
 const EMBEDDINGS: &str = "/v1/embeddings";
 /// Callers at once.
 const CALLERS: usize = 48;
+/// How often it is the last tenant that asks.
+const LAST_SHARE: f64 = 0.05;
 /// How long somebody waits who does not wait.
 const HURRY_US_MAX: u64 = 4_000;
 
 /// Sends so many requests, as fast as they are served.
-pub async fn send(node: &Node, tenants: &[TestTenant], requests: usize, seed: u64) {
+pub async fn send(tenants: &[TestTenant], requests: usize, seed: u64) {
     let left = Arc::new(AtomicUsize::new(requests));
+    let holders: Arc<[Caller]> = tenants.iter().map(|tenant| tenant.service.clone()).collect();
     let mut callers = JoinSet::new();
     for number in 0..CALLERS {
-        let tenant = &tenants[number % tenants.len()];
-        let caller = node.anyone.with(tenant.service.credential().unwrap_or_default());
         let random = SmallRng::seed_from_u64(seed.wrapping_mul(1_000).wrapping_add(number as u64));
-        callers.spawn(ask_while_any(left.clone(), caller, random));
+        callers.spawn(ask_while_any(left.clone(), holders.clone(), random));
     }
     while let Some(caller) = callers.join_next().await {
         caller.unwrap();
     }
 }
 
-async fn ask_while_any(left: Arc<AtomicUsize>, caller: Caller, mut random: SmallRng) {
+async fn ask_while_any(left: Arc<AtomicUsize>, holders: Arc<[Caller]>, mut random: SmallRng) {
     while left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+        // The last one asks least: most of it is refused.
+        let number = if random.random_bool(LAST_SHARE) { holders.len() - 1 } else { random.random_range(0..holders.len() - 1) };
+        let caller = &holders[number];
         let text = "tell me more about it ".repeat(random.random_range(1..12));
         let model = if random.random_bool(0.2) { "sim-large" } else { "sim-small" };
         let chat =
             |streamed: bool| json!({"model": model, "messages": [{"role": "user", "content": text}], "stream": streamed});
         let hurry = Duration::from_micros(random.random_range(0..HURRY_US_MAX));
         match random.random_range(0..100) {
-            0..20 => whole(&caller, EMBEDDINGS, &json!({"model": "sim-embed", "input": text})).await,
-            20..48 => whole(&caller, CHAT, &chat(false)).await,
+            0..20 => whole(caller, EMBEDDINGS, &json!({"model": "sim-embed", "input": text})).await,
+            20..48 => whole(caller, CHAT, &chat(false)).await,
             // Leaves before there is an answer.
-            48..52 => drop(tokio::time::timeout(hurry, whole(&caller, CHAT, &chat(false))).await),
-            52..94 => to_the_end(open(&caller, &chat(true)).await).await,
+            48..52 => drop(tokio::time::timeout(hurry, whole(caller, CHAT, &chat(false))).await),
+            52..94 => to_the_end(open(caller, &chat(true)).await).await,
             // Leaves in the middle of it.
-            _ => first_words(open(&caller, &chat(true)).await).await,
+            _ => first_words(open(caller, &chat(true)).await).await,
         }
     }
 }

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use insula_tests::bill;
 use insula_tests::memory::{resident_bytes, resident_bytes_peak};
+use insula_tests::node::Setup;
 use insula_tests::tenant::chat;
 use insula_tests::{Caller, Node};
 use serde_json::json;
@@ -53,7 +54,7 @@ async fn main() -> Result<()> {
     match Args::parse().what {
         What::Tenants { count } => tenants(count, &mut table).await,
         What::Start { count } => start(count, &mut table).await,
-        What::Bill { requests, seed } => println!("{:#?}: all books agree", bill::check(requests, seed).await),
+        What::Bill { requests, seed } => println!("{}", bill::check(Setup::default(), requests, seed).await),
     }
     table.print()
 }

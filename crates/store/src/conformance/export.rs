@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use insula_model::{AttemptId, AttemptOutcome, Clock, EndUserId, Money, TenantScope, Timestamp, TokenCounts};
+use insula_model::{AttemptId, AttemptOutcome, Clock, EndUserId, ErrorKind, Money, TenantScope, Timestamp, TokenCounts};
 use proptest::prelude::*;
 
 use super::{
+    differences::EMBEDDED_CASES,
     samples::{row, settle},
     world::{Engine, World, usd},
 };
@@ -120,6 +121,15 @@ async fn each_sees_its_own_and_goes_on_behind_what_others_wrote() {
     }
 }
 
+#[tokio::test]
+async fn a_cursor_ahead_of_the_ledger_is_told() {
+    let (world, earlier) = (World::on(EMBEDDED_CASES).await, World::on(EMBEDDED_CASES).await);
+    settle(&world, &[some_row(&world, &world.owner)]).await;
+    let (_, ahead) = read(&world, None, LedgerCursor::default(), &[10]).await;
+    let refused = earlier.store.control().ledger_page(None, ahead, 10).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.param()), (&ErrorKind::Invalid, Some("cursor")));
+}
+
 #[test]
 fn any_size_of_page_gives_the_same_rows_once() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -128,7 +138,7 @@ fn any_size_of_page_gives_the_same_rows_once() {
             let world = World::on(engine).await;
             // Several transactions of several rows.
             for count in [1, 7, 3, 12] {
-                let scope = |n: usize| if n % 3 == 0 { world.stranger } else { world.owner };
+                let scope = |n: usize| if n.is_multiple_of(3) { world.stranger } else { world.owner };
                 settle(&world, &(0..count).map(|n| some_row(&world, &scope(n))).collect::<Vec<_>>()).await;
             }
             let all = read_all(&world, None, 23).await;

@@ -4,7 +4,7 @@
 //! meanwhile and on whichever node. The order is that of writing: rows of one transaction have the same `entry`, and inside of it
 //! stand by attempt. What is still being written is not read before nothing can appear in front of it.
 
-use insula_model::{AttemptId, AttemptOutcome, Money, Result, TenantScope, Timestamp};
+use insula_model::{AttemptId, AttemptOutcome, Error, Money, Result, TenantScope, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Control;
@@ -89,7 +89,7 @@ pub struct LedgerPage {
     pub more: bool,
 }
 
-/// The rows behind `$1` to `$3` whose `entry` is below `$4`; of all tenants, and of one.
+/// The rows behind `$1` to `$3` whose `entry` is at most `$4`; of all tenants, and of one.
 macro_rules! page_sql {
     ($whose:literal) => {
         concat!(
@@ -100,7 +100,7 @@ macro_rules! page_sql {
              FROM ledger l LEFT JOIN tag_sets t ON t.tenant = l.tenant AND t.id = l.tag_set \
              WHERE ",
             $whose,
-            "(l.entry, l.attempt, l.correction) > ($1, $2, $3) AND l.entry < $4 \
+            "(l.entry, l.attempt, l.correction) > ($1, $2, $3) AND l.entry <= $4 \
              ORDER BY l.entry, l.attempt, l.correction LIMIT $5"
         )
     };
@@ -111,7 +111,7 @@ const OF_ONE: &str = page_sql!("l.tenant = $6 AND ");
 
 impl Control {
     /// At most `limit` rows of the ledger behind `after`, of one tenant or of all. What is not folded yet is not in it: flush the
-    /// store first where that matters.
+    /// store first where that matters. `Invalid` for a cursor ahead of the ledger.
     pub async fn ledger_page(&self, tenant: Option<TenantScope>, after: LedgerCursor, limit: u32) -> Result<LedgerPage> {
         let _turn = self.sum_turn().await?;
         let db = tenant.map_or_else(|| self.db.clone(), |scope| self.db.on_behalf(&scope));
@@ -121,16 +121,21 @@ impl Control {
 
 async fn page(db: &Db, tenant: Option<TenantScope>, after: LedgerCursor, limit: u32) -> Result<LedgerPage> {
     let mut tx = db.read().await?;
-    let below = tx.complete_below().await?;
+    let complete = LedgerCursor::behind_all_below(tx.complete_below().await?);
+    if after > complete {
+        let message = "this cursor is ahead of the ledger, which was put back to an earlier state: export it anew; rows keep \
+                       their ids";
+        return Err(Error::invalid(message).at("cursor"));
+    }
     let LedgerCursor { entry, attempt, is_correction } = after;
     let rows: Vec<LedgerEntry> = match tenant {
-        Some(scope) => tx.all(OF_ONE, args![entry, attempt, is_correction, below, limit, scope.tenant()]).await?,
-        None => tx.all(OF_ALL, args![entry, attempt, is_correction, below, limit]).await?,
+        Some(scope) => tx.all(OF_ONE, args![entry, attempt, is_correction, complete.entry, limit, scope.tenant()]).await?,
+        None => tx.all(OF_ALL, args![entry, attempt, is_correction, complete.entry, limit]).await?,
     };
     let more = rows.len() == limit as usize;
     let next = match rows.last() {
         Some(last) if more => last.cursor,
-        _ => after.max(LedgerCursor::behind_all_below(below)),
+        _ => complete,
     };
     Ok(LedgerPage { rows, next, more })
 }
