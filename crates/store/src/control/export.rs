@@ -168,7 +168,7 @@ mod tests {
     use insula_model::{ScopeSource, TenantId};
 
     use super::*;
-    use crate::control::usage::tests::plan;
+    use crate::control::explained::plan;
 
     #[tokio::test]
     async fn pages_go_on_in_their_indexes() {

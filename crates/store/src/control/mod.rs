@@ -7,6 +7,8 @@ mod budgets;
 #[cfg(test)]
 pub(crate) mod corrections;
 mod erasures;
+#[cfg(test)]
+mod explained;
 mod export;
 mod keys;
 mod ledger;

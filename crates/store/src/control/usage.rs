@@ -170,26 +170,11 @@ async fn sum<G: Field>(db: &Db, query: &UsageQuery, sql: UsageSql, name: fn(G) -
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use insula_model::ScopeSource;
 
     use super::*;
-    use crate::control::ledger::ATTEMPTS;
-
-    struct Step(String);
-
-    impl Rec for Step {
-        fn read(row: &Row<'_>) -> Result<Self> {
-            row.get("detail").map(Step)
-        }
-    }
-
-    /// How SQLite carries out a query.
-    pub(crate) async fn plan(control: &Control, sql: &'static str, args: &[crate::query::Val<'_>]) -> String {
-        let explain: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();
-        let steps: Vec<Step> = control.db.read().await.unwrap().all(explain, args).await.unwrap();
-        steps.into_iter().map(|step| step.0 + "\n").collect()
-    }
+    use crate::control::{explained::plan, ledger::ATTEMPTS};
 
     #[tokio::test]
     async fn sums_and_attempts_use_their_indexes() {
