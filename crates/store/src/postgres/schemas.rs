@@ -12,7 +12,7 @@ pub(crate) enum Schema {
 }
 
 /// One step: its name and its statements.
-pub(super) type Step = (&'static str, &'static str);
+pub(crate) type Step = (&'static str, &'static str);
 
 impl Schema {
     /// Those of a database that holds everything.
@@ -32,7 +32,7 @@ impl Schema {
     }
 
     /// Its steps, the first one first. A step that was released is never changed.
-    pub(super) fn steps(self) -> &'static [Step] {
+    pub(crate) fn steps(self) -> &'static [Step] {
         match self {
             Schema::Control => &[
                 ("0001_foundation", include_str!("schema/control/0001_foundation.sql")),

@@ -126,7 +126,7 @@ async fn insert_anchors(tx: &PgTx, node: &[u8], epoch: i64, endings: &[&Ending])
         (vec![None::<&[u8]>; endings.len()], vec![0i64; endings.len()], vec![&[][..]; endings.len()]);
     tx.rows(
         begins::INSERT,
-        &[&node, &epoch, &attempts, &tenants, &nothing, &zeros, &zeros, &zeros, &nothing, &records as &Vec<&[u8]>],
+        &[&node, &epoch, &attempts, &tenants, &nothing, &zeros, &zeros, &zeros, &nothing, &records as &Vec<&[u8]>, &nothing],
     )
     .await
     .map(drop)

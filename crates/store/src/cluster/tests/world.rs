@@ -21,15 +21,9 @@ use crate::{
         register::{Register, Standing},
         sweeper,
     },
-    postgres::{PgPool, PoolOptions, PostgresUrl},
+    postgres::{PgPool, PoolOptions, PostgresUrl, Schema},
     records::{Begin, End, IdempotencyEntry, IdempotencyMark, TraceRecord},
 };
-
-const SCHEMAS: [&str; 3] = [
-    include_str!("../../postgres/schema/control/0001_foundation.sql"),
-    include_str!("../../postgres/schema/tenant/0001_foundation.sql"),
-    include_str!("../../postgres/schema/keys/0001_foundation.sql"),
-];
 
 /// Everything in the tests happens in this hour.
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -68,8 +62,8 @@ impl World {
         let _ = first.batch_execute("GRANT insula_control, insula_tenant, insula_keys TO insula_register_app").await;
         first.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
         let admin = open(server.clone().dbname(&name)).await;
-        for schema in SCHEMAS {
-            admin.batch_execute(schema).await.unwrap();
+        for (_, step) in Schema::ALL.iter().flat_map(|schema| schema.steps()) {
+            admin.batch_execute(step).await.unwrap();
         }
         admin.batch_execute("SET search_path = insula_control, insula_tenant, insula_keys").await.unwrap();
         let mut world =

@@ -8,6 +8,13 @@ use tokio_postgres::Client;
 use super::scratch::Scratch;
 use crate::postgres::{Migrated, Schema, check_steps, lint, migrate, migrations::take};
 
+/// The names of all steps.
+fn all_steps() -> Vec<String> {
+    let named =
+        |schema: &Schema| schema.steps().iter().map(|(name, _)| format!("{}/{name}", schema.name())).collect::<Vec<_>>();
+    Schema::ALL.iter().flat_map(named).collect()
+}
+
 async fn steps(client: &Client) -> Vec<String> {
     let sql = "SELECT 'control/' || name FROM insula_control.schema_steps UNION ALL \
                SELECT 'tenant/' || name FROM insula_tenant.schema_steps UNION ALL \
@@ -20,10 +27,10 @@ async fn a_second_migration_changes_nothing() {
     let scratch = Scratch::empty().await;
     let app = scratch.app();
     let first = migrate(&scratch.owner(), None, Some(&app)).await.unwrap();
-    assert_eq!(first.steps, ["insula_control/0001_foundation", "insula_tenant/0001_foundation", "insula_keys/0001_foundation"]);
+    assert_eq!(first.steps, all_steps());
     assert_eq!(first.granted, ["insula_control", "insula_tenant", "insula_keys"]);
     assert_eq!(migrate(&scratch.owner(), None, Some(&app)).await.unwrap(), Migrated::default());
-    assert_eq!(steps(&scratch.administer().await).await.len(), 3);
+    assert_eq!(steps(&scratch.administer().await).await.len(), all_steps().len());
     check_steps(&scratch.serve().await, Schema::ALL).await.unwrap();
     scratch.remove().await;
 }
@@ -33,7 +40,7 @@ async fn two_at_once_take_each_step_once() {
     let scratch = Scratch::empty().await;
     let (owner, app) = (scratch.owner(), scratch.app());
     let (one, other) = tokio::join!(migrate(&owner, None, Some(&app)), migrate(&owner, None, Some(&app)));
-    assert_eq!(one.unwrap().steps.len() + other.unwrap().steps.len(), 3);
+    assert_eq!(one.unwrap().steps.len() + other.unwrap().steps.len(), all_steps().len());
     assert!(scratch.findings(&scratch.serve().await, Schema::ALL).await.is_empty());
     scratch.remove().await;
 }
@@ -65,7 +72,7 @@ async fn what_was_killed_is_finished() {
     }
     assert!(killed > 0);
     migrate(&owner, None, Some(&scratch.app())).await.unwrap();
-    assert_eq!(steps(&admin).await.len(), 3);
+    assert_eq!(steps(&admin).await.len(), all_steps().len());
     assert_eq!(scratch.findings(&scratch.serve().await, Schema::ALL).await, []);
     scratch.remove().await;
 }
@@ -77,19 +84,19 @@ async fn a_step_is_taken_whole_or_not_at_all() {
     let fail = "CREATE TABLE insula_control.half (id BIGINT); SELECT 1 / 0";
     let whole = "CREATE TABLE insula_control.half (id BIGINT)";
     let mut migrated = Migrated::default();
-    let before = ("0002_before", "CREATE TABLE insula_control.before (id BIGINT)");
+    let before = ("9001_before", "CREATE TABLE insula_control.before (id BIGINT)");
 
-    let killed = take(&scratch.own().await, Schema::Control, &[before, ("0003_half", kill)], &mut migrated).await.unwrap_err();
+    let killed = take(&scratch.own().await, Schema::Control, &[before, ("9002_half", kill)], &mut migrated).await.unwrap_err();
     assert!(matches!(killed.kind(), ErrorKind::Unavailable { .. }), "{killed:?}");
     let client = scratch.own().await;
-    let failed = take(&client, Schema::Control, &[("0003_half", fail)], &mut migrated).await.unwrap_err();
-    assert!(failed.message().contains("0003_half") && failed.message().contains("division by zero"), "{failed:?}");
-    assert_eq!(migrated.steps, ["insula_control/0002_before"]);
+    let failed = take(&client, Schema::Control, &[("9002_half", fail)], &mut migrated).await.unwrap_err();
+    assert!(failed.message().contains("9002_half") && failed.message().contains("division by zero"), "{failed:?}");
+    assert_eq!(migrated.steps, ["insula_control/9001_before"]);
     // Nothing of the half step is there, the step before it is, and the connection is as good as new.
-    take(&client, Schema::Control, &[("0003_half", whole)], &mut migrated).await.unwrap();
-    let noted = "SELECT name FROM insula_control.schema_steps WHERE name > '0001_foundation' ORDER BY name";
+    take(&client, Schema::Control, &[("9002_half", whole)], &mut migrated).await.unwrap();
+    let noted = "SELECT name FROM insula_control.schema_steps WHERE name > '9' ORDER BY name";
     let noted: Vec<String> = client.query(noted, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
-    assert_eq!(noted, ["0002_before", "0003_half"]);
+    assert_eq!(noted, ["9001_before", "9002_half"]);
     scratch.remove().await;
 }
 
