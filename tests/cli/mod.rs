@@ -5,6 +5,7 @@ mod config;
 mod data_dir;
 mod dev;
 mod exit_codes;
+mod export;
 mod quickstart;
 mod serve;
 mod shared;

@@ -120,6 +120,7 @@ pub const CASES: &[Case] = &[
     with_body("POST /api/v1/tenants",         [401, 401, 403, 403, 403, 403, 403, 403, 201], new_tenant),
     case("GET /api/v1/tenants",               [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/usage",                 [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/usage/export",          [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/ledger/verification",   [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/platform/budgets",      [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     with_body("PUT /api/v1/platform/budgets", [401, 401, 403, 403, 403, 403, 403, 403, 200], budgets),
@@ -162,6 +163,7 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/tenants/{tenant}/limits",       [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/effective",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/usage/export", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/requests",     [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/statements",   [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/statements/{month}",          [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -233,6 +235,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("query plan",      Holds::Data),
     ("query tag",       Holds::Data),
     ("query tag_value", Holds::Data),
+    ("query format",   Holds::Data),
 
     ("header Idempotency-Key", Holds::TenantsWord),
     ("header If-Match",        Holds::Data),

@@ -61,6 +61,8 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::statements::attempts::list))
         .routes(routes!(api::statements::comparison::compare))
         .routes(routes!(api::credits::list, api::credits::give))
+        .routes(routes!(api::export::of_tenant))
+        .routes(routes!(api::export::of_all))
         .routes(routes!(api::requests::list))
         .routes(routes!(api::requests::read))
         .routes(routes!(api::catalogue::providers))

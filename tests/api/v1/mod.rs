@@ -2,6 +2,7 @@
 
 mod budgets;
 mod end_users;
+mod export;
 mod keys;
 mod ledger;
 mod limits;

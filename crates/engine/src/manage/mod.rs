@@ -19,6 +19,7 @@ mod defaults;
 pub mod effective;
 pub mod end_users;
 pub mod credits;
+pub mod export;
 pub mod keys;
 pub mod ledger;
 pub mod limits;

@@ -12,6 +12,7 @@ mod doctor;
 mod end_user;
 mod exit;
 mod explain;
+mod export;
 mod key;
 mod ledger;
 mod limit;

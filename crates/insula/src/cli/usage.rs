@@ -1,12 +1,13 @@
 //! `insula usage`.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use insula_model::SystemClock;
 use serde_json::Value;
 
 use super::{
     client::escape,
     exit::Failure,
+    export::{self, ExportArgs},
     output::{Output, items, table, text},
     target::Target,
     times::Moment,
@@ -32,6 +33,14 @@ pub struct UsageArgs {
     /// A row for each value of the label of this name.
     #[arg(long, value_name = "NAME", conflicts_with = "group_by")]
     by_tag: Option<String>,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Writes out the ledger row by row, each row once.
+    Export(ExportArgs),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -42,6 +51,8 @@ enum GroupArg {
     Operation,
     Day,
     EndUser,
+    Cause,
+    Plan,
 }
 
 impl GroupArg {
@@ -53,12 +64,20 @@ impl GroupArg {
             GroupArg::Operation => "operation",
             GroupArg::Day => "day",
             GroupArg::EndUser => "end_user",
+            GroupArg::Cause => "cause",
+            GroupArg::Plan => "plan",
         }
     }
 }
 
 /// Runs it.
 pub async fn run(args: UsageArgs, out: Output) -> Result<(), Failure> {
+    if let Some(Action::Export(export)) = args.action {
+        if args.tenant.is_some() || args.from.is_some() || args.to.is_some() || args.group_by.is_some() {
+            return Err(Failure::usage("an export takes its own arguments behind `export`, and all rows"));
+        }
+        return export::run(&args.target, export, out).await;
+    }
     let clock = SystemClock::default();
     let path = match &args.tenant {
         Some(tenant) => format!("/api/v1/tenants/{}/usage", escape(tenant)),

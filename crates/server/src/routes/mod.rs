@@ -5,6 +5,7 @@ pub(crate) mod catalogue;
 pub(crate) mod effective;
 pub(crate) mod end_users;
 pub(crate) mod credits;
+pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod ledger;

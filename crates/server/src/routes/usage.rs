@@ -22,8 +22,8 @@ use crate::{
 /// Usage of one group.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Usage {
-    /// The id of the key or tenant, the model, the day, the operation, the end user or the label's value; null without
-    /// `group_by`, for tokens when grouped by key, and for what has no end user or no such label.
+    /// The id of the key or tenant, the model, the day, the operation, the cause, the plan, the end user or the label's value;
+    /// null without `group_by`, for tokens when grouped by key, and for what has no plan, no end user or no such label.
     group: Option<String>,
     /// Distinct requests.
     requests: u64,
@@ -76,6 +76,8 @@ impl TryFrom<String> for GroupBy {
             "tenant" => usage::GroupBy::Tenant,
             "day" => usage::GroupBy::Day,
             "operation" => usage::GroupBy::Operation,
+            "cause" => usage::GroupBy::Cause,
+            "plan" => usage::GroupBy::Plan,
             "end_user" => usage::GroupBy::EndUser,
             other => match other.strip_prefix("tag:").filter(|name| (1..=TAG_NAME_CHARS_MAX).contains(&name.chars().count())) {
                 Some(name) => usage::GroupBy::Tag(name.to_owned()),
@@ -85,7 +87,7 @@ impl TryFrom<String> for GroupBy {
     }
 }
 
-const UNKNOWN_GROUP: &str = "group by key, model, tenant, day, operation, end_user, or by a label with tag:<its name>";
+const UNKNOWN_GROUP: &str = "group by key, model, tenant, day, operation, cause, plan, end_user, or by a label with tag:<its name>";
 
 impl UsageQuery {
     fn ask(self) -> UsageAsk {

@@ -2,6 +2,7 @@
 
 mod access;
 mod budgets;
+mod export;
 mod keys;
 mod plans;
 mod requests;

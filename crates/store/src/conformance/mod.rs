@@ -11,6 +11,7 @@ mod control;
 pub(crate) mod differences;
 mod end_users;
 mod erasure;
+mod export;
 mod ledger;
 mod nodes;
 mod opening;

@@ -10,6 +10,9 @@ mod end_users;
 mod credits;
 mod erasures;
 mod inherited;
+#[cfg(test)]
+mod explained;
+mod export;
 mod keys;
 mod ledger;
 mod limits;
@@ -34,6 +37,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use end_users::EndUserRow;
 pub use credits::Credit;
+pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use plans::Heirs;

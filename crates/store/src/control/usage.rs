@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use insula_model::{EndUserId, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts};
+use insula_model::{Cause, EndUserId, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts};
 
 use super::Control;
 use crate::query::{Db, Field, Rec, Row, Tx, args, aside, rec};
@@ -39,13 +39,18 @@ pub enum GroupBy {
     EndUser,
     /// A value of the label of this name.
     Tag(String),
+    /// Why an attempt was made.
+    Cause,
+    /// The plan under which it was made.
+    Plan,
 }
 
 /// Usage of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRow {
-    /// The key's, tenant's or end user's id, the model, the day (`2026-01-31`), the operation or the label's value; absent
-    /// without grouping, for attempts by a tenant token when grouped by key, and for those without an end user or that label.
+    /// The key's, tenant's or end user's id, the model, the day (`2026-01-31`), the operation, the cause, the plan or the label's
+    /// value; absent without grouping, for attempts by a tenant token when grouped by key, and for those without a plan, an end
+    /// user or that label.
     pub group: Option<String>,
     /// Distinct requests.
     pub requests: u64,
@@ -120,6 +125,8 @@ const TAG_SETS: UsageSql = UsageSql {
     one: "SELECT id, tags FROM tag_sets WHERE tenant = $3 AND id IN \
           (SELECT tag_set FROM ledger WHERE tenant = $3 AND reserved_at >= $1 AND reserved_at < $2)",
 };
+const BY_CAUSE: UsageSql = usage_sql!("cause");
+const BY_PLAN: UsageSql = usage_sql!("plan");
 
 /// The sum of picodollars that were summed in two parts.
 pub(super) fn joined(high: i64, low: i64) -> Money {
@@ -152,6 +159,8 @@ impl Control {
                 GroupBy::Operation => sum(&db, &query, BY_OPERATION, |word: Operation| Some(word.name().to_owned())).await,
                 GroupBy::EndUser => sum(&db, &query, BY_END_USER, |user: Option<EndUserId>| Some(user?.to_string())).await,
                 GroupBy::Tag(name) => sum_by_tag(&db, &query, name).await,
+                GroupBy::Cause => sum(&db, &query, BY_CAUSE, |word: Cause| Some(word.name().to_owned())).await,
+                GroupBy::Plan => sum(&db, &query, BY_PLAN, |plan: Option<String>| plan).await,
             }
         })
         .await
@@ -263,22 +272,7 @@ pub(super) mod tests {
     use insula_model::ScopeSource;
 
     use super::*;
-    use crate::control::ledger::ATTEMPTS;
-
-    struct Step(String);
-
-    impl Rec for Step {
-        fn read(row: &Row<'_>) -> Result<Self> {
-            row.get("detail").map(Step)
-        }
-    }
-
-    /// How SQLite carries out a query.
-    pub(in crate::control) async fn plan(control: &Control, sql: &'static str, args: &[crate::query::Val<'_>]) -> String {
-        let explain: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();
-        let steps: Vec<Step> = control.db.read().await.unwrap().all(explain, args).await.unwrap();
-        steps.into_iter().map(|step| step.0 + "\n").collect()
-    }
+    use crate::control::{explained::plan, ledger::ATTEMPTS};
 
     #[tokio::test]
     async fn sums_and_attempts_use_their_indexes() {
@@ -286,7 +280,7 @@ pub(super) mod tests {
         let control = Control::open(dir.path().join("control.db")).await.unwrap();
         let at = Timestamp::from_micros(1);
         let tenant = TenantScope::mint(TenantId::from_bytes([1; 16]), ScopeSource::Job("test")).tenant();
-        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION, BY_END_USER, BY_TAG_SET] {
+        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION, BY_CAUSE, BY_PLAN, BY_END_USER, BY_TAG_SET] {
             let one = plan(&control, usage.one, args![at, at, tenant]).await;
             assert!(
                 one.contains("SEARCH ledger USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)"),
