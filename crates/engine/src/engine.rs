@@ -18,6 +18,7 @@ use crate::{
     directory::{Directory, Others},
     idempotency::Twins,
     pipeline::{self, Answer, Call},
+    queue::Queue,
     work::Work,
 };
 
@@ -42,6 +43,7 @@ pub struct Engine {
     pub ids: IdGenerator,
     pub(crate) settings: EngineSettings,
     pub(crate) coordination: Arc<Coordination>,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) twins: Arc<Twins>,
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
@@ -90,6 +92,7 @@ impl Engine {
             accounts,
             idempotency_secret: store.platform_secret("idempotency"),
             coordination,
+            queue: Queue::new(&settings, clock.clone(), store.cluster().cloned()),
             store,
             providers: Arc::new(providers),
             clock,

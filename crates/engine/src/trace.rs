@@ -7,7 +7,7 @@ use insula_model::{Error, ErrorKind, KeyId, Money, Operation, RequestId, Result,
 use insula_store::{IdempotencyEntry, TenantSeals, TraceRecord};
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Engine, work::Work};
+use crate::{Call, Engine, queue::Slot, work::Work};
 
 /// What the sealed part of a stored request holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,8 @@ pub struct StageRecord {
     pub duration_us: u64,
     /// `ok`, `refused` or `failed`.
     pub outcome: Cow<'static, str>,
-    /// Why, in one word: operators read it, so it repeats nothing of what the caller wrote.
+    /// Why, in a few words: operators read it, so it repeats nothing of what the caller wrote. Of a wait in the queue its place in the
+    /// tenant's line at the beginning, and what it waited for.
     pub reason: Option<Cow<'static, str>>,
 }
 
@@ -110,7 +111,7 @@ impl Trace {
             model: work.model().to_owned(),
             started_at: call.started_at,
             started: call.started,
-            stages: Vec::with_capacity(6),
+            stages: Vec::with_capacity(7),
             attempts: Vec::with_capacity(1),
             body: work.body().clone(),
             answer: Vec::new(),
@@ -125,7 +126,19 @@ impl Trace {
         let result = work.await;
         let reason = result.as_ref().err().map(|error| error.kind().name());
         let outcome = if reason.is_some() { "refused" } else { "ok" };
-        self.note(engine, name, begun, outcome, reason);
+        self.note(engine, name, begun, outcome, reason.map(Cow::Borrowed));
+        result
+    }
+
+    /// Runs the stage that waits for a turn, and notes where in the line it began, and what for.
+    pub async fn queue(&mut self, engine: &Engine, turn: impl Future<Output = Result<Slot>>) -> Result<Slot> {
+        let begun = engine.clock.elapsed();
+        let result = turn.await;
+        let (outcome, reason) = match &result {
+            Ok(slot) => ("ok", slot.reason()),
+            Err(error) => ("refused", Some(Cow::Borrowed(error.kind().name()))),
+        };
+        self.note(engine, "queue", begun, outcome, reason);
         result
     }
 
@@ -136,14 +149,14 @@ impl Trace {
         name: &'static str,
         begun: Duration,
         outcome: &'static str,
-        reason: Option<&'static str>,
+        reason: Option<Cow<'static, str>>,
     ) {
         self.stages.push(StageRecord {
             name: Cow::Borrowed(name),
             start_us: micros(begun.saturating_sub(self.started)),
             duration_us: micros(engine.clock.elapsed().saturating_sub(begun)),
             outcome: Cow::Borrowed(outcome),
-            reason: reason.map(Cow::Borrowed),
+            reason,
         });
     }
 

@@ -13,6 +13,7 @@ mod log;
 mod prices;
 mod problem;
 mod providers;
+mod queue;
 pub mod reference;
 mod secret_url;
 pub(crate) mod section;
@@ -32,6 +33,7 @@ pub use log::{Format, Log};
 pub use prices::Prices;
 pub use problem::{Problem, Problems};
 pub use providers::{Kind, Provider};
+pub use queue::Queue;
 pub use secret_url::SecretUrl;
 pub use server::Server;
 pub use storage::Storage;
@@ -52,6 +54,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// How spending is reserved.
     pub budgets: Budgets,
+    /// How requests wait for their turn.
+    pub queue: Queue,
     /// The model providers.
     pub providers: Vec<Provider>,
     /// What models cost.
@@ -76,6 +80,7 @@ impl Config {
         }
         faults.extend(self.storage.faults());
         faults.extend(self.coordination.fault(&self.storage));
+        faults.extend(self.queue.fault());
         faults.extend(self.log.fault());
         faults
     }
