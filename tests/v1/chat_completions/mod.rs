@@ -9,5 +9,6 @@ mod idempotency;
 mod leaving;
 mod limits;
 mod plain;
+mod queue;
 mod stream;
 mod tools;

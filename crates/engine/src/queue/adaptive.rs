@@ -75,7 +75,7 @@ pub(super) struct Sent {
 pub(super) struct Adaptive {
     limit: u32,
     max: u32,
-    /// Answers to requests before this tell of an earlier limit.
+    /// Answers to requests until this tell of an earlier limit.
     since: Duration,
     round: Round,
     /// The highest number that was calm while more were wanted.
@@ -156,7 +156,7 @@ impl Adaptive {
 
     /// Takes in how a request went.
     pub fn note(&mut self, sent: Sent, signal: Signal, now: Duration) {
-        if sent.at < self.since {
+        if sent.at <= self.since && self.since > Duration::ZERO {
             return;
         }
         match signal {
@@ -190,7 +190,7 @@ impl Adaptive {
         if !is_failing && !is_slow {
             return self.calm(round, failing, now);
         }
-        let at = self.limit().min(round.under_way);
+        let at = if round.is_wanted() { self.limit() } else { self.limit().min(round.under_way) };
         if at > 1 {
             return self.fall(at, now);
         }
@@ -225,7 +225,7 @@ impl Adaptive {
             normal.follow(rated, part);
         }
         // Nobody wanted more, so nothing is known of more.
-        if round.wanted * 2 < round.answers {
+        if !round.is_wanted() {
             return;
         }
         let limit = self.limit();
@@ -248,6 +248,13 @@ impl Adaptive {
     fn set(&mut self, limit: u32, now: Duration) {
         self.limit = limit.clamp(1, self.max);
         self.since = now;
+    }
+}
+
+impl Round {
+    /// Whether the limit kept others waiting most of the time.
+    fn is_wanted(&self) -> bool {
+        self.wanted * 2 >= self.answers
     }
 }
 
@@ -288,6 +295,8 @@ impl Normal {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -320,12 +329,21 @@ mod tests {
                 let (until, sent, signal) = self.open.pop().unwrap();
                 held += (until - self.now).as_secs_f64() * (self.open.len() + 1) as f64;
                 self.now = until;
-                good += f64::from(u8::from(matches!(signal, Signal::Success { latency: Latency::Whole { output_tokens: 64, .. } })));
+                good += f64::from(u8::from(matches!(
+                    signal,
+                    Signal::Success { latency: Latency::Whole { output_tokens: 64, .. } }
+                )));
                 self.adaptive.note(sent, signal, self.now);
             }
             let took = (self.now - began).as_secs_f64();
             (held / took, good / took)
         }
+    }
+
+    /// Numbers, one after the other.
+    fn counted() -> impl Fn() -> u32 {
+        let next = Cell::new(0);
+        move || next.replace(next.get() + 1)
     }
 
     /// As the simulator does: above `bears`, half the tokens in twice the time.
@@ -363,11 +381,13 @@ mod tests {
     fn starts_high_and_stays_there_without_evidence() {
         let mut world = World::new(10_000);
         // Answers of all lengths, now and then one twice as slow, and a failure in twenty.
-        world.run(5_000, 200, |under_way| {
-            let output_tokens = 16 + u64::from(under_way * 37 % 200);
-            let took = MS * (output_tokens as u32 + 32) * (1 + u32::from(under_way % 7 == 0));
+        let count = counted();
+        world.run(5_000, 200, |_| {
+            let number = count();
+            let output_tokens = 16 + u64::from(number * 37 % 200);
+            let took = MS * (output_tokens as u32 + 32) * (1 + u32::from(number % 7 == 0));
             let signal = Signal::Success { latency: Latency::Whole { took, output_tokens } };
-            (took, if under_way % 20 == 0 { Signal::Failed } else { signal })
+            (took, if number % 20 == 0 { Signal::Failed } else { signal })
         });
         assert_eq!(world.adaptive.limit(), 10_000);
     }
@@ -375,14 +395,16 @@ mod tests {
     #[test]
     fn a_provider_that_is_slow_for_its_own_reasons_is_not_sent_less_for_ever() {
         let mut world = World::new(1_000);
-        let steady = |ms: u32| move |_| (MS * ms, Signal::Success { latency: Latency::Whole { took: MS * ms, output_tokens: 64 } });
+        let steady =
+            |ms: u32| move |_| (MS * ms, Signal::Success { latency: Latency::Whole { took: MS * ms, output_tokens: 64 } });
         world.run(500, 64, steady(100));
         world.run(1_000, 64, steady(300));
         assert_eq!(world.adaptive.limit(), 1_000);
         // As one of which two in five fail, whatever is sent.
-        let fails = |under_way: u32| {
+        let count = counted();
+        let fails = |_| {
             let signal = Signal::Success { latency: Latency::Whole { took: MS * 300, output_tokens: 64 } };
-            (MS * 300, if under_way % 5 < 2 { Signal::Overloaded } else { signal })
+            (MS * 300, if count() % 5 < 2 { Signal::Overloaded } else { signal })
         };
         world.run(3_000, 64, fails);
         assert!(world.adaptive.limit() > 64, "{}", world.adaptive.limit());

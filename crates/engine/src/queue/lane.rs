@@ -247,7 +247,8 @@ impl Lane {
 
     fn weigh(&mut self, node: &Seats, tenant: TenantId, now: Duration) -> Verdict {
         let quantum = self.quantum();
-        let Some((line, cost)) = self.tenants.get_mut(&tenant).and_then(|line| line.head().map(|head| head.cost).map(|cost| (line, cost)))
+        let Some((line, cost)) =
+            self.tenants.get_mut(&tenant).and_then(|line| line.head().map(|head| head.cost).map(|cost| (line, cost)))
         else {
             return Verdict::Passed(None);
         };
@@ -296,7 +297,7 @@ impl Lane {
             line.spacing.book(now, joined, gap.unwrap_or_else(|| line.steady_gap()));
         }
         self.pacer.book(now, joined, cost);
-        let is_wanted = self.seats.is_full() || !self.ring.is_empty();
+        let is_wanted = self.seats.is_full() || (self.seats.is_pressed() && !self.ring.is_empty());
         Grant { tenant, cost, is_charged, sent: Sent { at: now, under_way: self.seats.held(), is_wanted } }
     }
 
@@ -364,3 +365,7 @@ impl Lane {
 fn signed(tokens: u64) -> i64 {
     i64::try_from(tokens).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;

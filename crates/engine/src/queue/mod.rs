@@ -123,7 +123,7 @@ pub(crate) async fn take(engine: &Engine, call: &Call, work: &Work, route: &Rout
     let limits = &call.credential.tenant.limits;
     let ask = Ask {
         tenant: call.credential.scope.tenant(),
-        weight: limits.weight.unwrap_or(1),
+        weight: limits.weight.unwrap_or(1).max(1),
         mode: limits.mode.unwrap_or_default(),
         end_user: call.credential.end_user.as_deref().or(work.end_user()).map(Box::from),
         input_tokens: work.input_tokens_estimate().min(hold.input_tokens_max),
@@ -318,3 +318,6 @@ fn late(wait_max: Duration, retry_after: Duration) -> Error {
     );
     Error::new(ErrorKind::RateLimited { retry_after }, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,11 @@ impl Seats {
         self.held >= self.seats
     }
 
+    /// Whether so many are held that one tenant alone could hold no more.
+    pub fn is_pressed(&self) -> bool {
+        self.held >= self.common_max()
+    }
+
     /// Whether nobody holds or awaits one.
     pub fn is_idle(&self) -> bool {
         self.present.is_empty()
@@ -90,14 +95,19 @@ impl Seats {
     /// The most that a tenant may hold: the common share, or what its weight gives it beside others where an operator gave it more
     /// weight than they have on average. Not the last tenth, so that a great weight shuts nobody out.
     fn share_max(&self, tenant: TenantId, weight: u32, all: u64, last: u32) -> u32 {
-        let common = (u64::from(self.seats) * u64::from(self.share_max_percent)).div_ceil(100).max(1);
         let others = self.present.len() as u64 - u64::from(self.present.contains_key(&tenant));
         let by_weight = if others > 0 && u64::from(weight) * (others + 1) > all {
             (u64::from(self.seats) * u64::from(weight)).div_ceil(all).min(u64::from(self.seats - last))
         } else {
             0
         };
-        u32::try_from(common.max(by_weight)).unwrap_or(u32::MAX)
+        self.common_max().max(u32::try_from(by_weight).unwrap_or(u32::MAX))
+    }
+
+    /// The common share, rounded up.
+    fn common_max(&self) -> u32 {
+        let share = (u64::from(self.seats) * u64::from(self.share_max_percent)).div_ceil(100).max(1);
+        u32::try_from(share).unwrap_or(u32::MAX)
     }
 
     fn weight_with(&self, tenant: TenantId, weight: u32) -> u64 {
@@ -190,7 +200,7 @@ mod tests {
         assert_eq!(take_all(&mut seats, A, 4), 10, "four sevenths of 16");
         let mut seats = Seats::new(16, 50);
         seats.take(B, 1);
-        assert_eq!(take_all(&mut seats, A, 1_000), 13, "the last tenth is not in it");
+        assert_eq!(take_all(&mut seats, A, 1_000), 14, "the last tenth is not in it");
     }
 
     #[test]
