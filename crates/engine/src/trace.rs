@@ -138,7 +138,7 @@ impl Trace {
             Ok(slot) => ("ok", slot.reason()),
             Err(error) => ("refused", Some(Cow::Borrowed(error.kind().name()))),
         };
-        self.note(engine, "queue", begun, outcome, reason);
+        self.note(engine, QUEUE, begun, outcome, reason);
         result
     }
 
@@ -168,9 +168,11 @@ impl Trace {
     }
 
     /// Stores the trace of a call that got no further than a refusal. A call over its pace limit leaves none: it costs
-    /// nothing, and a flood of them must not either.
+    /// nothing, and a flood of them must not either. One that waited for its turn in vain does: no more can wait than the queue has
+    /// room for.
     pub fn refuse(self, engine: &Engine, call: &Call, error: &Error) {
-        if !matches!(error.kind(), ErrorKind::RateLimited { .. }) {
+        let has_waited = |stage: &StageRecord| stage.name == QUEUE && stage.duration_us >= WAITED_US_MIN;
+        if !matches!(error.kind(), ErrorKind::RateLimited { .. }) || self.stages.iter().any(has_waited) {
             let record = self.close(engine, (call.status_of)(error), false, None);
             engine.store.journal().trace(&record);
         }
@@ -216,6 +218,10 @@ fn text(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
+/// The stage that waits for a turn.
+const QUEUE: &str = "queue";
+/// Who was refused sooner did not wait.
+const WAITED_US_MIN: u64 = 1_000;
 /// About what stages and attempts take in a sealed trace.
 const STAGES_BYTES: usize = 1024;
 const TABLE: &str = "requests";

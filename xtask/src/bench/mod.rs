@@ -25,6 +25,8 @@ enum What {
     Start,
     /// CPU per request beside nginx.
     Overhead,
+    /// Who gets how much of a provider beside whom, its pace, and how many it is found to bear.
+    Fairness,
     /// A minute without PostgreSQL under load: who is refused, when all is served again, what is billed.
     Outage,
 }
@@ -38,6 +40,7 @@ pub fn run(options: &Options) -> Result<()> {
         What::Tenants => ("bench", Some("tenants")),
         What::Start => ("bench", Some("start")),
         What::Overhead => ("overhead", None),
+        What::Fairness => ("fairness", None),
         What::Outage => return outage(options),
     };
     // Only what is needed: each program is linked with optimisation over all crates.

@@ -168,13 +168,16 @@ impl Queue {
             }
             *waiting += 1;
             *tickets += 1;
-            let (tell, outcome) = oneshot::channel();
+            let (tell, mut outcome) = oneshot::channel();
             let (ticket, tenant) = (*tickets, ask.tenant);
             track.waiters.insert(ticket, tell);
             let position = track.lane.join(node, ask, ticket, now);
             let key = LaneKey(route.card.clone());
             // Also for others: who came is perhaps not who goes.
             self.serve(&mut state, &key);
+            if let Ok(grant) = outcome.try_recv() {
+                return Ok(Slot::at_once(self.clone(), key, grant));
+            }
             Place::new(self.clone(), key, tenant, ticket, outcome, Waited { position, kept, since: now })
         };
         place.wait(wait_max).await

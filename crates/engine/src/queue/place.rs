@@ -39,12 +39,9 @@ impl Place {
     /// # Errors
     /// [`insula_model::ErrorKind::RateLimited`] when it did not come in time.
     pub async fn wait(mut self, wait_max: Duration) -> Result<Slot> {
-        let Some(outcome) = self.outcome.as_mut() else { return Err(late(wait_max, FULL_RETRY_AFTER)) };
-        // Without patience it goes if it could at once.
-        let granted = if wait_max.is_zero() {
-            outcome.try_recv().ok()
-        } else {
-            timeout(wait_max, outcome).await.ok().and_then(Result::ok)
+        let granted = match self.outcome.as_mut() {
+            Some(outcome) => timeout(wait_max, outcome).await.ok().and_then(Result::ok),
+            None => None,
         };
         // Dropped without one, the place is given up.
         let Some(grant) = granted else { return Err(late(wait_max, FULL_RETRY_AFTER)) };
