@@ -12,6 +12,7 @@ use insula_tests::node::Setup;
 use insula_tests::tenant::chat;
 use insula_tests::{Node, TestTenant};
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 const CHAT: &str = "/v1/chat/completions";
 /// How long the provider takes.
@@ -74,33 +75,36 @@ struct Crowd {
     whole: Vec<Arc<AtomicU64>>,
     cut: Arc<AtomicU64>,
     refused: Arc<AtomicU64>,
+    callers: Vec<JoinHandle<()>>,
 }
 
 impl Crowd {
     fn start(tenants: &[TestTenant], callers: usize) -> Crowd {
-        let crowd = Crowd {
+        let mut crowd = Crowd {
+            callers: Vec::new(),
             stop: Arc::default(),
             whole: tenants.iter().map(|_| Arc::default()).collect(),
             cut: Arc::default(),
             refused: Arc::default(),
         };
-        for (tenant, whole) in tenants.iter().zip(&crowd.whole) {
+        for (tenant, whole) in tenants.iter().zip(crowd.whole.clone()) {
             for _ in 0..callers {
                 let (stop, cut, refused) = (crowd.stop.clone(), crowd.cut.clone(), crowd.refused.clone());
                 let (tenant, whole) = (tenant.clone(), whole.clone());
-                tokio::spawn(async move {
+                let caller = tokio::spawn(async move {
                     while !stop.load(Relaxed) {
                         let reply = tenant.chat("again").await;
                         match reply.status {
                             200 if reply.json()["choices"][0]["finish_reason"] == "length" => cut.fetch_add(1, Relaxed),
                             200 => whole.fetch_add(1, Relaxed),
                             _ => {
-                                tokio::time::sleep(LATENCY / 10).await;
+                                tokio::time::sleep(LATENCY).await;
                                 refused.fetch_add(1, Relaxed)
                             }
                         };
                     }
                 });
+                crowd.callers.push(caller);
             }
         }
         crowd
@@ -115,8 +119,13 @@ impl Crowd {
         (after.iter().zip(before).map(|(after, before)| after - before).collect(), cut_after - cut_before)
     }
 
-    fn stop(&self) {
+    /// Ends it; how many were refused.
+    async fn stop(self) -> u64 {
         self.stop.store(true, Relaxed);
+        for caller in self.callers {
+            caller.await.unwrap();
+        }
+        self.refused.load(Relaxed)
     }
 }
 
@@ -156,11 +165,11 @@ async fn noisy_neighbour(span: Duration) {
     let quiet = tenants(&node, "quiet", QUIET).await;
     quiet_p99(&quiet, span / 5).await;
     let (alone, failed_alone) = quiet_p99(&quiet, span).await;
-    // A fair share of 16 seats among 21 is 7.6 requests a second; a hundred times that keeps 76 callers waiting for 100 ms each.
+    // A fair share of 16 seats among 21 is 7.6 requests a second. A hundred may wait; the others come back every 100 ms.
     let crowd = Crowd::start(&tenants(&node, "noisy", 1).await, 200);
     tokio::time::sleep(span / 5).await;
     let (beside, failed) = quiet_p99(&quiet, span).await;
-    crowd.stop();
+    let refused = crowd.stop().await;
     let ratio = beside.as_secs_f64() / alone.as_secs_f64();
     row("p99 of 20 quiet tenants, alone", format!("{:.1} ms", alone.as_secs_f64() * 1e3), "");
     row(
@@ -169,7 +178,7 @@ async fn noisy_neighbour(span: Duration) {
         "1.5 times",
     );
     row("their errors", format!("{}", failed + failed_alone), "0");
-    row("refusals of the noisy one", format!("{}", crowd.refused.load(Relaxed)), "its own");
+    row("refusals of the noisy one", refused.to_string(), "its own");
 }
 
 async fn equals(span: Duration) {
@@ -177,7 +186,7 @@ async fn equals(span: Duration) {
     let crowd = Crowd::start(&tenants(&node, "equal", 20).await, 4);
     crowd.count(span / 5).await;
     let (whole, _) = crowd.count(span).await;
-    crowd.stop();
+    crowd.stop().await;
     let (sum, squares) = whole.iter().fold((0.0, 0.0), |(sum, squares), n| (sum + *n as f64, squares + (*n * *n) as f64));
     row(
         "Jain's index over 20 equally backlogged",
@@ -195,7 +204,7 @@ async fn weights(span: Duration) {
     let crowd = Crowd::start(&tenants, 40);
     crowd.count(span / 5).await;
     let (whole, _) = crowd.count(span * 2).await;
-    crowd.stop();
+    crowd.stop().await;
     let all = whole.iter().sum::<u64>() as f64;
     let shares: Vec<String> =
         whole.iter().zip([1.0, 2.0, 4.0]).map(|(n, weight)| format!("{:.3}", *n as f64 / all / (weight / 7.0))).collect();
@@ -245,7 +254,7 @@ async fn adaptive(span: Duration) {
         // Time to find out.
         crowd.count(span).await;
         let (whole, cut) = crowd.count(span).await;
-        crowd.stop();
+        crowd.stop().await;
         let (whole, secs, latency) = (whole.iter().sum::<u64>() as f64, span.as_secs_f64(), LATENCY.as_secs_f64());
         // Little's law, with what the provider takes: a cut answer twice as long.
         rates.push((whole / secs, (whole * latency + cut as f64 * latency * 2.0) / secs));

@@ -1,8 +1,9 @@
 //! The lane toward one model of one provider: who goes next, and when.
 //!
-//! Deficit round robin (Shreedhar and Varghese, 1995) over tenants: each turn adds a quantum by weight to what a tenant may have in
+//! Deficit round robin (Shreedhar and Varghese, 1995) over tenants: each round adds a quantum by weight to what a tenant may have in
 //! tokens, and a request goes when that covers what it is expected to take. What an answer really took is corrected when it ends.
-//! The quantum is what an average request takes, so that a turn is about one request for each unit of weight.
+//! The quantum is what an average request takes, so that a round is about one request for each unit of weight. It ends when nobody who
+//! may go has enough left; who may not, for want of a seat, has its quantum of it later.
 //!
 //! Nothing here waits or reads a clock: time is passed in, tickets stand for those who wait.
 
@@ -21,8 +22,8 @@ use super::{
     seats::Seats,
 };
 
-/// What was had beyond expectation, or not used of it, counts for so many turns at most.
-const DEBT_TURNS: i64 = 8;
+/// What was had beyond expectation, or not had for want of a seat, counts for so many rounds at most.
+const DEBT_ROUNDS: i64 = 8;
 /// From this many tenants on, those that are not here are forgotten whenever the number has doubled.
 const TENANTS_SWEPT_FROM: usize = 1_024;
 
@@ -100,6 +101,7 @@ pub(super) struct Lane {
     sweep_at: usize,
     /// Those who wait, in turn.
     ring: VecDeque<TenantId>,
+    round: u64,
     cost: Average,
     output: Average,
     look_at: Option<Duration>,
@@ -129,6 +131,7 @@ impl Lane {
             tenants: HashMap::new(),
             sweep_at: TENANTS_SWEPT_FROM,
             ring: VecDeque::new(),
+            round: 1,
             cost: Average::default(),
             output: Average::default(),
             look_at: None,
@@ -194,6 +197,8 @@ impl Lane {
         let line = self.tenants.entry(ask.tenant).or_default();
         if line.is_empty() {
             self.ring.push_back(ask.tenant);
+            // Its quantum of this round, and of none before.
+            line.round = self.round - 1;
         }
         line.join(ask.end_user, Waiter { ticket, cost, joined: now });
         self.seats.waiting(ask.tenant)
@@ -214,8 +219,15 @@ impl Lane {
     /// Lets the next one go, if somebody may go now: its ticket, and its leave. Asked until there is none.
     pub fn next(&mut self, node: &mut Seats, now: Duration) -> Option<(u64, Grant)> {
         (self.look_at, self.is_kept_by_node) = (None, false);
-        let mut passed = 0;
-        while passed < self.ring.len() && !self.seats.is_full() {
+        let (mut passed, mut somebody_is_short) = (0, false);
+        while !self.seats.is_full() {
+            if passed == self.ring.len() {
+                if !std::mem::take(&mut somebody_is_short) {
+                    return None;
+                }
+                self.round += 1;
+                passed = 0;
+            }
             let tenant = *self.ring.front()?;
             match self.weigh(node, tenant, now) {
                 Verdict::Goes => {
@@ -230,12 +242,10 @@ impl Lane {
                     self.look_no_later(at);
                     return None;
                 }
-                Verdict::Passed(at) => {
-                    at.into_iter().for_each(|at| self.look_no_later(at));
-                    passed += 1;
-                }
-                Verdict::Short => passed = 0,
+                Verdict::Passed(at) => at.into_iter().for_each(|at| self.look_no_later(at)),
+                Verdict::Short => somebody_is_short = true,
             }
+            passed += 1;
             self.ring.rotate_left(1);
         }
         None
@@ -262,12 +272,10 @@ impl Lane {
         if line.mode == ReleaseMode::Predictable && line.spacing.next_at() > now {
             return Verdict::Passed(Some(line.spacing.next_at()));
         }
-        if !line.is_topped {
-            line.is_topped = true;
-            line.deficit = line.deficit.saturating_add(quantum * i64::from(line.weight));
-        }
+        let rounds = i64::try_from(self.round - line.round).unwrap_or(DEBT_ROUNDS).min(DEBT_ROUNDS);
+        line.round = self.round;
+        line.deficit = line.deficit.saturating_add(quantum.saturating_mul(rounds * i64::from(line.weight)));
         if line.deficit < signed(cost) {
-            line.is_topped = false;
             return Verdict::Short;
         }
         // The provider's pace is everybody's: nobody overtakes whose turn it is, else the quick would starve the patient.
@@ -307,7 +315,7 @@ impl Lane {
         node.give_back(grant.tenant);
         let tokens = used.map_or(0, |used| used.tokens);
         self.pacer.correct(grant.cost, tokens);
-        let bound = self.quantum().saturating_mul(DEBT_TURNS);
+        let bound = self.quantum().saturating_mul(DEBT_ROUNDS);
         if let Some(line) = self.tenants.get_mut(&grant.tenant) {
             if let Some(used) = used {
                 line.output.add(used.output_tokens as f64);
@@ -347,7 +355,7 @@ impl Lane {
         ask.input_tokens.saturating_add(output).max(1)
     }
 
-    /// What a turn adds for each unit of weight.
+    /// What a round adds for each unit of weight.
     fn quantum(&self) -> i64 {
         self.cost.get().map_or(1, |cost| cost as i64).max(1)
     }

@@ -149,8 +149,8 @@ const MIXED: Answers = |_, turn| {
 
 #[test]
 fn weights_are_respected() {
-    for concurrency in [16, 7, 64] {
-        let world = backlogged(&[1, 2, 4], concurrency, 40_000, MIXED);
+    for (concurrency, answers) in [(16, MIXED), (7, MIXED), (64, MIXED), (16, STEADY), (20, STEADY)] {
+        let world = backlogged(&[1, 2, 4], concurrency, 20_000, answers);
         for (number, wanted) in [(0, 1.0 / 7.0), (1, 2.0 / 7.0), (2, 4.0 / 7.0)] {
             let got: f64 = world.share(number) / wanted;
             assert!((0.95..=1.05).contains(&got), "{number} got {got} of its share of {concurrency} seats");

@@ -53,10 +53,10 @@ struct User {
 pub(super) struct Line {
     pub weight: u32,
     pub mode: ReleaseMode,
-    /// Tokens that it may have before the next tenant's turn; below zero it has had more than was expected.
+    /// Tokens that it may still have of its rounds; below zero it has had more than was expected.
     pub deficit: i64,
-    /// Whether it got its quantum in this turn.
-    pub is_topped: bool,
+    /// The last round of which it has its quantum.
+    pub round: u64,
     /// Tokens that its answers have.
     pub output: Average,
     /// Its own steady spacing.
@@ -88,7 +88,6 @@ impl Line {
     /// Nobody of it waits any more: what it was still due is gone, what it had beyond that is not.
     pub fn rest(&mut self) {
         self.deficit = self.deficit.min(0);
-        self.is_topped = false;
     }
 
     /// Joins the end user's own line.
