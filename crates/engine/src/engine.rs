@@ -21,6 +21,7 @@ use crate::{
     idempotency::Twins,
     labels,
     pipeline::{self, Answer, Call},
+    queue::Queue,
     webhooks::Webhooks,
     work::Work,
 };
@@ -46,6 +47,7 @@ pub struct Engine {
     pub ids: IdGenerator,
     pub(crate) settings: EngineSettings,
     pub(crate) coordination: Arc<Coordination>,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) twins: Arc<Twins>,
     pub(crate) end_users: EndUsers,
     pub(crate) idempotency_secret: [u8; 32],
@@ -101,6 +103,7 @@ impl Engine {
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
             coordination,
+            queue: Queue::new(&settings, clock.clone(), store.cluster().cloned()),
             store,
             providers: Arc::new(providers),
             clock,

@@ -17,7 +17,9 @@ use crate::{
     end_users::EndUser,
     flight::{Flight, Held},
     idempotency::{self, Turn},
-    limits, reserve, send,
+    limits,
+    queue::{self, Slot},
+    reserve, send,
     trace::Trace,
     turn,
     work::Work,
@@ -140,6 +142,7 @@ pub(crate) struct Admitted {
     pub route: Route,
     pub hold: Held,
     pub seat: Seat,
+    pub slot: Slot,
 }
 
 async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut Trace) -> Result<Admitted> {
@@ -148,10 +151,12 @@ async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut 
     // The most that it can cost is held before it is sent; held by guard, so that no later refusal leaks it.
     let hold = trace.stage(engine, "budget", reserve::hold(engine, call, work, &route)).await?;
     let hold = Held::new(engine.clone(), hold);
-    // A seat last: it is not kept waiting by money.
+    // Before the queue: who has too much under way by its own limit is told at once.
     let seat = trace.stage(engine, "turn", turn::take(engine, call)).await?;
+    // A fair turn last: nobody keeps a seat at a provider waiting for money.
+    let slot = trace.queue(engine, queue::take(engine, call, work, &route, hold.get()?)).await?;
     // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
     call.still_admitted()?;
     engine.directory.check_current()?;
-    Ok(Admitted { route, hold, seat })
+    Ok(Admitted { route, hold, seat, slot })
 }

@@ -7,7 +7,7 @@ use insula_model::{Error, ErrorKind, KeyId, Money, Operation, RequestId, Result,
 use insula_store::{IdempotencyEntry, TenantSeals, TraceRecord};
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Engine, work::Work};
+use crate::{Call, Engine, queue::Slot, work::Work};
 
 /// What the sealed part of a stored request holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,8 @@ pub struct StageRecord {
     pub duration_us: u64,
     /// `ok`, `refused` or `failed`.
     pub outcome: Cow<'static, str>,
-    /// Why, in one word: operators read it, so it repeats nothing of what the caller wrote.
+    /// Why, in a few words: operators read it, so it repeats nothing of what the caller wrote. Of a wait in the queue its place in the
+    /// tenant's line at the beginning, and what it waited for.
     pub reason: Option<Cow<'static, str>>,
 }
 
@@ -132,7 +133,7 @@ impl Trace {
             tags: call.tags.clone(),
             started_at: call.started_at,
             started: call.started,
-            stages: Vec::with_capacity(6),
+            stages: Vec::with_capacity(7),
             attempts: Vec::with_capacity(1),
             body: work.body().clone(),
             answer: Vec::new(),
@@ -147,7 +148,19 @@ impl Trace {
         let result = work.await;
         let reason = result.as_ref().err().map(|error| error.kind().name());
         let outcome = if reason.is_some() { "refused" } else { "ok" };
-        self.note(engine, name, begun, outcome, reason);
+        self.note(engine, name, begun, outcome, reason.map(Cow::Borrowed));
+        result
+    }
+
+    /// Runs the stage that waits for a turn, and notes where in the line it began, and what for.
+    pub async fn queue(&mut self, engine: &Engine, turn: impl Future<Output = Result<Slot>>) -> Result<Slot> {
+        let begun = engine.clock.elapsed();
+        let result = turn.await;
+        let (outcome, reason) = match &result {
+            Ok(slot) => ("ok", slot.reason()),
+            Err(error) => ("refused", Some(Cow::Borrowed(error.kind().name()))),
+        };
+        self.note(engine, QUEUE, begun, outcome, reason);
         result
     }
 
@@ -158,14 +171,14 @@ impl Trace {
         name: &'static str,
         begun: Duration,
         outcome: &'static str,
-        reason: Option<&'static str>,
+        reason: Option<Cow<'static, str>>,
     ) {
         self.stages.push(StageRecord {
             name: Cow::Borrowed(name),
             start_us: micros(begun.saturating_sub(self.started)),
             duration_us: micros(engine.clock.elapsed().saturating_sub(begun)),
             outcome: Cow::Borrowed(outcome),
-            reason: reason.map(Cow::Borrowed),
+            reason,
         });
     }
 
@@ -177,9 +190,11 @@ impl Trace {
     }
 
     /// Stores the trace of a call that got no further than a refusal. A call over its pace limit leaves none: it costs
-    /// nothing, and a flood of them must not either.
+    /// nothing, and a flood of them must not either. One that waited for its turn in vain does: no more can wait than the queue has
+    /// room for.
     pub fn refuse(self, engine: &Engine, call: &Call, error: &Error) {
-        if !matches!(error.kind(), ErrorKind::RateLimited { .. }) {
+        let has_waited = |stage: &StageRecord| stage.name == QUEUE && stage.duration_us >= WAITED_US_MIN;
+        if !matches!(error.kind(), ErrorKind::RateLimited { .. }) || self.stages.iter().any(has_waited) {
             let record = self.close(engine, (call.status_of)(error), false, None);
             engine.store.journal().trace(&record);
         }
@@ -230,6 +245,10 @@ fn text(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
+/// The stage that waits for a turn.
+const QUEUE: &str = "queue";
+/// Who was refused sooner did not wait.
+const WAITED_US_MIN: u64 = 1_000;
 /// About what stages and attempts take in a sealed trace.
 const STAGES_BYTES: usize = 1024;
 const TABLE: &str = "requests";

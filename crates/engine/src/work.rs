@@ -62,13 +62,26 @@ impl Work {
         matches!(self, Work::Chat(chat) if chat.include_usage)
     }
 
-    /// A rough size in tokens for pace limits: four bytes a token, and the output that the caller allows.
+    /// The end user that the caller names.
+    pub fn end_user(&self) -> Option<&str> {
+        match self {
+            Work::Chat(chat) => chat.user.as_deref(),
+            Work::Embeddings(embeddings) => embeddings.user.as_deref(),
+        }
+    }
+
+    /// A rough size of the input in tokens: four bytes a token.
+    pub fn input_tokens_estimate(&self) -> u64 {
+        (self.body().len() as u64).div_ceil(4)
+    }
+
+    /// A rough size in tokens for pace limits: the input's, and the output that the caller allows.
     pub fn tokens_estimate(&self) -> u64 {
         let output = match self {
             Work::Chat(chat) => chat.max_tokens.unwrap_or(0).saturating_mul(chat.n),
             Work::Embeddings(_) => 0,
         };
-        (self.body().len() as u64).div_ceil(4).saturating_add(output)
+        self.input_tokens_estimate().saturating_add(output)
     }
 
     /// Who serves it, at which price, of the models that the caller may use: `among` these, or all where absent.

@@ -28,6 +28,7 @@
 
 mod json;
 mod openai;
+mod pace;
 mod price_book;
 mod registry;
 mod settings;
@@ -36,7 +37,9 @@ mod tokenizer;
 
 pub use openai::{
     Batch, ChatRequest, ChatStream, EmbeddingsRequest, InputBound, JsonAnswer, OpenAi, SendFailure, Sent, UpstreamError,
+    normalised,
 };
+pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
 pub use registry::{ProviderInfo, Providers, Route};
 pub use settings::{ProviderSettings, SecretText, Timeouts};

@@ -15,10 +15,10 @@
 
 pub mod budgets;
 pub mod catalogue;
+pub mod credits;
 mod defaults;
 pub mod effective;
 pub mod end_users;
-pub mod credits;
 pub mod export;
 pub mod keys;
 pub mod ledger;

@@ -13,6 +13,7 @@ mod log;
 mod prices;
 mod problem;
 mod providers;
+mod queue;
 pub mod reference;
 mod secret_url;
 pub(crate) mod section;
@@ -33,6 +34,7 @@ pub use log::{Format, Log};
 pub use prices::Prices;
 pub use problem::{Problem, Problems};
 pub use providers::{Kind, Provider};
+pub use queue::Queue;
 pub use secret_url::SecretUrl;
 pub use server::Server;
 pub use storage::Storage;
@@ -56,6 +58,8 @@ pub struct Config {
     pub budgets: Budgets,
     /// How products are told what happens.
     pub webhooks: Webhooks,
+    /// How requests wait for their turn.
+    pub queue: Queue,
     /// The model providers.
     pub providers: Vec<Provider>,
     /// What models cost.
@@ -81,6 +85,7 @@ impl Config {
         faults.extend(self.storage.faults());
         faults.extend(self.coordination.fault(&self.storage));
         faults.extend(self.webhooks.fault());
+        faults.extend(self.queue.fault());
         faults.extend(self.log.fault());
         faults
     }

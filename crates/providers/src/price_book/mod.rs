@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use insula_model::{Error, ErrorKind, Operation, Price, Result, Timestamp};
 
-use crate::Tokenizer;
+use crate::{Pace, Tokenizer};
 
 const BUILTIN: &str = include_str!("builtin.toml");
 
@@ -63,6 +63,8 @@ pub struct ModelCard {
     pub tokenizer: Option<Tokenizer>,
     /// Where the output limit goes.
     pub output_limit_field: OutputLimitField,
+    /// How fast requests may go to it; what is absent here is its provider's to say.
+    pub pace: Pace,
 }
 
 impl ModelCard {
