@@ -31,6 +31,61 @@ async fn budgets_are_set_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plans_are_set_and_given() {
+    let node = Node::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("plan.json");
+    let plan = r#"{"limits": {"concurrency": 4}, "budgets": [{"window": "month", "limit_usd": "20.00"}]}"#;
+    std::fs::write(&file, plan).unwrap();
+    let file = file.to_str().unwrap();
+    for catalogue in ["plan", "segment"] {
+        let set = json(&node.insula(&[catalogue, "set", "pro", "--file", file, "--json"]).await);
+        assert_eq!((&set["name"], &set["version"]), (&serde_json::json!("pro"), &serde_json::json!(1)));
+        let table = node.insula(&[catalogue, "list"]).await;
+        assert!(table.stdout.contains("20.00 USD a month") && table.stdout.contains("concurrency=4"), "{table:?}");
+    }
+    assert_eq!(node.insula(&["segment", "delete", "pro"]).await.code, 0);
+    assert_eq!(node.insula(&["segment", "show", "pro"]).await.code, 3);
+
+    json(&node.insula(&["tenant", "update", "acme", "--plan", "pro", "--json"]).await);
+    assert_eq!(node.insula(&["plan", "delete", "pro"]).await.code, 5, "acme has it");
+    // What is inherited is not made its own.
+    json(&node.insula(&["budget", "set", "acme", "--window", "day", "--limit-usd", "1", "--json"]).await);
+    let effective = json(&node.insula(&["tenant", "effective", "acme", "--json"]).await);
+    let origins: Vec<_> = effective["budgets"].as_array().unwrap().iter().map(|budget| budget["origin"].clone()).collect();
+    assert_eq!(origins, ["own", "plan"]);
+    let table = node.insula(&["tenant", "effective", "acme"]).await;
+    assert!(table.stdout.contains("20.00 USD a month") && table.stdout.contains("default"), "{table:?}");
+    let updated = json(&node.insula(&["tenant", "update", "acme", "--no-plan", "--json"]).await);
+    assert!(updated["plan"].is_null());
+    assert_eq!(node.insula(&["plan", "delete", "pro"]).await.code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn end_users_and_labels_are_shown() {
+    let node = Node::start().await;
+    let caller = node.anyone.with(&node.dev_env()["INSULA_ACME_KEY"]);
+    let mut body = chat("hi");
+    (body["user"], body["metadata"]) = (serde_json::json!("a/b"), serde_json::json!({"team": "search"}));
+    let id = caller.post(CHAT, &body).await.expect(200).request_id().to_owned();
+    let set = ["budget", "set", "acme", "--end-user", "a/b", "--window", "day", "--limit-usd", "0", "--json"];
+    let shown = json(&node.insula(&set).await);
+    assert_eq!((&shown["data"][0]["subject"], &shown["data"][0]["level"]), (&"a/b".into(), &"end_user".into()));
+    caller.post(CHAT, &body).await.openai_error(429, "budget_exceeded");
+    json(&node.insula(&["budget", "clear", "acme", "--end-user", "a/b", "--json"]).await);
+    caller.post(CHAT, &body).await.expect(200);
+
+    let listed = json(&node.insula(&["end-user", "list", "acme", "--json"]).await);
+    assert_eq!(listed["data"][0]["id"], "a/b");
+    for (flags, group) in [(["--group-by", "end-user"], "a/b"), (["--by-tag", "team"], "search")] {
+        let usage = json(&node.insula(&["usage", "acme", flags[0], flags[1], "--json"]).await);
+        assert_eq!((&usage["data"][0]["group"], &usage["data"][0]["requests"]), (&group.into(), &2.into()), "{usage}");
+    }
+    let table = node.insula(&["request", "show", &id]).await;
+    assert!(table.stdout.contains("a/b") && table.stdout.contains("team=search"), "{table:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_are_set_one_by_one() {
     let node = Node::start().await;
     json(&node.insula(&["limit", "set", "acme", "--requests-per-minute", "100", "--json"]).await);

@@ -5,11 +5,13 @@ mod config;
 mod data_dir;
 mod dev;
 mod exit_codes;
+mod export;
 mod quickstart;
 mod serve;
 mod shared;
 mod simulator;
 mod tenants;
+mod webhooks;
 
 use insula_tests::child::Finished;
 use serde_json::Value;

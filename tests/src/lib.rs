@@ -8,6 +8,7 @@
 //! `cargo xtask` starts.
 
 pub mod amounts;
+pub mod bill;
 pub mod binary;
 pub mod chaos;
 pub mod child;
@@ -20,6 +21,7 @@ pub mod load;
 pub mod memory;
 pub mod node;
 pub mod raw;
+pub mod receiver;
 pub mod sse;
 pub mod tenant;
 mod wait;

@@ -14,26 +14,33 @@ pub mod manage;
 pub mod statement;
 
 mod admission;
+mod end_users;
 mod engine;
 mod flight;
 mod idempotency;
+mod labels;
 mod limits;
 mod pipeline;
+mod queue;
 mod reserve;
 mod send;
 mod settings;
 mod stream;
 mod trace;
 mod turn;
+mod webhooks;
 mod work;
 
+pub use end_users::EndUser;
 pub use engine::Engine;
 pub use idempotency::Transcript;
 pub use limits::RateView;
 pub use pipeline::{Answer, Call};
+pub use queue::QueueSettings;
 pub use settings::EngineSettings;
 pub use stream::{LiveStream, Piece};
 pub use trace::{AttemptRecord, Content, RequestDetail, StageRecord};
+pub use webhooks::WebhookSettings;
 
 // What the server needs of the crates below, so that it depends on this one alone.
 pub use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard};

@@ -127,6 +127,16 @@ id!(
     AttemptId,
     "att"
 );
+id!(
+    /// A webhook: an address that wants to be told.
+    WebhookId,
+    "whk"
+);
+id!(
+    /// Something that webhooks are told, the same however often it is sent.
+    EventId,
+    "evt"
+);
 
 impl RequestId {
     /// Four bytes that are equal for all requests of one tenant and say nothing else about it. An operator's view finds
@@ -181,6 +191,16 @@ impl IdGenerator {
     /// A new attempt's id.
     pub fn attempt(&self) -> AttemptId {
         AttemptId(self.bytes())
+    }
+
+    /// A new webhook's id.
+    pub fn webhook(&self) -> WebhookId {
+        WebhookId(self.bytes())
+    }
+
+    /// A new event's id.
+    pub fn event(&self) -> EventId {
+        EventId(self.bytes())
     }
 
     /// A new request's id carrying its tenant's `tag`.

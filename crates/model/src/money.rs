@@ -129,7 +129,12 @@ impl Price {
 
     /// Picodollars per token from USD per million tokens; at most six decimals, so that the division is exact.
     pub fn token_pico(per_million: &str) -> Result<u64> {
-        let pico = Money::from_usd(per_million)?.pico();
+        Self::of_a_token(Money::from_usd(per_million)?)
+    }
+
+    /// The same of an amount that is read already.
+    pub fn of_a_token(per_million: Money) -> Result<u64> {
+        let pico = per_million.pico();
         if pico % 1_000_000 != 0 {
             return Err(Error::invalid("a price per million tokens has at most 6 decimals"));
         }

@@ -74,6 +74,13 @@ impl From<Moment> for String {
 #[schema(value_type = String, examples("10.00"))]
 pub(crate) struct Usd(pub(crate) Money);
 
+impl Usd {
+    /// What a million tokens cost at a price per token.
+    pub(crate) fn per_million(token_pico: u64) -> Self {
+        Self(Money::from_pico(i128::from(token_pico) * 1_000_000))
+    }
+}
+
 impl TryFrom<String> for Usd {
     type Error = Error;
 

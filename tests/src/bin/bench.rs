@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
+use insula_tests::bill;
 use insula_tests::memory::{resident_bytes, resident_bytes_peak};
+use insula_tests::node::Setup;
 use insula_tests::tenant::chat;
 use insula_tests::{Caller, Node};
 use serde_json::json;
@@ -29,6 +31,15 @@ enum What {
         #[arg(long, default_value_t = 10_000)]
         count: usize,
     },
+    /// Sends mixed requests to a provider that fails, and compares the ledger, usage, statements, the export and the provider's log.
+    Bill {
+        /// How many.
+        #[arg(long, default_value_t = 50_000)]
+        requests: usize,
+        /// Decides what is asked and what fails.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Starts a server again and again.
     Start {
         /// How often.
@@ -43,6 +54,7 @@ async fn main() -> Result<()> {
     match Args::parse().what {
         What::Tenants { count } => tenants(count, &mut table).await,
         What::Start { count } => start(count, &mut table).await,
+        What::Bill { requests, seed } => println!("{}", bill::check(Setup::default(), requests, seed).await),
     }
     table.print()
 }

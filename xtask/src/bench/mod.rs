@@ -25,6 +25,10 @@ enum What {
     Start,
     /// CPU per request beside nginx.
     Overhead,
+    /// The ledger, usage, statements, the export and the provider's log over 50,000 mixed requests: they agree or it fails.
+    Bill,
+    /// Who gets how much of a provider beside whom, its pace, and how many it is found to bear.
+    Fairness,
     /// A minute without PostgreSQL under load: who is refused, when all is served again, what is billed.
     Outage,
 }
@@ -32,19 +36,28 @@ enum What {
 /// How long PostgreSQL is away, in seconds; `tests/cluster/outage.rs` reads it.
 const OUTAGE: (&str, &str) = ("INSULA_TEST_OUTAGE_SECONDS", "60");
 
-/// Builds everything for release and measures.
+/// Cargo's names of a profile and of its folder.
+const RELEASE: [&str; 2] = ["release", "release"];
+const DEV: [&str; 2] = ["dev", "debug"];
+
+/// Builds everything, for release where speed is measured, and measures.
 pub fn run(options: &Options) -> Result<()> {
+    let (program, first, [profile, folder]) = match options.what {
+        What::Tenants => ("bench", Some("tenants"), RELEASE),
+        What::Start => ("bench", Some("start"), RELEASE),
+        What::Bill => ("bench", Some("bill"), DEV),
+        What::Overhead => ("overhead", None, RELEASE),
     let (program, first) = match options.what {
         What::Tenants => ("bench", Some("tenants")),
         What::Start => ("bench", Some("start")),
         What::Overhead => ("overhead", None),
+        What::Fairness => ("fairness", None),
         What::Outage => return outage(options),
     };
     // Only what is needed: each program is linked with optimisation over all crates.
-    let build =
-        ["build", "--locked", "--release", "--package", "insula", "--package", "insula-tests", "--bin", "insula", "--bin"];
-    run::check(run::cargo().args(build).arg(program))?;
-    let mut measure = run::command(workspace::target().join("release").join(program));
+    let build = ["build", "--locked", "--profile", profile, "--package", "insula", "--package", "insula-tests"];
+    run::check(run::cargo().args(build).args(["--bin", "insula", "--bin", program]))?;
+    let mut measure = run::command(workspace::target().join(folder).join(program));
     run::check(measure.args(first).args(&options.arguments))
 }
 

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use insula_model::{Cause, Error, RequestId, Result, TenantId, TenantScope};
-use insula_store::LedgerRow;
 pub use insula_store::RequestRow;
+use insula_store::{Attribution, LedgerRow};
 
 use super::page::{Page, PageAsk};
 use crate::{
     AttemptRecord, Engine, RequestDetail,
     directory::{ManagedTenant, RequestReader},
+    end_users,
     statement::RequestCost,
 };
 
@@ -58,8 +59,16 @@ async fn detail_of(engine: &Engine, scope: &TenantScope, row: &RequestRow) -> Re
         let seals = engine.store.seals(scope).await?;
         return RequestDetail::open(sealed, &seals, row.request);
     }
-    // The process died under this request, or there was no room left for its trace: what is known are its attempts.
-    Ok(RequestDetail { stages: Vec::new(), attempts: Vec::new(), content: None })
+    // The process died under this request, or there was no room left for its trace: what is known are its attempts. The
+    // last of them may still be in the journal.
+    engine.store.flush_ledger().await?;
+    let attempts = engine.store.control().attempts(scope, row.request, row.started_at).await?;
+    let Attribution { end_user, tags, .. } = attempts.first().map(|row| row.begin.attribution.clone()).unwrap_or_default();
+    let end_user = match end_user {
+        Some(id) => Some(end_users::shown(engine, scope, id).await?),
+        None => None,
+    };
+    Ok(RequestDetail { stages: Vec::new(), attempts: Vec::new(), content: None, end_user, tags })
 }
 
 /// Puts the ledger's word in the place of the trace's: attempts may have been corrected since. What they come to.

@@ -6,18 +6,23 @@ mod client;
 mod completions;
 mod config;
 mod credit;
+mod defaults;
 mod dev;
 mod doctor;
+mod end_user;
 mod exit;
 mod explain;
+mod export;
 mod key;
 mod ledger;
 mod limit;
 mod migrate;
 mod operator;
 mod output;
+mod plan;
 mod quickstart;
 mod request;
+mod segment;
 mod serve;
 mod settings;
 mod signals;
@@ -30,6 +35,7 @@ mod tenant;
 mod times;
 mod token;
 mod usage;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -72,6 +78,10 @@ enum Command {
     Operator(operator::OperatorArgs),
     /// Manages tenants.
     Tenant(tenant::TenantArgs),
+    /// Manages plans, which tenants inherit from.
+    Plan(plan::PlanArgs),
+    /// Manages segments, which tenants inherit from before their plans.
+    Segment(segment::SegmentArgs),
     /// Manages a tenant's keys.
     Key(key::KeyArgs),
     /// Issues short-lived tenant tokens.
@@ -80,6 +90,8 @@ enum Command {
     Budget(budget::BudgetArgs),
     /// Manages limits.
     Limit(limit::LimitArgs),
+    /// Shows the end users of a tenant's product.
+    EndUser(end_user::EndUserArgs),
     /// Shows what was used and what it cost.
     Usage(usage::UsageArgs),
     /// Shows what a tenant was charged in a month, and why.
@@ -90,6 +102,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Shows requests as they were traced.
     Request(request::RequestArgs),
+    /// Manages webhooks, which are told what happens.
+    Webhook(webhook::WebhookArgs),
     /// Proves the accounts from the ledger.
     Ledger(ledger::LedgerArgs),
     /// Builds what several nodes share, or brings it up to this version.
@@ -142,15 +156,19 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Simulator(args) => simulator::run(args, out).await,
         Command::Operator(args) => operator::run(args, out).await,
         Command::Tenant(args) => tenant::run(args, out).await,
+        Command::Plan(args) => plan::run(args, out).await,
+        Command::Segment(args) => segment::run(args, out).await,
         Command::Key(args) => key::run(args, out).await,
         Command::Token(args) => token::run(args, out).await,
         Command::Budget(args) => budget::run(args, out).await,
         Command::Limit(args) => limit::run(args, out).await,
+        Command::EndUser(args) => end_user::run(args, out).await,
         Command::Usage(args) => usage::run(args, out).await,
         Command::Statement(args) => statement::run(args, out).await,
         Command::Credit(args) => credit::run(args, out).await,
         Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
+        Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,
         Command::Doctor(args) => doctor::run(args, out).await,

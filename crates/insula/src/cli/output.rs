@@ -43,6 +43,15 @@ impl Output {
         }
     }
 
+    /// Data as it came; whether anybody still reads it.
+    pub fn raw(&self, data: &[u8]) -> Result<bool, Failure> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(data).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            other => Ok(other.map(|()| true)?),
+        }
+    }
+
     /// Something about the data, for people only.
     #[expect(clippy::unused_self, reason = "reads as one with the others")]
     pub fn note(&self, text: &str) {

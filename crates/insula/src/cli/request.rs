@@ -63,7 +63,13 @@ fn list(body: &Value) -> String {
 
 fn show(request: &Value) -> String {
     let fields = ["id", "tenant", "key", "started_at", "operation", "model", "status", "duration_us", "cost_usd"];
-    let head = pairs(&fields.map(|field| (field, text(request, field))));
+    let mut head = fields.map(|field| (field, text(request, field))).to_vec();
+    let tags = request["tags"].as_object().into_iter().flatten();
+    let tags: Vec<String> = tags.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+    head.extend(
+        [("end_user", text(request, "end_user")), ("tags", tags.join(", "))].into_iter().filter(|(_, text)| !text.is_empty()),
+    );
+    let head = pairs(&head);
     let rows = |list: &str, fields: &[&str]| {
         let rows = array(request, list).iter();
         rows.map(|row| fields.iter().map(|field| text(row, field)).collect::<Vec<_>>()).collect::<Vec<_>>()

@@ -1,12 +1,13 @@
 //! `insula usage`.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use insula_model::SystemClock;
 use serde_json::Value;
 
 use super::{
     client::escape,
     exit::Failure,
+    export::{self, ExportArgs},
     output::{Output, items, table, text},
     target::Target,
     times::Moment,
@@ -29,6 +30,17 @@ pub struct UsageArgs {
     /// A row for each of these.
     #[arg(long, value_enum, value_name = "WHAT")]
     group_by: Option<GroupArg>,
+    /// A row for each value of the label of this name.
+    #[arg(long, value_name = "NAME", conflicts_with = "group_by")]
+    by_tag: Option<String>,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Writes out the ledger row by row, each row once.
+    Export(ExportArgs),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -38,6 +50,9 @@ enum GroupArg {
     Model,
     Operation,
     Day,
+    EndUser,
+    Cause,
+    Plan,
 }
 
 impl GroupArg {
@@ -48,32 +63,42 @@ impl GroupArg {
             GroupArg::Model => "model",
             GroupArg::Operation => "operation",
             GroupArg::Day => "day",
+            GroupArg::EndUser => "end_user",
+            GroupArg::Cause => "cause",
+            GroupArg::Plan => "plan",
         }
     }
 }
 
 /// Runs it.
 pub async fn run(args: UsageArgs, out: Output) -> Result<(), Failure> {
+    if let Some(Action::Export(export)) = args.action {
+        if args.tenant.is_some() || args.from.is_some() || args.to.is_some() || args.group_by.is_some() {
+            return Err(Failure::usage("an export takes its own arguments behind `export`, and all rows"));
+        }
+        return export::run(&args.target, export, out).await;
+    }
     let clock = SystemClock::default();
     let path = match &args.tenant {
         Some(tenant) => format!("/api/v1/tenants/{}/usage", escape(tenant)),
         None => "/api/v1/usage".to_owned(),
     };
     let moment = |at: Option<Moment>| at.map(|at| at.behind(&clock).to_string());
-    let parts =
-        [("from", moment(args.from)), ("to", moment(args.to)), ("group_by", args.group_by.map(|g| g.name().to_owned()))];
+    let group_by = args.group_by.map(|group| group.name().to_owned()).or(args.by_tag.map(|name| format!("tag:{name}")));
+    let is_grouped = group_by.is_some();
+    let parts = [("from", moment(args.from)), ("to", moment(args.to)), ("group_by", group_by)];
     let query: Vec<String> =
         parts.iter().filter_map(|(name, value)| Some(format!("{name}={}", escape(value.as_ref()?)))).collect();
     let path = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
-    with_client(&args.target, async |client| out.data(&client.get(&path).await?, list)).await
+    with_client(&args.target, async |client| out.data(&client.get(&path).await?, |body| list(body, is_grouped))).await
 }
 
-fn list(body: &Value) -> String {
+fn list(body: &Value, is_grouped: bool) -> String {
     let rows = items(body).iter().map(|row| {
         let group = Some(text(row, "group")).filter(|group| !group.is_empty());
         let count = |field: &str| text(row, field);
         [
-            group.unwrap_or_else(|| "all".to_owned()),
+            group.unwrap_or_else(|| if is_grouped { "none" } else { "all" }.to_owned()),
             count("requests"),
             count("attempts"),
             count("tokens/input"),

@@ -2,7 +2,9 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
-use insula_engine::directory::{Credential, Directory, ManagedKey, ManagedTenant, OperatedTenant, Operator, RequestReader};
+use insula_engine::directory::{
+    Credential, Directory, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator, RequestReader,
+};
 use insula_model::{Error, Result};
 
 use crate::{App, auth, errors::Failure};
@@ -79,6 +81,13 @@ impl Authorise for ManagedKey {
     fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
         let tenant = directory.managed(credential, path.get("tenant")?)?;
         directory.managed_key(tenant, path.get("key")?)
+    }
+}
+
+impl Authorise for ManagedEndUser {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        let tenant = directory.managed(credential, path.get("tenant")?)?;
+        directory.managed_end_user(tenant, path.get("end_user")?)
     }
 }
 

@@ -1,5 +1,7 @@
 //! `/api/v1/tenants/{tenant}/requests` and `/api/v1/requests/{request}`.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use insula_engine::{
     AttemptRecord, StageRecord,
@@ -64,6 +66,10 @@ pub(crate) struct TracedRequest {
     request: Request,
     /// Whose it was.
     tenant: String,
+    /// The end user that it was made for, as the product calls it.
+    end_user: Option<String>,
+    /// The labels of tenant, key and request together; those nearer to the request win.
+    tags: BTreeMap<String, String>,
     /// The stages in the order they ran.
     stages: Vec<Stage>,
     /// The attempts at providers, each a row of the ledger.
@@ -239,6 +245,8 @@ pub(crate) async fn read(
     Ok(Json(TracedRequest {
         request: Request::from(&row),
         tenant: tenant.to_string(),
+        end_user: detail.end_user,
+        tags: detail.tags,
         stages: detail.stages.into_iter().map(Stage::from).collect(),
         attempts: detail.attempts.into_iter().map(priced).collect(),
         cost: cost.into(),

@@ -22,7 +22,10 @@ pub(crate) const INTERRUPTED_AGE_MIN: Duration = Duration::from_secs(61);
 /// - `one_store_at_a_time`: a directory has one process; a database has many nodes (`nodes.rs`).
 /// - `files_are_for_their_owner_alone`: a cluster keeps no files.
 /// - `stored_time_holds_the_clock`: nodes measure by the database's clock, and `insula serve` compares its own with that.
+/// - `a_cursor_ahead_of_the_ledger_is_told`: databases of one server count their transactions together.
 /// - `a_batch_twice_moves_nothing_twice`: batches are the fold's, of a journal file; attempts of nodes end one by one.
+///
+/// On the cluster alone `a_transaction_that_commits_late_is_not_missed` (`export.rs`): a file has one writer.
 ///
 /// And what is looked at differs in one: how an earlier state is put back (`backup.rs`), files or tables.
 pub(super) const EMBEDDED_CASES: super::world::Engine = super::world::Engine::Embedded;

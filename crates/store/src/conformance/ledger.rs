@@ -1,6 +1,6 @@
 //! The ledger, the accounts that it moves, and the sums over it.
 
-use insula_model::{AttemptOutcome, Clock, ErrorKind, Money, Subject, Timestamp, TokenCounts, Window};
+use insula_model::{AttemptOutcome, Cause, Clock, ErrorKind, Money, Subject, Timestamp, TokenCounts, Window};
 
 use super::{
     differences::EMBEDDED_CASES,
@@ -69,6 +69,8 @@ async fn usage_by_everything() {
         rows[1].begin.key = None;
         rows[1].end.estimated = true;
         rows[2].begin.model = "sim-large".to_owned();
+        rows[2].begin.cause = Cause::Retry;
+        rows[2].begin.attribution.plan = Some("gold".to_owned());
         settle(&world, &rows).await;
 
         let total = usage(&world, GroupBy::None).await;
@@ -86,6 +88,10 @@ async fn usage_by_everything() {
         let models = usage(&world, GroupBy::Model).await;
         assert_eq!(groups(&models), [(Some("sim-large"), "4.00".to_owned()), (Some("sim-small"), "3.00".to_owned())]);
         assert_eq!(groups(&usage(&world, GroupBy::Operation).await), [(Some("chat"), "7.00".to_owned())]);
+        let causes = [(Some("base"), "3.00".to_owned()), (Some("retry"), "4.00".to_owned())];
+        assert_eq!(groups(&usage(&world, GroupBy::Cause).await), causes);
+        let plans = [(None, "3.00".to_owned()), (Some("gold"), "4.00".to_owned())];
+        assert_eq!(groups(&usage(&world, GroupBy::Plan).await), plans);
         let (owner, stranger) = (world.owner.tenant().to_string(), world.stranger.tenant().to_string());
         let mut tenants = vec![(Some(owner.as_str()), "3.00".to_owned()), (Some(stranger.as_str()), "4.00".to_owned())];
         tenants.sort();

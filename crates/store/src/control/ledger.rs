@@ -244,9 +244,9 @@ async fn carry(tx: &mut Tx, batch: &FoldBatch) -> Result<()> {
     Ok(())
 }
 
-impl Rec for LedgerRow {
+impl Rec for Begin {
     fn read(row: &Row<'_>) -> Result<Self> {
-        let begin = Begin {
+        Ok(Begin {
             attempt: row.get("attempt")?,
             request: row.get("request")?,
             tenant: row.get("tenant")?,
@@ -267,7 +267,13 @@ impl Rec for LedgerRow {
                 tags: row.get("tags")?,
                 queued_us: row.get("queued_us")?,
             },
-        };
+        })
+    }
+}
+
+impl Rec for LedgerRow {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let begin = Begin::read(row)?;
         let tokens = TokenCounts {
             input: row.get("input_tokens")?,
             cache_read: row.get("cache_read_tokens")?,

@@ -208,7 +208,8 @@ fn in_json((name, value): &(String, String)) -> Result<String> {
 mod tests {
     use insula_model::{ScopeSource, TenantId};
 
-    use super::{super::usage::tests::plan, *};
+    use super::*;
+    use crate::control::explained::plan;
 
     #[tokio::test]
     async fn bills_use_the_tenants_index() {

@@ -1,12 +1,14 @@
 //! Usage: sums over the ledger.
 
-use insula_model::{KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts};
+use std::collections::{BTreeMap, HashMap};
+
+use insula_model::{Cause, EndUserId, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts};
 
 use super::Control;
-use crate::query::{Db, Field, Rec, Row, args, aside};
+use crate::query::{Db, Field, Rec, Row, Tx, args, aside, rec};
 
 /// What usage to sum.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct UsageQuery {
     /// Whose; absent for all tenants together (operators only).
     pub tenant: Option<TenantScope>,
@@ -19,7 +21,7 @@ pub struct UsageQuery {
 }
 
 /// What a row of usage stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum GroupBy {
     /// One row for everything; no row when there was nothing.
     None,
@@ -33,13 +35,22 @@ pub enum GroupBy {
     Day,
     /// A kind of call.
     Operation,
+    /// An end user of a tenant.
+    EndUser,
+    /// A value of the label of this name.
+    Tag(String),
+    /// Why an attempt was made.
+    Cause,
+    /// The plan under which it was made.
+    Plan,
 }
 
 /// Usage of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRow {
-    /// The key's or tenant's id, the model, the day (`2026-01-31`) or the operation; absent without grouping, and for
-    /// attempts by a tenant token when grouped by key.
+    /// The key's, tenant's or end user's id, the model, the day (`2026-01-31`), the operation, the cause, the plan or the label's
+    /// value; absent without grouping, for attempts by a tenant token when grouped by key, and for those without a plan, an end
+    /// user or that label.
     pub group: Option<String>,
     /// Distinct requests.
     pub requests: u64,
@@ -104,6 +115,18 @@ const BY_MODEL: UsageSql = usage_sql!("model");
 const BY_TENANT: UsageSql = usage_sql!("tenant");
 const BY_DAY: UsageSql = usage_sql!("reserved_at / 86400000000");
 const BY_OPERATION: UsageSql = usage_sql!("operation");
+const BY_END_USER: UsageSql = usage_sql!("end_user");
+const BY_TAG_SET: UsageSql = usage_sql!("tag_set");
+
+/// The sets of labels that the rows of [`BY_TAG_SET`] stand for. The same set of two tenants has one id.
+const TAG_SETS: UsageSql = UsageSql {
+    all: "SELECT DISTINCT id, tags FROM tag_sets WHERE id IN \
+          (SELECT tag_set FROM ledger WHERE reserved_at >= $1 AND reserved_at < $2)",
+    one: "SELECT id, tags FROM tag_sets WHERE tenant = $3 AND id IN \
+          (SELECT tag_set FROM ledger WHERE tenant = $3 AND reserved_at >= $1 AND reserved_at < $2)",
+};
+const BY_CAUSE: UsageSql = usage_sql!("cause");
+const BY_PLAN: UsageSql = usage_sql!("plan");
 
 /// The sum of picodollars that were summed in two parts.
 pub(super) fn joined(high: i64, low: i64) -> Money {
@@ -123,17 +146,21 @@ impl Control {
     /// Sums usage, ordered by group. What is not folded yet is not in it: flush the store first where that matters.
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>> {
         let _turn = self.sum_turn().await?;
-        let query = *query;
+        let query = query.clone();
         let db = query.tenant.map_or_else(|| self.db.clone(), |scope| self.db.on_behalf(&scope));
         // A month of a busy tenant is hundreds of thousands of rows.
         aside(async move {
-            match query.group_by {
+            match &query.group_by {
                 GroupBy::None => sum(&db, &query, TOTAL, |_: i64| None).await,
                 GroupBy::Key => sum(&db, &query, BY_KEY, |key: Option<KeyId>| key.map(|key| key.to_string())).await,
                 GroupBy::Model => sum(&db, &query, BY_MODEL, Some).await,
                 GroupBy::Tenant => sum(&db, &query, BY_TENANT, |tenant: TenantId| Some(tenant.to_string())).await,
                 GroupBy::Day => sum(&db, &query, BY_DAY, |day| Some(date(day))).await,
                 GroupBy::Operation => sum(&db, &query, BY_OPERATION, |word: Operation| Some(word.name().to_owned())).await,
+                GroupBy::EndUser => sum(&db, &query, BY_END_USER, |user: Option<EndUserId>| Some(user?.to_string())).await,
+                GroupBy::Tag(name) => sum_by_tag(&db, &query, name).await,
+                GroupBy::Cause => sum(&db, &query, BY_CAUSE, |word: Cause| Some(word.name().to_owned())).await,
+                GroupBy::Plan => sum(&db, &query, BY_PLAN, |plan: Option<String>| plan).await,
             }
         })
         .await
@@ -182,16 +209,62 @@ impl<G: Field> Rec for Grouped<G> {
     }
 }
 
+impl UsageSql {
+    /// The rows of a query, over one tenant or over all.
+    async fn rows<T: Rec>(self, tx: &mut Tx, query: &UsageQuery) -> Result<Vec<T>> {
+        match query.tenant {
+            Some(scope) => tx.all(self.one, args![query.from, query.to, scope.tenant()]).await,
+            None => tx.all(self.all, args![query.from, query.to]).await,
+        }
+    }
+}
+
 async fn sum<G: Field>(db: &Db, query: &UsageQuery, sql: UsageSql, name: fn(G) -> Option<String>) -> Result<Vec<UsageRow>> {
-    let mut tx = db.read().await?;
-    let rows: Vec<Grouped<G>> = match query.tenant {
-        Some(scope) => tx.all(sql.one, args![query.from, query.to, scope.tenant()]).await?,
-        None => tx.all(sql.all, args![query.from, query.to]).await?,
-    };
+    let rows: Vec<Grouped<G>> = sql.rows(&mut db.read().await?, query).await?;
     let mut rows: Vec<UsageRow> = rows.into_iter().map(|row| UsageRow { group: name(row.group), ..row.usage }).collect();
     // Here, because engines disagree on where NULL stands, and on the order of text.
     rows.sort_by(|one, other| one.group.cmp(&other.group));
     Ok(rows)
+}
+
+struct Labels {
+    id: [u8; 16],
+    tags: BTreeMap<String, String>,
+}
+rec!(Labels { id, tags });
+
+/// Sums each set of labels, and then those that have the same value of this one. All attempts of a request have the same set, so
+/// that no request is counted twice.
+async fn sum_by_tag(db: &Db, query: &UsageQuery, name: &str) -> Result<Vec<UsageRow>> {
+    let mut tx = db.read().await?;
+    let sums: Vec<Grouped<Option<[u8; 16]>>> = BY_TAG_SET.rows(&mut tx, query).await?;
+    let sets: Vec<Labels> = TAG_SETS.rows(&mut tx, query).await?;
+    let mut values: HashMap<[u8; 16], String> =
+        sets.into_iter().filter_map(|mut set| Some((set.id, set.tags.remove(name)?))).collect();
+    let mut folded: BTreeMap<Option<String>, UsageRow> = BTreeMap::new();
+    for Grouped { group, usage } in sums {
+        let group = group.and_then(|set| values.remove(&set));
+        match folded.get_mut(&group) {
+            Some(row) => row.add(&usage),
+            None => drop(folded.insert(group.clone(), UsageRow { group, ..usage })),
+        }
+    }
+    Ok(folded.into_values().collect())
+}
+
+impl UsageRow {
+    fn add(&mut self, other: &Self) {
+        let (tokens, others) = (&mut self.tokens, other.tokens);
+        tokens.input += others.input;
+        tokens.cache_read += others.cache_read;
+        tokens.cache_write += others.cache_write;
+        tokens.output += others.output;
+        tokens.reasoning += others.reasoning;
+        self.requests += other.requests;
+        self.attempts += other.attempts;
+        self.estimated += other.estimated;
+        self.cost += other.cost;
+    }
 }
 
 #[cfg(test)]
@@ -199,22 +272,7 @@ pub(super) mod tests {
     use insula_model::ScopeSource;
 
     use super::*;
-    use crate::control::ledger::ATTEMPTS;
-
-    struct Step(String);
-
-    impl Rec for Step {
-        fn read(row: &Row<'_>) -> Result<Self> {
-            row.get("detail").map(Step)
-        }
-    }
-
-    /// How SQLite carries out a query.
-    pub(in crate::control) async fn plan(control: &Control, sql: &'static str, args: &[crate::query::Val<'_>]) -> String {
-        let explain: &'static str = format!("EXPLAIN QUERY PLAN {sql}").leak();
-        let steps: Vec<Step> = control.db.read().await.unwrap().all(explain, args).await.unwrap();
-        steps.into_iter().map(|step| step.0 + "\n").collect()
-    }
+    use crate::control::{explained::plan, ledger::ATTEMPTS};
 
     #[tokio::test]
     async fn sums_and_attempts_use_their_indexes() {
@@ -222,7 +280,7 @@ pub(super) mod tests {
         let control = Control::open(dir.path().join("control.db")).await.unwrap();
         let at = Timestamp::from_micros(1);
         let tenant = TenantScope::mint(TenantId::from_bytes([1; 16]), ScopeSource::Job("test")).tenant();
-        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION] {
+        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION, BY_CAUSE, BY_PLAN, BY_END_USER, BY_TAG_SET] {
             let one = plan(&control, usage.one, args![at, at, tenant]).await;
             assert!(
                 one.contains("SEARCH ledger USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)"),

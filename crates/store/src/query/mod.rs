@@ -15,6 +15,7 @@ mod value;
 mod waiting;
 
 pub(crate) use record::{Rec, Row, rec};
+use rewrite::{POSTGRES_COMPLETE_BELOW, SQLITE_COMPLETE_BELOW};
 pub(crate) use rewrite::{postgres_sql, sqlite_sql};
 pub(crate) use value::{Field, Val, args};
 pub(crate) use waiting::{aside, block_on, waiting};
@@ -131,6 +132,19 @@ impl Tx {
             Tx::Sqlite(tx) => tx.exec(sql, args),
             Tx::Postgres(tx) => tx.exec(sql, args).await,
         }
+    }
+
+    /// Below which `entry` this transaction sees all of the ledger that there will ever be.
+    pub(crate) async fn complete_below(&mut self) -> Result<u64> {
+        struct Below {
+            entry: u64,
+        }
+        rec!(Below { entry });
+        let sql = match self {
+            Tx::Sqlite(_) => SQLITE_COMPLETE_BELOW,
+            Tx::Postgres(_) => POSTGRES_COMPLETE_BELOW,
+        };
+        Ok(self.one::<Below>(sql, &[]).await?.entry)
     }
 
     /// Makes it durable: on return it survives a power cut.

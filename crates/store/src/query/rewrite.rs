@@ -33,6 +33,15 @@ pub(crate) fn postgres_sql(sql: &'static str, of_tenant: bool) -> &'static str {
     rewritten.write().entry(address).or_insert_with(|| of_this_tenant())
 }
 
+/// Asks below which `entry` nothing can appear in the ledger any more. One fold writes a file, and its batches have rising
+/// numbers: what is seen is complete.
+pub(super) const SQLITE_COMPLETE_BELOW: &str = "SELECT COALESCE(MAX(entry) + 1, 0) AS entry FROM ledger";
+
+/// The same, where nodes write beside each other: a transaction with a lower number may be committed after one with a higher, so
+/// only what is older than the oldest that still runs is complete.
+pub(super) const POSTGRES_COMPLETE_BELOW: &str =
+    "SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT) AS entry";
+
 const ON_CONFLICT: &str = "ON CONFLICT (";
 
 fn number_parameters(sql: &str) -> String {

@@ -11,6 +11,7 @@ ALTER TABLE insula_control.ledger
 ALTER TABLE insula_control.ledger ALTER COLUMN entry SET DEFAULT CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT);
 
 CREATE INDEX ledger_by_entry ON insula_control.ledger (entry, attempt, correction);
+CREATE INDEX ledger_by_tenant_entry ON insula_control.ledger (tenant, entry, attempt, correction);
 
 -- Each set of labels once for its tenant, as JSON, under a hash of it.
 CREATE TABLE insula_control.tag_sets (

@@ -8,6 +8,7 @@ ALTER TABLE ledger ADD COLUMN queued_us INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE ledger ADD COLUMN entry INTEGER NOT NULL DEFAULT 0;
 
 CREATE INDEX ledger_by_entry ON ledger (entry, attempt, correction);
+CREATE INDEX ledger_by_tenant_entry ON ledger (tenant, entry, attempt, correction);
 
 -- Each set of labels once for its tenant, as JSON, under a hash of it.
 CREATE TABLE tag_sets (
