@@ -116,7 +116,7 @@ fn charged(engine: &Engine, sell: &SellPrices, row: LedgerRow) -> ChargedAttempt
     let begin = &row.begin;
     match sell.row(begin.attribution.plan.as_deref(), &begin.model, begin.reserved_at) {
         Some(sold) => {
-            ChargedAttempt { price_row: sold.id(), rates: Some(sold.price), amount: sold.price.sum(&row.end.tokens), row }
+            ChargedAttempt { price_row: sold.id(), rates: Some(sold.price()), amount: sold.price().sum(&row.end.tokens), row }
         }
         None => ChargedAttempt {
             price_row: begin.price_row.clone(),

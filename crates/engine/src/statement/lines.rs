@@ -8,10 +8,7 @@ use std::{
 use insula_model::{Cause, Money, Operation, Price, TokenCounts, WindowSpan};
 use insula_store::ChargeRow;
 
-use super::{
-    causes::CauseAmounts,
-    sell::{PlanPrice, SellPrices},
-};
+use super::{causes::CauseAmounts, sell::SellPrices};
 
 /// What some attempts come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,12 +106,12 @@ impl Charges {
         for (span, row) in parts.into_iter().flat_map(|(span, rows)| rows.into_iter().map(move |row| (span, row))) {
             let ChargeRow { model, operation, price_row, cause, plan, key, tags, sums } = row;
             let sold = sell.row(plan.as_deref(), &model, span.start);
-            let amount = sold.map_or(sums.cost, |sold| sold.price.sum(&sums.tokens));
+            let amount = sold.map_or(sums.cost, |sold| sold.price().sum(&sums.tokens));
             let charged =
                 Charged { attempts: sums.attempts, estimated: sums.estimated, tokens: sums.tokens, amount, cost: sums.cost };
             by_key.add(key.map(|key| key.to_string()), charged);
             by_tag.add(tag.and_then(|tag| tags.get(tag).cloned()), charged);
-            let price_row = sold.map_or(price_row, PlanPrice::id);
+            let price_row = sold.map_or(price_row, |sold| sold.id());
             let key = LineKey { model, operation, cause, plan, price_row, is_sold: sold.is_some() };
             match lines.entry(key) {
                 Entry::Occupied(line) => {
@@ -124,7 +121,7 @@ impl Charges {
                 }
                 Entry::Vacant(place) => {
                     let key = place.key().clone();
-                    let rates = sold.map(|sold| sold.price).or_else(|| rates(&key.price_row));
+                    let rates = sold.map(|sold| sold.price()).or_else(|| rates(&key.price_row));
                     place.insert(Line { key, span, rates, charged });
                 }
             }

@@ -23,7 +23,7 @@ pub use causes::{CauseAmounts, RequestCost};
 pub use comparison::{Compared, Comparison, compare};
 pub use lines::{Charged, Charges, Group, Line};
 pub use month::{CLOSES_AFTER, Month};
-pub use sell::{PlanPrice, SellPrices};
+pub use sell::{SellPrices, Sold};
 
 use crate::{Engine, directory::ManagedTenant, manage::catalogue};
 

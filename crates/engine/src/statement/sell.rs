@@ -1,64 +1,66 @@
 //! What tenants are charged: the price table of their plan, where it has one.
 
-use insula_model::{Price, Timestamp, WindowSpan};
+use std::sync::Arc;
+
+use insula_model::{Plan, Price, SellPrice, Timestamp, WindowSpan};
 
 use crate::Engine;
 
-/// A row of a plan's price table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanPrice {
-    /// The plan.
-    pub plan: String,
-    /// The model, as the price book names it, or [`PlanPrice::ANY_MODEL`] for those without a price of their own.
-    pub model: String,
-    /// From when on it holds.
-    pub effective_from: Timestamp,
-    /// Per token of each class.
-    pub price: Price,
+/// The row of a plan's price table that something is charged by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sold<'a> {
+    plan: &'a Plan,
+    row: &'a SellPrice,
 }
 
-impl PlanPrice {
-    /// Stands for every model that has no price of its own.
-    pub const ANY_MODEL: &'static str = "*";
-
-    /// What a bill calls it.
+impl Sold<'_> {
+    /// What a bill calls the row.
     pub fn id(&self) -> String {
-        format!("{}/{}@{}", self.plan, self.model, self.effective_from)
+        format!("{}/{}@{}", self.plan.name, self.row.model, self.row.effective_from)
+    }
+
+    /// Per token of each class.
+    pub fn price(&self) -> Price {
+        self.row.price
     }
 }
 
 /// The price tables of all plans. What they do not list is charged at cost.
 #[derive(Debug, Clone, Default)]
 pub struct SellPrices {
-    /// Rows of one plan and model stand together, the oldest first.
-    rows: Vec<PlanPrice>,
+    /// Those that have a table.
+    plans: Vec<Arc<Plan>>,
 }
 
 impl SellPrices {
-    /// The tables that these rows make.
-    pub fn new(mut rows: Vec<PlanPrice>) -> Self {
-        rows.sort_by(|one, other| {
-            (&one.plan, &one.model, one.effective_from).cmp(&(&other.plan, &other.model, other.effective_from))
-        });
-        Self { rows }
+    /// The tables of these plans.
+    pub fn new(mut plans: Vec<Arc<Plan>>) -> Self {
+        plans.retain(|plan| !plan.prices.is_empty());
+        Self { plans }
     }
 
     /// Whether everything is charged at cost.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.plans.is_empty()
     }
 
-    /// The row at which an attempt is charged that was reserved `at` this time under `plan`.
-    pub fn row(&self, plan: Option<&str>, model: &str, at: Timestamp) -> Option<&PlanPrice> {
-        let plan = plan?;
-        let of = |model: &str| self.rows.iter().rfind(|row| row.plan == plan && row.model == model && row.effective_from <= at);
-        of(model).or_else(|| of(PlanPrice::ANY_MODEL))
+    /// The row by which an attempt is charged that was reserved `at` this time under `plan`: the latest of its model that has begun,
+    /// else the latest for all models.
+    pub fn row(&self, plan: Option<&str>, model: &str, at: Timestamp) -> Option<Sold<'_>> {
+        let plan = self.plans.iter().find(|known| Some(known.name.as_str()) == plan)?;
+        let latest = |model: &str| {
+            let begun = plan.prices.iter().filter(|row| row.model == model && row.effective_from <= at);
+            begun.max_by_key(|row| row.effective_from)
+        };
+        let row = latest(model).or_else(|| latest(SellPrice::ANY_MODEL))?;
+        Some(Sold { plan, row })
     }
 
     /// The parts of a span within which no price changes, in their order.
     pub(super) fn parts(&self, span: WindowSpan) -> Vec<WindowSpan> {
         let inside = |at: &Timestamp| span.start < *at && *at < span.end;
-        let mut starts: Vec<Timestamp> = self.rows.iter().map(|row| row.effective_from).filter(inside).collect();
+        let rows = self.plans.iter().flat_map(|plan| &plan.prices);
+        let mut starts: Vec<Timestamp> = rows.map(|row| row.effective_from).filter(inside).collect();
         starts.push(span.start);
         starts.sort();
         starts.dedup();
@@ -70,39 +72,39 @@ impl SellPrices {
 impl Engine {
     /// The price tables of all plans.
     pub fn sell_prices(&self) -> SellPrices {
-        SellPrices::default()
+        SellPrices::new(self.directory.plans())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tests::plan, *};
 
     fn at(micros: i64) -> Timestamp {
         Timestamp::from_micros(micros)
     }
 
-    fn row(plan: &str, model: &str, from: i64) -> PlanPrice {
-        let price = Price::per_million("3.00", "6.00").unwrap();
-        PlanPrice { plan: plan.into(), model: model.into(), effective_from: at(from), price }
-    }
-
     #[test]
     fn the_latest_row_that_has_begun_is_charged() {
-        let prices = SellPrices::new(vec![row("pro", "m", 20), row("pro", "m", 10), row("free", "m", 0), row("free", "*", 0)]);
-        let found = |plan, model, moment| prices.row(plan, model, at(moment)).cloned();
-        assert_eq!(found(Some("pro"), "m", 9), None, "at cost");
-        assert_eq!(found(Some("pro"), "m", 10), Some(row("pro", "m", 10)));
-        assert_eq!(found(Some("pro"), "m", 25), Some(row("pro", "m", 20)));
-        assert_eq!((found(Some("pro"), "n", 25), found(None, "m", 25)), (None, None));
-        assert_eq!(found(Some("free"), "m", 25), Some(row("free", "m", 0)), "its own price comes before that of all");
-        assert_eq!(found(Some("free"), "n", 25), Some(row("free", "*", 0)));
-        assert_eq!(row("pro", "m", 0).id(), "pro/m@1970-01-01T00:00:00Z");
+        let prices = SellPrices::new(vec![
+            plan("pro", &[("m", 20, 3), ("m", 10, 2)]),
+            plan("free", &[("*", 0, 9), ("m", 5, 1)]),
+            plan("bare", &[]),
+        ]);
+        let pico = |plan, model, moment| prices.row(plan, model, at(moment)).map(|sold| sold.price().input_pico);
+        assert_eq!(pico(Some("pro"), "m", 9), None, "at cost");
+        assert_eq!((pico(Some("pro"), "m", 10), pico(Some("pro"), "m", 25)), (Some(2), Some(3)));
+        assert_eq!((pico(Some("pro"), "n", 25), pico(None, "m", 25), pico(Some("bare"), "m", 25)), (None, None, None));
+        assert_eq!(pico(Some("free"), "m", 25), Some(1), "its own price comes before that of all");
+        assert_eq!((pico(Some("free"), "m", 4), pico(Some("free"), "n", 25)), (Some(9), Some(9)));
+        assert_eq!(prices.row(Some("pro"), "m", at(10)).unwrap().id(), "pro/m@1970-01-01T00:00:00.000010Z");
+        assert!(!prices.is_empty() && SellPrices::new(vec![plan("bare", &[])]).is_empty());
     }
 
     #[test]
     fn a_span_is_cut_where_a_price_begins() {
-        let prices = SellPrices::new(vec![row("pro", "m", 20), row("free", "m", 20), row("pro", "m", 0), row("pro", "m", 50)]);
+        let prices =
+            SellPrices::new(vec![plan("pro", &[("m", 20, 1), ("m", 0, 1), ("m", 50, 1)]), plan("free", &[("m", 20, 1)])]);
         let span = |start, end| WindowSpan { start: at(start), end: at(end) };
         assert_eq!(prices.parts(span(0, 50)), [span(0, 20), span(20, 50)]);
         assert_eq!(prices.parts(span(21, 30)), [span(21, 30)]);

@@ -1,4 +1,6 @@
-use insula_model::{Cause, KeyId, Money, Operation, Price, TokenCounts, WindowSpan};
+use std::sync::Arc;
+
+use insula_model::{Cause, KeyId, Money, Operation, Plan, Price, SellPrice, TokenCounts, WindowSpan};
 use insula_store::{ChargeRow, Sums};
 use proptest::prelude::*;
 
@@ -9,10 +11,6 @@ const PLANS: [Option<&str>; 3] = [None, Some("free"), Some("pro")];
 
 fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
-}
-
-fn price(pico: u64) -> Price {
-    Price { input_pico: pico, cache_read_pico: pico / 10, cache_write_pico: 2 * pico, output_pico: 3 * pico }
 }
 
 fn row() -> impl Strategy<Value = ChargeRow> {
@@ -40,15 +38,26 @@ fn row() -> impl Strategy<Value = ChargeRow> {
     )
 }
 
-/// `pro` sells two of the models, one of them at another price from the middle on.
-fn sell() -> SellPrices {
-    let row = |model: &str, from, pico| PlanPrice {
-        plan: "pro".to_owned(),
-        model: model.to_owned(),
-        effective_from: at(from),
-        price: price(pico),
+/// A plan with these prices: the model, from when on, and picodollars for a token of any class.
+pub(super) fn plan(name: &str, prices: &[(&str, i64, u64)]) -> Arc<Plan> {
+    let price = |pico| Price { input_pico: pico, cache_read_pico: pico, cache_write_pico: pico, output_pico: pico };
+    let row = |(model, from, pico): &(&str, i64, u64)| SellPrice {
+        model: (*model).to_owned(),
+        effective_from: at(*from),
+        price: price(*pico),
     };
-    SellPrices::new(vec![row("small", 0, 3_000), row("small", 50, 5_000), row("large", 50, 40_000)])
+    Arc::new(Plan {
+        name: name.to_owned().try_into().unwrap(),
+        defaults: Default::default(),
+        prices: prices.iter().map(row).collect(),
+        version: 1,
+        created_at: at(0),
+    })
+}
+
+/// `pro` sells two of the models, one of them at another price from the middle on, as all that it does not name.
+fn sell() -> SellPrices {
+    SellPrices::new(vec![plan("pro", &[("small", 0, 3_000), ("small", 50, 5_000), ("large", 0, 40_000), ("*", 50, 7)])])
 }
 
 fn summed(groups: &[Group]) -> Charged {
@@ -67,10 +76,12 @@ proptest! {
             for row in rows {
                 let Sums { attempts, estimated, tokens, cost } = row.sums;
                 ledger += Charged { attempts, estimated, tokens, cost, ..Charged::default() };
+                let sold = |pico| Money::from_pico(i128::from(tokens.total()) * pico);
                 owed += match (row.plan.as_deref(), &*row.model, moment) {
-                    (Some("pro"), "small", 0) => price(3_000).sum(&tokens),
-                    (Some("pro"), "small", _) => price(5_000).sum(&tokens),
-                    (Some("pro"), "large", 50) => price(40_000).sum(&tokens),
+                    (Some("pro"), "small", 0) => sold(3_000),
+                    (Some("pro"), "small", _) => sold(5_000),
+                    (Some("pro"), "large", _) => sold(40_000),
+                    (Some("pro"), _, 50) => sold(7),
                     _ => cost,
                 };
             }
@@ -79,7 +90,7 @@ proptest! {
 
         let span = WindowSpan { start: at(0), end: at(100) };
         let parts = sell().parts(span).into_iter().zip([first, second]).collect();
-        let charges = Charges::of(parts, &sell(), |_| Some(price(1_000)), Some("team"));
+        let charges = Charges::of(parts, &sell(), |_| None, Some("team"));
         prop_assert_eq!(charges.total(), ledger);
         let groups = [charges.by_model(), charges.by_operation(), charges.by_key.clone(), charges.by_tag.clone().unwrap()];
         for groups in &groups {
@@ -87,7 +98,8 @@ proptest! {
         }
         prop_assert_eq!(charges.by_cause().total(), owed);
         for line in &charges.lines {
-            let row = sell().row(line.key.plan.as_deref(), &line.key.model, line.span.start).cloned();
+            let prices = sell();
+            let row = prices.row(line.key.plan.as_deref(), &line.key.model, line.span.start);
             prop_assert_eq!(row.map(|row| row.id()), line.key.is_sold.then_some(line.key.price_row.clone()));
         }
         let bridge = Bridge::between(&[], &charges.lines);
