@@ -65,7 +65,7 @@ pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, new: Vec<BudgetTe
 }
 
 /// Replaces an end user's budgets. Nothing has to be known of it before.
-pub async fn replace_of_end_user(engine: &Engine, user: &ManagedEndUser, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+pub async fn replace_of_end_user(engine: &Engine, user: &ManagedEndUser, new: Vec<BudgetTerms>) -> Result<Vec<BudgetView>> {
     check(&new)?;
     let (scope, by) = (user.tenant.scope, user.tenant.by.key());
     let (tenant, named) = (scope.tenant(), engine.end_users.named(scope.tenant(), user.name.as_str()));
