@@ -69,10 +69,11 @@ pub async fn replace_of_end_user(engine: &Engine, user: &ManagedEndUser, new: Ve
     check(&new)?;
     let (scope, by) = (user.tenant.scope, user.tenant.by.key());
     let (tenant, named) = (scope.tenant(), engine.end_users.named(scope.tenant(), user.name.as_str()));
+    let subject = Subject::EndUser(tenant, named.id);
     let _turn = engine.directory.turn(tenant).await?;
-    end_users::keep(engine, &scope, std::slice::from_ref(&named)).await?;
     tracing::info!(%tenant, end_user = %named.id, %by, count = new.len(), "budgets replaced");
-    replace(engine, Subject::EndUser(tenant, named.id), new).await
+    end_users::keep(engine, &[(scope, named)]).await?;
+    replace(engine, subject, new).await
 }
 
 fn subject(key: &ManagedKey) -> Subject {
