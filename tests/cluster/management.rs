@@ -7,7 +7,7 @@ use insula_tests::tenant::{chat, list};
 use insula_tests::{Cluster, TestTenant};
 use serde_json::json;
 
-use super::CHAT;
+use super::{CHAT, number_becomes};
 
 const NODES: usize = 3;
 const ROUNDS: usize = 50;
@@ -92,6 +92,10 @@ async fn a_plan_holds_on_every_node_at_once() {
             at.chat("no longer").await.openai_error(404, "model_not_found");
         }
     }
+    // Each attempt's row says under which plan it was.
+    let served = (NODES * ROUNDS / 5) as i64;
+    let rows = "SELECT count(*) FROM insula_control.ledger WHERE plan LIKE 'pro-%'";
+    number_becomes(&cluster, served, Duration::from_secs(10), rows).await;
 }
 
 /// A change at one node beside another at another: neither undoes the other.

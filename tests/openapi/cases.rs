@@ -81,6 +81,8 @@ fn plan(_: u64) -> Value {
     let mut plan = segment(0);
     plan["prices"] = json!([{"model": "*", "input_usd_per_million": "2", "output_usd_per_million": "8"}]);
     plan
+}
+
 fn credit(count: u64) -> Value {
     json!({"amount_usd": "0.50", "reason": format!("Walked {count}")})
 }

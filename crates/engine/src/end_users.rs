@@ -3,11 +3,11 @@
 //! Budgets and the ledger know an end user by a keyed hash of what the product calls it. The name itself is kept beside, sealed
 //! with the tenant's key, so that what was used can be shown with it; it is written behind the requests, once per node.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 use hashlink::LruCache;
 use hmac::{Hmac, Mac};
-use insula_model::{EndUserId, Error, Result, TenantId, TenantScope};
+use insula_model::{EndUserId, Error, ErrorKind, Result, TenantId, TenantScope};
 use insula_store::{EndUserRow, TenantSeals};
 use parking_lot::Mutex;
 use sha2::Sha256;
@@ -19,6 +19,10 @@ const KEPT_MAX: usize = 65_536;
 
 /// How many names wait to be written. Further ones are noted with a later call of theirs.
 const WAITING_MAX: usize = 4_096;
+
+/// How many are written in one transaction, and how long they gather before.
+const BATCH_MAX: usize = 512;
+const GATHERED_FOR: Duration = Duration::from_millis(50);
 
 /// An end user of a tenant's product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,50 +84,55 @@ pub(crate) fn note(engine: &Arc<Engine>, scope: TenantScope, user: &EndUser) {
     }
 }
 
-/// Writes until no name waits any more: one transaction for all that came of a tenant meanwhile.
+/// Writes until no name waits any more.
 async fn write(engine: Arc<Engine>) {
     loop {
-        let waiting = {
-            let mut names = engine.end_users.names.lock();
-            let waiting = std::mem::take(&mut names.waiting);
-            names.is_writing = !waiting.is_empty();
-            waiting
-        };
-        if waiting.is_empty() {
+        tokio::time::sleep(GATHERED_FOR).await;
+        if !write_batch(&engine).await {
             return;
         }
-        let mut of: HashMap<TenantScope, Vec<EndUser>> = HashMap::new();
-        for (scope, user) in waiting {
-            of.entry(scope).or_default().push(user);
-        }
-        for (scope, users) in of {
-            if let Err(error) = keep(&engine, &scope, &users).await {
-                tracing::debug!(tenant = %scope.tenant(), %error, "names of end users could not be kept; later calls try again");
-                let mut names = engine.end_users.names.lock();
-                for user in &users {
-                    names.kept.remove(&user.id);
-                }
-            }
+    }
+}
+
+/// Writes some of the names that wait; false where none did.
+pub(crate) async fn write_batch(engine: &Engine) -> bool {
+    let batch = {
+        let mut names = engine.end_users.names.lock();
+        let count = names.waiting.len().min(BATCH_MAX);
+        names.is_writing = count > 0;
+        names.waiting.drain(..count).collect::<Vec<_>>()
+    };
+    if batch.is_empty() {
+        return false;
+    }
+    if let Err(error) = keep(engine, &batch).await {
+        tracing::debug!(%error, "names of end users could not be kept; later calls try again");
+        let mut names = engine.end_users.names.lock();
+        for (_, user) in &batch {
+            names.kept.remove(&user.id);
         }
     }
+    true
 }
 
 const TABLE: &str = "end_users";
 const COLUMN: &str = "sealed_name";
 
-/// Keeps the names of a tenant's end users.
+/// Keeps the names of tenants' end users in one transaction. A tenant that is gone has none.
 ///
 /// # Errors
-/// When storage fails, or the tenant is gone.
-pub(crate) async fn keep(engine: &Engine, scope: &TenantScope, users: &[EndUser]) -> Result<()> {
-    let seals = engine.store.seals(scope).await?;
-    let seal = |user: &EndUser| {
+/// When storage fails.
+pub(crate) async fn keep(engine: &Engine, users: &[(TenantScope, EndUser)]) -> Result<()> {
+    let mut rows = Vec::with_capacity(users.len());
+    for (scope, user) in users {
+        let seals = match engine.store.seals(scope).await {
+            Err(error) if *error.kind() == ErrorKind::NotFound => continue,
+            seals => seals?,
+        };
         let sealed_name = seals.seal(TABLE, COLUMN, user.id.as_bytes(), user.name.as_bytes(), &*engine.random);
-        EndUserRow { id: user.id, sealed_name }
-    };
-    let mut rows: Vec<_> = users.iter().map(seal).collect();
-    rows.sort_by_key(|row| row.id);
-    engine.store.control().keep_end_users(scope.tenant(), &rows).await
+        rows.push((scope.tenant(), EndUserRow { id: user.id, sealed_name }));
+    }
+    engine.store.control().keep_end_users(rows).await
 }
 
 /// Opens the names of a tenant's end users.

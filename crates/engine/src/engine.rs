@@ -17,7 +17,7 @@ use crate::{
     EngineSettings,
     accounts::Accounts,
     directory::{Directory, Others},
-    end_users::EndUsers,
+    end_users::{self, EndUsers},
     idempotency::Twins,
     labels,
     pipeline::{self, Answer, Call},
@@ -166,6 +166,7 @@ impl Engine {
     pub async fn close(&self) -> Result<()> {
         self.stop_telling().await;
         self.directory.stop_following();
+        while end_users::write_batch(self).await {}
         // Before leases go back: what attempts still hold settles with their ends.
         let flushed = self.store.flush().await;
         self.accounts.close().await;

@@ -47,11 +47,7 @@ pub fn run(options: &Options) -> Result<()> {
         What::Start => ("bench", Some("start"), RELEASE),
         What::Bill => ("bench", Some("bill"), DEV),
         What::Overhead => ("overhead", None, RELEASE),
-    let (program, first) = match options.what {
-        What::Tenants => ("bench", Some("tenants")),
-        What::Start => ("bench", Some("start")),
-        What::Overhead => ("overhead", None),
-        What::Fairness => ("fairness", None),
+        What::Fairness => ("fairness", None, RELEASE),
         What::Outage => return outage(options),
     };
     // Only what is needed: each program is linked with optimisation over all crates.

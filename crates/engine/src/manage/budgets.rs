@@ -65,14 +65,15 @@ pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, new: Vec<BudgetTe
 }
 
 /// Replaces an end user's budgets. Nothing has to be known of it before.
-pub async fn replace_of_end_user(engine: &Engine, user: &ManagedEndUser, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+pub async fn replace_of_end_user(engine: &Engine, user: &ManagedEndUser, new: Vec<BudgetTerms>) -> Result<Vec<BudgetView>> {
     check(&new)?;
     let (scope, by) = (user.tenant.scope, user.tenant.by.key());
     let (tenant, named) = (scope.tenant(), engine.end_users.named(scope.tenant(), user.name.as_str()));
+    let subject = Subject::EndUser(tenant, named.id);
     let _turn = engine.directory.turn(tenant).await?;
-    end_users::keep(engine, &scope, std::slice::from_ref(&named)).await?;
     tracing::info!(%tenant, end_user = %named.id, %by, count = new.len(), "budgets replaced");
-    replace(engine, Subject::EndUser(tenant, named.id), new).await
+    end_users::keep(engine, &[(scope, named)]).await?;
+    replace(engine, subject, new).await
 }
 
 fn subject(key: &ManagedKey) -> Subject {

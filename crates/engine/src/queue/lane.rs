@@ -17,13 +17,15 @@ use insula_providers::{Allowance, Pace};
 
 use super::{
     adaptive::{Adaptive, Sent, Signal},
-    line::{Average, EndUser, Line, Waiter},
+    line::{Average, EndUser, Line, Size, Waiter},
     pace::Pacer,
     seats::Seats,
 };
 
 /// What was had beyond expectation, or not had for want of a seat, counts for so many rounds at most.
 const DEBT_ROUNDS: i64 = 8;
+/// Until the first answers are seen, they are taken to be no longer than this.
+const FIRST_OUTPUT_TOKENS: u64 = 1_000;
 /// From this many tenants on, those that are not here are forgotten whenever the number has doubled.
 const TENANTS_SWEPT_FROM: usize = 1_024;
 
@@ -34,10 +36,7 @@ pub(super) struct Ask {
     pub weight: u32,
     pub mode: ReleaseMode,
     pub end_user: EndUser,
-    /// Its input, in tokens as far as is known.
-    pub input_tokens: u64,
-    /// The most that its answer may have.
-    pub output_tokens_max: u64,
+    pub size: Size,
 }
 
 /// Leave to be sent.
@@ -102,10 +101,17 @@ pub(super) struct Lane {
     /// Those who wait, in turn.
     ring: VecDeque<TenantId>,
     round: u64,
-    cost: Average,
+    input: Average,
     output: Average,
     look_at: Option<Duration>,
     is_kept_by_node: bool,
+}
+
+/// A request on its way out.
+struct Going {
+    cost: u64,
+    joined: Duration,
+    is_charged: bool,
 }
 
 /// What becomes of the tenant whose turn it is.
@@ -132,7 +138,7 @@ impl Lane {
             sweep_at: TENANTS_SWEPT_FROM,
             ring: VecDeque::new(),
             round: 1,
-            cost: Average::default(),
+            input: Average::default(),
             output: Average::default(),
             look_at: None,
             is_kept_by_node: false,
@@ -184,14 +190,17 @@ impl Lane {
         if self.pacer.ready_at(ask.mode) > now {
             return Err(Kept::Pace);
         }
-        let cost = self.cost_of(ask);
-        Ok(self.let_go(node, ask.tenant, &Waiter { ticket: 0, cost, joined: now }, false, now))
+        Ok(self.let_go(
+            node,
+            ask.tenant,
+            Going { cost: self.cost_of(ask.tenant, ask.size), joined: now, is_charged: false },
+            now,
+        ))
     }
 
     /// Waits under `ticket`; says its place in its tenant's line. [`Lane::next`] lets it go.
     pub fn join(&mut self, node: &mut Seats, ask: Ask, ticket: u64, now: Duration) -> u32 {
-        let cost = self.cost_of(&ask);
-        self.cost.add(cost as f64);
+        self.input.add(ask.size.input_tokens as f64);
         self.seats.join(ask.tenant, ask.weight);
         node.join(ask.tenant, ask.weight);
         let line = self.tenants.entry(ask.tenant).or_default();
@@ -200,7 +209,7 @@ impl Lane {
             // Its quantum of this round, and of none before.
             line.round = self.round - 1;
         }
-        line.join(ask.end_user, Waiter { ticket, cost, joined: now });
+        line.join(ask.end_user, Waiter { ticket, size: ask.size, joined: now });
         self.seats.waiting(ask.tenant)
     }
 
@@ -231,9 +240,8 @@ impl Lane {
             let tenant = *self.ring.front()?;
             match self.weigh(node, tenant, now) {
                 Verdict::Goes => {
-                    let waiter = self.take(tenant)?;
-                    let ticket = waiter.ticket;
-                    let grant = self.let_go(node, tenant, &waiter, true, now);
+                    let (ticket, going) = self.take(tenant)?;
+                    let grant = self.let_go(node, tenant, going, now);
                     self.seats.leave(tenant);
                     node.leave(tenant);
                     return Some((ticket, grant));
@@ -257,11 +265,11 @@ impl Lane {
 
     fn weigh(&mut self, node: &Seats, tenant: TenantId, now: Duration) -> Verdict {
         let quantum = self.quantum();
-        let Some((line, cost)) =
-            self.tenants.get_mut(&tenant).and_then(|line| line.head().map(|head| head.cost).map(|cost| (line, cost)))
-        else {
+        let Some(size) = self.tenants.get(&tenant).and_then(Line::head).map(|head| head.size) else {
             return Verdict::Passed(None);
         };
+        let cost = self.cost_of(tenant, size);
+        let Some(line) = self.tenants.get_mut(&tenant) else { return Verdict::Passed(None) };
         if self.seats.may_take(tenant, line.weight).is_err() {
             return Verdict::Passed(None);
         }
@@ -274,7 +282,10 @@ impl Lane {
         }
         let rounds = i64::try_from(self.round - line.round).unwrap_or(DEBT_ROUNDS).min(DEBT_ROUNDS);
         line.round = self.round;
-        line.deficit = line.deficit.saturating_add(quantum.saturating_mul(rounds * i64::from(line.weight)));
+        let per_round = quantum.saturating_mul(i64::from(line.weight));
+        // Also what was left or refunded of larger requests: it would buy a long row of small ones.
+        let most = per_round.saturating_mul(DEBT_ROUNDS).max(signed(cost));
+        line.deficit = line.deficit.saturating_add(per_round.saturating_mul(rounds)).min(most);
         if line.deficit < signed(cost) {
             return Verdict::Short;
         }
@@ -284,19 +295,21 @@ impl Lane {
     }
 
     /// Takes the head of a tenant's line out and charges it.
-    fn take(&mut self, tenant: TenantId) -> Option<Waiter> {
+    fn take(&mut self, tenant: TenantId) -> Option<(u64, Going)> {
+        let size = self.tenants.get(&tenant)?.head()?.size;
+        let cost = self.cost_of(tenant, size);
         let line = self.tenants.get_mut(&tenant)?;
-        let waiter = line.take()?;
-        line.deficit -= signed(waiter.cost);
+        let Waiter { ticket, joined, .. } = line.take()?;
+        line.deficit -= signed(cost);
         if line.is_empty() {
             line.rest();
             self.ring.pop_front();
         }
-        Some(waiter)
+        Some((ticket, Going { cost, joined, is_charged: true }))
     }
 
-    fn let_go(&mut self, node: &mut Seats, tenant: TenantId, waiter: &Waiter, is_charged: bool, now: Duration) -> Grant {
-        let Waiter { cost, joined, .. } = *waiter;
+    fn let_go(&mut self, node: &mut Seats, tenant: TenantId, going: Going, now: Duration) -> Grant {
+        let Going { cost, joined, is_charged } = going;
         if let Some(line) = self.tenants.get_mut(&tenant) {
             self.seats.take(tenant, line.weight);
             node.take(tenant, line.weight);
@@ -348,16 +361,17 @@ impl Lane {
         self.pacer.heed(now, allowance);
     }
 
-    /// Its input, and as much output as its tenant's answers have, or those of all; never more than it may have.
-    fn cost_of(&self, ask: &Ask) -> u64 {
-        let known = self.tenants.get(&ask.tenant).and_then(|line| line.output.get()).or(self.output.get());
-        let output = known.map_or(ask.output_tokens_max, |known| (known as u64).min(ask.output_tokens_max));
-        ask.input_tokens.saturating_add(output).max(1)
+    /// Its input, and as much output as its tenant's answers have on average, or those of all; never more than it may have.
+    fn cost_of(&self, tenant: TenantId, size: Size) -> u64 {
+        let known = self.tenants.get(&tenant).and_then(|line| line.output.get()).or(self.output.get());
+        let output = known.map_or(FIRST_OUTPUT_TOKENS, |known| known as u64).min(size.output_tokens_max);
+        size.input_tokens.saturating_add(output).max(1)
     }
 
     /// What a round adds for each unit of weight.
     fn quantum(&self) -> i64 {
-        self.cost.get().map_or(1, |cost| cost as i64).max(1)
+        let output = self.output.get().unwrap_or(FIRST_OUTPUT_TOKENS as f64);
+        ((self.input.get().unwrap_or_default() + output) as i64).max(1)
     }
 
     /// Forgets tenants that are not here: what they owe, and how long their answers are.

@@ -37,9 +37,17 @@ impl Average {
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub ticket: u64,
-    /// What the request is expected to take, in tokens.
-    pub cost: u64,
+    pub size: Size,
     pub joined: Duration,
+}
+
+/// How large a request is, in tokens.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Size {
+    /// Its input, as far as is known.
+    pub input_tokens: u64,
+    /// The most that its answer may have.
+    pub output_tokens_max: u64,
 }
 
 #[derive(Debug)]
@@ -127,7 +135,7 @@ mod tests {
     use super::*;
 
     fn waiter(ticket: u64) -> Waiter {
-        Waiter { ticket, cost: 1, joined: Duration::ZERO }
+        Waiter { ticket, size: Size::default(), joined: Duration::ZERO }
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub(crate) use self::{
 };
 use self::{
     lane::{Ask, Grant, Kept, Lane},
+    line::Size,
     place::Place,
     seats::Seats,
 };
@@ -126,8 +127,10 @@ pub(crate) async fn take(engine: &Engine, call: &Call, work: &Work, route: &Rout
         weight: limits.weight.unwrap_or(1).max(1),
         mode: limits.mode.unwrap_or_default(),
         end_user: call.credential.end_user.as_deref().or(work.end_user()).map(Box::from),
-        input_tokens: work.input_tokens_estimate().min(hold.input_tokens_max),
-        output_tokens_max: hold.output_tokens_max,
+        size: Size {
+            input_tokens: work.input_tokens_estimate().min(hold.input_tokens_max),
+            output_tokens_max: hold.output_tokens_max,
+        },
     };
     engine.queue.take(route, ask, limits).await
 }

@@ -29,7 +29,7 @@ fn route(pace: Pace, model: &str) -> Route {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let settings = ProviderSettings { pace, ..ProviderSettings::new("simulator", "http://127.0.0.1:1/v1") };
     let at = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
-    Providers::new(vec![settings], book).unwrap().route(model, Operation::Chat, at).unwrap()
+    Providers::new(vec![settings], book).unwrap().route(model, Operation::Chat, at, None).unwrap()
 }
 
 fn seats(concurrency: u32) -> Route {
@@ -48,8 +48,7 @@ fn ask(number: u8) -> Ask {
         weight: 1,
         mode: ReleaseMode::Balanced,
         end_user: None,
-        input_tokens: 10,
-        output_tokens_max: 100,
+        size: Size { input_tokens: 10, output_tokens_max: 100 },
     }
 }
 

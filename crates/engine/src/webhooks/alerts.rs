@@ -1,6 +1,8 @@
 //! Budgets that moved: which of their shares are passed, and which are used up.
 
-use insula_model::{Cap, EventType, Result, Timestamp};
+use std::time::Duration;
+
+use insula_model::{Budget, Cap, ErrorKind, EventType, Result, Timestamp};
 use insula_store::{Once, WebhookEvent};
 
 use super::payload::budget_payload;
@@ -54,7 +56,7 @@ impl Engine {
     }
 
     /// Whether there is anything about a budget that was not told in its running window.
-    fn is_open(&self, budget: &insula_model::Budget, now: Timestamp) -> bool {
+    fn is_open(&self, budget: &Budget, now: Timestamp) -> bool {
         let told = self.webhooks.told.lock();
         let mut marks = budget.alert_at.iter().map(|share| permille(*share)).chain([EXHAUSTED]);
         let ends_at = budget.window.span(now).end;
@@ -63,39 +65,38 @@ impl Engine {
 
     async fn tell(&self, view: &BudgetView, reached: Reached) -> Result<()> {
         let (budget, key) = (&view.budget, (view.budget.id, reached.mark));
-        if self.webhooks.told.lock().get(&key) == Some(&view.resets_at) {
+        // Noted first: a webhook that is made meanwhile takes the note away, and is told in the next look.
+        if self.webhooks.told.lock().insert(key, view.resets_at) == Some(view.resets_at) {
             return Ok(());
         }
-        let (kind, now) = match reached.share {
-            Some(_) => (EventType::BudgetAlert, self.clock.now()),
-            None => (EventType::BudgetExhausted, self.clock.now()),
-        };
-        let tenant = budget.subject.tenant();
-        let entry = tenant.and_then(|tenant| self.directory.tenant(tenant));
-        let event = WebhookEvent {
-            id: self.ids.event(),
-            tenant,
-            kind,
-            created_at: now,
-            payload: budget_payload(kind, now, view, reached.share, entry.as_deref()),
-        };
+        let event = self.budget_event(view, reached);
         let once = Once::BudgetMark(budget.id, window_start(view), reached.mark);
         match self.store.control().raise_event(&once, &event, self.settings.webhooks.pending_max).await {
             Ok(true) => {
-                tracing::info!(budget = %budget.id, event = %event.id, kind = kind.name(), "webhooks are told of a budget");
+                tracing::info!(budget = %budget.id, event = %event.id, kind = event.kind.name(), "webhooks are told of a budget");
+                Ok(())
             }
-            Ok(false) => {}
+            Ok(false) => Ok(()),
             // Its tenant is gone, and with it whoever wants to know.
-            Err(error) if *error.kind() == insula_model::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            Err(error) if *error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => {
+                self.webhooks.told.lock().remove(&key);
+                Err(error)
+            }
         }
-        self.webhooks.told.lock().insert(key, view.resets_at);
-        Ok(())
+    }
+
+    fn budget_event(&self, view: &BudgetView, reached: Reached) -> WebhookEvent {
+        let (now, tenant) = (self.clock.now(), view.budget.subject.tenant());
+        let kind = if reached.share.is_some() { EventType::BudgetAlert } else { EventType::BudgetExhausted };
+        let entry = tenant.and_then(|tenant| self.directory.tenant(tenant));
+        let payload = budget_payload(kind, now, view, reached.share, entry.as_deref());
+        WebhookEvent { id: self.ids.event(), tenant, kind, created_at: now, payload }
     }
 }
 
 fn window_start(view: &BudgetView) -> Timestamp {
-    view.budget.window.span(view.resets_at.minus(std::time::Duration::from_micros(1))).start
+    view.budget.window.span(view.resets_at.minus(Duration::from_micros(1))).start
 }
 
 /// A share as it is marked. Finer ones than a permille are told as one.
@@ -120,7 +121,7 @@ fn reached(view: &BudgetView, has_refused: bool) -> Vec<Reached> {
 
 #[cfg(test)]
 mod tests {
-    use insula_model::{Budget, BudgetId, BudgetMode, Money, Subject, Window};
+    use insula_model::{BudgetId, BudgetMode, Money, Subject, Window};
 
     use super::*;
     use crate::accounts::Amounts;

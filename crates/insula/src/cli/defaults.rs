@@ -84,7 +84,7 @@ fn show(one: &Value) -> String {
 
 /// Budgets such as `10.00 USD a month, 5000 tokens a day (soft)`.
 fn budgets(one: &Value) -> String {
-    joined(one, "budgets", |budget| budget_text(budget))
+    joined(one, "budgets", budget_text)
 }
 
 /// A budget such as `10.00 USD a month`.

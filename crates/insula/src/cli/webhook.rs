@@ -58,7 +58,7 @@ enum Action {
     /// Creates a webhook and prints the secret that its requests are signed with: the only time that it can be seen.
     Create {
         /// Where it listens, such as https://hooks.example.com/insula.
-        url: String,
+        address: String,
         #[command(flatten)]
         owner: OwnerArgs,
         #[command(flatten)]
@@ -77,7 +77,7 @@ enum Action {
         one: OneArgs,
         /// Where it listens.
         #[arg(long)]
-        url: Option<String>,
+        address: Option<String>,
         #[command(flatten)]
         about: AboutArgs,
         /// Whether it is told anything.
@@ -132,19 +132,19 @@ pub async fn run(args: WebhookArgs, out: Output) -> Result<(), Failure> {
 
 async fn act(client: &Client, action: Action, out: Output) -> Result<(), Failure> {
     match action {
-        Action::Create { url, owner, about } => {
+        Action::Create { address, owner, about } => {
             let mut body = about.fields();
-            body.insert("url".to_owned(), json!(url));
+            body.insert("url".to_owned(), json!(address));
             secret(&client.post(&owner.path(), Some(&Value::Object(body))).await?, out)
         }
         Action::List { owner } => out.data(&client.list(&owner.path(), None).await?, list),
         Action::Show(one) => out.data(&client.get(&one.path()).await?, show),
-        Action::Update { one, url, about, active } => {
+        Action::Update { one, address, about, active } => {
             let mut body = about.fields();
-            body.extend(url.map(|url| ("url".to_owned(), json!(url))));
+            body.extend(address.map(|address| ("url".to_owned(), json!(address))));
             body.extend(active.map(|active| ("active".to_owned(), json!(active))));
             if body.is_empty() {
-                return Err(Failure::usage("nothing to change: give --url, --event, --description or --active"));
+                return Err(Failure::usage("nothing to change: give --address, --event, --description or --active"));
             }
             let changed = client.call(Method::PATCH, &one.path(), HeaderMap::new(), Some(&Value::Object(body))).await?;
             out.data(&changed.text()?, show)

@@ -2,9 +2,9 @@
 
 pub(crate) mod budgets;
 pub(crate) mod catalogue;
+pub(crate) mod credits;
 pub(crate) mod effective;
 pub(crate) mod end_users;
-pub(crate) mod credits;
 pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod keys;

@@ -87,7 +87,8 @@ impl TryFrom<String> for GroupBy {
     }
 }
 
-const UNKNOWN_GROUP: &str = "group by key, model, tenant, day, operation, cause, plan, end_user, or by a label with tag:<its name>";
+const UNKNOWN_GROUP: &str =
+    "group by key, model, tenant, day, operation, cause, plan, end_user, or by a label with tag:<its name>";
 
 impl UsageQuery {
     fn ask(self) -> UsageAsk {

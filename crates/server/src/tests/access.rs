@@ -38,11 +38,10 @@ fn path_of(operation: &Operation, tenant: &str, key: &str, request: &str) -> Str
         .replace("{model}", "m")
         .replace("{name}", "n")
         .replace("{end_user}", "ada")
-        .replace("{model}", "m")
-    let path = operation.path.replace("{tenant}", tenant).replace("{key}", key).replace("{request}", request);
-    path.replace("{model}", "m").replace("{month}", "2026-03").replace("{other}", tenant)
-    let path = operation.path.replace("{tenant}", tenant).replace("{key}", key).replace("{request}", request);
-    path.replace("{model}", "m").replace("{webhook}", "whk_x").replace("{event}", "evt_x")
+        .replace("{month}", "2026-03")
+        .replace("{other}", tenant)
+        .replace("{webhook}", "whk_x")
+        .replace("{event}", "evt_x")
 }
 
 /// The path of an operation on `acme`, with a spare of everything that it may take away.

@@ -113,7 +113,7 @@ impl World {
     /// A new webhook's id, and that of an event that it was told.
     async fn webhook(&self, tenant: &str) -> (String, String) {
         let path = format!("/api/v1/tenants/{tenant}/webhooks");
-        let made = self.call("POST", &path, &self.operator, Some(json!({"url": "https://hooks.example.com/1"}))).await;
+        let made = self.call("POST", &path, &self.operator, Some(json!({"url": "https://hooks.invalid/1"}))).await;
         assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
         let id = made.text("id").to_owned();
         let sent = self.call("POST", &format!("{path}/{id}/test"), &self.operator, None).await;

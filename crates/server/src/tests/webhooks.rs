@@ -90,3 +90,26 @@ async fn the_log_is_read_page_by_page_and_an_event_replayed() {
     let platforms = replay(&format!("/api/v1/webhooks/{id}"), &first);
     assert_eq!(world.call("POST", &platforms, &world.operator, None).await.status, 404, "a tenant's is not the platform's");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_statement_is_announced_once_some_minutes_after_its_month() {
+    let world = World::new().await;
+    let (id, _) = world.webhook("acme").await;
+    let log = async || {
+        // Longer than between two looks.
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let log = world.get(&format!("{WEBHOOKS}/{id}/deliveries"), &world.acme.admin).await;
+        let types: Vec<_> = log.body["data"].as_array().expect("lines").iter().map(|line| line["type"].clone()).collect();
+        types
+    };
+    world.app.engine.start_telling();
+    world.clock.advance(Duration::from_secs((16 * 24 + 12) * 60 * 60 + 9 * 60));
+    assert_eq!(log().await, ["webhook.test"], "late settlements may still come");
+    world.clock.advance(Duration::from_secs(60));
+    for _ in 0..2 {
+        assert_eq!(log().await, ["statement.ready", "webhook.test"]);
+    }
+    world.clock.advance(Duration::from_secs(31 * 24 * 60 * 60));
+    assert_eq!(log().await[..2], ["statement.ready", "statement.ready"], "and the next month's");
+    world.app.engine.close().await.expect("closes");
+}

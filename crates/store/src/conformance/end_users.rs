@@ -37,9 +37,10 @@ async fn names_are_kept_once_and_go_with_their_tenant() {
         let world = World::on(engine).await;
         let (control, owner) = (world.store.control(), world.owner);
         let all = [kept(1), kept(2), kept(3)];
-        control.keep_end_users(owner.tenant(), &all[..2]).await.unwrap();
+        let of_owner = |rows: &[EndUserRow]| rows.iter().map(|row| (owner.tenant(), row.clone())).collect::<Vec<_>>();
+        control.keep_end_users(of_owner(&all[..2])).await.unwrap();
         let again = EndUserRow { sealed_name: vec![9], ..kept(2) };
-        control.keep_end_users(owner.tenant(), &[again, kept(3)]).await.unwrap();
+        control.keep_end_users(of_owner(&[kept(3), again])).await.unwrap();
 
         assert_eq!(control.end_users(&owner, None, 2).await.unwrap(), all[..2]);
         assert_eq!(control.end_users(&owner, Some(user(2)), 2).await.unwrap(), all[2..]);
@@ -56,7 +57,7 @@ async fn names_are_kept_once_and_go_with_their_tenant() {
 
         world.store.erase_tenant(&owner, world.clock.now()).await.unwrap();
         // What comes late finds nobody.
-        control.keep_end_users(owner.tenant(), &all).await.unwrap();
+        control.keep_end_users(of_owner(&all)).await.unwrap();
         assert!(control.end_users(&owner, None, 9).await.unwrap().is_empty());
     }
 }

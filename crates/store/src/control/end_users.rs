@@ -17,13 +17,14 @@ pub struct EndUserRow {
 rec!(EndUserRow { id, sealed_name });
 
 impl Control {
-    /// Keeps those of a tenant's end users that are not known yet, given in the order of their ids: two nodes with the same ones
-    /// wait for each other in one order. A tenant that is gone gets none.
-    pub async fn keep_end_users(&self, tenant: TenantId, rows: &[EndUserRow]) -> Result<()> {
+    /// Keeps those of tenants' end users that are not known yet. A tenant that is gone gets none.
+    pub async fn keep_end_users(&self, mut users: Vec<(TenantId, EndUserRow)>) -> Result<()> {
+        // Two nodes with the same ones wait for each other in one order.
+        users.sort_by_key(|(tenant, row)| (*tenant, row.id));
         let keep = "INSERT INTO end_users (tenant, id, sealed_name) SELECT id, $2, $3 FROM tenants WHERE id = $1 \
                     ON CONFLICT (tenant, id) DO NOTHING";
         let mut tx = self.db.write().await?;
-        for row in rows {
+        for (tenant, row) in users {
             tx.exec(keep, args![tenant, row.id, row.sealed_name]).await?;
         }
         tx.commit().await

@@ -6,13 +6,13 @@
 mod budgets;
 #[cfg(test)]
 pub(crate) mod corrections;
-mod end_users;
 mod credits;
+mod end_users;
 mod erasures;
-mod inherited;
 #[cfg(test)]
 mod explained;
 mod export;
+mod inherited;
 mod keys;
 mod ledger;
 mod limits;
@@ -35,8 +35,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use end_users::EndUserRow;
 pub use credits::Credit;
+pub use end_users::EndUserRow;
 pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;

@@ -1,4 +1,5 @@
-//! Labels of attempts: each set is kept once for its tenant, and the ledger's rows point to it.
+//! Labels of attempts: each set is kept once for its tenant, and the ledger's rows point to it. There are as many sets as a
+//! tenant makes different ones: a label with another value for each request makes a row for each.
 
 use std::collections::BTreeMap;
 
