@@ -11,6 +11,7 @@ mod serve;
 mod shared;
 mod simulator;
 mod tenants;
+mod webhooks;
 
 use insula_tests::child::Finished;
 use serde_json::Value;

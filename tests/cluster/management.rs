@@ -63,6 +63,37 @@ async fn what_one_node_made_the_others_use_at_once() {
     println!("{ROUNDS} rounds in {:?}, the slowest step {slowest:?} of {changes}", begun.elapsed());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_holds_on_every_node_at_once() {
+    let cluster = Cluster::start(NODES).await;
+    cluster.scenario(Scenario { output_tokens: 1, ..Scenario::default() });
+    let monthly = |limit: &str| json!({"budgets": [{"window": "month", "limit_usd": limit}], "models": ["sim-small"]});
+    let tenant = cluster.tenant("planned").await;
+    let everywhere = cluster.everywhere(&tenant);
+    for round in 0..ROUNDS / 5 {
+        let [one, two, three] = [0, 1, 2].map(|node| &everywhere[(round + node) % NODES]);
+        let (free, pro) = (format!("/api/v1/plans/free-{round}"), format!("/api/v1/plans/pro-{round}"));
+        one.operator.put(&free, &monthly("0")).await.expect(200);
+        two.operator.put(&pro, &monthly("5")).await.expect(200);
+        three.operator.patch(&tenant.path(""), &json!({"plan": format!("free-{round}")})).await.expect(200);
+        for at in &everywhere {
+            let error = at.chat("free").await.openai_error(429, "budget_exceeded");
+            assert_eq!(error["level"], "plan", "{error}");
+        }
+        one.operator.patch(&tenant.path(""), &json!({"plan": format!("pro-{round}")})).await.expect(200);
+        for at in &everywhere {
+            at.chat("pro").await.expect(200);
+        }
+        // The plan itself, at one node, and a tenant of it at the others.
+        let mut changed = monthly("5");
+        changed["models"] = json!(["sim-large"]);
+        two.operator.put(&pro, &changed).await.expect(200);
+        for at in &everywhere {
+            at.chat("no longer").await.openai_error(404, "model_not_found");
+        }
+    }
+}
+
 /// A change at one node beside another at another: neither undoes the other.
 async fn race(cluster: &Cluster, tenant: &TestTenant, round: usize) {
     let everywhere = cluster.everywhere(tenant);

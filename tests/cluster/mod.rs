@@ -3,11 +3,13 @@
 mod budget_race;
 mod cancellation;
 mod drain;
+mod end_users;
 mod idempotency;
 mod management;
 mod outage;
 mod rate;
 mod revocation;
+mod webhooks;
 
 use std::time::Duration;
 

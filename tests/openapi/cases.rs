@@ -73,8 +73,31 @@ fn limits(_: u64) -> Value {
     json!({"requests_per_minute": 1000})
 }
 
+fn segment(_: u64) -> Value {
+    json!({"limits": limits(0), "budgets": budgets(0), "models": ["sim-small"]})
+}
+
+fn plan(_: u64) -> Value {
+    let mut plan = segment(0);
+    plan["prices"] = json!([{"model": "*", "input_usd_per_million": "2", "output_usd_per_million": "8"}]);
+    plan
+}
+
+fn credit(count: u64) -> Value {
+    json!({"amount_usd": "0.50", "reason": format!("Walked {count}")})
+}
+
 fn overlap(_: u64) -> Value {
     json!({"overlap_seconds": 600})
+}
+
+fn new_webhook(count: u64) -> Value {
+    // A name that nobody has.
+    json!({"url": format!("https://hooks.invalid/{count}")})
+}
+
+fn describe(count: u64) -> Value {
+    json!({"description": format!("walked {count}")})
 }
 
 fn new_operator_key(count: u64) -> Value {
@@ -104,12 +127,33 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/platform/budgets",      [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     with_body("PUT /api/v1/platform/budgets", [401, 401, 403, 403, 403, 403, 403, 403, 200], budgets),
 
+    case("GET /api/v1/webhooks",                        [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("POST /api/v1/webhooks",                  [401, 401, 403, 403, 403, 403, 403, 403, 201], new_webhook),
+    // Those that the walker knows are a tenant's.
+    case("GET /api/v1/webhooks/{webhook}",              [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    with_body("PATCH /api/v1/webhooks/{webhook}",       [401, 401, 403, 403, 403, 403, 403, 403, 404], describe),
+    case("DELETE /api/v1/webhooks/{webhook}",           [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("POST /api/v1/webhooks/{webhook}/rotate",      [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("POST /api/v1/webhooks/{webhook}/test",        [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("GET /api/v1/webhooks/{webhook}/deliveries",   [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("POST /api/v1/webhooks/{webhook}/deliveries/{event}/replay", [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+
     case("GET /api/v1/operator-keys",         [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     with_body("POST /api/v1/operator-keys",   [401, 401, 403, 403, 403, 403, 403, 403, 201], new_operator_key),
     case("DELETE /api/v1/operator-keys/{key}", [401, 401, 403, 403, 403, 403, 403, 403, 404]),
     case("GET /api/v1/models",                [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/prices",                [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/providers",             [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+
+    // Plans and segments: operators alone.
+    case("GET /api/v1/plans",                  [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/plans/{name}",           [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("PUT /api/v1/plans/{name}",      [401, 401, 403, 403, 403, 403, 403, 403, 200], plan),
+    case("DELETE /api/v1/plans/{name}",        [401, 401, 403, 403, 403, 403, 403, 403, 204]),
+    case("GET /api/v1/segments",               [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/segments/{name}",        [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("PUT /api/v1/segments/{name}",   [401, 401, 403, 403, 403, 403, 403, 403, 200], segment),
+    case("DELETE /api/v1/segments/{name}",     [401, 401, 403, 403, 403, 403, 403, 403, 204]),
 
     // A tenant: its admins and operators.
     case("GET /api/v1/tenants/{tenant}",              [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -119,10 +163,27 @@ pub const CASES: &[Case] = &[
     with_body("POST /api/v1/tenants/{tenant}/tokens", [401, 401, 404, 404, 404, 403, 403, 201, 201], new_token),
     case("GET /api/v1/tenants/{tenant}/budgets",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/limits",       [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/effective",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage/export", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/requests",     [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/statements",   [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/statements/{month}",          [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/statements/{month}/attempts", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/requests/{request}",            [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+
+    // Its webhooks: the same.
+    case("GET /api/v1/tenants/{tenant}/webhooks",                      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("POST /api/v1/tenants/{tenant}/webhooks",                [401, 401, 404, 404, 404, 403, 403, 201, 201], new_webhook),
+    case("GET /api/v1/tenants/{tenant}/webhooks/{webhook}",            [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("PATCH /api/v1/tenants/{tenant}/webhooks/{webhook}",     [401, 401, 404, 404, 404, 403, 403, 200, 200], describe),
+    case("POST /api/v1/tenants/{tenant}/webhooks/{webhook}/rotate",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("POST /api/v1/tenants/{tenant}/webhooks/{webhook}/test",      [401, 401, 404, 404, 404, 403, 403, 202, 202]),
+    case("GET /api/v1/tenants/{tenant}/webhooks/{webhook}/deliveries", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("POST /api/v1/tenants/{tenant}/webhooks/{webhook}/deliveries/{event}/replay",
+                                                                       [401, 401, 404, 404, 404, 403, 403, 202, 202]),
+    // The admin removes it; for the operator it is gone.
+    case("DELETE /api/v1/tenants/{tenant}/webhooks/{webhook}",         [401, 401, 404, 404, 404, 403, 403, 204, 404]),
 
     // Its keys: the same.
     case("GET /api/v1/tenants/{tenant}/keys/{key}",              [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -133,9 +194,17 @@ pub const CASES: &[Case] = &[
     with_body("PUT /api/v1/tenants/{tenant}/keys/{key}/limits",  [401, 401, 404, 404, 404, 403, 403, 200, 200], limits),
     case("DELETE /api/v1/tenants/{tenant}/keys/{key}",           [401, 401, 404, 404, 404, 403, 403, 204, 204]),
 
+    // The end users of its product: any name can be one.
+    case("GET /api/v1/tenants/{tenant}/end-users",                         [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/end-users/{end_user}/budgets",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("PUT /api/v1/tenants/{tenant}/end-users/{end_user}/budgets", [401, 401, 404, 404, 404, 403, 403, 200, 200], budgets),
+
     // What a tenant may not do to itself: operators alone.
     with_body("PUT /api/v1/tenants/{tenant}/budgets", [401, 401, 404, 404, 404, 403, 403, 403, 200], budgets),
     with_body("PUT /api/v1/tenants/{tenant}/limits",  [401, 401, 404, 404, 404, 403, 403, 403, 200], limits),
+    case("GET /api/v1/tenants/{tenant}/credits",      [401, 401, 404, 404, 404, 403, 403, 403, 200]),
+    with_body("POST /api/v1/tenants/{tenant}/credits", [401, 401, 404, 404, 404, 403, 403, 403, 201], credit),
+    case("GET /api/v1/tenants/{tenant}/statements/{month}/comparison/{other}", [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     case("POST /api/v1/tenants/{tenant}/resume",      [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     case("POST /api/v1/tenants/{tenant}/suspend",     [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     case("DELETE /api/v1/tenants/{tenant}",           [401, 401, 404, 404, 404, 403, 403, 403, 200]),
@@ -147,17 +216,32 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path tenant",  Holds::TenantsId),
     ("path key",     Holds::TenantsId),
     ("path request", Holds::TenantsId),
+    ("path webhook", Holds::TenantsId),
+    ("path event",   Holds::TenantsId),
     ("path model",   Holds::Data),
+    ("path name",    Holds::Data),
+    ("path end_user", Holds::Data),
+    ("path month",   Holds::Data),
+    ("path other",   Holds::TenantsId),
 
     ("query cursor",   Holds::TenantsId),
     ("query limit",    Holds::Data),
     ("query from",     Holds::Data),
     ("query to",       Holds::Data),
     ("query group_by", Holds::Data),
+    ("query key",       Holds::TenantsId),
+    ("query model",     Holds::Data),
+    ("query operation", Holds::Data),
+    ("query cause",     Holds::Data),
+    ("query price_row", Holds::Data),
+    ("query plan",      Holds::Data),
+    ("query tag",       Holds::Data),
+    ("query tag_value", Holds::Data),
     ("query format",   Holds::Data),
 
     ("header Idempotency-Key", Holds::TenantsWord),
     ("header If-Match",        Holds::Data),
+    ("header x-insula-tags",   Holds::Data),
 
     ("body slug",        Holds::Data),
     ("body name",        Holds::Data),
@@ -174,6 +258,12 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body end_user",    Holds::Data),
     ("body ttl_seconds", Holds::Data),
     ("body window",      Holds::Data),
+    ("body amount_usd",  Holds::Data),
+    ("body reason",      Holds::Data),
+    ("body url",         Holds::Data),
+    ("body events",      Holds::Data),
+    ("body description", Holds::Data),
+    ("body active",      Holds::Data),
     ("body limit_usd",   Holds::Data),
     ("body limit_tokens", Holds::Data),
     ("body mode",        Holds::Data),
@@ -181,6 +271,32 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body requests_per_minute", Holds::Data),
     ("body tokens_per_minute",   Holds::Data),
     ("body concurrency",         Holds::Data),
+    ("body queue_depth_max",     Holds::Data),
+    ("body queue_wait_ms_max",   Holds::Data),
+    ("body weight",              Holds::Data),
+
+    ("body models",              Holds::Data),
+    ("body limits",                     Holds::Data),
+    ("body limits requests_per_minute", Holds::Data),
+    ("body limits tokens_per_minute",   Holds::Data),
+    ("body limits concurrency",         Holds::Data),
+    ("body limits queue_depth_max",     Holds::Data),
+    ("body limits queue_wait_ms_max",   Holds::Data),
+    ("body limits weight",              Holds::Data),
+    ("body limits mode",                Holds::Data),
+    ("body budgets",              Holds::Data),
+    ("body budgets window",       Holds::Data),
+    ("body budgets limit_usd",    Holds::Data),
+    ("body budgets limit_tokens", Holds::Data),
+    ("body budgets mode",         Holds::Data),
+    ("body budgets alert_at",     Holds::Data),
+    ("body prices",                             Holds::Data),
+    ("body prices model",                       Holds::Data),
+    ("body prices effective_from",              Holds::Data),
+    ("body prices input_usd_per_million",       Holds::Data),
+    ("body prices cache_read_usd_per_million",  Holds::Data),
+    ("body prices cache_write_usd_per_million", Holds::Data),
+    ("body prices output_usd_per_million",      Holds::Data),
 ];
 
 /// The row of an operation.

@@ -74,8 +74,8 @@ impl Walk<'_> {
         for input in self.operation.inputs.iter().filter(|input| cases::holds(input) == Some(Holds::TenantsId)) {
             let Some(theirs) = self.id_for(input, &self.world.own) else { continue };
             for who in [Who::ForeignAdmin, Who::ForeignService, Who::ForeignToken, Who::Operator] {
-                // Every tenant and every request is an operator's; a key below another tenant's path is nobody's.
-                if who == Who::Operator && input != "path key" {
+                // Every tenant and every request is an operator's; what is below another tenant's path is nobody's.
+                if who == Who::Operator && !["path key", "path webhook", "path event"].contains(&input.as_str()) {
                     continue;
                 }
                 findings.extend(self.foreign_id(input, &theirs, who).await);
@@ -145,6 +145,7 @@ impl Walk<'_> {
                 let id = match listed {
                     "keys" => &household.key,
                     "requests" => &household.request,
+                    "deliveries" => &household.event,
                     _ => &household.tenant.id,
                 };
                 Some(id.clone())
@@ -175,7 +176,7 @@ impl Walk<'_> {
             let Some(name) = input.strip_prefix("path ") else { continue };
             let id = match &swap {
                 Some(swap) if swap.input == input => swap.id,
-                _ => ids.id(name).unwrap_or("sim-small"),
+                _ => ids.id(name).unwrap_or(if name == "month" { "2024-02" } else { "sim-small" }),
             };
             address = address.replace(&format!("{{{name}}}"), id);
         }

@@ -38,6 +38,9 @@ pub struct Household {
     /// A key that nobody in these tests holds.
     pub key: String,
     pub request: String,
+    pub webhook: String,
+    /// What that webhook was told.
+    pub event: String,
 }
 
 /// What a walk over one operation happens in.
@@ -50,22 +53,39 @@ impl Household {
     async fn create(operator: &Caller, slug: &str) -> Household {
         let tenant = TestTenant::create(operator, slug).await;
         let (key, _) = tenant.key("service").await;
+        for catalogue in ["plans", "segments"] {
+            operator.put(&format!("/api/v1/{catalogue}/{slug}"), &json!({})).await.expect(200);
+        }
         let token = tenant.admin.post(&tenant.path("/tokens"), &json!({"ttl_seconds": 3_600})).await.expect(201).json();
         let call = tenant.service.call(http::Method::POST, "/v1/chat/completions").json(&chat("walk"));
         let request = call.header("idempotency-key", IDEMPOTENCY_KEY).send().await.expect(200).request_id().to_owned();
         tenant.request(&request).await;
-        Household { tenant, token: token["token"].as_str().unwrap().to_owned(), key, request }
+        let (webhook, event) = webhook(&tenant).await;
+        Household { tenant, token: token["token"].as_str().unwrap().to_owned(), key, request, webhook, event }
     }
 
     /// Its own id for what a path, query or header calls `name`; `None` for names that are no ids of a tenant.
     pub fn id(&self, name: &str) -> Option<&str> {
         match name {
-            "tenant" => Some(&self.tenant.id),
+            "tenant" | "other" => Some(&self.tenant.id),
             "key" => Some(&self.key),
             "request" => Some(&self.request),
+            // The plan and the segment that nobody else in these tests uses.
+            "name" => Some(&self.tenant.slug),
+            "webhook" => Some(&self.webhook),
+            "event" => Some(&self.event),
             _ => None,
         }
     }
+}
+
+/// A webhook where nobody listens, and an event that it was to be told.
+async fn webhook(tenant: &TestTenant) -> (String, String) {
+    let path = tenant.path("/webhooks");
+    let made = tenant.admin.post(&path, &json!({"url": "https://hooks.invalid/walked"})).await.expect(201).json();
+    let id = made["id"].as_str().unwrap().to_owned();
+    let sent = tenant.admin.post(&format!("{path}/{id}/test"), &json!({})).await.expect(202).json();
+    (id, sent["event"].as_str().unwrap().to_owned())
 }
 
 /// The `Idempotency-Key` that every household has used once.

@@ -11,6 +11,8 @@ pub struct ServeConfig {
     pub patience: Option<Duration>,
     /// More lines, by section: `("bounds", "header_wait_ms_max = 100")`.
     pub more: Vec<(&'static str, String)>,
+    /// More lines about the provider: `concurrency_max = 4`.
+    pub provider: Vec<String>,
 }
 
 /// The catalogue of `insula dev`, and a model that nobody gave a price.
@@ -87,6 +89,7 @@ impl ServeConfig {
         let mut text = format!(
             "[[providers]]\nname = \"sim\"\nbase_url = \"{simulator_url}/v1\"\nattempt_header = \"x-insula-attempt\"\n"
         );
+        self.provider.iter().for_each(|line| text.push_str(&format!("{line}\n")));
         if let Some(patience) = self.patience {
             for key in ["connect_ms_max", "first_byte_ms_max", "idle_ms_max"] {
                 text.push_str(&format!("{key} = {}\n", patience.as_millis()));

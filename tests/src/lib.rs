@@ -21,6 +21,7 @@ pub mod load;
 pub mod memory;
 pub mod node;
 pub mod raw;
+pub mod receiver;
 pub mod sse;
 pub mod tenant;
 mod wait;

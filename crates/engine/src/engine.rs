@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use insula_gate::{Gate, SystemResolver};
 use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, TenantId};
 use insula_providers::{ChatRequest, EmbeddingsRequest, Providers};
 use insula_store::{Cluster, Coordination, Store};
@@ -16,8 +17,12 @@ use crate::{
     EngineSettings,
     accounts::Accounts,
     directory::{Directory, Others},
+    end_users::EndUsers,
     idempotency::Twins,
+    labels,
     pipeline::{self, Answer, Call},
+    queue::Queue,
+    webhooks::Webhooks,
     work::Work,
 };
 
@@ -42,12 +47,17 @@ pub struct Engine {
     pub ids: IdGenerator,
     pub(crate) settings: EngineSettings,
     pub(crate) coordination: Arc<Coordination>,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) twins: Arc<Twins>,
+    pub(crate) end_users: EndUsers,
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
     pub(crate) flights: Flights,
     /// Texts that are counted at once: it is CPU, and a caller at the end of its budget must not buy it for nothing.
     pub(crate) tokenizing: Semaphore,
+    /// The way out to addresses that a tenant can name.
+    pub(crate) gate: Gate,
+    pub(crate) webhooks: Webhooks,
 }
 
 /// Counts requests under way, so that a stop can wait for the last.
@@ -89,7 +99,11 @@ impl Engine {
             directory,
             accounts,
             idempotency_secret: store.platform_secret("idempotency"),
+            end_users: EndUsers::new(&store.platform_secret("end users")),
+            gate: Gate::new(Arc::new(SystemResolver))?,
+            webhooks: Webhooks::new(store.platform_secret("webhook")),
             coordination,
+            queue: Queue::new(&settings, clock.clone(), store.cluster().cloned()),
             store,
             providers: Arc::new(providers),
             clock,
@@ -122,7 +136,9 @@ impl Engine {
         self.perform(call, Work::Embeddings(Box::new(request))).await
     }
 
-    async fn perform(self: &Arc<Self>, call: Call, work: Work) -> Result<Answer> {
+    async fn perform(self: &Arc<Self>, mut call: Call, work: Work) -> Result<Answer> {
+        call.end_user = self.end_users.of(&call, &work);
+        call.tags = labels::of(&call, &work)?;
         // Dropped with this future, which tells the task that nobody listens any more.
         let (_present, gone) = oneshot::channel();
         tokio::spawn(pipeline::run(self.clone(), call, work, gone)).await.map_err(Error::internal)?
@@ -148,6 +164,7 @@ impl Engine {
     /// # Errors
     /// When storage cannot be written.
     pub async fn close(&self) -> Result<()> {
+        self.stop_telling().await;
         self.directory.stop_following();
         // Before leases go back: what attempts still hold settles with their ends.
         let flushed = self.store.flush().await;

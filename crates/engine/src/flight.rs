@@ -6,16 +6,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use insula_model::{AttemptId, AttemptOutcome, Cause, Error, Result, TokenCounts};
-use insula_providers::Route;
+use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, ReleaseMode, Result, TokenCounts};
+use insula_providers::{Allowance, Route, UpstreamError, normalised};
 use insula_store::{Admission, Attribution, Begin, End, Seat, Seq};
 
 use crate::{
     Call, Engine,
     accounts::{Amounts, Hold},
     directory::TenantCredential,
+    end_users,
     idempotency::{Claim, Transcript},
     pipeline::Admitted,
+    queue::{Latency, Signal, Slot, Used},
     trace::{AttemptRecord, Trace},
     work::Work,
 };
@@ -29,6 +31,14 @@ pub(crate) struct Held {
 impl Held {
     pub fn new(engine: Arc<Engine>, hold: Hold) -> Self {
         Self { engine, hold: Some(hold) }
+    }
+
+    /// What is held.
+    ///
+    /// # Errors
+    /// Our own fault: it was taken out.
+    pub fn get(&self) -> Result<&Hold> {
+        self.hold.as_ref().ok_or_else(|| Error::internal("a hold was taken out twice"))
     }
 }
 
@@ -70,6 +80,8 @@ pub(crate) struct Landing {
     pub usage: Option<TokenCounts>,
     /// Bytes of output that were seen, where usage was not reported; `None` when the whole hold may have been used.
     pub output_bytes: Option<u64>,
+    /// How quickly it was answered, where it was.
+    pub latency: Option<Latency>,
     pub response_model: Option<String>,
     pub fingerprint: Option<String>,
 }
@@ -77,7 +89,7 @@ pub(crate) struct Landing {
 impl Landing {
     /// An end of which nothing is known but how it came about.
     pub fn blind(outcome: AttemptOutcome) -> Self {
-        Self { outcome, usage: None, output_bytes: None, response_model: None, fingerprint: None }
+        Self { outcome, usage: None, output_bytes: None, latency: None, response_model: None, fingerprint: None }
     }
 }
 
@@ -102,6 +114,7 @@ struct Open {
     trace: Trace,
     claim: Claim,
     _seat: Seat,
+    slot: Slot,
 }
 
 impl Flight {
@@ -117,8 +130,8 @@ impl Flight {
         claim: Claim,
         admitted: Admitted,
     ) -> Result<Self> {
-        let Admitted { route, mut hold, seat } = admitted;
-        let Some(reserved) = hold.hold.as_ref() else { return Err(Error::internal("a hold was taken out twice")) };
+        let Admitted { route, mut hold, seat, slot } = admitted;
+        let reserved = hold.get()?;
         let attempt = engine.ids.attempt();
         let begun = engine.store.journal().begin(&Begin {
             attempt,
@@ -135,7 +148,12 @@ impl Flight {
             input_tokens_max: reserved.input_tokens_max,
             output_tokens_max: reserved.output_tokens_max,
             idempotency: claim.mark(),
-            attribution: Attribution::default(),
+            attribution: Attribution {
+                plan: call.credential.tenant.record.plan.clone().map(String::from),
+                end_user: call.end_user.as_ref().map(|user| user.id),
+                tags: call.tags.clone(),
+                queued_us: slot.queued_us(),
+            },
         });
         let begun = match begun {
             Ok(begun) => begun,
@@ -144,8 +162,11 @@ impl Flight {
                 return Err(error);
             }
         };
+        if let Some(user) = &call.end_user {
+            end_users::note(&engine, call.credential.scope, user);
+        }
         let aloft = Aloft::of(&engine);
-        let open = hold.hold.take().map(|hold| Open { hold, trace, claim, _seat: seat });
+        let open = hold.hold.take().map(|hold| Open { hold, trace, claim, _seat: seat, slot });
         drop(hold);
         Ok(Self {
             engine,
@@ -164,7 +185,16 @@ impl Flight {
     pub fn upstream_body(&self) -> Bytes {
         let ours = self.open.as_ref().filter(|open| open.hold.sets_output_max);
         let per_choice = ours.map(|open| open.hold.output_tokens_max / self.work.choices().max(1));
-        self.work.upstream_body(&self.route.card, per_choice)
+        let body = self.work.upstream_body(&self.route.card, per_choice);
+        // Whose requests go predictably has them all in one form.
+        if self.credential.tenant.limits.mode == Some(ReleaseMode::Predictable) { normalised(body) } else { body }
+    }
+
+    /// Heeds what the provider said is left of its allowance.
+    pub fn heed(&self, allowance: &Allowance) {
+        if let Some(open) = self.open.as_ref().filter(|_| *allowance != Allowance::default()) {
+            open.slot.heed(allowance);
+        }
     }
 
     /// Whether the bytes of output that were seen bound its tokens: not where a model thinks unseen and was cut short.
@@ -190,13 +220,17 @@ impl Flight {
     /// The attempt is over: journals END and trace in one write, settles the budgets, frees the seat, and hands a
     /// finished answer to whoever waits under the same `Idempotency-Key`.
     pub fn land(&mut self, landing: Landing, result: Result<Option<Transcript>, &Error>) {
-        let Some(Open { hold, mut trace, mut claim, _seat }) = self.open.take() else { return };
+        let Some(Open { hold, mut trace, mut claim, _seat, slot }) = self.open.take() else { return };
         let (tokens, estimated) = match landing.usage {
             Some(tokens) if tokens.total() > 0 => (tokens, false),
             _ if landing.outcome == AttemptOutcome::Rejected => (TokenCounts::default(), false),
             _ => (estimate(&hold, landing.output_bytes), true),
         };
         let end = self.end(&hold, landing.outcome, tokens, estimated);
+        let signal = signal(&landing, result.as_ref().err().copied());
+        if let Err(ErrorKind::ProviderRateLimited { retry_after: Some(wait) }) = result.as_ref().map_err(|error| error.kind()) {
+            slot.hold(*wait);
+        }
         trace.attempts.push(self.record(&hold, &end, &landing));
         let (status, finished) = match result {
             Ok(finished) => (200, finished),
@@ -212,6 +246,7 @@ impl Flight {
         let moves = self.engine.accounts.lease_moves(&hold, used);
         let ended = self.engine.store.journal().end(&end, Some(&record), &moves);
         self.settle(hold, used, ended);
+        slot.settle(Used { tokens: end.tokens.total(), output_tokens: end.tokens.output_total(), signal });
         claim.resolve(finished, ended);
     }
 
@@ -298,6 +333,19 @@ impl Flight {
             response_model: landing.response_model.clone(),
             fingerprint: landing.fingerprint.clone(),
         }
+    }
+}
+
+/// What an attempt's end says of how much its provider bears; nothing where the caller ended it, or its request was at fault.
+fn signal(landing: &Landing, error: Option<&Error>) -> Option<Signal> {
+    let Some(error) = error else { return landing.latency.map(|latency| Signal::Success { latency }) };
+    let status = UpstreamError::of(error).map(|said| said.status);
+    match error.kind() {
+        ErrorKind::ProviderRateLimited { .. } | ErrorKind::ProviderTimeout => Some(Signal::Overloaded),
+        // 529 is what some vendors say for "overloaded".
+        ErrorKind::ProviderFailed if matches!(status, Some(503 | 529)) => Some(Signal::Overloaded),
+        ErrorKind::ProviderFailed => Some(Signal::Failed),
+        _ => None,
     }
 }
 

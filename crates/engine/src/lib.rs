@@ -5,33 +5,42 @@
 //!
 //! - [`accounts`]: budgets that hold under concurrency;
 //! - [`directory`]: who a credential is, and what it may do;
-//! - [`manage`]: tenants, keys, budgets and limits as operators and tenants change them.
+//! - [`manage`]: tenants, keys, budgets and limits as operators and tenants change them;
+//! - [`statement`]: what a tenant is charged, line by line, and why it differs from the month before.
 
 pub mod accounts;
 pub mod directory;
 pub mod manage;
+pub mod statement;
 
 mod admission;
+mod end_users;
 mod engine;
 mod flight;
 mod idempotency;
+mod labels;
 mod limits;
 mod pipeline;
+mod queue;
 mod reserve;
 mod send;
 mod settings;
 mod stream;
 mod trace;
 mod turn;
+mod webhooks;
 mod work;
 
+pub use end_users::EndUser;
 pub use engine::Engine;
 pub use idempotency::Transcript;
 pub use limits::RateView;
 pub use pipeline::{Answer, Call};
+pub use queue::QueueSettings;
 pub use settings::EngineSettings;
 pub use stream::{LiveStream, Piece};
 pub use trace::{AttemptRecord, Content, RequestDetail, StageRecord};
+pub use webhooks::WebhookSettings;
 
 // What the server needs of the crates below, so that it depends on this one alone.
 pub use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard};

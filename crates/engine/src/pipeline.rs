@@ -3,7 +3,7 @@
 //! One function, one line a stage, each stage in a file of its own. Authentication comes before, in the server: it turns
 //! a credential into the scope that everything here is opened with.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use insula_model::{Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
 use insula_providers::Route;
@@ -14,9 +14,12 @@ use crate::{
     Engine, LiveStream, RateView, Transcript,
     admission::{self, Noted},
     directory::TenantCredential,
+    end_users::EndUser,
     flight::{Flight, Held},
     idempotency::{self, Turn},
-    limits, reserve, send,
+    limits,
+    queue::{self, Slot},
+    reserve, send,
     trace::Trace,
     turn,
     work::Work,
@@ -34,6 +37,10 @@ pub struct Call {
     pub started: Duration,
     /// The caller's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// The labels that the caller gave beside the body; the engine adds those of body, key and tenant.
+    pub tags: BTreeMap<String, String>,
+    /// Whom it is made for; the engine finds out.
+    pub end_user: Option<EndUser>,
     /// The status that the caller will see for an error; the mapping is the server's.
     pub status_of: fn(&Error) -> u16,
 }
@@ -43,7 +50,8 @@ impl Call {
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         let tenant = self.credential.scope.tenant();
         let key = self.credential.key.as_ref().map(|key| Subject::Key(tenant, key.record.id));
-        [Some(Subject::Platform), Some(Subject::Tenant(tenant)), key].into_iter().flatten().collect()
+        let end_user = self.end_user.as_ref().map(|user| Subject::EndUser(tenant, user.id));
+        [Some(Subject::Platform), Some(Subject::Tenant(tenant)), key, end_user].into_iter().flatten().collect()
     }
 
     /// Whether the credential that let this call in still stands.
@@ -134,18 +142,21 @@ pub(crate) struct Admitted {
     pub route: Route,
     pub hold: Held,
     pub seat: Seat,
+    pub slot: Slot,
 }
 
 async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut Trace) -> Result<Admitted> {
     // Which provider serves the model, at which price: what is reserved depends on it.
-    let route = trace.stage(engine, "route", async { work.route(engine) }).await?;
+    let route = trace.stage(engine, "route", async { work.route(engine, call.credential.tenant.models.as_deref()) }).await?;
     // The most that it can cost is held before it is sent; held by guard, so that no later refusal leaks it.
     let hold = trace.stage(engine, "budget", reserve::hold(engine, call, work, &route)).await?;
     let hold = Held::new(engine.clone(), hold);
-    // A seat last: it is not kept waiting by money.
+    // Before the queue: who has too much under way by its own limit is told at once.
     let seat = trace.stage(engine, "turn", turn::take(engine, call)).await?;
+    // A fair turn last: nobody keeps a seat at a provider waiting for money.
+    let slot = trace.queue(engine, queue::take(engine, call, work, &route, hold.get()?)).await?;
     // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
     call.still_admitted()?;
     engine.directory.check_current()?;
-    Ok(Admitted { route, hold, seat })
+    Ok(Admitted { route, hold, seat, slot })
 }

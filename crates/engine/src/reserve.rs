@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use insula_model::Result;
+use insula_model::{ErrorKind, Result};
 use insula_providers::Route;
 
 use crate::{
@@ -11,10 +11,20 @@ use crate::{
     work::Work,
 };
 
-/// Reserves for the call, waiting a bounded turn where only others' holds stand in the way.
-///
-/// Bytes bound the input while the headroom is wide; only when that does not fit is the tokenizer asked.
+/// Reserves for the call, waiting a bounded turn where only others' holds stand in the way. A refusal is noted for those who
+/// want to be told.
 pub(crate) async fn hold(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) -> Result<Hold> {
+    let held = reserve(engine, call, work, route).await;
+    if let Err(error) = &held
+        && let ErrorKind::BudgetExceeded(refusal) = error.kind()
+    {
+        engine.accounts.note_refusal(&call.subjects(), refusal);
+    }
+    held
+}
+
+/// Bytes bound the input while the headroom is wide; only when that does not fit is the tokenizer asked.
+async fn reserve(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) -> Result<Hold> {
     let subjects = call.subjects();
     let capped = engine.accounts.is_capped(&subjects);
     let input = work.input_tokens_max(&route.card);

@@ -1,6 +1,6 @@
 //! Sending an attempt, and waiting for the first of its answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use insula_model::{AttemptOutcome, Error, ErrorKind, Operation, Result};
 use insula_providers::{JsonAnswer, SendFailure, Sent};
@@ -10,6 +10,7 @@ use crate::{
     LiveStream, RateView, Transcript,
     flight::{Flight, Landing},
     pipeline::{Answer, withdrawn},
+    queue::Latency,
 };
 
 /// Sends the attempt. A whole answer is settled here; a stream settles itself.
@@ -63,13 +64,17 @@ async fn whole(mut flight: Flight, gone: oneshot::Receiver<()>) -> Result<bytes:
 
 fn land_whole(flight: &mut Flight, begun: Duration, answer: JsonAnswer) {
     note(flight, begun, None);
+    flight.heed(&answer.allowance);
     if let Some(trace) = flight.trace() {
         trace.answer(&answer.body);
     }
+    let took = flight.engine.clock.elapsed().saturating_sub(begun);
+    let output_tokens = answer.usage.map_or(0, |usage| usage.output_total());
     let landing = Landing {
         outcome: AttemptOutcome::Completed,
         usage: answer.usage,
         output_bytes: (!flight.route.card.reasons_unseen).then_some(answer.body.len() as u64),
+        latency: Some(Latency::Whole { took, output_tokens }),
         response_model: answer.model,
         fingerprint: answer.fingerprint,
     };
@@ -97,7 +102,7 @@ pub(crate) fn note(flight: &mut Flight, begun: Duration, error: Option<&Error>) 
     let engine = Arc::clone(&flight.engine);
     if let Some(trace) = flight.trace() {
         let (outcome, reason) = error.map_or(("ok", None), |error| ("failed", Some(error.kind().name())));
-        trace.note(&engine, "send", begun, outcome, reason);
+        trace.note(&engine, "send", begun, outcome, reason.map(Cow::Borrowed));
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::{WebhookSettings, queue::QueueSettings};
+
 /// Bounds of the request path. All have defaults; each is a key of the configuration reference.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// Requests under way on this node at once; above it callers get 503.
+    /// Requests under way on this node at once; further ones queue.
     pub inflight_max: u32,
+    /// How long a line may be, and how much one tenant may hold.
+    pub queue: QueueSettings,
     /// How long a request waits for money that others hold.
     pub budget_wait_max: Duration,
     /// How many requests of one tenant wait for money at once.
@@ -33,12 +37,15 @@ pub struct EngineSettings {
     pub idempotency_wait_max: Duration,
     /// Whether an attempt waits for its record to reach the disk before it is sent, not only before it is answered.
     pub sync_before_send: bool,
+    /// Bounds of webhooks.
+    pub webhooks: WebhookSettings,
 }
 
 impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             inflight_max: 10_000,
+            queue: QueueSettings::default(),
             budget_wait_max: Duration::from_secs(30),
             budget_waiters_max: 1_000,
             output_tokens_default: 4_096,
@@ -52,6 +59,7 @@ impl Default for EngineSettings {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
             idempotency_wait_max: Duration::from_secs(60),
             sync_before_send: false,
+            webhooks: WebhookSettings::default(),
         }
     }
 }

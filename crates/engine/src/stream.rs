@@ -16,6 +16,7 @@ use crate::{
     Engine, Transcript,
     flight::{Flight, Landing},
     pipeline::withdrawn,
+    queue::Latency,
     send::{self, client_gone},
 };
 
@@ -41,6 +42,8 @@ struct Live {
     /// Kept for a replay, where the caller sent an `Idempotency-Key`.
     transcript: Option<BytesMut>,
     begun: Duration,
+    /// How long the first content took, once it is there.
+    first_content: Option<Duration>,
     ticker: Pin<Box<Sleep>>,
     heard: Duration,
     is_over: bool,
@@ -70,6 +73,7 @@ impl LiveStream {
             waiting: None,
             transcript,
             begun,
+            first_content: None,
             ticker: Box::pin(tokio::time::sleep(TICK)),
             heard: begun,
             is_over: false,
@@ -130,7 +134,10 @@ impl Live {
             match &mut self.source {
                 Source::Over => return Poll::Ready(None),
                 Source::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
-                    Ok(Sent::Stream(stream)) => self.source = Source::Open(Box::new(stream)),
+                    Ok(Sent::Stream(stream)) => {
+                        self.flight.heed(stream.allowance());
+                        self.source = Source::Open(Box::new(stream));
+                    }
                     Ok(Sent::Json(_)) => {
                         let error =
                             Error::new(ErrorKind::ProviderFailed, "the provider answered whole where a stream was asked for");
@@ -151,6 +158,9 @@ impl Live {
         match batch {
             Some(Ok(batch)) => {
                 self.heard = self.flight.engine.clock.elapsed();
+                if batch.content {
+                    self.first_content.get_or_insert(self.heard.saturating_sub(self.begun));
+                }
                 if let Some(trace) = self.flight.trace() {
                     trace.answer(&batch.bytes);
                 }
@@ -237,6 +247,7 @@ impl Live {
                 usage: stream.usage().filter(|_| outcome == AttemptOutcome::Completed || stream.finished()),
                 // What was seen bounds the output, but for a model that thinks unseen and was not heard to its end.
                 output_bytes: self.flight.shows_all(outcome).then(|| stream.output_bytes()),
+                latency: self.first_content.map(Latency::FirstContent),
                 response_model: stream.model().map(str::to_owned),
                 fingerprint: stream.fingerprint().map(str::to_owned),
             },

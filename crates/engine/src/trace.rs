@@ -1,13 +1,13 @@
 //! The trace of a request: what each stage did, what each attempt cost, and, sealed, what was said.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, KeyId, Money, Operation, RequestId, Result, TenantId, Timestamp, TokenCounts};
 use insula_store::{IdempotencyEntry, TenantSeals, TraceRecord};
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Engine, work::Work};
+use crate::{Call, Engine, queue::Slot, work::Work};
 
 /// What the sealed part of a stored request holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,24 @@ pub struct RequestDetail {
     pub attempts: Vec<AttemptRecord>,
     /// What the caller and the model said; absent for a request that was refused.
     pub content: Option<Content>,
+    /// The end user that it was made for, as the product calls it.
+    pub end_user: Option<String>,
+    /// The labels of tenant, key and request together.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// [`RequestDetail`] as the first version wrote it; never changed.
+#[derive(Deserialize)]
+struct FirstDetail {
+    stages: Vec<StageRecord>,
+    attempts: Vec<AttemptRecord>,
+    content: Option<Content>,
+}
+
+impl From<FirstDetail> for RequestDetail {
+    fn from(FirstDetail { stages, attempts, content }: FirstDetail) -> Self {
+        Self { stages, attempts, content, end_user: None, tags: BTreeMap::new() }
+    }
 }
 
 /// One stage of the pipeline.
@@ -31,7 +49,8 @@ pub struct StageRecord {
     pub duration_us: u64,
     /// `ok`, `refused` or `failed`.
     pub outcome: Cow<'static, str>,
-    /// Why, in one word: operators read it, so it repeats nothing of what the caller wrote.
+    /// Why, in a few words: operators read it, so it repeats nothing of what the caller wrote. Of a wait in the queue its place in the
+    /// tenant's line at the beginning, and what it waited for.
     pub reason: Option<Cow<'static, str>>,
 }
 
@@ -85,6 +104,8 @@ pub(crate) struct Trace {
     pub seals: Arc<TenantSeals>,
     operation: Operation,
     model: String,
+    end_user: Option<String>,
+    tags: BTreeMap<String, String>,
     started_at: Timestamp,
     started: Duration,
     stages: Vec<StageRecord>,
@@ -108,9 +129,11 @@ impl Trace {
             seals: engine.store.seals(&call.credential.scope).await?,
             operation: work.operation(),
             model: work.model().to_owned(),
+            end_user: call.end_user.as_ref().map(|user| user.name.clone()),
+            tags: call.tags.clone(),
             started_at: call.started_at,
             started: call.started,
-            stages: Vec::with_capacity(6),
+            stages: Vec::with_capacity(7),
             attempts: Vec::with_capacity(1),
             body: work.body().clone(),
             answer: Vec::new(),
@@ -125,7 +148,19 @@ impl Trace {
         let result = work.await;
         let reason = result.as_ref().err().map(|error| error.kind().name());
         let outcome = if reason.is_some() { "refused" } else { "ok" };
-        self.note(engine, name, begun, outcome, reason);
+        self.note(engine, name, begun, outcome, reason.map(Cow::Borrowed));
+        result
+    }
+
+    /// Runs the stage that waits for a turn, and notes where in the line it began, and what for.
+    pub async fn queue(&mut self, engine: &Engine, turn: impl Future<Output = Result<Slot>>) -> Result<Slot> {
+        let begun = engine.clock.elapsed();
+        let result = turn.await;
+        let (outcome, reason) = match &result {
+            Ok(slot) => ("ok", slot.reason()),
+            Err(error) => ("refused", Some(Cow::Borrowed(error.kind().name()))),
+        };
+        self.note(engine, QUEUE, begun, outcome, reason);
         result
     }
 
@@ -136,14 +171,14 @@ impl Trace {
         name: &'static str,
         begun: Duration,
         outcome: &'static str,
-        reason: Option<&'static str>,
+        reason: Option<Cow<'static, str>>,
     ) {
         self.stages.push(StageRecord {
             name: Cow::Borrowed(name),
             start_us: micros(begun.saturating_sub(self.started)),
             duration_us: micros(engine.clock.elapsed().saturating_sub(begun)),
             outcome: Cow::Borrowed(outcome),
-            reason: reason.map(Cow::Borrowed),
+            reason,
         });
     }
 
@@ -155,9 +190,11 @@ impl Trace {
     }
 
     /// Stores the trace of a call that got no further than a refusal. A call over its pace limit leaves none: it costs
-    /// nothing, and a flood of them must not either.
+    /// nothing, and a flood of them must not either. One that waited for its turn in vain does: no more can wait than the queue has
+    /// room for.
     pub fn refuse(self, engine: &Engine, call: &Call, error: &Error) {
-        if !matches!(error.kind(), ErrorKind::RateLimited { .. }) {
+        let has_waited = |stage: &StageRecord| stage.name == QUEUE && stage.duration_us >= WAITED_US_MIN;
+        if !matches!(error.kind(), ErrorKind::RateLimited { .. }) || self.stages.iter().any(has_waited) {
             let record = self.close(engine, (call.status_of)(error), false, None);
             engine.store.journal().trace(&record);
         }
@@ -173,8 +210,13 @@ impl Trace {
     ) -> TraceRecord {
         let content = with_content.then(|| self.content());
         let cost = self.attempts.iter().map(|attempt| attempt.cost).sum();
-        let detail =
-            RequestDetail { stages: std::mem::take(&mut self.stages), attempts: std::mem::take(&mut self.attempts), content };
+        let detail = RequestDetail {
+            stages: std::mem::take(&mut self.stages),
+            attempts: std::mem::take(&mut self.attempts),
+            content,
+            end_user: self.end_user.take(),
+            tags: std::mem::take(&mut self.tags),
+        };
         TraceRecord {
             request: self.request,
             tenant: self.tenant,
@@ -203,6 +245,10 @@ fn text(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
+/// The stage that waits for a turn.
+const QUEUE: &str = "queue";
+/// Who was refused sooner did not wait.
+const WAITED_US_MIN: u64 = 1_000;
 /// About what stages and attempts take in a sealed trace.
 const STAGES_BYTES: usize = 1024;
 const TABLE: &str = "requests";
@@ -222,10 +268,44 @@ impl RequestDetail {
     /// When it was sealed for another tenant or request, or is damaged.
     pub fn open(sealed: &[u8], seals: &TenantSeals, request: RequestId) -> Result<Self> {
         let plain = seals.open(TABLE, COLUMN, request.as_bytes(), sealed)?;
-        postcard::from_bytes(&plain).map_err(Error::internal)
+        Self::from_kept(&plain)
+    }
+
+    /// What the first version wrote ends where `end_user` begins.
+    fn from_kept(plain: &[u8]) -> Result<Self> {
+        postcard::from_bytes(plain)
+            .or_else(|_| postcard::from_bytes::<FirstDetail>(plain).map(Self::from))
+            .map_err(Error::internal)
     }
 }
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_first_version_sealed_is_read() {
+        let stage = StageRecord {
+            name: "limits".into(),
+            start_us: 1,
+            duration_us: 2,
+            outcome: "refused".into(),
+            reason: Some("rate_limited".into()),
+        };
+        let content = Content { request: "asked".into(), response: "said".into(), truncated: true };
+        for content in [None, Some(content)] {
+            // The fields of that version, in their order.
+            let first = postcard::to_stdvec(&(vec![stage.clone()], Vec::<AttemptRecord>::new(), content.clone()));
+            let read = RequestDetail::from_kept(&first.expect("plain data")).expect("known");
+            let (end_user, tags) = (Some("ada".to_owned()), [("team".to_owned(), "search".to_owned())].into());
+            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags };
+            assert_eq!(read, RequestDetail { end_user: None, tags: BTreeMap::new(), ..now.clone() });
+            assert_eq!(RequestDetail::from_kept(&postcard::to_stdvec(&now).expect("plain data")).expect("known"), now);
+        }
+        assert!(RequestDetail::from_kept(&[0xff; 3]).is_err());
+    }
 }

@@ -1,5 +1,7 @@
 //! What a caller asked for, as the stages see it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result};
 use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard, Route, Tokenizer};
@@ -34,6 +36,23 @@ impl Work {
         }
     }
 
+    /// The end user that the body names.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Work::Chat(chat) => chat.user.as_deref(),
+            Work::Embeddings(embeddings) => embeddings.user.as_deref(),
+        }
+    }
+
+    /// The labels in the body; OpenAI's embeddings have none.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        match self {
+            Work::Chat(chat) => &chat.metadata,
+            Work::Embeddings(_) => &NONE,
+        }
+    }
+
     pub fn is_stream(&self) -> bool {
         matches!(self, Work::Chat(chat) if chat.stream)
     }
@@ -43,21 +62,34 @@ impl Work {
         matches!(self, Work::Chat(chat) if chat.include_usage)
     }
 
-    /// A rough size in tokens for pace limits: four bytes a token, and the output that the caller allows.
+    /// The end user that the caller names.
+    pub fn end_user(&self) -> Option<&str> {
+        match self {
+            Work::Chat(chat) => chat.user.as_deref(),
+            Work::Embeddings(embeddings) => embeddings.user.as_deref(),
+        }
+    }
+
+    /// A rough size of the input in tokens: four bytes a token.
+    pub fn input_tokens_estimate(&self) -> u64 {
+        (self.body().len() as u64).div_ceil(4)
+    }
+
+    /// A rough size in tokens for pace limits: the input's, and the output that the caller allows.
     pub fn tokens_estimate(&self) -> u64 {
         let output = match self {
             Work::Chat(chat) => chat.max_tokens.unwrap_or(0).saturating_mul(chat.n),
             Work::Embeddings(_) => 0,
         };
-        (self.body().len() as u64).div_ceil(4).saturating_add(output)
+        self.input_tokens_estimate().saturating_add(output)
     }
 
-    /// Who serves it, at which price.
+    /// Who serves it, at which price, of the models that the caller may use: `among` these, or all where absent.
     ///
     /// # Errors
-    /// No such model, no price, or more output asked for than the model has.
-    pub fn route(&self, engine: &Engine) -> Result<Route> {
-        let route = engine.providers.route(self.model(), self.operation(), engine.clock.now())?;
+    /// No such model for this caller, no price, or more output asked for than the model has.
+    pub fn route(&self, engine: &Engine, among: Option<&[String]>) -> Result<Route> {
+        let route = engine.providers.route(self.model(), self.operation(), engine.clock.now(), among)?;
         let output_max = route.card.output_tokens_max;
         match self {
             Work::Chat(chat) if chat.max_tokens.is_some_and(|tokens| tokens > output_max) => {

@@ -119,6 +119,8 @@ impl Node {
                 let app = self.app.clone();
                 // A dropped sender means the same as a sent stop.
                 let accepting = tokio::spawn(insula_server::serve(listener, app, async { stopped.await.unwrap_or_default() }));
+                // Only where it serves: a command that runs for a moment tells nobody anything.
+                self.engine().start_telling();
                 tracing::info!(%addr, data_dir = %self.data_dir.display(), "serving");
                 Ok(Serving { node: self, addr, stop, accepting, _held: held })
             }

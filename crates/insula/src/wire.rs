@@ -10,9 +10,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use insula_engine::{Engine, EngineSettings};
+use insula_engine::{Engine, EngineSettings, QueueSettings, WebhookSettings};
 use insula_model::{Random, SystemClock};
-use insula_providers::{PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts};
+use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts};
 use insula_server::ServerSettings;
 use insula_store::{
     Cluster, ClusterOptions, Coordination, Examination, Holds, PostgresOptions, PostgresUrl, RedisOptions, RootKey, Store,
@@ -259,6 +259,11 @@ fn provider_settings(provider: &Provider) -> Result<ProviderSettings> {
             idle_ms_max: provider.idle_ms_max.get(),
             total_ms_max: provider.total_ms_max.get(),
         },
+        pace: Pace {
+            requests_per_second: provider.requests_per_second_max,
+            tokens_per_minute: provider.tokens_per_minute_max,
+            concurrency: provider.concurrency_max,
+        },
         response_bytes_max: provider.response_bytes_max.get(),
         event_bytes_max: provider.event_bytes_max.get(),
         connections_idle_max: provider.connections_idle_max,
@@ -295,9 +300,15 @@ pub fn server_settings(config: &Config) -> ServerSettings {
 }
 
 fn engine_settings(config: &Config) -> EngineSettings {
-    let (bounds, budgets) = (&config.bounds, &config.budgets);
+    let (bounds, budgets, queue) = (&config.bounds, &config.budgets, &config.queue);
     EngineSettings {
         inflight_max: bounds.inflight_max,
+        queue: QueueSettings {
+            depth_max: queue.depth_max,
+            wait_max: Duration::from_millis(queue.wait_ms_max.into()),
+            waiting_max: queue.waiting_max,
+            seats_share_max: queue.seats_share_max.get(),
+        },
         budget_wait_max: Duration::from_millis(budgets.wait_ms_max),
         budget_waiters_max: budgets.waiters_max,
         output_tokens_default: budgets.output_tokens_default,
@@ -311,5 +322,22 @@ fn engine_settings(config: &Config) -> EngineSettings {
         idempotency_ttl: Duration::from_secs(bounds.idempotency_ttl_seconds),
         idempotency_wait_max: Duration::from_millis(bounds.idempotency_wait_ms_max),
         sync_before_send: config.durability.mode == Mode::Strict,
+        webhooks: webhook_settings(&config.webhooks),
+    }
+}
+
+fn webhook_settings(webhooks: &config::Webhooks) -> WebhookSettings {
+    WebhookSettings {
+        per_owner_max: webhooks.per_owner_max.get(),
+        timeout: Duration::from_millis(webhooks.timeout_ms_max.get()),
+        attempts_max: webhooks.attempts_max.get(),
+        retry_first: Duration::from_millis(webhooks.retry_first_ms.get()),
+        answer_bytes_max: webhooks.answer_bytes_max,
+        pending_max: webhooks.pending_max.get(),
+        log_max: webhooks.log_max.get(),
+        retention: Duration::from_secs(webhooks.retention_days.get().saturating_mul(24 * 60 * 60)),
+        statement_delay: Duration::from_secs(webhooks.statement_delay_seconds),
+        allow_private: webhooks.allow_private.clone(),
+        tenants_allow_private: webhooks.tenants_allow_private.clone(),
     }
 }

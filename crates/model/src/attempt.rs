@@ -56,6 +56,11 @@ impl Cause {
             Cause::Evaluation => "evaluation",
         }
     }
+
+    /// The cause that a word names.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
 }
 
 /// How an attempt ended.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{BudgetId, EndUserId, KeyId, Money, TenantId, Window};
+use crate::{BudgetId, BudgetTerms, EndUserId, KeyId, Money, TenantId, Window};
 
 /// Who spends. Every subject has an account; a budget is a cap on one window of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +79,13 @@ pub enum Cap {
     Tokens(u64),
 }
 
+impl Cap {
+    /// Whether it counts money.
+    pub fn is_usd(&self) -> bool {
+        matches!(self, Cap::Usd(_))
+    }
+}
+
 /// Whether a budget refuses or only tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -123,6 +130,11 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// What it says, whoever it caps.
+    pub fn into_terms(self) -> BudgetTerms {
+        BudgetTerms { window: self.window, cap: self.cap, mode: self.mode, alert_at: self.alert_at }
+    }
+
     /// The level that a refusal names.
     pub fn level(&self) -> BudgetLevel {
         match self.origin {

@@ -146,6 +146,14 @@ impl Error {
         self
     }
 
+    /// Names the field around the one that is wrong.
+    pub fn within(mut self, outer: &str) -> Self {
+        let inner = self.param.take().unwrap_or_default();
+        let joint = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+        self.param = Some(format!("{outer}{joint}{inner}"));
+        self
+    }
+
     /// Adds what is for the log only.
     pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());

@@ -113,6 +113,11 @@ id!(
     "bud"
 );
 id!(
+    /// A credit on a tenant's bill.
+    CreditId,
+    "crd"
+);
+id!(
     /// One request of a caller. Carries four bytes that are the same for all requests of a tenant, see [`RequestId::tag`].
     RequestId,
     "req"
@@ -121,6 +126,16 @@ id!(
     /// One attempt at a provider: the unit of the ledger.
     AttemptId,
     "att"
+);
+id!(
+    /// A webhook: an address that wants to be told.
+    WebhookId,
+    "whk"
+);
+id!(
+    /// Something that webhooks are told, the same however often it is sent.
+    EventId,
+    "evt"
 );
 
 impl RequestId {
@@ -168,9 +183,24 @@ impl IdGenerator {
         BudgetId(self.bytes())
     }
 
+    /// A new credit's id.
+    pub fn credit(&self) -> CreditId {
+        CreditId(self.bytes())
+    }
+
     /// A new attempt's id.
     pub fn attempt(&self) -> AttemptId {
         AttemptId(self.bytes())
+    }
+
+    /// A new webhook's id.
+    pub fn webhook(&self) -> WebhookId {
+        WebhookId(self.bytes())
+    }
+
+    /// A new event's id.
+    pub fn event(&self) -> EventId {
+        EventId(self.bytes())
     }
 
     /// A new request's id carrying its tenant's `tag`.

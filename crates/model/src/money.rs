@@ -129,7 +129,12 @@ impl Price {
 
     /// Picodollars per token from USD per million tokens; at most six decimals, so that the division is exact.
     pub fn token_pico(per_million: &str) -> Result<u64> {
-        let pico = Money::from_usd(per_million)?.pico();
+        Self::of_a_token(Money::from_usd(per_million)?)
+    }
+
+    /// The same of an amount that is read already.
+    pub fn of_a_token(per_million: Money) -> Result<u64> {
+        let pico = per_million.pico();
         if pico % 1_000_000 != 0 {
             return Err(Error::invalid("a price per million tokens has at most 6 decimals"));
         }
@@ -141,8 +146,17 @@ impl Price {
         self.input_pico.max(self.cache_read_pico).max(self.cache_write_pico)
     }
 
-    /// What these tokens cost; an error when the sum is not storable.
+    /// What these tokens of one attempt cost; an error when that is not storable.
     pub fn cost(&self, tokens: &TokenCounts) -> Result<Money> {
+        let total = self.sum(tokens);
+        if total > Money::STORABLE_MAX {
+            return Err(Error::internal("a cost is too large to store"));
+        }
+        Ok(total)
+    }
+
+    /// What these tokens of any number of attempts cost together.
+    pub fn sum(&self, tokens: &TokenCounts) -> Money {
         let classes = [
             (tokens.input, self.input_pico),
             (tokens.cache_read, self.cache_read_pico),
@@ -151,11 +165,7 @@ impl Price {
             (tokens.reasoning, self.output_pico),
         ];
         let cost = |(count, pico): (u64, u64)| i128::from(count).saturating_mul(i128::from(pico));
-        let total = Money(classes.into_iter().map(cost).fold(0, i128::saturating_add));
-        if total > Money::STORABLE_MAX {
-            return Err(Error::internal("a cost is too large to store"));
-        }
-        Ok(total)
+        Money(classes.into_iter().map(cost).fold(0, i128::saturating_add))
     }
 
     /// The most that a call can cost: all input in its dearest class, all output allowed.

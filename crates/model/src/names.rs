@@ -44,7 +44,7 @@ macro_rules! checked_text {
 }
 
 checked_text!(
-    /// A tenant's short name: 1 to 63 of a-z, 0-9 and inner hyphens, as in a host name. Never looks like an id.
+    /// A short name of a tenant, a plan or a segment: 1 to 63 of a-z, 0-9 and inner hyphens, as in a host name. Never looks like an id.
     Slug,
     |text| {
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';

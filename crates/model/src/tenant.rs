@@ -18,6 +18,12 @@ pub struct Tenant {
     pub name: Name,
     /// What the product around Insula calls it.
     pub external_id: Option<String>,
+    /// The plan whose defaults it inherits.
+    pub plan: Option<Slug>,
+    /// The segment whose defaults it inherits.
+    pub segment: Option<Slug>,
+    /// The models that it may call, whatever its segment and plan say.
+    pub models: Option<Vec<String>>,
     /// The region it asked for.
     pub region: Option<String>,
     /// How its data is stored.

@@ -1,5 +1,7 @@
 //! Token counts by class.
 
+use std::ops::AddAssign;
+
 use serde::{Deserialize, Serialize};
 
 /// Tokens of one attempt, in classes that do not overlap: their sum is what the provider counted.
@@ -34,5 +36,16 @@ impl TokenCounts {
     /// Everything.
     pub fn total(&self) -> u64 {
         self.input_total().saturating_add(self.output_total())
+    }
+}
+
+/// Class by class, stopping at the largest number.
+impl AddAssign for TokenCounts {
+    fn add_assign(&mut self, other: TokenCounts) {
+        self.input = self.input.saturating_add(other.input);
+        self.cache_read = self.cache_read.saturating_add(other.cache_read);
+        self.cache_write = self.cache_write.saturating_add(other.cache_write);
+        self.output = self.output.saturating_add(other.output);
+        self.reasoning = self.reasoning.saturating_add(other.reasoning);
     }
 }

@@ -16,7 +16,7 @@
 //!
 //! let body = r#"{"model":"sim-small","messages":[{"role":"user","content":"Hello"}]}"#;
 //! let request = ChatRequest::parse(body.into())?;
-//! let route = providers.route(&request.model, Operation::Chat, Timestamp::parse("2026-01-01T00:00:00Z")?)?;
+//! let route = providers.route(&request.model, Operation::Chat, Timestamp::parse("2026-01-01T00:00:00Z")?, None)?;
 //! // The most that this call can cost: its bytes as input tokens, and the output limit that is also sent upstream.
 //! let input = request.input.tokens_max(&route.card).map_err(insula_model::Error::invalid)?;
 //! let most = route.price_row.price.bound(input, 100 * request.n);
@@ -28,6 +28,7 @@
 
 mod json;
 mod openai;
+mod pace;
 mod price_book;
 mod registry;
 mod settings;
@@ -36,7 +37,9 @@ mod tokenizer;
 
 pub use openai::{
     Batch, ChatRequest, ChatStream, EmbeddingsRequest, InputBound, JsonAnswer, OpenAi, SendFailure, Sent, UpstreamError,
+    normalised,
 };
+pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
 pub use registry::{ProviderInfo, Providers, Route};
 pub use settings::{ProviderSettings, SecretText, Timeouts};

@@ -82,14 +82,19 @@ impl Providers {
     }
 
     /// The first configured provider that serves `model` (a name, an alias, or either behind `provider/`), with the price
-    /// in force `at` this time.
+    /// in force `at` this time. Where names are given, only `among` the models that are called one of them; the others are as if
+    /// there were none.
     ///
     /// # Errors
     /// `ModelNotFound` says how to list models, `UnknownPrice` how to add a price, `Invalid` what else the model can do.
-    pub fn route(&self, model: &str, operation: Operation, at: Timestamp) -> Result<Route> {
-        let Some(places) = self.by_name.get(model) else { return Err(self.not_found(model, at)) };
-        let can = |place: &&usize| self.served[**place].entry.card.operations.contains(&operation);
-        let Some(served) = places.iter().find(can).map(|place| &self.served[*place]) else {
+    pub fn route(&self, model: &str, operation: Operation, at: Timestamp, among: Option<&[String]>) -> Result<Route> {
+        let places = self.by_name.get(model).map_or(&[][..], Vec::as_slice);
+        let mut usable = places.iter().map(|place| &self.served[*place]).filter(|s| s.entry.card.is_among(among)).peekable();
+        if usable.peek().is_none() {
+            // To whom only some are shown, an unknown one of a known provider must not look different from a hidden one.
+            return Err(if among.is_some() { not_found(model) } else { self.not_found(model, at) });
+        }
+        let Some(served) = usable.find(|served| served.entry.card.operations.contains(&operation)) else {
             let what = format!("the model `{model}` does not do {}; GET /v1/models lists the models", operation.name());
             return Err(Error::invalid(what).at("model"));
         };
@@ -107,11 +112,7 @@ impl Providers {
         {
             return unknown_price(provider, name, at);
         }
-        let what = format!(
-            "the model `{model}` does not exist here; GET /v1/models lists the models \
-             (an operator adds one with a [[models]] entry in the price file)"
-        );
-        Error::new(ErrorKind::ModelNotFound, what).at("model")
+        not_found(model)
     }
 
     /// The models of the configured providers that have a price `at` this time, in configuration order.
@@ -122,6 +123,11 @@ impl Providers {
     /// The same models, each with its price in force.
     pub fn prices(&self, at: Timestamp) -> Vec<(Arc<ModelCard>, Arc<PriceRow>)> {
         self.served.iter().filter_map(|served| Some((served.entry.card.clone(), served.entry.price(at)?.clone()))).collect()
+    }
+
+    /// A row of the book, in force or not; of the configured providers.
+    pub fn price_row(&self, id: &str) -> Option<&Arc<PriceRow>> {
+        self.served.iter().flat_map(|served| &served.entry.prices).find(|row| row.id == id)
     }
 
     /// The configured providers, in configuration order.
@@ -135,6 +141,15 @@ impl Providers {
         };
         self.configured.iter().map(info).collect()
     }
+}
+
+/// The same words for a model that does not exist and for one that is not the caller's to use.
+fn not_found(model: &str) -> Error {
+    let what = format!(
+        "the model `{model}` does not exist here or you do not have access to it; GET /v1/models lists the models \
+         (an operator adds one with a [[models]] entry in the price file)"
+    );
+    Error::new(ErrorKind::ModelNotFound, what).at("model")
 }
 
 #[cfg(test)]
@@ -157,10 +172,12 @@ mod tests {
     fn the_first_configured_provider_wins() {
         let now = at("2026-01-01T00:00:00Z");
         let both = providers(&["second", "simulator"]);
-        let id = |model| both.route(model, Operation::Chat, now).unwrap().price_row.id.clone();
+        let id = |model| both.route(model, Operation::Chat, now, None).unwrap().price_row.id.clone();
         assert_eq!(id("sim-small"), "second/sim-small@2020-01-01");
         assert_eq!(id("simulator/sim-small"), "simulator/sim-small@2020-01-01");
         assert_eq!(both.models(now).len(), 6);
+        assert_eq!(both.price_row("second/sim-small@2020-01-01").unwrap().price.input_pico, 7_000_000);
+        assert!(both.price_row("second/sim-small@2019-01-01").is_none());
         assert_eq!(providers(&["simulator"]).list()[0].models, 3);
     }
 
@@ -168,7 +185,7 @@ mod tests {
     fn refusals_say_what_to_do() {
         let now = at("2026-01-01T00:00:00Z");
         let providers = providers(&["simulator"]);
-        let fails = |model, operation, now| providers.route(model, operation, now).unwrap_err();
+        let fails = |model, operation, now| providers.route(model, operation, now, None).unwrap_err();
         let unknown = fails("gpt-99", Operation::Chat, now);
         assert_eq!(unknown.kind(), &ErrorKind::ModelNotFound);
         assert!(unknown.message().contains("GET /v1/models"));
@@ -177,6 +194,24 @@ mod tests {
         assert_eq!(fails("sim-small", Operation::Chat, at("2019-12-31T23:59:59Z")).kind(), &ErrorKind::UnknownPrice);
         assert_eq!(fails("sim-small", Operation::Embeddings, now).kind(), &ErrorKind::Invalid);
         assert!(providers.models(at("2019-01-01T00:00:00Z")).is_empty());
+    }
+
+    #[test]
+    fn what_a_caller_may_not_use_is_as_if_it_were_not() {
+        let now = at("2026-01-01T00:00:00Z");
+        let both = providers(&["second", "simulator"]);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let row = |model: &str, among: &[&str]| {
+            let routed = both.route(model, Operation::Chat, now, Some(&names(among)));
+            routed.map(|route| route.price_row.id.clone()).map_err(|error| (error.kind().clone(), error.to_string()))
+        };
+        assert_eq!(row("sim-small", &["sim-small"]).as_deref(), Ok("second/sim-small@2020-01-01"));
+        assert_eq!(row("sim-small", &["simulator/sim-small"]).as_deref(), Ok("simulator/sim-small@2020-01-01"));
+        let hidden = row("simulator/sim-large", &["sim-small"]).unwrap_err();
+        assert_eq!(hidden.0, ErrorKind::ModelNotFound);
+        let unknown = row("simulator/gpt-99", &["sim-small"]).unwrap_err();
+        assert_eq!(hidden.1.replace("sim-large", "gpt-99"), unknown.1);
+        assert!(row("sim-small", &[]).is_err());
     }
 
     #[test]

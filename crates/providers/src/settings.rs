@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
+use crate::Pace;
+
 /// A text that must not be shown: it prints as `[secret]` and is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(Zeroizing<String>);
@@ -41,6 +43,8 @@ pub struct ProviderSettings {
     pub attempt_header: Option<String>,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// How fast requests may go to each of its models.
+    pub pace: Pace,
     /// The longest answer that is read, in bytes.
     pub response_bytes_max: u64,
     /// The longest single event of a stream, in bytes.
@@ -59,6 +63,7 @@ impl ProviderSettings {
             region: None,
             attempt_header: None,
             timeouts: Timeouts::default(),
+            pace: Pace::default(),
             response_bytes_max: 32 << 20,
             event_bytes_max: 1 << 20,
             connections_idle_max: 256,

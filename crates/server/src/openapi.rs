@@ -32,10 +32,13 @@ use crate::{App, errors::Problem, router};
     tags(
         (name = "data plane", description = "What a tenant's programs call, in OpenAI's dialect"),
         (name = "tenants", description = "Customers and their state"),
+        (name = "plans", description = "Defaults that tenants inherit, and what is in force for a tenant"),
         (name = "keys", description = "Tenants' keys and tokens"),
         (name = "budgets", description = "Caps on spending"),
         (name = "limits", description = "Caps on pace and concurrency"),
         (name = "usage", description = "What was used, request by request and in sums"),
+        (name = "statements", description = "What is charged, and why"),
+        (name = "webhooks", description = "Who is told what happens"),
         (name = "platform", description = "What concerns all tenants: operators only"),
         (name = "health", description = "For supervisors"),
     ),

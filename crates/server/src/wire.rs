@@ -1,7 +1,10 @@
-//! Forms that several operations share: money, moments, tokens, pages.
+//! Forms that several operations share: money, moments, tokens, prices, pages.
 
-use insula_engine::manage::page::{Page, PageAsk};
-use insula_model::{Error, Money, Result, Timestamp, TokenCounts};
+use insula_engine::{
+    manage::page::{Page, PageAsk},
+    statement::CauseAmounts,
+};
+use insula_model::{Cause, Error, Money, Price, Result, Timestamp, TokenCounts};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -71,6 +74,13 @@ impl From<Moment> for String {
 #[schema(value_type = String, examples("10.00"))]
 pub(crate) struct Usd(pub(crate) Money);
 
+impl Usd {
+    /// What a million tokens cost at a price per token.
+    pub(crate) fn per_million(token_pico: u64) -> Self {
+        Self(Money::from_pico(i128::from(token_pico) * 1_000_000))
+    }
+}
+
 impl TryFrom<String> for Usd {
     type Error = Error;
 
@@ -104,6 +114,62 @@ impl From<TokenCounts> for Tokens {
     fn from(counts: TokenCounts) -> Self {
         let TokenCounts { input, cache_read, cache_write, output, reasoning } = counts;
         Self { input, cache_read, cache_write, output, reasoning }
+    }
+}
+
+/// Prices in USD per million tokens.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Rates {
+    /// Input that is read afresh.
+    input_usd: Usd,
+    /// Input from the provider's cache.
+    cache_read_usd: Usd,
+    /// Input written to the provider's cache.
+    cache_write_usd: Usd,
+    /// Output, reasoning included.
+    output_usd: Usd,
+}
+
+impl From<Price> for Rates {
+    fn from(price: Price) -> Self {
+        let million = |pico: u64| Usd(Money::from_pico(i128::from(pico) * 1_000_000));
+        Self {
+            input_usd: million(price.input_pico),
+            cache_read_usd: million(price.cache_read_pico),
+            cache_write_usd: million(price.cache_write_pico),
+            output_usd: million(price.output_pico),
+        }
+    }
+}
+
+/// USD by why attempts were made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Causes {
+    /// The caller asked for it.
+    base: Usd,
+    /// The attempt before it failed in a way that may pass.
+    retry: Usd,
+    /// The answer before it was not what was asked for.
+    repair: Usd,
+    /// The provider before it could not serve.
+    fallback: Usd,
+    /// A text of the request had to be embedded.
+    embedding: Usd,
+    /// An answer was judged.
+    evaluation: Usd,
+}
+
+impl From<CauseAmounts> for Causes {
+    fn from(amounts: CauseAmounts) -> Self {
+        let of = |cause| Usd(amounts.of(cause));
+        Self {
+            base: of(Cause::Base),
+            retry: of(Cause::Retry),
+            repair: of(Cause::Repair),
+            fallback: of(Cause::Fallback),
+            embedding: of(Cause::Embedding),
+            evaluation: of(Cause::Evaluation),
+        }
     }
 }
 

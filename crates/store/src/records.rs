@@ -43,6 +43,9 @@ pub struct Begin {
     pub attribution: Attribution,
 }
 
+/// The most bytes that the names and values of an attempt's labels may have together: each of them goes into the journal.
+pub const LABELS_BYTES_MAX: usize = 48 << 10;
+
 /// What a bill tells of an attempt besides what it used.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Attribution {

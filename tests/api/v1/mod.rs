@@ -1,12 +1,16 @@
 //! `/api/v1`.
 
 mod budgets;
+mod end_users;
 mod export;
 mod keys;
 mod ledger;
 mod limits;
 mod operator_keys;
+mod plans;
 mod requests;
+mod statements;
 mod tenants;
 mod tokens;
 mod usage;
+mod webhooks;

@@ -176,3 +176,34 @@ async fn one_tenants_empty_purse_is_nobody_elses() {
     rich.chat("hi").await.expect(200);
     assert_eq!(poor.settled().await, Money::ZERO);
 }
+
+/// A flood of batch-like calls in one day, under a month's budget that could pay for all of it.
+#[tokio::test]
+async fn a_days_flood_leaves_the_month_untouched_beyond_the_days_limit() {
+    const AFFORDABLE: u64 = 5;
+    const CALLS: u64 = 60;
+    let node = Node::start().await;
+    let tenant = node.tenant("flood").await;
+    let cost = chat_cost(Prices::small(), &["row of a batch"], 64);
+    let day = times(cost, AFFORDABLE);
+    let budgets = json!([{"window": "month", "limit_usd": times(cost, CALLS * 2).to_string()}, {"window": "day", "limit_usd": day.to_string()}]);
+    tenant.set_budgets(budgets).await;
+    let mut body = chat("row of a batch");
+    body["max_tokens"] = json!(64);
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..CALLS {
+        let (caller, body) = (tenant.service.clone(), body.clone());
+        calls.spawn(async move { caller.post(CHAT, &body).await });
+    }
+    let replies = calls.join_all().await;
+    let (served, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
+    assert!((AFFORDABLE - 1..=AFFORDABLE).contains(&(served.len() as u64)), "{} served", served.len());
+    for reply in refused {
+        assert_over_budget(reply, "tenant", "day");
+    }
+    let settled = tenant.settled().await;
+    assert_eq!(settled, times(cost, served.len() as u64));
+    let shown = tenant.budgets().await;
+    assert!(shown.iter().all(|budget| usd(&budget["used_usd"]) == settled), "{shown:?}");
+    assert!(settled <= day, "the month paid for more than a day: {settled} of {day}");
+}

@@ -9,5 +9,7 @@ mod idempotency;
 mod leaving;
 mod limits;
 mod plain;
+mod queue;
 mod stream;
+mod tags;
 mod tools;

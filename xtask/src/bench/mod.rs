@@ -27,6 +27,8 @@ enum What {
     Overhead,
     /// The ledger, usage, statements, the export and the provider's log over 50,000 mixed requests: they agree or it fails.
     Bill,
+    /// Who gets how much of a provider beside whom, its pace, and how many it is found to bear.
+    Fairness,
     /// A minute without PostgreSQL under load: who is refused, when all is served again, what is billed.
     Outage,
 }
@@ -45,6 +47,7 @@ pub fn run(options: &Options) -> Result<()> {
         What::Start => ("bench", Some("start"), RELEASE),
         What::Bill => ("bench", Some("bill"), DEV),
         What::Overhead => ("overhead", None, RELEASE),
+        What::Fairness => ("fairness", None, RELEASE),
         What::Outage => return outage(options),
     };
     // Only what is needed: each program is linked with optimisation over all crates.

@@ -51,6 +51,8 @@ pub(super) struct Tally {
 #[derive(Debug)]
 pub(super) struct Account {
     tallies: [Tally; 3],
+    /// Nothing is known of what was settled before it was opened: such an account only remembers what is held.
+    is_partial: bool,
 }
 
 /// In the order of the tallies.
@@ -66,7 +68,41 @@ impl Account {
                 tally.settled.add(amounts);
             }
         }
-        Self { tallies }
+        Self { tallies, is_partial: false }
+    }
+
+    /// An account at `now` of whose past nothing is known.
+    pub fn partial(now: Timestamp) -> Self {
+        Self { is_partial: true, ..Self::starting_with(now, []) }
+    }
+
+    pub fn is_partial(&self) -> bool {
+        self.is_partial
+    }
+
+    /// Whether nothing is held that could still settle into a running window: the month's tally holds whatever the others do.
+    pub fn is_idle(&self) -> bool {
+        self.tally(Window::Month).held == Amounts::default()
+    }
+
+    /// Whether nothing was settled since it was opened or [`Account::forget_settled`] was called.
+    pub fn has_settled_nothing(&self) -> bool {
+        self.tallies.iter().all(|tally| tally.settled == Amounts::default())
+    }
+
+    /// Counts what is settled from now on only.
+    pub fn forget_settled(&mut self) {
+        for tally in &mut self.tallies {
+            tally.settled = Amounts::default();
+        }
+    }
+
+    /// Takes over what another account of the same subject holds, and settled.
+    pub fn take_over(&mut self, other: &Account) {
+        for (tally, other) in self.tallies.iter_mut().zip(&other.tallies).filter(|(tally, other)| tally.span == other.span) {
+            tally.held.add(other.held);
+            tally.settled.add(other.settled);
+        }
     }
 
     /// Starts afresh every window that is over. What was held in it settles into the ledger, not into the new window.

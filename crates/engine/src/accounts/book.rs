@@ -34,11 +34,44 @@ impl Book {
     }
 
     pub fn missing(&self, subjects: &[Subject]) -> Vec<Subject> {
-        subjects.iter().filter(|subject| !self.accounts.contains_key(subject)).copied().collect()
+        subjects.iter().filter(|subject| !self.is_open(subject)).copied().collect()
+    }
+
+    /// Whether an account knows what its budgets ask for: nobody asks what an end user without a budget has spent, and there may
+    /// be millions of them.
+    fn is_open(&self, subject: &Subject) -> bool {
+        let is_unasked = matches!(subject, Subject::EndUser(..)) && self.budgets(subject).is_empty();
+        is_unasked || self.accounts.get(subject).is_some_and(|account| !account.is_partial())
     }
 
     pub fn insert_if_missing(&mut self, subject: Subject, account: Account) {
         self.accounts.entry(subject).or_insert(account);
+    }
+
+    /// The past of an end user is about to be read: what settles from now on is noted. False where it is known already.
+    pub fn begin_opening(&mut self, subject: Subject, now: Timestamp) -> bool {
+        if self.is_open(&subject) {
+            return false;
+        }
+        self.accounts.entry(subject).or_insert_with(|| Account::partial(now)).forget_settled();
+        true
+    }
+
+    /// Opens an end user's account with what was read of its past. Not where something was settled meanwhile, which that may
+    /// hold or not: except when it `must`, it is counted on top.
+    pub fn end_opening(&mut self, subject: Subject, mut account: Account, now: Timestamp, must: bool) -> bool {
+        if let Some(partial) = self.accounts.get_mut(&subject) {
+            if !partial.has_settled_nothing() && !must {
+                return false;
+            }
+            account.roll(now);
+            partial.roll(now);
+            account.take_over(partial);
+        }
+        self.accounts.insert(subject, account);
+        // The budget may be gone again.
+        self.close_if_unasked(&subject);
+        true
     }
 
     pub fn set_budgets(&mut self, subject: Subject, budgets: Vec<Budget>) {
@@ -47,13 +80,32 @@ impl Book {
         }
         if budgets.is_empty() {
             self.budgets.remove(&subject);
+            self.close_if_unasked(&subject);
         } else {
             self.budgets.insert(subject, budgets);
         }
     }
 
+    /// An end user's account is kept while something is held in it or a budget caps it.
+    fn close_if_unasked(&mut self, subject: &Subject) {
+        let is_unasked = matches!(subject, Subject::EndUser(..)) && self.budgets(subject).is_empty();
+        if is_unasked && self.accounts.get(subject).is_some_and(Account::is_idle) {
+            self.accounts.remove(subject);
+        }
+    }
+
+    /// The subjects of a tenant that have budgets.
+    pub fn budgeted(&self, tenant: TenantId) -> impl Iterator<Item = Subject> {
+        self.budgets.keys().filter(move |subject| subject.tenant() == Some(tenant)).copied()
+    }
+
     pub fn budgets(&self, subject: &Subject) -> &[Budget] {
         self.budgets.get(subject).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whoever has budgets.
+    pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
+        self.budgets.keys()
     }
 
     pub fn is_capped(&self, subjects: &[Subject]) -> bool {
@@ -61,7 +113,7 @@ impl Book {
     }
 
     pub fn forget(&mut self, tenant: TenantId) {
-        let forgotten: Vec<_> = self.budgets.keys().filter(|subject| subject.tenant() == Some(tenant)).copied().collect();
+        let forgotten: Vec<_> = self.budgeted(tenant).collect();
         for subject in forgotten {
             self.set_budgets(subject, Vec::new());
         }
@@ -117,6 +169,9 @@ impl Book {
         for subject in &ask.subjects {
             if let Some(account) = self.accounts.get_mut(subject) {
                 account.hold(amounts);
+            } else if self.leases.is_none() && matches!(subject, Subject::EndUser(..)) {
+                // Remembered while it is held: a budget may be set meanwhile.
+                self.accounts.entry(*subject).or_insert_with(|| Account::partial(now)).hold(amounts);
             }
         }
         let windows: BTreeSet<_> = if self.leases.is_some() { self.windows(ask, now).collect() } else { BTreeSet::new() };
@@ -145,6 +200,7 @@ impl Book {
             if let Some(account) = self.accounts.get_mut(subject) {
                 account.settle(hold.at, hold.amounts, used);
             }
+            self.close_if_unasked(subject);
         }
     }
 
@@ -181,3 +237,7 @@ fn window(subject: Subject, budget: &Budget, now: Timestamp) -> WindowKey {
 #[cfg(test)]
 #[path = "book_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "levels_tests.rs"]
+mod levels_tests;

@@ -2,20 +2,24 @@
 //!
 //! Every subject (the platform, a tenant, a key) has an account with one tally per window; a budget is a cap on a tally.
 //! The counters in memory decide. They start from what storage has folded, which is exact: an account that this process
-//! has not touched has nothing under way.
+//! has not touched has nothing under way. End users have one while a budget caps them; without one, only while something is
+//! held for them, so that a million of them take no room.
 //!
 //! Among several nodes the counters that decide are shared, and a node leases of them what it spends: see [`shared`].
 //!
 //! - [`law`] says what an ask may take: plain rules, the same for one node and for several;
 //! - [`book`] keeps what they are applied to, tested by properties;
-//! - [`account`] is one subject's tallies;
+//! - [`account`] is one subject's tallies, [`opening`] where they begin;
+//! - [`watch`] keeps whose budgets moved, for those who want to be told;
 //! - [`queue`] keeps the turns of those for whom only held money stands in the way.
 
 mod account;
 mod book;
 mod law;
+mod opening;
 mod queue;
 mod shared;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,13 +27,14 @@ use insula_model::{Budget, BudgetId, Clock, Error, ErrorKind, Result, Subject, T
 use insula_store::{LeaseMove, Store};
 use parking_lot::Mutex;
 
-use account::Account;
 pub use account::{Amounts, BudgetView};
 use book::Book;
 use law::Verdict;
 pub use law::{Ask, Hold, OutputAsk};
 use queue::Turns;
 use shared::{Broker, Shared, Storage};
+pub(crate) use watch::Moved;
+use watch::Watch;
 
 /// All accounts of this node.
 pub struct Accounts {
@@ -37,6 +42,8 @@ pub struct Accounts {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     waiters_max: usize,
+    /// Held while an end user's account is opened: two that opened the same one would miss what settles between them.
+    opening: tokio::sync::Mutex<()>,
     /// Whom it asks for what the nodes share; absent where it is alone.
     shared: Option<Shared>,
 }
@@ -44,6 +51,7 @@ pub struct Accounts {
 struct State {
     book: Book,
     turns: Turns,
+    watch: Watch,
 }
 
 impl Accounts {
@@ -71,31 +79,12 @@ impl Accounts {
                 book.set_budgets(first.subject, group.to_vec());
             }
         }
-        let state = Mutex::new(State { book, turns: Turns::default() });
-        let accounts = Self { store, clock, state, waiters_max, shared: broker.map(Shared::new) };
+        let state = Mutex::new(State { book, turns: Turns::default(), watch: Watch::default() });
+        let (opening, shared) = (tokio::sync::Mutex::default(), broker.map(Shared::new));
+        let accounts = Self { store, clock, state, waiters_max, opening, shared };
         accounts.open(&[Subject::Platform]).await?;
+        accounts.watch_all();
         Ok(accounts)
-    }
-
-    /// Makes sure that these accounts are in memory. After the first time this is one look under a lock. Among several nodes
-    /// there is nothing to open: what is spent stands where all see it.
-    ///
-    /// # Errors
-    /// When storage cannot be read.
-    pub async fn open(&self, subjects: &[Subject]) -> Result<()> {
-        if self.shared.is_some() {
-            return Ok(());
-        }
-        let missing = self.state.lock().book.missing(subjects);
-        for subject in missing {
-            let now = self.clock.now();
-            let spent = self.store.control().spend_since(&subject, Window::Month.span(now).start).await?;
-            let spent = spent.iter().map(|hour| (hour.hour, Amounts { money: hour.money, tokens: hour.tokens }));
-            let account = Account::starting_with(now, spent);
-            // Whoever loaded it first wins: nothing was reserved before the first load ended.
-            self.state.lock().book.insert_if_missing(subject, account);
-        }
-        Ok(())
     }
 
     /// Whether a hard budget watches any of these subjects.
@@ -116,7 +105,7 @@ impl Accounts {
         self.open(&ask.subjects).await?;
         let turn = {
             let mut state = self.state.lock();
-            let State { book, turns } = &mut *state;
+            let State { book, turns, .. } = &mut *state;
             match book.reserve(ask, self.clock.now()) {
                 Verdict::Granted(hold) if !turns.is_behind(ask) => return Ok(hold),
                 Verdict::Granted(hold) => book.release(&hold),
@@ -181,6 +170,8 @@ impl Accounts {
     pub fn settle(&self, hold: &Hold, used: Amounts) {
         let mut state = self.state.lock();
         state.book.settle(hold, used);
+        let State { book, watch, .. } = &mut *state;
+        watch.settled(book, hold);
         self.call_waiting(&mut state, hold.tenant());
     }
 
@@ -195,6 +186,8 @@ impl Accounts {
     pub fn set_budgets(&self, subject: &Subject, budgets: Vec<Budget>) {
         let mut state = self.state.lock();
         state.book.set_budgets(*subject, budgets);
+        let State { book, watch, .. } = &mut *state;
+        watch.moved(book, subject);
         self.call_all_waiting(&mut state);
     }
 
@@ -227,6 +220,11 @@ impl Accounts {
         self.state.lock().book.budgets(subject).to_vec()
     }
 
+    /// The subjects of a tenant that have budgets.
+    pub(crate) fn budgeted(&self, tenant: TenantId) -> Vec<Subject> {
+        self.state.lock().book.budgeted(tenant).collect()
+    }
+
     /// The ids of a subject's budgets by window and unit, so that a replaced budget keeps its id.
     pub fn budget_ids(&self, subject: &Subject) -> Vec<(Window, bool, BudgetId)> {
         self.state
@@ -241,7 +239,7 @@ impl Accounts {
     /// Money came free: those whose turn it is look again. Platform money concerns everybody's turn.
     fn call_waiting(&self, state: &mut State, tenant: Option<TenantId>) {
         let has_loose = state.book.leases().is_some_and(|leases| leases.has_loose());
-        let State { book, turns } = state;
+        let State { book, turns, .. } = state;
         if turns.is_empty() && !has_loose {
             return;
         }
@@ -354,8 +352,8 @@ const NO_TURN_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// The start of the month that `at` falls into, and nothing spent: for accounts that storage knows nothing of.
 #[cfg(test)]
-fn nothing_spent(at: insula_model::Timestamp) -> Account {
-    Account::starting_with(at, std::iter::empty())
+fn nothing_spent(at: insula_model::Timestamp) -> account::Account {
+    account::Account::starting_with(at, std::iter::empty())
 }
 
 #[cfg(test)]

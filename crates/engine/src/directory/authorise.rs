@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use insula_model::{Error, ErrorKind, KeyId, RequestId, Result, Role, ScopeSource, Tenant, TenantId, TenantScope, TenantState};
+use insula_model::{
+    Error, ErrorKind, KeyId, Name, RequestId, Result, Role, ScopeSource, Tenant, TenantId, TenantScope, TenantState,
+};
 
 use super::{Credential, Directory, KeyEntry, Operator, TenantEntry, credential::operator_needed};
 
@@ -67,6 +69,15 @@ pub struct ManagedKey {
     pub entry: Arc<KeyEntry>,
 }
 
+/// An end user of a tenant that this caller may manage. Any name can be one.
+#[derive(Debug, Clone)]
+pub struct ManagedEndUser {
+    /// Its tenant.
+    pub tenant: ManagedTenant,
+    /// What the product calls it.
+    pub name: Name,
+}
+
 /// The right to read one request's trace, wherever it turns out to be.
 #[derive(Debug, Clone)]
 pub struct RequestReader {
@@ -121,6 +132,15 @@ impl Directory {
         let entry = self.register.read().key(id).cloned();
         let entry = entry.filter(|key| key.record.tenant == tenant.scope.tenant()).ok_or_else(Error::not_found)?;
         Ok(ManagedKey { tenant, entry })
+    }
+
+    /// The end user that a path names below a tenant.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when it is too long for a name, or holds control characters.
+    pub fn managed_end_user(&self, tenant: ManagedTenant, path: &str) -> Result<ManagedEndUser> {
+        let name = Name::try_from(path.to_owned()).map_err(|error| error.at("end_user"))?;
+        Ok(ManagedEndUser { tenant, name })
     }
 
     /// The right to read the request that a path names.

@@ -11,13 +11,16 @@ use insula_model::{
     Error, ErrorKind, Key, KeyId, Limits, Name, Result, Role, Subject, Tenant, TenantId, TenantScope, TenantState, Timestamp,
 };
 use insula_store::{ErasureReceipt, OperatorKey};
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use super::{
     Directory, KeyEntry, KeyText, TenantEntry,
     entries::OperatorEntry,
     key_text::{KeyKind, PresentedKey},
     register::Register,
+    reread::renew_budgets,
 };
+use crate::accounts::Accounts;
 
 /// How many keys a tenant can have, revoked ones included: they stay, so that old usage keeps its names.
 const KEYS_PER_TENANT_MAX: usize = 10_000;
@@ -35,33 +38,46 @@ pub(crate) struct KeyOrder {
 /// The right to make the next change; the change after it waits until this is dropped.
 #[must_use]
 pub(crate) struct Turn {
-    _held: tokio::sync::OwnedMutexGuard<()>,
+    _held: OwnedMutexGuard<()>,
+    /// Of a tenant: what it inherits from does not change meanwhile.
+    _steady: Option<OwnedRwLockReadGuard<()>>,
 }
 
 /// How often a change is tried while other nodes keep changing the same thing.
 const TRIES_MAX: usize = 3;
 
 impl Directory {
-    /// Stores a new tenant and lets it in.
-    pub(crate) async fn create_tenant(&self, record: Tenant) -> Result<Arc<TenantEntry>> {
-        self.store.create_tenant(&record).await?;
-        let tag = self.hasher.request_tag(record.id);
-        Ok(self.publish_entry(TenantEntry::new(record, Limits::default(), tag), Register::put_tenant).await)
+    /// Stores a new tenant and lets it in, with the budgets that it inherits.
+    pub(crate) async fn create_tenant(&self, record: Tenant, accounts: &Accounts) -> Result<Arc<TenantEntry>> {
+        let _steady = self.catalogue_changing.read().await;
+        let budgets = self.store.create_tenant(&record).await?;
+        let (subject, tag) = (Subject::Tenant(record.id), self.hasher.request_tag(record.id));
+        let entry = self.inheriting(TenantEntry::new(record, Limits::default(), tag));
+        let show = |register: &mut Register, entry: TenantEntry| {
+            renew_budgets(accounts, subject, budgets);
+            register.put_tenant(entry)
+        };
+        Ok(self.publish_entry(entry, show).await)
     }
 
-    /// Replaces a tenant's record by what `change` makes of it; its version goes up by one.
+    /// Replaces a tenant's record by what `change` makes of it; its version goes up by one. With another plan or segment it has
+    /// other budgets.
     pub(crate) async fn change_tenant(
         &self,
         id: TenantId,
+        accounts: &Accounts,
         change: impl Fn(&Tenant) -> Result<Tenant> + Send,
     ) -> Result<Arc<TenantEntry>> {
         let (_turn, now) = self.turn(id).await?;
         for _ in 0..TRIES_MAX {
             let current = self.current_tenant(&now).await?;
             let record = Tenant { version: current.version + 1, ..change(&current)? };
-            if replaced(self.store.control().update_tenant(&record, current.version).await)? {
-                let entry = TenantEntry::new(record, now.limits, now.request_tag);
-                let show = |register: &mut Register, entry: TenantEntry| register.put_tenant(now.with_record(entry.record));
+            if let Some(budgets) = replaced(self.store.control().update_tenant(&record, current.version).await)? {
+                let entry = self.inheriting(TenantEntry::new(record, now.own_limits, now.request_tag));
+                let show = |register: &mut Register, entry: TenantEntry| {
+                    renew_budgets(accounts, Subject::Tenant(id), budgets);
+                    register.put_tenant(now.with_record(entry.record))
+                };
                 return Ok(self.publish_entry(entry, show).await);
             }
         }
@@ -167,7 +183,7 @@ impl Directory {
 
     /// Stores a key's record in place of `replaced`; nothing when another node replaced that first.
     async fn store_key(&self, now: &KeyEntry, replaced_record: &Key, record: Key) -> Result<Option<Arc<KeyEntry>>> {
-        if !replaced(self.store.control().update_key(&record, replaced_record).await)? {
+        if replaced(self.store.control().update_key(&record, replaced_record).await)?.is_none() {
             return Ok(None);
         }
         let show = |register: &mut Register, entry: KeyEntry| register.put_key(now.with_record(entry.record));
@@ -267,12 +283,13 @@ impl Directory {
 
     async fn wait_for_turn(&self, tenant: TenantId) -> Result<Turn> {
         let entry = self.tenant(tenant).ok_or_else(Error::not_found)?;
-        Ok(Turn { _held: Arc::clone(&entry.changing).lock_owned().await })
+        let held = Arc::clone(&entry.changing).lock_owned().await;
+        Ok(Turn { _held: held, _steady: Some(Arc::clone(&self.catalogue_changing).read_owned().await) })
     }
 
     /// The same for what belongs to no tenant.
     pub(crate) async fn platform_turn(&self) -> Turn {
-        Turn { _held: Arc::clone(&self.platform_changing).lock_owned().await }
+        Turn { _held: Arc::clone(&self.platform_changing).lock_owned().await, _steady: None }
     }
 
     /// Lets a change count that is stored: at once, by `show`, where this process serves alone; among several nodes once each
@@ -301,11 +318,11 @@ impl Directory {
     }
 }
 
-/// Whether a change took the place of what it was made of; it did not when another node was faster.
-fn replaced(stored: Result<()>) -> Result<bool> {
+/// What came of a change that took the place of what it was made of; nothing when another node was faster.
+fn replaced<T>(stored: Result<T>) -> Result<Option<T>> {
     match stored {
-        Err(error) if *error.kind() == ErrorKind::PreconditionFailed => Ok(false),
-        stored => stored.map(|()| true),
+        Err(error) if *error.kind() == ErrorKind::PreconditionFailed => Ok(None),
+        stored => stored.map(Some),
     }
 }
 

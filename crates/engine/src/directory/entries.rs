@@ -5,15 +5,19 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use insula_model::{Key, KeyId, Limits, Tenant, TenantState};
+use insula_model::{Key, KeyId, Limits, Lineage, Tenant, TenantState};
 
-/// A tenant as requests see it. Replaced whole when anything about it changes.
+/// A tenant as requests see it. Replaced whole when anything about it or about what it inherits changes.
 #[derive(Debug)]
 pub struct TenantEntry {
     /// What is stored of it.
     pub record: Tenant,
-    /// Its limits.
+    /// The limits that were set for itself.
+    pub own_limits: Limits,
+    /// The limits in force: its own, and what it inherits where it has none of its own.
     pub limits: Limits,
+    /// The models that it may call, by name or alias; all where absent.
+    pub models: Option<Vec<String>>,
     /// The four bytes that its request ids carry.
     pub request_tag: [u8; 4],
     /// Shared by all versions of this entry, so that a request which is under way sees a change.
@@ -23,10 +27,19 @@ pub struct TenantEntry {
 }
 
 impl TenantEntry {
-    pub(super) fn new(record: Tenant, limits: Limits, request_tag: [u8; 4]) -> Self {
+    /// A tenant that inherits nothing yet.
+    pub(super) fn new(record: Tenant, own_limits: Limits, request_tag: [u8; 4]) -> Self {
         let denied = Withdrawal::default();
         denied.set(record.state != TenantState::Active);
-        Self { record, limits, request_tag, denied, changing: Arc::default() }
+        let models = record.models.clone();
+        Self { record, own_limits, limits: own_limits, models, request_tag, denied, changing: Arc::default() }
+    }
+
+    /// The same tenant with what it inherits now.
+    pub(super) fn inheriting(self, lineage: Lineage<'_>) -> Self {
+        let limits = lineage.limits(&self.own_limits, &Limits::default()).values();
+        let models = lineage.models(self.record.models.as_deref()).value.map(<[String]>::to_vec);
+        Self { limits, models, ..self }
     }
 
     /// The same tenant with another record.
@@ -34,16 +47,18 @@ impl TenantEntry {
         self.denied.set(record.state != TenantState::Active);
         Self {
             record,
+            own_limits: self.own_limits,
             limits: self.limits,
+            models: self.models.clone(),
             request_tag: self.request_tag,
             denied: self.denied.clone(),
             changing: Arc::clone(&self.changing),
         }
     }
 
-    /// The same tenant with other limits.
-    pub(super) fn with_limits(&self, limits: Limits) -> Self {
-        Self { limits, ..self.with_record(self.record.clone()) }
+    /// The same tenant with other limits of its own.
+    pub(super) fn with_limits(&self, own_limits: Limits) -> Self {
+        Self { own_limits, ..self.with_record(self.record.clone()) }
     }
 }
 

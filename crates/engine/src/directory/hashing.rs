@@ -43,8 +43,9 @@ pub(super) fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
     a.ct_eq(b).into()
 }
 
+/// HMAC-SHA256 under a secret. It pads a short key with zeros to one block; doing so here leaves no failure to handle.
 /// HMAC pads a short key with zeros to one block; doing so here leaves no failure to handle.
-fn keyed(secret: &[u8; 32]) -> Hmac<Sha256> {
+pub(crate) fn keyed(secret: &[u8; 32]) -> Hmac<Sha256> {
     let mut block = Zeroizing::new([0; 64]);
     block[..secret.len()].copy_from_slice(secret);
     Hmac::new((&*block).into())

@@ -1,8 +1,9 @@
-//! Who may come in: every tenant, key, operator and limit, in memory, so that a request asks no database.
+//! Who may come in: every tenant, key, operator, limit, plan and segment, in memory, so that a request asks no database.
 //!
 //! - [`authenticate`](Directory::authenticate): from a bearer text to a [`Credential`], the only way to a scope.
 //! - `authorise.rs`: from a credential and a path to the objects that handlers work with.
-//! - `changes.rs`: the only file that stores a change; it is visible to the next request, on every node.
+//! - `changes.rs`, and `plans.rs` for what tenants inherit: the only files that store a change; it is visible to the next
+//!   request, on every node.
 //! - `sync.rs` and `reread.rs`: how a node learns what other nodes changed, where there are several.
 //!
 //! A wrong text costs a checksum, a genuine one a keyed hash and two look-ups:
@@ -21,6 +22,7 @@ mod entries;
 mod hashing;
 mod key_text;
 mod others;
+mod plans;
 mod register;
 mod reread;
 mod source;
@@ -38,7 +40,7 @@ use insula_model::{Clock, IdGenerator, KeyId, Limits, Name, Random, Result, Subj
 use insula_store::Store;
 use parking_lot::RwLock;
 
-pub use authorise::{Caller, ManagedKey, ManagedTenant, OperatedTenant, RequestReader};
+pub use authorise::{Caller, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, RequestReader};
 pub(crate) use changes::KeyOrder;
 pub use credential::{Credential, Operator, TenantCredential};
 pub use entries::{KeyEntry, TenantEntry};
@@ -46,6 +48,7 @@ pub use key_text::{KeyKind, KeyText};
 
 use entries::OperatorEntry;
 use hashing::Hasher;
+pub(crate) use hashing::keyed;
 pub(crate) use others::Others;
 use register::Register;
 pub(crate) use source::ChangeSource;
@@ -63,6 +66,8 @@ pub struct Directory {
     register: RwLock<Register>,
     /// Held while something that belongs to no tenant is changed.
     platform_changing: Arc<tokio::sync::Mutex<()>>,
+    /// Read while a tenant is changed, written while a plan or a segment is: what a tenant inherits changes with both.
+    catalogue_changing: Arc<tokio::sync::RwLock<()>>,
     /// Absent where this process alone changes what is stored.
     following: Option<Arc<Following>>,
 }
@@ -75,6 +80,8 @@ impl Directory {
         let control = store.control();
         let mut limits: HashMap<_, _> = control.limits().await?.into_iter().collect();
         let mut register = Register::default();
+        let plans = control.plans().await?.into_iter().map(Arc::new).collect();
+        register.renew_catalogue(plans, control.segments().await?.into_iter().map(Arc::new).collect());
         for tenant in control.tenants().await? {
             let own = limits.remove(&Subject::Tenant(tenant.id)).unwrap_or_default();
             let tag = hasher.request_tag(tenant.id);
@@ -96,6 +103,7 @@ impl Directory {
             tokens,
             register: RwLock::new(register),
             platform_changing: Arc::default(),
+            catalogue_changing: Arc::default(),
             following: None,
         })
     }

@@ -6,16 +6,18 @@ use std::{
     sync::Arc,
 };
 
-use insula_model::{KeyId, Slug, TenantId};
+use insula_model::{KeyId, Lineage, Plan, Segment, Slug, Tenant, TenantId};
 
 use super::entries::{KeyEntry, OperatorEntry, TenantEntry};
 
-/// All tenants, keys and operators, in step with each other.
+/// All tenants, plans, segments, keys and operators, in step with each other.
 #[derive(Default)]
 pub(super) struct Register {
     /// Ordered by id, which is the order of creation: pages of a list are ranges.
     tenants: BTreeMap<TenantId, Arc<TenantEntry>>,
     slugs: HashMap<Slug, TenantId>,
+    plans: BTreeMap<Slug, Arc<Plan>>,
+    segments: BTreeMap<Slug, Arc<Segment>>,
     keys: HashMap<KeyId, Arc<KeyEntry>>,
     keys_of: BTreeSet<(TenantId, KeyId)>,
     operators: HashMap<KeyId, OperatorEntry>,
@@ -59,9 +61,52 @@ impl Register {
         self.operators.get(&id)
     }
 
+    /// All plans, in order of their names.
+    pub(super) fn plans(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.plans.values()
+    }
+
+    /// All segments, in order of their names.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.segments.values()
+    }
+
+    pub(super) fn plan(&self, name: &Slug) -> Option<&Arc<Plan>> {
+        self.plans.get(name)
+    }
+
+    pub(super) fn segment(&self, name: &Slug) -> Option<&Arc<Segment>> {
+        self.segments.get(name)
+    }
+
+    /// Whose defaults a tenant inherits.
+    pub(super) fn lineage(&self, tenant: &Tenant) -> Lineage<'_> {
+        Lineage {
+            segment: tenant.segment.as_ref().and_then(|name| Some(&self.segment(name)?.defaults)),
+            plan: tenant.plan.as_ref().and_then(|name| Some(&self.plan(name)?.defaults)),
+        }
+    }
+
+    /// Shows these plans and segments and no others. Tenants inherit from them at once.
+    pub(super) fn renew_catalogue(&mut self, plans: Vec<Arc<Plan>>, segments: Vec<Arc<Segment>>) {
+        let plans: BTreeMap<_, _> = plans.into_iter().map(|plan| (plan.name.clone(), plan)).collect();
+        let segments: BTreeMap<_, _> = segments.into_iter().map(|segment| (segment.name.clone(), segment)).collect();
+        if (&plans, &segments) == (&self.plans, &self.segments) {
+            return;
+        }
+        (self.plans, self.segments) = (plans, segments);
+        let inherits = |entry: &&Arc<TenantEntry>| entry.record.plan.is_some() || entry.record.segment.is_some();
+        let heirs: Vec<_> = self.tenants.values().filter(inherits).cloned().collect();
+        for heir in heirs {
+            self.put_tenant(heir.with_record(heir.record.clone()));
+        }
+    }
+
+    /// Shows a tenant with what it inherits.
     pub(super) fn put_tenant(&mut self, entry: TenantEntry) -> Arc<TenantEntry> {
         let (id, slug) = (entry.record.id, entry.record.slug.clone());
-        let entry = Arc::new(entry);
+        let lineage = self.lineage(&entry.record);
+        let entry = Arc::new(entry.inheriting(lineage));
         self.slugs.insert(slug, id);
         self.tenants.insert(id, Arc::clone(&entry));
         entry

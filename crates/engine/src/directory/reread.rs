@@ -3,7 +3,10 @@
 //! Entries are replaced, not made anew, so that requests which are under way hear of it: a stream that runs on a revoked
 //! key sees its [`Withdrawal`](super::entries::Withdrawal) whichever node revoked it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use insula_model::{Budget, Key, KeyId, Limits, Result, Subject, Tenant, TenantId, TenantState};
 use insula_store::Changes;
@@ -31,10 +34,15 @@ impl Directory {
 
     async fn reread_platform(&self, accounts: &Accounts) -> Result<()> {
         let control = self.store.upkeep();
-        let (keys, budgets) = tokio::try_join!(control.operator_keys(), control.budgets_of(None))?;
+        let (keys, budgets, plans, segments) =
+            tokio::try_join!(control.operator_keys(), control.budgets_of(None), control.plans(), control.segments())?;
         let live = keys.into_iter().filter(|key| key.revoked_at.is_none());
         let live = live.map(|key| OperatorEntry { id: key.id, hash: key.hash, local: false });
-        self.register.write().renew_operators(live.collect());
+        let (plans, segments) = (plans.into_iter().map(Arc::new), segments.into_iter().map(Arc::new));
+        let mut register = self.register.write();
+        register.renew_operators(live.collect());
+        register.renew_catalogue(plans.collect(), segments.collect());
+        drop(register);
         renew_budgets(accounts, Subject::Platform, budgets);
         Ok(())
     }
@@ -91,7 +99,9 @@ impl Directory {
         if is_erasing {
             self.store.forget_seals(id).await;
         }
-        let mut of: BTreeMap<Subject, Vec<Budget>> = subjects.into_iter().map(|subject| (subject, vec![])).collect();
+        // End users have no entry: those that are known are those with budgets.
+        let subjects = subjects.into_iter().chain(accounts.budgeted(id));
+        let mut of: BTreeMap<Subject, Vec<Budget>> = subjects.map(|subject| (subject, vec![])).collect();
         for budget in budgets {
             of.entry(budget.subject).or_default().push(budget);
         }
@@ -123,7 +133,7 @@ impl Known {
 }
 
 /// Only what differs is set: setting a budget lets everybody who waits for money look again.
-fn renew_budgets(accounts: &Accounts, subject: Subject, budgets: Vec<Budget>) {
+pub(super) fn renew_budgets(accounts: &Accounts, subject: Subject, budgets: Vec<Budget>) {
     if accounts.budgets(&subject) != budgets {
         accounts.set_budgets(&subject, budgets);
     }
@@ -142,7 +152,7 @@ impl Register {
         let id = record.id;
         let own = limits.remove(&Subject::Tenant(id)).unwrap_or_default();
         let entry = match self.tenant(id) {
-            Some(now) if now.record == record && now.limits == own => None,
+            Some(now) if now.record == record && now.own_limits == own => None,
             Some(now) => Some(now.with_record(record).with_limits(own)),
             None => Some(TenantEntry::new(record, own, tag)),
         };

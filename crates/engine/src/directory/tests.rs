@@ -3,17 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use insula_model::{
-    Clock, Error, ErrorKind, IdGenerator, Limits, ManualClock, Name, Placement, Role, SeededRandom, Slug, Subject, Tenant,
-    TenantState, Timestamp,
+    Clock, Defaults, Error, ErrorKind, IdGenerator, Limits, ManualClock, Name, Placement, Plan, Role, SeededRandom, Slug,
+    Subject, Tenant, TenantState, Timestamp,
 };
 use insula_store::{RealDisk, RootKey, Store, StoreOptions};
 
 use super::*;
+use crate::accounts::Accounts;
 
 const START: &str = "2026-03-01T12:00:00Z";
 
 struct World {
     directory: Directory,
+    accounts: Accounts,
     store: Store,
     clock: Arc<ManualClock>,
     ids: IdGenerator,
@@ -30,7 +32,8 @@ impl World {
         let store = Store::open(options, clock.clone(), random.clone(), Arc::new(RealDisk)).await.expect("opens");
         let ids = IdGenerator::new(clock.clone(), random.clone());
         let directory = Directory::load(store.clone(), ids.clone(), clock.clone(), random).await.expect("loads");
-        Self { directory, store, clock, ids, _files: files }
+        let accounts = Accounts::load(store.clone(), clock.clone(), 8).await.expect("loads");
+        Self { directory, accounts, store, clock, ids, _files: files }
     }
 
     /// The same store as a new process would find it.
@@ -45,6 +48,9 @@ impl World {
             slug: Slug::try_from(slug.to_owned()).expect("a slug"),
             name: Name::try_from(slug.to_owned()).expect("a name"),
             external_id: None,
+            plan: None,
+            segment: None,
+            models: None,
             region: None,
             placement: Placement::Shared,
             tags: Default::default(),
@@ -52,7 +58,7 @@ impl World {
             version: 1,
             created_at: self.clock.now(),
         };
-        self.directory.create_tenant(record).await.expect("created")
+        self.directory.create_tenant(record, &self.accounts).await.expect("created")
     }
 
     async fn key(&self, tenant: &TenantEntry, role: Role, expires_at: Option<Timestamp>) -> (Arc<KeyEntry>, KeyText) {
@@ -67,7 +73,8 @@ impl World {
     }
 
     async fn put_state(&self, tenant: &TenantEntry, state: TenantState) {
-        let changed = self.directory.change_tenant(tenant.record.id, |now| Ok(Tenant { state, ..now.clone() })).await;
+        let changed =
+            self.directory.change_tenant(tenant.record.id, &self.accounts, |now| Ok(Tenant { state, ..now.clone() })).await;
         changed.expect("changed");
     }
 
@@ -161,6 +168,37 @@ async fn open_requests_see_that_they_were_withdrawn() {
     let change = |key: &insula_model::Key| Ok(insula_model::Key { revoked_at: Some(now), ..key.clone() });
     world.directory.change_key(acme.record.id, key.record.id, change).await.expect("revoked");
     assert!(open.is_withdrawn() && open.key.as_ref().is_some_and(|key| key.is_revoked()));
+}
+
+#[tokio::test]
+async fn a_plan_is_in_force_at_once_and_after_a_restart() {
+    let world = World::new().await;
+    let (acme, globex) = (world.tenant("acme").await, world.tenant("globex").await);
+    let plan = |models: &[&str], concurrency| {
+        let limits = Limits { concurrency, ..Limits::default() };
+        let models = Some(models.iter().map(|model| (*model).to_owned()).collect());
+        let defaults = Defaults { limits, models, ..Defaults::default() };
+        let name = Slug::try_from("free".to_owned()).expect("a slug");
+        Plan { name, defaults, prices: vec![], version: 1, created_at: world.clock.now() }
+    };
+    world.directory.put_plan(&plan(&["m"], Some(1)), &world.accounts).await.expect("put");
+    let give = |now: &Tenant| Ok(Tenant { plan: Some(plan(&[], None).name), ..now.clone() });
+    world.directory.change_tenant(acme.record.id, &world.accounts, give).await.expect("given");
+    let of = |directory: &Directory, tenant: &TenantEntry| {
+        let entry = directory.tenant(tenant.record.id).expect("known");
+        (entry.models.clone(), entry.limits.concurrency)
+    };
+    assert_eq!(of(&world.directory, &acme), (Some(vec!["m".to_owned()]), Some(1)));
+    let (_, text) = world.key(&acme, Role::Service, None).await;
+    let open = world.enter(text.expose()).expect("in");
+    world.directory.put_plan(&plan(&[], None), &world.accounts).await.expect("put");
+    assert!(!open.is_withdrawn(), "who is inside goes on");
+    for directory in [&world.directory, &world.restarted().await] {
+        assert_eq!(of(directory, &acme), (Some(vec![]), None));
+        assert_eq!(of(directory, &globex), (None, None));
+    }
+    let name = plan(&[], None).name;
+    assert_eq!(world.directory.remove_plan(&name).await.expect_err("used").kind(), &ErrorKind::Conflict);
 }
 
 #[tokio::test]

@@ -1,30 +1,18 @@
-//! Budgets of the platform, a tenant or a key: read and replace.
+//! Budgets of the platform, a tenant, a key or an end user: read and replace.
 
 use std::collections::HashSet;
 
-use insula_model::{Budget, BudgetMode, BudgetOrigin, Cap, Error, Result, Subject, Window};
+use insula_model::{Budget, BudgetOrigin, BudgetTerms, Error, Result, Subject};
 
 use crate::{
     Engine,
     accounts::BudgetView,
-    directory::{ManagedKey, ManagedTenant, OperatedTenant, Operator},
+    directory::{ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator},
+    end_users,
 };
 
 /// Shares of one budget at which somebody wants to know.
 pub const ALERTS_MAX: usize = 10;
-
-/// A budget as it is asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewBudget {
-    /// How often it starts afresh.
-    pub window: Window,
-    /// How much is allowed.
-    pub cap: Cap,
-    /// Whether it refuses.
-    pub mode: BudgetMode,
-    /// Shares of the cap, each above 0 and at most 1.
-    pub alert_at: Vec<f64>,
-}
 
 /// The platform's budgets with what is used.
 pub async fn of_platform(engine: &Engine, _by: &Operator) -> Result<Vec<BudgetView>> {
@@ -41,19 +29,25 @@ pub async fn of_key(engine: &Engine, key: &ManagedKey) -> Result<Vec<BudgetView>
     engine.accounts.view(&subject(key)).await
 }
 
+/// An end user's budgets with what is used.
+pub async fn of_end_user(engine: &Engine, user: &ManagedEndUser) -> Result<Vec<BudgetView>> {
+    let tenant = user.tenant.scope.tenant();
+    engine.accounts.view(&Subject::EndUser(tenant, engine.end_users.named(tenant, user.name.as_str()).id)).await
+}
+
 /// Replaces the platform's budgets.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::Invalid`] naming the field; also of the two below.
-pub async fn replace_of_platform(engine: &Engine, by: &Operator, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+pub async fn replace_of_platform(engine: &Engine, by: &Operator, new: Vec<BudgetTerms>) -> Result<Vec<BudgetView>> {
     check(&new)?;
     let _turn = engine.directory.platform_turn().await;
     tracing::info!(by = %by.key(), count = new.len(), "the platform's budgets replaced");
     replace(engine, Subject::Platform, new).await
 }
 
-/// Replaces a tenant's budgets: its operator's right alone.
-pub async fn replace_of_tenant(engine: &Engine, tenant: &OperatedTenant, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+/// Replaces a tenant's own budgets: its operator's right alone. What it inherits stands beside them, where they leave room.
+pub async fn replace_of_tenant(engine: &Engine, tenant: &OperatedTenant, new: Vec<BudgetTerms>) -> Result<Vec<BudgetView>> {
     check(&new)?;
     let id = tenant.scope.tenant();
     let _turn = engine.directory.turn(id).await?;
@@ -62,7 +56,7 @@ pub async fn replace_of_tenant(engine: &Engine, tenant: &OperatedTenant, new: Ve
 }
 
 /// Replaces a key's budgets.
-pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, new: Vec<BudgetTerms>) -> Result<Vec<BudgetView>> {
     check(&new)?;
     let tenant = key.tenant.scope.tenant();
     let _turn = engine.directory.turn(tenant).await?;
@@ -70,18 +64,29 @@ pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, new: Vec<NewBudge
     replace(engine, subject(key), new).await
 }
 
+/// Replaces an end user's budgets. Nothing has to be known of it before.
+pub async fn replace_of_end_user(engine: &Engine, user: &ManagedEndUser, new: Vec<BudgetTerms>) -> Result<Vec<BudgetView>> {
+    check(&new)?;
+    let (scope, by) = (user.tenant.scope, user.tenant.by.key());
+    let (tenant, named) = (scope.tenant(), engine.end_users.named(scope.tenant(), user.name.as_str()));
+    let _turn = engine.directory.turn(tenant).await?;
+    end_users::keep(engine, &scope, std::slice::from_ref(&named)).await?;
+    tracing::info!(%tenant, end_user = %named.id, %by, count = new.len(), "budgets replaced");
+    replace(engine, Subject::EndUser(tenant, named.id), new).await
+}
+
 fn subject(key: &ManagedKey) -> Subject {
     Subject::Key(key.tenant.scope.tenant(), key.entry.record.id)
 }
 
 /// A budget that takes the place of one with the same window and unit keeps its id: it is the same budget, changed.
-async fn replace(engine: &Engine, subject: Subject, new: Vec<NewBudget>) -> Result<Vec<BudgetView>> {
+async fn replace(engine: &Engine, subject: Subject, new: Vec<BudgetTerms>) -> Result<Vec<BudgetView>> {
     let known = engine.accounts.budget_ids(&subject);
-    let id_of = |new: &NewBudget| {
-        let same = known.iter().find(|(window, in_usd, _)| (*window, *in_usd) == (new.window, is_usd(&new.cap)));
+    let id_of = |new: &BudgetTerms| {
+        let same = known.iter().find(|(window, in_usd, _)| (*window, *in_usd) == (new.window, new.cap.is_usd()));
         same.map_or_else(|| engine.ids.budget(), |(_, _, id)| *id)
     };
-    let budgets = new.into_iter().map(|new| Budget {
+    let own = new.into_iter().map(|new| Budget {
         id: id_of(&new),
         subject,
         window: new.window,
@@ -90,18 +95,18 @@ async fn replace(engine: &Engine, subject: Subject, new: Vec<NewBudget>) -> Resu
         alert_at: new.alert_at,
         origin: BudgetOrigin::Own,
     });
-    let budgets: Vec<_> = budgets.collect();
-    engine.store.control().replace_budgets(&subject, &budgets).await?;
+    let own: Vec<_> = own.collect();
+    let budgets = engine.store.control().replace_budgets(&subject, &own).await?;
     engine.directory.publish(|| engine.accounts.set_budgets(&subject, budgets)).await;
     engine.accounts.view(&subject).await
 }
 
 /// One budget per window and unit, so there are six at most.
-fn check(new: &[NewBudget]) -> Result<()> {
+pub(super) fn check(new: &[BudgetTerms]) -> Result<()> {
     let mut seen = HashSet::new();
     for (i, budget) in new.iter().enumerate() {
-        if !seen.insert((budget.window, is_usd(&budget.cap))) {
-            let unit = if is_usd(&budget.cap) { "usd" } else { "tokens" };
+        if !seen.insert((budget.window, budget.cap.is_usd())) {
+            let unit = if budget.cap.is_usd() { "usd" } else { "tokens" };
             let message = format!("there is already a budget by {} in {unit}", budget.window.name());
             return Err(Error::invalid(message).at(format!("[{i}].window")));
         }
@@ -116,18 +121,14 @@ fn check(new: &[NewBudget]) -> Result<()> {
     Ok(())
 }
 
-fn is_usd(cap: &Cap) -> bool {
-    matches!(cap, Cap::Usd(_))
-}
-
 #[cfg(test)]
 mod tests {
-    use insula_model::Money;
+    use insula_model::{BudgetMode, Cap, Money, Window};
 
     use super::*;
 
-    fn budget(window: Window, cap: Cap, alert_at: Vec<f64>) -> NewBudget {
-        NewBudget { window, cap, mode: BudgetMode::Hard, alert_at }
+    fn budget(window: Window, cap: Cap, alert_at: Vec<f64>) -> BudgetTerms {
+        BudgetTerms { window, cap, mode: BudgetMode::Hard, alert_at }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 pub use insula_providers::{ModelCard, PriceRow, ProviderInfo};
 
+use insula_model::Price;
+
 use crate::{Engine, directory::Operator};
 
 /// The configured providers.
@@ -19,4 +21,9 @@ pub fn models(engine: &Engine, _by: &Operator) -> Vec<Arc<ModelCard>> {
 /// The prices that are in force now.
 pub fn prices(engine: &Engine, _by: &Operator) -> Vec<(Arc<ModelCard>, Arc<PriceRow>)> {
     engine.providers.prices(engine.clock.now())
+}
+
+/// The prices of a row of the price book, also of one that is in force no more; absent where the book does not have it any more.
+pub fn rates(engine: &Engine, price_row: &str) -> Option<Price> {
+    engine.providers.price_row(price_row).map(|row| row.price)
 }

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use insula_model::{Error, RequestId, Result, TenantId, TenantScope};
-use insula_store::LedgerRow;
+use insula_model::{Cause, Error, RequestId, Result, TenantId, TenantScope};
 pub use insula_store::RequestRow;
+use insula_store::{Attribution, LedgerRow};
 
 use super::page::{Page, PageAsk};
 use crate::{
     AttemptRecord, Engine, RequestDetail,
     directory::{ManagedTenant, RequestReader},
+    end_users,
+    statement::RequestCost,
 };
 
 /// One request with all that is known of it.
@@ -21,6 +23,8 @@ pub struct RequestView {
     pub row: RequestRow,
     /// Stages and attempts; what was said only if the reader may see it.
     pub detail: RequestDetail,
+    /// What its attempts cost, as the ledger knows by now.
+    pub cost: RequestCost,
 }
 
 /// A page of a tenant's requests, latest first.
@@ -37,12 +41,14 @@ pub async fn list(engine: &Engine, tenant: &ManagedTenant, ask: PageAsk<RequestI
 pub async fn read(engine: &Engine, reader: &RequestReader) -> Result<RequestView> {
     for scope in &reader.scopes {
         let store = engine.store.tenant(scope).await?;
-        if let Some(row) = store.request(reader.request).await? {
+        if let Some(mut row) = store.request(reader.request).await? {
             let mut detail = detail_of(engine, scope, &row).await?;
             if !reader.content {
                 detail.content = None;
             }
-            return Ok(RequestView { tenant: scope.tenant(), row, detail });
+            let cost = correct(engine, scope, &row, &mut detail).await?;
+            row.cost = cost.by_cause.total();
+            return Ok(RequestView { tenant: scope.tenant(), row, detail, cost });
         }
     }
     Err(Error::not_found())
@@ -57,13 +63,41 @@ async fn detail_of(engine: &Engine, scope: &TenantScope, row: &RequestRow) -> Re
     // last of them may still be in the journal.
     engine.store.flush_ledger().await?;
     let attempts = engine.store.control().attempts(scope, row.request, row.started_at).await?;
-    let attempts = attempts.into_iter().map(from_ledger).collect();
-    Ok(RequestDetail { stages: Vec::new(), attempts, content: None })
+    let Attribution { end_user, tags, .. } = attempts.first().map(|row| row.begin.attribution.clone()).unwrap_or_default();
+    let end_user = match end_user {
+        Some(id) => Some(end_users::shown(engine, scope, id).await?),
+        None => None,
+    };
+    Ok(RequestDetail { stages: Vec::new(), attempts: Vec::new(), content: None, end_user, tags })
 }
 
-fn from_ledger(row: LedgerRow) -> AttemptRecord {
+/// Puts the ledger's word in the place of the trace's: attempts may have been corrected since. What they come to.
+async fn correct(engine: &Engine, scope: &TenantScope, row: &RequestRow, detail: &mut RequestDetail) -> Result<RequestCost> {
+    let read = || engine.store.control().attempts(scope, row.request, row.started_at);
+    let mut ledger = read().await?;
+    let has = |ledger: &[LedgerRow], id: &str| ledger.iter().any(|row| row.begin.attempt.to_string() == id);
+    // Some of them may still be in the journal; without a trace nobody knows how many.
+    if detail.stages.is_empty() || detail.attempts.iter().any(|attempt| !has(&ledger, &attempt.id)) {
+        engine.store.flush_ledger().await?;
+        ledger = read().await?;
+    }
+    let mut cost = RequestCost::of(&ledger);
+    let traced = std::mem::take(&mut detail.attempts);
+    let (known, unknown): (Vec<_>, Vec<_>) = traced.into_iter().partition(|attempt| has(&ledger, &attempt.id));
+    detail.attempts = ledger.into_iter().map(|row| from_ledger(row, &known)).collect();
+    for attempt in unknown {
+        cost.by_cause.add(Cause::from_name(&attempt.cause).unwrap_or(Cause::Base), attempt.cost);
+        detail.attempts.push(attempt);
+    }
+    Ok(cost)
+}
+
+/// An attempt as the ledger has it, with what only its trace knows.
+fn from_ledger(row: LedgerRow, traced: &[AttemptRecord]) -> AttemptRecord {
+    let id = row.begin.attempt.to_string();
+    let traced = traced.iter().find(|attempt| attempt.id == id);
     AttemptRecord {
-        id: row.begin.attempt.to_string(),
+        id,
         cause: Cow::Borrowed(row.begin.cause.name()),
         provider: row.begin.provider,
         model: row.begin.model,
@@ -74,7 +108,7 @@ fn from_ledger(row: LedgerRow) -> AttemptRecord {
         reserved: row.begin.reserved,
         output_tokens_max: row.begin.output_tokens_max,
         estimated: row.end.estimated,
-        response_model: None,
-        fingerprint: None,
+        response_model: traced.and_then(|attempt| attempt.response_model.clone()),
+        fingerprint: traced.and_then(|attempt| attempt.fingerprint.clone()),
     }
 }

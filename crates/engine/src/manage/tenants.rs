@@ -7,6 +7,7 @@ pub use insula_store::ErasureReceipt;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{
+    defaults::check_models,
     page::{Page, PageAsk},
     tags::Tags,
 };
@@ -28,6 +29,8 @@ pub struct NewTenant {
     pub plan: Option<String>,
     /// The segment whose defaults it is to inherit.
     pub segment: Option<String>,
+    /// The models that it may call; where absent, its segment and plan say.
+    pub models: Option<Vec<String>>,
     /// The region it asks for.
     pub region: Option<Region>,
     /// How its data is stored.
@@ -49,6 +52,8 @@ pub struct TenantPatch {
     pub plan: Option<Option<String>>,
     /// Its segment; `Some(None)` takes it away. Operators only.
     pub segment: Option<Option<String>>,
+    /// The models that it may call; `Some(None)` leaves it to its segment and plan. Operators only.
+    pub models: Option<Option<Vec<String>>>,
     /// The region it asks for; `Some(None)` takes it away. Operators only.
     pub region: Option<Option<Region>>,
     /// How its data is stored. Operators only.
@@ -82,14 +87,17 @@ impl TryFrom<String> for Region {
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`] when the slug or the external id is taken; [`ErrorKind::Invalid`] for a plan or segment that
-/// this platform does not have.
+/// this platform does not have, or a list of models that cannot be one.
 pub async fn create(engine: &Engine, by: &Operator, new: NewTenant) -> Result<Arc<TenantEntry>> {
-    check_catalogue(new.plan.as_deref(), new.segment.as_deref())?;
+    check_models(new.models.as_deref())?;
     let record = Tenant {
         id: engine.ids.tenant(),
         slug: new.slug,
         name: new.name,
         external_id: new.external_id.map(String::from),
+        plan: new.plan.map(plan).transpose()?,
+        segment: new.segment.map(segment).transpose()?,
+        models: new.models,
         region: new.region.map(|region| region.0),
         placement: new.placement,
         tags: new.tags.into(),
@@ -97,7 +105,7 @@ pub async fn create(engine: &Engine, by: &Operator, new: NewTenant) -> Result<Ar
         version: 1,
         created_at: engine.clock.now(),
     };
-    let entry = engine.directory.create_tenant(record).await?;
+    let entry = engine.directory.create_tenant(record, &engine.accounts).await?;
     tracing::info!(tenant = %entry.record.id, by = %by.key(), "tenant created");
     Ok(entry)
 }
@@ -111,7 +119,8 @@ pub fn list(engine: &Engine, _by: &Operator, ask: PageAsk<TenantId>) -> Page<Arc
 ///
 /// # Errors
 /// [`ErrorKind::Forbidden`] naming the field, when an admin of the tenant changes what only operators may;
-/// [`ErrorKind::PreconditionFailed`] when its version is another one; [`ErrorKind::Conflict`] on a taken external id.
+/// [`ErrorKind::PreconditionFailed`] when its version is another one; [`ErrorKind::Conflict`] on a taken external id;
+/// [`ErrorKind::Invalid`] for a plan or segment that this platform does not have.
 pub async fn change(
     engine: &Engine,
     tenant: &ManagedTenant,
@@ -122,6 +131,7 @@ pub async fn change(
         (patch.external_id.is_some(), "external_id"),
         (patch.plan.is_some(), "plan"),
         (patch.segment.is_some(), "segment"),
+        (patch.models.is_some(), "models"),
         (patch.region.is_some(), "region"),
         (patch.placement.is_some(), "placement"),
     ] {
@@ -129,29 +139,30 @@ pub async fn change(
             tenant.by.operator_only(field)?;
         }
     }
-    check_catalogue(patch.plan.as_ref().and_then(Option::as_deref), patch.segment.as_ref().and_then(Option::as_deref))?;
+    check_models(patch.models.as_ref().and_then(Option::as_deref))?;
     let change = |now: &Tenant| {
         if if_match.is_some_and(|versions| !versions.contains(&now.version)) {
             let message = format!("the tenant has meanwhile changed to version {}; read it again", now.version);
             return Err(Error::new(ErrorKind::PreconditionFailed, message));
         }
-        Ok(patched(now, patch.clone()))
+        patched(now, patch.clone())
     };
-    let entry = engine.directory.change_tenant(tenant.scope.tenant(), change).await?;
+    let entry = engine.directory.change_tenant(tenant.scope.tenant(), &engine.accounts, change).await?;
     tracing::info!(tenant = %entry.record.id, by = %tenant.by.key(), version = entry.record.version, "tenant changed");
     Ok(entry)
 }
 
-/// A tenant can only have a plan or segment of the platform's catalogue, and that is empty so far.
-fn check_catalogue(plan: Option<&str>, segment: Option<&str>) -> Result<()> {
-    match (plan, segment) {
-        (Some(_), _) => Err(Error::invalid("this platform has no plan of this name").at("plan")),
-        (_, Some(_)) => Err(Error::invalid("this platform has no segment of this name").at("segment")),
-        (None, None) => Ok(()),
-    }
+/// A plan's name; what can be no name is the name of no plan.
+fn plan(name: String) -> Result<Slug> {
+    Slug::try_from(name).map_err(|_| Error::invalid("this platform has no plan of this name").at("plan"))
 }
 
-fn patched(now: &Tenant, patch: TenantPatch) -> Tenant {
+/// The same of a segment.
+fn segment(name: String) -> Result<Slug> {
+    Slug::try_from(name).map_err(|_| Error::invalid("this platform has no segment of this name").at("segment"))
+}
+
+fn patched(now: &Tenant, patch: TenantPatch) -> Result<Tenant> {
     let mut record = now.clone();
     if let Some(name) = patch.name {
         record.name = name;
@@ -162,13 +173,22 @@ fn patched(now: &Tenant, patch: TenantPatch) -> Tenant {
     if let Some(external_id) = patch.external_id {
         record.external_id = external_id.map(String::from);
     }
+    if let Some(name) = patch.plan {
+        record.plan = name.map(plan).transpose()?;
+    }
+    if let Some(name) = patch.segment {
+        record.segment = name.map(segment).transpose()?;
+    }
+    if let Some(models) = patch.models {
+        record.models = models;
+    }
     if let Some(region) = patch.region {
         record.region = region.map(|region| region.0);
     }
     if let Some(placement) = patch.placement {
         record.placement = placement;
     }
-    record
+    Ok(record)
 }
 
 /// Refuses the tenant's keys and tokens from now on, open streams included. Suspending it twice changes nothing.
@@ -183,7 +203,7 @@ pub async fn resume(engine: &Engine, tenant: &OperatedTenant) -> Result<Arc<Tena
 
 async fn put_state(engine: &Engine, tenant: &OperatedTenant, state: TenantState) -> Result<Arc<TenantEntry>> {
     let id = tenant.scope.tenant();
-    let entry = engine.directory.change_tenant(id, |now| Ok(Tenant { state, ..now.clone() })).await?;
+    let entry = engine.directory.change_tenant(id, &engine.accounts, |now| Ok(Tenant { state, ..now.clone() })).await?;
     tracing::info!(tenant = %id, by = %tenant.by.key(), state = state.name(), "tenant's state changed");
     Ok(entry)
 }

@@ -1,6 +1,6 @@
 //! What was used: requests, attempts, tokens and cost, grouped.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use insula_model::{Error, Result, TenantScope, Timestamp, Window};
 use insula_store::UsageQuery;
@@ -9,13 +9,14 @@ pub use insula_store::{GroupBy, UsageRow};
 use crate::{
     Engine,
     directory::{ManagedTenant, Operator},
+    end_users,
 };
 
 /// The longest span that one answer covers, in days.
 pub const USAGE_DAYS_MAX: u64 = 400;
 
 /// Which usage is wanted.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UsageAsk {
     /// From here on; absent: from the start of the running month.
     pub from: Option<Timestamp>,
@@ -54,5 +55,26 @@ async fn sum(engine: &Engine, tenant: Option<TenantScope>, ask: UsageAsk) -> Res
     }
     // What is still in the journal only would be missing.
     engine.store.flush_ledger().await?;
-    engine.store.control().usage(&UsageQuery { tenant, from, to, group_by: ask.group_by }).await
+    let query = UsageQuery { tenant, from, to, group_by: ask.group_by };
+    let mut rows = engine.store.control().usage(&query).await?;
+    if let (Some(scope), GroupBy::EndUser) = (tenant, &query.group_by) {
+        name_end_users(engine, &scope, &query, &mut rows).await?;
+    }
+    Ok(rows)
+}
+
+/// Puts what the product calls an end user in the place of its id. Over all tenants together the ids stay: a name is its tenant's.
+async fn name_end_users(engine: &Engine, scope: &TenantScope, query: &UsageQuery, rows: &mut [UsageRow]) -> Result<()> {
+    let known = engine.store.control().end_users_between(scope, query.from, query.to).await?;
+    let known = end_users::opened(engine, scope, known).await?;
+    let mut names: HashMap<String, String> = known.into_iter().map(|user| (user.id.to_string(), user.name)).collect();
+    for row in rows.iter_mut() {
+        if let Some(group) = &mut row.group
+            && let Some(name) = names.remove(group)
+        {
+            *group = name;
+        }
+    }
+    rows.sort_by(|one, other| one.group.cmp(&other.group));
+    Ok(())
 }

@@ -23,7 +23,7 @@ pub struct BudgetArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Sets one budget; others of the same tenant or key stay as they are.
+    /// Sets one budget; others of the same tenant, key or end user stay as they are.
     Set {
         #[command(flatten)]
         subject: Anyone,
@@ -121,7 +121,7 @@ async fn act(client: &Client, action: Action, out: Output) -> Result<(), Failure
     }
 }
 
-/// The budgets that are set, as they would be written to set them again.
+/// The budgets that are set, as they would be written to set them again; those that a tenant inherits are not.
 async fn current(client: &Client, path: &str) -> Result<Vec<Value>, Failure> {
     let body = client.get(path).await?;
     let body: Value =
@@ -132,7 +132,8 @@ async fn current(client: &Client, path: &str) -> Result<Vec<Value>, Failure> {
             fields.iter().filter_map(|field| Some(((*field).to_owned(), budget.get(field).filter(|v| !v.is_null())?.clone())));
         Value::Object(given.collect())
     };
-    Ok(items(&body).iter().map(settable).collect())
+    let is_own = |budget: &&Value| !["plan", "segment"].contains(&budget["level"].as_str().unwrap_or_default());
+    Ok(items(&body).iter().filter(is_own).map(settable).collect())
 }
 
 fn list(body: &Value) -> String {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     exit::Failure,
-    output::{Output, pairs, text},
+    output::{Output, array, pairs, text},
     target::Target,
     with_client,
 };
@@ -47,7 +47,7 @@ pub fn agrees(found: &Value) -> bool {
 }
 
 fn show(found: &Value) -> String {
-    let mismatches = found["mismatches"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+    let mismatches = array(found, "mismatches");
     let mut lines = vec![pairs(&[
         ("ledger rows", text(found, "rows")),
         ("sum of the ledger", format!("{} USD", text(found, "ledger_usd"))),

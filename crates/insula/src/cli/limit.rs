@@ -11,7 +11,7 @@ use super::{
     with_client,
 };
 
-/// Limits: requests and tokens a minute, requests at once.
+/// Limits: requests and tokens a minute, requests at once, and how they wait for their turn.
 #[derive(Debug, Args)]
 pub struct LimitArgs {
     #[command(flatten)]
@@ -35,6 +35,18 @@ enum Action {
         /// Requests under way at once, open streams included.
         #[arg(long, value_name = "COUNT|none")]
         concurrency: Option<Limit>,
+        /// Requests that may wait for their turn; of a tenant only, as the next three.
+        #[arg(long, value_name = "COUNT|none")]
+        queue_depth_max: Option<Limit>,
+        /// How long a request may wait for its turn, milliseconds.
+        #[arg(long, value_name = "MS|none")]
+        queue_wait_ms_max: Option<Limit>,
+        /// Its part of what is contended, beside the others' weights: 1 to 1000.
+        #[arg(long, value_name = "WEIGHT|none")]
+        weight: Option<Limit>,
+        /// Speed against predictability.
+        #[arg(long, value_parser = ["fast", "balanced", "predictable", "none"])]
+        mode: Option<String>,
     },
     /// Shows the limits.
     Show {
@@ -42,6 +54,10 @@ enum Action {
         subject: OfTenant,
     },
 }
+
+/// What is shown, in order.
+const FIELDS: [&str; 7] =
+    ["requests_per_minute", "tokens_per_minute", "concurrency", "queue_depth_max", "queue_wait_ms_max", "weight", "mode"];
 
 /// A number, or no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +77,16 @@ impl std::str::FromStr for Limit {
 /// Runs it.
 pub async fn run(args: LimitArgs, out: Output) -> Result<(), Failure> {
     with_client(&args.target, async |client| match args.action {
-        Action::Set { subject, requests_per_minute, tokens_per_minute, concurrency } => {
+        Action::Set {
+            subject,
+            requests_per_minute,
+            tokens_per_minute,
+            concurrency,
+            queue_depth_max,
+            queue_wait_ms_max,
+            weight,
+            mode,
+        } => {
             let path = format!("{}/limits", subject.path());
             let body = client.get(&path).await?;
             let mut limits: Value =
@@ -70,14 +95,20 @@ pub async fn run(args: LimitArgs, out: Output) -> Result<(), Failure> {
                 ("requests_per_minute", requests_per_minute),
                 ("tokens_per_minute", tokens_per_minute),
                 ("concurrency", concurrency),
+                ("queue_depth_max", queue_depth_max),
+                ("queue_wait_ms_max", queue_wait_ms_max),
+                ("weight", weight),
             ];
-            if given.iter().all(|(_, limit)| limit.is_none()) {
-                return Err(Failure::usage("nothing to set: give --requests-per-minute, --tokens-per-minute or --concurrency"));
+            if given.iter().all(|(_, limit)| limit.is_none()) && mode.is_none() {
+                return Err(Failure::usage("nothing to set: give a limit such as --requests-per-minute, or --mode"));
             }
             for (field, limit) in given {
                 if let Some(Limit(limit)) = limit {
                     limits[field] = json!(limit);
                 }
+            }
+            if let Some(mode) = mode {
+                limits["mode"] = if mode == "none" { Value::Null } else { json!(mode) };
             }
             if let Some(fields) = limits.as_object_mut() {
                 fields.retain(|_, limit| !limit.is_null());
@@ -90,7 +121,7 @@ pub async fn run(args: LimitArgs, out: Output) -> Result<(), Failure> {
 }
 
 fn show(limits: &Value) -> String {
-    pairs(&["requests_per_minute", "tokens_per_minute", "concurrency"].map(|field| {
+    pairs(&FIELDS.map(|field| {
         let limit = text(limits, field);
         (field, if limit.is_empty() { "none".to_owned() } else { limit })
     }))

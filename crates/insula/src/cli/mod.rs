@@ -5,9 +5,13 @@ mod budget;
 mod client;
 mod completions;
 mod config;
+mod credit;
+mod defaults;
 mod dev;
 mod doctor;
+mod end_user;
 mod exit;
+mod explain;
 mod export;
 mod key;
 mod ledger;
@@ -15,12 +19,15 @@ mod limit;
 mod migrate;
 mod operator;
 mod output;
+mod plan;
 mod quickstart;
 mod request;
+mod segment;
 mod serve;
 mod settings;
 mod signals;
 mod simulator;
+mod statement;
 mod subject;
 mod tags;
 mod target;
@@ -28,6 +35,7 @@ mod tenant;
 mod times;
 mod token;
 mod usage;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -70,6 +78,10 @@ enum Command {
     Operator(operator::OperatorArgs),
     /// Manages tenants.
     Tenant(tenant::TenantArgs),
+    /// Manages plans, which tenants inherit from.
+    Plan(plan::PlanArgs),
+    /// Manages segments, which tenants inherit from before their plans.
+    Segment(segment::SegmentArgs),
     /// Manages a tenant's keys.
     Key(key::KeyArgs),
     /// Issues short-lived tenant tokens.
@@ -78,10 +90,20 @@ enum Command {
     Budget(budget::BudgetArgs),
     /// Manages limits.
     Limit(limit::LimitArgs),
+    /// Shows the end users of a tenant's product.
+    EndUser(end_user::EndUserArgs),
     /// Shows what was used and what it cost.
     Usage(usage::UsageArgs),
+    /// Shows what a tenant was charged in a month, and why.
+    Statement(statement::StatementArgs),
+    /// Manages credits on statements.
+    Credit(credit::CreditArgs),
+    /// Explains one request: where its time went and what it cost.
+    Explain(explain::ExplainArgs),
     /// Shows requests as they were traced.
     Request(request::RequestArgs),
+    /// Manages webhooks, which are told what happens.
+    Webhook(webhook::WebhookArgs),
     /// Proves the accounts from the ledger.
     Ledger(ledger::LedgerArgs),
     /// Builds what several nodes share, or brings it up to this version.
@@ -134,12 +156,19 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Simulator(args) => simulator::run(args, out).await,
         Command::Operator(args) => operator::run(args, out).await,
         Command::Tenant(args) => tenant::run(args, out).await,
+        Command::Plan(args) => plan::run(args, out).await,
+        Command::Segment(args) => segment::run(args, out).await,
         Command::Key(args) => key::run(args, out).await,
         Command::Token(args) => token::run(args, out).await,
         Command::Budget(args) => budget::run(args, out).await,
         Command::Limit(args) => limit::run(args, out).await,
+        Command::EndUser(args) => end_user::run(args, out).await,
         Command::Usage(args) => usage::run(args, out).await,
+        Command::Statement(args) => statement::run(args, out).await,
+        Command::Credit(args) => credit::run(args, out).await,
+        Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
+        Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,
         Command::Doctor(args) => doctor::run(args, out).await,
@@ -177,5 +206,8 @@ mod tests {
         }
         assert!(Cli::try_parse_from(["insula", "tenant", "list", "--url", "http://a", "--data-dir", "d"]).is_err());
         assert!(Cli::try_parse_from(["insula", "budget", "set", "acme"]).is_err(), "a budget without a cap");
+        assert!(Cli::try_parse_from(["insula", "statement"]).is_err(), "a statement without a tenant");
+        let compare = ["insula", "statement", "--data-dir", "d", "compare", "acme", "globex", "--month", "2026-01"];
+        assert!(Cli::try_parse_from(compare).is_ok());
     }
 }

@@ -90,7 +90,7 @@ pub fn table<R: AsRef<[String]>>(heading: &[&str], rows: impl IntoIterator<Item 
 
 /// Columns that are read from the right.
 const NUMBERS: &[&str] =
-    &["requests", "attempts", "input", "cached", "output", "reasoning", "cost", "used", "reserved", "limit"];
+    &["requests", "attempts", "input", "cached", "output", "reasoning", "amount", "cost", "used", "reserved", "limit"];
 
 /// Pairs of a name and a value, one a line.
 pub fn pairs(rows: &[(&str, String)]) -> String {
@@ -125,5 +125,10 @@ pub fn text(value: &Value, field: &str) -> String {
 
 /// The `data` of a list.
 pub fn items(value: &Value) -> &[Value] {
-    value["data"].as_array().map_or(&[], Vec::as_slice)
+    array(value, "data")
+}
+
+/// The array in a field; nothing where it is absent.
+pub fn array<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value[field].as_array().map_or(&[], Vec::as_slice)
 }

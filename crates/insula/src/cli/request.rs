@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     client::escape,
     exit::Failure,
-    output::{Output, items, pairs, table, text},
+    output::{Output, array, items, pairs, table, text},
     target::Target,
     with_client,
 };
@@ -63,9 +63,15 @@ fn list(body: &Value) -> String {
 
 fn show(request: &Value) -> String {
     let fields = ["id", "tenant", "key", "started_at", "operation", "model", "status", "duration_us", "cost_usd"];
-    let head = pairs(&fields.map(|field| (field, text(request, field))));
+    let mut head = fields.map(|field| (field, text(request, field))).to_vec();
+    let tags = request["tags"].as_object().into_iter().flatten();
+    let tags: Vec<String> = tags.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+    head.extend(
+        [("end_user", text(request, "end_user")), ("tags", tags.join(", "))].into_iter().filter(|(_, text)| !text.is_empty()),
+    );
+    let head = pairs(&head);
     let rows = |list: &str, fields: &[&str]| {
-        let rows = request[list].as_array().map_or(&[] as &[Value], Vec::as_slice).iter();
+        let rows = array(request, list).iter();
         rows.map(|row| fields.iter().map(|field| text(row, field)).collect::<Vec<_>>()).collect::<Vec<_>>()
     };
     let stages = ["name", "start_us", "duration_us", "outcome", "reason"];

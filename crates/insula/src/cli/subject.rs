@@ -1,4 +1,4 @@
-//! Who is meant: the platform, a tenant, or one of its keys.
+//! Who is meant: the platform, a tenant, one of its keys, or an end user of its product.
 
 use clap::Args;
 
@@ -25,7 +25,7 @@ impl OfTenant {
     }
 }
 
-/// The platform, a tenant, or one of its keys.
+/// The platform, a tenant, one of its keys, or an end user of its product.
 #[derive(Debug, Clone, Args)]
 pub struct Anyone {
     /// The tenant's slug or id.
@@ -34,6 +34,9 @@ pub struct Anyone {
     /// One of its keys, by id, instead of the tenant as a whole.
     #[arg(long, value_name = "KEY_ID", conflicts_with = "platform")]
     pub key: Option<String>,
+    /// An end user of its product, by the product's own name for it, instead of the tenant as a whole.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["platform", "key"])]
+    pub end_user: Option<String>,
     /// All tenants together.
     #[arg(long)]
     pub platform: bool,
@@ -43,7 +46,10 @@ impl Anyone {
     /// Its path below `/api/v1`.
     pub fn path(&self) -> Result<String, Failure> {
         match &self.tenant {
-            Some(tenant) => Ok(OfTenant { tenant: tenant.clone(), key: self.key.clone() }.path()),
+            Some(tenant) => {
+                let path = OfTenant { tenant: tenant.clone(), key: self.key.clone() }.path();
+                Ok(self.end_user.as_ref().map_or_else(|| path.clone(), |user| format!("{path}/end-users/{}", escape(user))))
+            }
             None if self.platform => Ok("/api/v1/platform".to_owned()),
             None => Err(Failure::usage("name a tenant, or pass --platform")),
         }

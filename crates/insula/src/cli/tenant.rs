@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     client::{Client, escape},
+    defaults::budget_text,
     exit::Failure,
     output::{Output, items, pairs, table, text},
     tags::{Tag, tags_json},
@@ -52,9 +53,20 @@ enum Action {
         name: Option<String>,
         #[command(flatten)]
         fields: Fields,
+        /// Takes its plan away.
+        #[arg(long, conflicts_with = "plan")]
+        no_plan: bool,
+        /// Takes it out of its segment.
+        #[arg(long, conflicts_with = "segment")]
+        no_segment: bool,
         /// Only where the tenant still has this version, as `tenant show` tells it.
         #[arg(long, value_name = "VERSION")]
         if_match: Option<u64>,
+    },
+    /// Shows what is in force for it, and where each value comes from.
+    Effective {
+        /// Its slug or id.
+        tenant: String,
     },
     /// Refuses its keys until it is resumed.
     Suspend {
@@ -136,13 +148,19 @@ async fn act(client: &Client, action: Action, out: Output) -> Result<(), Failure
         }
         Action::List => out.data(&client.list("/api/v1/tenants", None).await?, list),
         Action::Show { tenant } => out.data(&client.get(&path(&tenant)).await?, show),
-        Action::Update { tenant, name, fields, if_match } => {
-            let body = fields.body(None, name.as_deref());
+        Action::Update { tenant, name, fields, no_plan, no_segment, if_match } => {
+            let mut body = fields.body(None, name.as_deref());
+            for (field, is_taken) in [("plan", no_plan), ("segment", no_segment)] {
+                if is_taken {
+                    body[field] = Value::Null;
+                }
+            }
             if body.as_object().is_some_and(Map::is_empty) {
                 return Err(Failure::usage("nothing to change: give --name or another field"));
             }
             out.data(&update(client, &tenant, &body, if_match).await?, show)
         }
+        Action::Effective { tenant } => out.data(&client.get(&format!("{}/effective", path(&tenant))).await?, effective),
         Action::Suspend { tenant } => out.data(&client.post(&format!("{}/suspend", path(&tenant)), None).await?, show),
         Action::Resume { tenant } => out.data(&client.post(&format!("{}/resume", path(&tenant)), None).await?, show),
         Action::Delete { tenant, yes } => {
@@ -186,6 +204,7 @@ fn show(tenant: &Value) -> String {
         "external_id",
         "plan",
         "segment",
+        "models",
         "region",
         "placement",
         "tags",
@@ -193,6 +212,18 @@ fn show(tenant: &Value) -> String {
         "version",
     ];
     pairs(&fields.map(|field| (field, text(tenant, field))))
+}
+
+/// A row for each value.
+fn effective(body: &Value) -> String {
+    let limits = body["limits"].as_object().into_iter().flatten();
+    let limits = limits.map(|(name, limit)| [name.clone(), text(limit, "value"), text(limit, "origin")]);
+    let budgets = body["budgets"].as_array().into_iter().flatten();
+    let budgets = budgets.map(|found| ["budget".to_owned(), budget_text(&found["budget"]), text(found, "origin")]);
+    let names = body["models"]["value"].as_array().map(|models| models.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+    let names = names.map_or_else(|| "all".to_owned(), |names| names.join(", "));
+    let models = ["models".to_owned(), names, text(&body["models"], "origin")];
+    table(&["what", "value", "origin"], limits.chain(budgets).chain([models]))
 }
 
 fn receipt(receipt: &Value) -> String {

@@ -30,6 +30,9 @@ pub struct UsageArgs {
     /// A row for each of these.
     #[arg(long, value_enum, value_name = "WHAT")]
     group_by: Option<GroupArg>,
+    /// A row for each value of the label of this name.
+    #[arg(long, value_name = "NAME", conflicts_with = "group_by")]
+    by_tag: Option<String>,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -47,6 +50,7 @@ enum GroupArg {
     Model,
     Operation,
     Day,
+    EndUser,
     Cause,
     Plan,
 }
@@ -59,6 +63,7 @@ impl GroupArg {
             GroupArg::Model => "model",
             GroupArg::Operation => "operation",
             GroupArg::Day => "day",
+            GroupArg::EndUser => "end_user",
             GroupArg::Cause => "cause",
             GroupArg::Plan => "plan",
         }
@@ -79,20 +84,21 @@ pub async fn run(args: UsageArgs, out: Output) -> Result<(), Failure> {
         None => "/api/v1/usage".to_owned(),
     };
     let moment = |at: Option<Moment>| at.map(|at| at.behind(&clock).to_string());
-    let parts =
-        [("from", moment(args.from)), ("to", moment(args.to)), ("group_by", args.group_by.map(|g| g.name().to_owned()))];
+    let group_by = args.group_by.map(|group| group.name().to_owned()).or(args.by_tag.map(|name| format!("tag:{name}")));
+    let is_grouped = group_by.is_some();
+    let parts = [("from", moment(args.from)), ("to", moment(args.to)), ("group_by", group_by)];
     let query: Vec<String> =
         parts.iter().filter_map(|(name, value)| Some(format!("{name}={}", escape(value.as_ref()?)))).collect();
     let path = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
-    with_client(&args.target, async |client| out.data(&client.get(&path).await?, list)).await
+    with_client(&args.target, async |client| out.data(&client.get(&path).await?, |body| list(body, is_grouped))).await
 }
 
-fn list(body: &Value) -> String {
+fn list(body: &Value, is_grouped: bool) -> String {
     let rows = items(body).iter().map(|row| {
         let group = Some(text(row, "group")).filter(|group| !group.is_empty());
         let count = |field: &str| text(row, field);
         [
-            group.unwrap_or_else(|| "all".to_owned()),
+            group.unwrap_or_else(|| if is_grouped { "none" } else { "all" }.to_owned()),
             count("requests"),
             count("attempts"),
             count("tokens/input"),

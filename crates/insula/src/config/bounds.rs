@@ -17,7 +17,7 @@ section! {
         bodies_bytes_max: u64 = 1024 * 1024 * 1024;
         /// How long a peer may take nothing of its answer before its connection is given up, milliseconds.
         write_idle_ms_max: u64 = 30_000;
-        /// Requests under way on this node at once, open streams included; above it callers get 503.
+        /// Requests under way on this node at once, open streams included; further ones wait in the queue.
         inflight_max: u32 = 10_000;
         /// How long an answer whose caller left is read on for its true usage, milliseconds.
         abandoned_ms_max: u64 = 2_000;

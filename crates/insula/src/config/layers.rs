@@ -179,7 +179,7 @@ fn note_file(file: &ConfigFile, prefix: &str, table: &Table, origins: &mut BTree
         let key = format!("{prefix}{name}");
         match value {
             Value::Table(inner) => note_file(file, &format!("{key}."), inner, origins),
-            Value::Array(items) => {
+            Value::Array(items) if items.iter().any(Value::is_table) => {
                 for (i, item) in items.iter().enumerate() {
                     if let Value::Table(inner) = item {
                         note_file(file, &format!("{key}.{i}."), inner, origins);

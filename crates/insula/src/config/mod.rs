@@ -13,6 +13,7 @@ mod log;
 mod prices;
 mod problem;
 mod providers;
+mod queue;
 pub mod reference;
 mod secret_url;
 pub(crate) mod section;
@@ -20,6 +21,7 @@ mod server;
 pub mod show;
 mod storage;
 pub(crate) mod value;
+mod webhooks;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +34,11 @@ pub use log::{Format, Log};
 pub use prices::Prices;
 pub use problem::{Problem, Problems};
 pub use providers::{Kind, Provider};
+pub use queue::Queue;
 pub use secret_url::SecretUrl;
 pub use server::Server;
 pub use storage::Storage;
+pub use webhooks::Webhooks;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -52,6 +56,10 @@ pub struct Config {
     pub bounds: Bounds,
     /// How spending is reserved.
     pub budgets: Budgets,
+    /// How products are told what happens.
+    pub webhooks: Webhooks,
+    /// How requests wait for their turn.
+    pub queue: Queue,
     /// The model providers.
     pub providers: Vec<Provider>,
     /// What models cost.
@@ -76,6 +84,8 @@ impl Config {
         }
         faults.extend(self.storage.faults());
         faults.extend(self.coordination.fault(&self.storage));
+        faults.extend(self.webhooks.fault());
+        faults.extend(self.queue.fault());
         faults.extend(self.log.fault());
         faults
     }

@@ -1,7 +1,7 @@
 //! `[[providers]]`.
 
 use std::{
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
 };
 
@@ -51,6 +51,12 @@ section! {
         event_bytes_max: NonZeroUsize = NonZeroUsize::MIN.saturating_add((1 << 20) - 1);
         /// Idle connections that are kept open.
         connections_idle_max: usize = 256;
+        /// Requests a second to each of its models, evenly spaced; several nodes divide it by how many are alive, as the next two. An entry of the price file may say otherwise for its model, by the same names.
+        requests_per_second_max: Option<NonZeroU32> = None;
+        /// Tokens a minute, input and output together, to each of its models.
+        tokens_per_minute_max: Option<NonZeroU32> = None;
+        /// Requests under way at once at each of its models. Within it, and without it, fewer go while the provider is slow or fails.
+        concurrency_max: Option<NonZeroU32> = None;
     }
 }
 

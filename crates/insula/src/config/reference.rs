@@ -5,7 +5,7 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::{
-    Bounds, Budgets, Coordination, Durability, Log, Prices, Provider, Server, Storage,
+    Bounds, Budgets, Coordination, Durability, Log, Prices, Provider, Queue, Server, Storage, Webhooks,
     section::{Key, Section},
 };
 
@@ -38,6 +38,8 @@ pub fn sections() -> Vec<SectionSpec> {
             "The most of everything: what is over a bound is refused with a clear error, never queued without end.",
         ),
         spec::<Budgets>("budgets", "How spending is reserved."),
+        spec::<Queue>("queue", "How requests wait for a fair turn and the provider's pace."),
+        spec::<Webhooks>("webhooks", "How products are told what happens."),
         SectionSpec {
             repeated: true,
             ..spec::<Provider>("providers", "A model provider; one `[[providers]]` table for each. None is built in.")

@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use insula_gate::AddressRange;
 use toml::Value;
 
 /// A type that a key can have.
@@ -47,6 +48,16 @@ impl ConfigValue for bool {
     const KIND: &'static str = "true or false";
     fn read(text: &str) -> Result<Value, String> {
         text.parse().map(Value::Boolean).map_err(|_| "expected true or false".to_owned())
+    }
+}
+
+impl ConfigValue for Vec<AddressRange> {
+    const KIND: &'static str = "list of address ranges";
+    /// A variable names them behind commas.
+    fn read(text: &str) -> Result<Value, String> {
+        let ranges = text.split(',').map(str::trim).filter(|range| !range.is_empty());
+        let read = |range: &str| range.parse().map(|range: AddressRange| Value::String(range.to_string()));
+        ranges.map(read).collect::<Result<_, _>>().map(Value::Array).map_err(|wrong| wrong.to_string())
     }
 }
 

@@ -136,6 +136,23 @@ impl Body {
     }
 }
 
+/// A request's body with its fields in the order of their names, each value byte for byte: two requests that differ only in their order
+/// become one, for caches that compare them. A body that is no object stays as it is.
+pub fn normalised(body: Bytes) -> Bytes {
+    let fields = std::str::from_utf8(&body).ok().and_then(|text| members(text, "the body").ok());
+    let Some(json::Members(mut fields)) = fields.filter(|fields| !fields.0.is_empty()) else { return body };
+    fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut out = Vec::with_capacity(body.len());
+    for (name, value) in &fields {
+        out.push(if out.is_empty() { b'{' } else { b',' });
+        push_string(&mut out, name);
+        out.push(b':');
+        out.extend_from_slice(value.get().as_bytes());
+    }
+    out.push(b'}');
+    out.into()
+}
+
 fn push_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(number.to_string().as_bytes());
 }
@@ -153,4 +170,19 @@ fn push_with_usage(out: &mut Vec<u8>, options: &[u8]) {
         }
     }
     out.extend_from_slice(br#""include_usage":true}"#);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_normalised_body_has_one_order() {
+        let order = |body: &'static str| String::from_utf8(normalised(Bytes::from_static(body.as_bytes())).to_vec()).unwrap();
+        let wanted = r#"{"a":{"z":1.0,"b":[]},"model":"m","n":1}"#;
+        assert_eq!(order(r#"{"n":1, "model":"m","a":{"z":1.0,"b":[]}}"#), wanted);
+        assert_eq!(order(r#" {"a":{"z":1.0,"b":[]}, "n": 1,"model" :"m"} "#), wanted);
+        assert_eq!(order(wanted), wanted);
+        assert_eq!((order("{}"), order("[1]")), ("{}".to_owned(), "[1]".to_owned()));
+    }
 }

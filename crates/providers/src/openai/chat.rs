@@ -1,6 +1,6 @@
 //! A caller's chat completion request: checked, bounded, and rewritten for the wire.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use bytes::Bytes;
 use insula_model::{Error, Result};
@@ -11,7 +11,7 @@ use super::{
     InputBound,
     body::{Body, Field, Rewrite},
     content::{not_as_expected, read_functions, read_messages, read_tools},
-    fields::{flag, optional_text, positive, required_text},
+    fields::{flag, labels, optional_text, positive, required_text},
     findings::{Findings, Path},
 };
 use crate::{
@@ -46,6 +46,8 @@ pub struct ChatRequest {
     pub n: u64,
     /// The end user that the caller names.
     pub user: Option<String>,
+    /// The caller's labels; they go upstream as well.
+    pub metadata: BTreeMap<String, String>,
     /// What bounds its input.
     pub input: InputBound,
     body: Body,
@@ -120,6 +122,7 @@ struct Draft {
     limits: Vec<u64>,
     n: Option<u64>,
     user: Option<String>,
+    metadata: BTreeMap<String, String>,
     schema_bytes: u64,
     found: Findings,
     spots: Vec<(Field, std::ops::Range<usize>)>,
@@ -155,8 +158,9 @@ impl Draft {
                 read_functions(value, &mut self.found)?;
             }
             "response_format" => self.schema_bytes += value.get().len() as u64,
-            // The caller's own words: nothing in them is a provider's object.
-            "metadata" | "logit_bias" | "stop" => {}
+            // The caller's own words, here and below: nothing in them is a provider's object.
+            "metadata" => self.metadata = labels(value, "metadata")?,
+            "logit_bias" | "stop" => {}
             name => {
                 note_unbounded(&mut self.found, name, value);
                 self.found
@@ -217,6 +221,7 @@ impl Draft {
             max_tokens: self.limits.first().copied(),
             n: self.n.unwrap_or(1),
             user: self.user,
+            metadata: self.metadata,
             input,
             body: Body::new(body, self.spots),
         })

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::{
     JsonAnswer,
+    allowance::read_allowance,
     connector::Connector,
     error::{ERROR_BYTES_MAX, from_send, from_status, unreadable},
     patience::Patience,
@@ -23,7 +24,7 @@ use super::{
     settings::{self, Wire},
     stream::{ChatStream, Reading},
 };
-use crate::{ProviderSettings, Timeouts};
+use crate::{Pace, ProviderSettings, Timeouts};
 
 /// The longest head of an answer, in bytes. The most lines in it are hyper's 100.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -69,6 +70,7 @@ pub struct OpenAi {
     has_key: bool,
     wire: Wire,
     timeouts: Timeouts,
+    pace: Pace,
     response_bytes_max: u64,
     event_bytes_max: usize,
     scrub: Arc<Scrub>,
@@ -101,6 +103,7 @@ impl OpenAi {
             region: settings.region,
             wire,
             timeouts: settings.timeouts,
+            pace: settings.pace,
             response_bytes_max: settings.response_bytes_max,
             event_bytes_max: settings.event_bytes_max,
             client,
@@ -127,6 +130,11 @@ impl OpenAi {
         self.has_key
     }
 
+    /// How fast requests may go to each of its models.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
     /// Sends the wire body of a chat completion. `stream` and `include_usage` are what the caller asked for; the body asks
     /// for usage either way.
     ///
@@ -144,8 +152,9 @@ impl OpenAi {
             let error = unreadable(format!("{} bytes of JSON where a stream was asked for", answer.body.len()));
             return Err(SendFailure::Broken { error });
         }
+        let allowance = read_allowance(response.headers());
         let reading = Reading::new(include_usage, self.scrub.clone());
-        Ok(Sent::Stream(ChatStream::new(response.into_body(), patience, self.event_bytes_max, reading)))
+        Ok(Sent::Stream(ChatStream::new(response.into_body(), patience, self.event_bytes_max, allowance, reading)))
     }
 
     /// Sends the wire body of an embeddings request.
@@ -164,8 +173,10 @@ impl OpenAi {
 
     async fn read(&self, response: Response<Incoming>, patience: &mut Patience) -> Result<JsonAnswer, SendFailure> {
         patience.begun();
+        let allowance = read_allowance(response.headers());
         let body = read_body(response.into_body(), self.response_bytes_max, patience).await;
-        body.and_then(|body| read_answer(body, &self.scrub)).map_err(|error| SendFailure::Broken { error })
+        let answer = body.and_then(|body| read_answer(body, allowance, &self.scrub));
+        answer.map_err(|error| SendFailure::Broken { error })
     }
 
     /// Sends a request and waits for the head of a good answer.

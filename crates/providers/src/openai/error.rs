@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use insula_model::{Error, ErrorKind};
 use serde_json::{Value, value::RawValue};
 
-use super::{SendFailure, scrub::Scrub};
+use super::{SendFailure, allowance::read_allowance, scrub::Scrub};
 
 /// The longest wait that a provider is believed to ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
@@ -123,7 +123,7 @@ fn word(text: &str, bytes_max: usize) -> Option<String> {
 }
 
 /// How long to wait: `retry-after-ms`, or `retry-after` in seconds or as a date, which is measured from the provider's own
-/// `date`.
+/// `date`; else until an allowance that is used up is renewed.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let seconds = |text: &str| text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -135,6 +135,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .or_else(|| {
             let until = date(text(header::RETRY_AFTER.as_str())?)?;
             (until - date(text(header::DATE.as_str())?)?).to_std().ok()
+        })
+        .or_else(|| {
+            let allowance = read_allowance(headers);
+            let spent = [allowance.requests, allowance.tokens].into_iter().flatten().filter(|left| left.remaining == 0);
+            spent.map(|left| left.reset).max()
         });
     wait.map(|wait| wait.min(RETRY_AFTER_MAX))
 }
@@ -254,6 +259,8 @@ mod tests {
         let date = ("retry-after", "Wed, 21 Oct 2026 07:28:30 GMT");
         assert_eq!(limited(&[date, ("date", "Wed, 21 Oct 2026 07:28:00 GMT")]), seconds(30));
         assert_eq!(limited(&[("retry-after", "9999999")]), Some(RETRY_AFTER_MAX));
+        let used_up = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1m30s")];
+        assert_eq!(limited(&used_up), seconds(90));
         for nonsense in ["-1", "NaN", "inf", "soon", "Wed, 21 Oct 2026 07:28:30 GMT"] {
             assert_eq!(limited(&[("retry-after", nonsense)]), None, "{nonsense}");
         }

@@ -18,6 +18,7 @@ use super::{
     scrub::Scrub,
     usage::read_usage,
 };
+use crate::Allowance;
 
 /// A whole, validated answer.
 #[derive(Debug, Clone)]
@@ -30,10 +31,12 @@ pub struct JsonAnswer {
     pub model: Option<String>,
     /// The provider's fingerprint of the system that answered.
     pub fingerprint: Option<String>,
+    /// What the provider said is left to send.
+    pub allowance: Allowance,
 }
 
 /// Checks that `body` is an answer: a JSON object that is not an error.
-pub(super) fn read_answer(body: Bytes, scrub: &Scrub) -> Result<JsonAnswer> {
+pub(super) fn read_answer(body: Bytes, allowance: Allowance, scrub: &Scrub) -> Result<JsonAnswer> {
     let text = std::str::from_utf8(&body).map_err(unreadable)?;
     let envelope = Envelope::parse(text).map_err(unreadable)?;
     if let Some(error) = envelope.error() {
@@ -41,7 +44,7 @@ pub(super) fn read_answer(body: Bytes, scrub: &Scrub) -> Result<JsonAnswer> {
     }
     let usage = envelope.usage.and_then(read_usage).filter(|usage| is_plausible(usage, envelope.text_bytes));
     let (model, fingerprint) = (text_of(envelope.model), text_of(envelope.fingerprint));
-    Ok(JsonAnswer { usage, model, fingerprint, body })
+    Ok(JsonAnswer { usage, model, fingerprint, allowance, body })
 }
 
 /// Text without output tokens was not counted.

@@ -24,6 +24,7 @@ use super::{
     usage::read_usage,
 };
 use crate::{
+    Allowance,
     json::{is_given, range_in},
     sse::{Event, EventTooLong, Splitter},
 };
@@ -40,6 +41,7 @@ pub struct ChatStream {
     body: Option<Incoming>,
     splitter: Splitter,
     patience: Patience,
+    allowance: Allowance,
     reading: Box<Reading>,
     out: Outgoing,
     /// What to say after the batch before it.
@@ -48,11 +50,18 @@ pub struct ChatStream {
 }
 
 impl ChatStream {
-    pub(super) fn new(body: Incoming, patience: Patience, event_bytes_max: usize, reading: Reading) -> Self {
+    pub(super) fn new(
+        body: Incoming,
+        patience: Patience,
+        event_bytes_max: usize,
+        allowance: Allowance,
+        reading: Reading,
+    ) -> Self {
         Self {
             body: Some(body),
             splitter: Splitter::new(event_bytes_max),
             patience,
+            allowance,
             reading: Box::new(reading),
             out: Outgoing::default(),
             failure: None,
@@ -138,6 +147,11 @@ impl ChatStream {
     /// Whether the provider said that the stream is complete.
     pub fn finished(&self) -> bool {
         self.reading.is_done
+    }
+
+    /// What the provider said at the beginning is left to send.
+    pub fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     /// Bytes of output text seen so far, in all choices.

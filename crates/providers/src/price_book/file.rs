@@ -1,6 +1,6 @@
 //! The TOML of a price file, read with the line of every mistake.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use chrono::NaiveDate;
 use insula_model::{Error, Operation, Price, Result, Timestamp};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Spanned, value::Datetime};
 
 use super::{Entry, ModelCard, OutputLimitField, PriceBook, PriceRow};
-use crate::Tokenizer;
+use crate::{Pace, Tokenizer};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +36,9 @@ struct Model {
     reasons_unseen: bool,
     tokenizer: Option<Tokenizer>,
     output_limit_field: Option<LimitField>,
+    requests_per_second_max: Option<NonZeroU32>,
+    tokens_per_minute_max: Option<NonZeroU32>,
+    concurrency_max: Option<NonZeroU32>,
     #[serde(default)]
     prices: Vec<Spanned<Row>>,
 }
@@ -134,6 +137,11 @@ fn entry(place: &Place<'_>, model: Model, start: usize) -> Result<Entry> {
             None | Some(LimitField::MaxTokens) => OutputLimitField::MaxTokens,
             Some(LimitField::MaxCompletionTokens) => OutputLimitField::MaxCompletionTokens,
         },
+        pace: Pace {
+            requests_per_second: model.requests_per_second_max,
+            tokens_per_minute: model.tokens_per_minute_max,
+            concurrency: model.concurrency_max,
+        },
     };
     Ok(Entry { card: Arc::new(card), prices })
 }
@@ -198,6 +206,7 @@ output_limit_field = "max_tokens"
 tokenizer = "o200k_base"
 template_tokens = 24
 reasons_unseen = true
+concurrency_max = 8
 [[models.prices]]
 effective_from = 2026-01-01
 input = "0.10"
@@ -212,6 +221,7 @@ checked = 2026-01-01
         let card = &book.entries[0].card;
         assert_eq!((card.template_tokens, card.tokenizer), (24, Some(Tokenizer::O200kBase)));
         assert!(card.reasons_unseen);
+        assert_eq!(card.pace, Pace { concurrency: NonZeroU32::new(8), ..Pace::default() });
         assert_eq!(card.upstream_model, "llama");
         assert_eq!(book.entries[0].prices[0].id, "vllm/llama@2026-01-01");
     }
@@ -220,16 +230,16 @@ checked = 2026-01-01
     fn mistakes_name_their_line_and_the_fix() {
         let cases = [
             ("output_tokens_max = 8192\n", "output_tokens_max = 8192\ncolour = 1\n", "line 7: unknown field `colour`"),
-            ("input = \"0.10\"", "input = \"1e-3\"", "line 13: write money as a decimal string"),
-            ("input = \"0.10\"", "input = \"0.0000001\"", "line 13: a price per million tokens has at most 6 decimals"),
-            ("input = \"0.10\"", "input = 0.10", "line 13: invalid type: floating point"),
-            ("effective_from = 2026-01-01", "effective_from = 2026-01-01T00:00:00Z", "line 12: write a day without quotes"),
+            ("input = \"0.10\"", "input = \"1e-3\"", "line 14: write money as a decimal string"),
+            ("input = \"0.10\"", "input = \"0.0000001\"", "line 14: a price per million tokens has at most 6 decimals"),
+            ("input = \"0.10\"", "input = 0.10", "line 14: invalid type: floating point"),
+            ("effective_from = 2026-01-01", "effective_from = 2026-01-01T00:00:00Z", "line 13: write a day without quotes"),
             ("output_tokens_max = 8192\n", "", "line 1: `llama` chats, so it needs `output_tokens_max`"),
             ("[\"chat\"]", "[]", "line 5: `operations` is empty"),
             ("[\"chat\"]", "[\"paint\"]", "line 5: unknown variant `paint`"),
             ("o200k_base", "gpt2", "line 8: unknown variant `gpt2`"),
             ("\"llama\"", "\"lla ma\"", "line 3: a name has 1 to 256 characters"),
-            ("what the hardware costs us", " ", "line 15: `source` is empty"),
+            ("what the hardware costs us", " ", "line 16: `source` is empty"),
             ("[[models]]", "[[models", "line 1:"),
         ];
         for (from, to, says) in cases {
@@ -241,6 +251,6 @@ checked = 2026-01-01
     #[test]
     fn names_are_unique_within_a_provider() {
         let error = parse(&format!("{GOOD}\n{}", GOOD.replace("\"llama\"", "\"llama-latest\"")), "p").unwrap_err();
-        assert!(error.message().contains("line 18: `llama-latest` of `vllm` is already taken"), "{error}");
+        assert!(error.message().contains("line 19: `llama-latest` of `vllm` is already taken"), "{error}");
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use insula_model::{Error, ErrorKind, Operation, Price, Result, Timestamp};
 
-use crate::Tokenizer;
+use crate::{Pace, Tokenizer};
 
 const BUILTIN: &str = include_str!("builtin.toml");
 
@@ -63,6 +63,17 @@ pub struct ModelCard {
     pub tokenizer: Option<Tokenizer>,
     /// Where the output limit goes.
     pub output_limit_field: OutputLimitField,
+    /// How fast requests may go to it; what is absent here is its provider's to say.
+    pub pace: Pace,
+}
+
+impl ModelCard {
+    /// Whether these names (a name, an alias, or either behind `provider/`) hold one of this model's; absent names hold all.
+    pub fn is_among(&self, names: Option<&[String]>) -> bool {
+        let is_called = |name: &str| self.name == name || self.aliases.iter().any(|alias| alias == name);
+        let behind_provider = |name: &str| name.strip_prefix(self.provider.as_str())?.strip_prefix('/').map(is_called);
+        names.is_none_or(|names| names.iter().any(|name| is_called(name) || behind_provider(name) == Some(true)))
+    }
 }
 
 /// A price and since when it holds.

@@ -12,7 +12,7 @@ fn card() -> ModelCard {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let providers = Providers::new(vec![ProviderSettings::new("simulator", "http://127.0.0.1/v1")], book).unwrap();
     let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
-    providers.route("sim-small", Operation::Chat, now).unwrap().card.as_ref().clone()
+    providers.route("sim-small", Operation::Chat, now, None).unwrap().card.as_ref().clone()
 }
 
 fn parse(body: &Value) -> ChatRequest {
@@ -318,4 +318,26 @@ fn any_json() -> impl Strategy<Value = Value> {
             prop::collection::btree_map("[a-z\"]{0,4}", inner, 0..3).prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+#[test]
+fn metadata_is_read_and_goes_upstream() {
+    let mut body = json!({"model": "m", "messages": [], "metadata": {"team": "search", "caf\u{e9}": ""}});
+    let chat = parse(&body);
+    let want = [("team", "search"), ("caf\u{e9}", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(chat.metadata, want.into());
+    let sent: Value = serde_json::from_slice(&chat.upstream_body(&card(), None)).unwrap();
+    assert_eq!(sent["metadata"], body["metadata"]);
+    body["metadata"] = Value::Null;
+    assert!(parse(&body).metadata.is_empty());
+    for (wrong, param) in [
+        (json!([]), "metadata"),
+        (json!({"a": null}), "metadata.a"),
+        (json!({"a": "x".repeat(513)}), "metadata.a"),
+        (json!({"x".repeat(65): ""}), "metadata"),
+    ] {
+        body["metadata"] = wrong;
+        let refused = ChatRequest::parse(body.to_string().into()).unwrap_err();
+        assert_eq!(refused.param(), Some(param), "{body}");
+    }
 }

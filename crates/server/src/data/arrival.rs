@@ -8,6 +8,7 @@ use insula_engine::{Call, directory::Credential};
 use insula_model::{Error, ErrorKind, RequestId, Result};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::tags;
 use crate::{App, auth, errors};
 
 /// The longest `Idempotency-Key`.
@@ -50,8 +51,11 @@ impl Arrival {
             }
         };
         let id = engine.request_id(credential.tenant.request_tag);
-        let idempotency_key = idempotency_key(&parts.headers).map_err(|error| Box::new(TurnedAway { error, request: id }))?;
-        let call = Call { credential, request: id, started_at, started, idempotency_key, status_of: errors::status };
+        let turned_away = |error| Box::new(TurnedAway { error, request: id });
+        let idempotency_key = idempotency_key(&parts.headers).map_err(turned_away)?;
+        let tags = tags::read(&parts.headers).map_err(turned_away)?;
+        let status_of = errors::status;
+        let call = Call { credential, request: id, started_at, started, idempotency_key, tags, end_user: None, status_of };
         Ok(Self { call, body })
     }
 

@@ -22,7 +22,10 @@ use crate::{App, errors};
     path = "/v1/chat/completions",
     operation_id = "chat_completions",
     tag = "data plane",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Executes once; repeats get the first answer for 24 hours")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Executes once; repeats get the first answer for 24 hours"),
+        ("x-insula-tags" = Option<String>, Header, description = "Labels for the bill, `team=search, feature=faq`, percent-encoded"),
+    ),
     request_body(description = "An OpenAI chat completion request", content_type = "application/json"),
     responses(
         (status = 200, description = "A chat completion, or `text/event-stream` of its chunks"),

@@ -18,7 +18,10 @@ use crate::{App, errors};
     path = "/v1/embeddings",
     operation_id = "embeddings",
     tag = "data plane",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Executes once; repeats get the first answer for 24 hours")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Executes once; repeats get the first answer for 24 hours"),
+        ("x-insula-tags" = Option<String>, Header, description = "Labels for the bill, `team=search, feature=faq`, percent-encoded"),
+    ),
     request_body(description = "An OpenAI embeddings request", content_type = "application/json"),
     responses(
         (status = 200, description = "The embeddings"),

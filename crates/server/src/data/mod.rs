@@ -2,6 +2,7 @@
 //!
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
 //! - [`chat`], [`embeddings`], [`models`]: an operation each;
+//! - [`tags`]: the labels that a request carries in a header;
 //! - [`room`]: what all bodies together may hold in memory;
 //! - [`answer`] and [`events`]: from the engine's answer back to bytes.
 
@@ -12,5 +13,6 @@ pub mod embeddings;
 mod events;
 pub mod models;
 mod room;
+mod tags;
 
 pub(crate) use room::BodyRoom;

@@ -1,8 +1,10 @@
 //! `GET /v1/models` and `GET /v1/models/{model}`.
 
+use std::sync::Arc;
+
 use axum::{body::Body, extract::State, response::Response};
 use http::Request;
-use insula_engine::ModelCard;
+use insula_engine::{Call, ModelCard, manage::catalogue::PriceRow};
 use insula_model::{Error, ErrorKind, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -40,7 +42,14 @@ fn model(card: &ModelCard, since: Timestamp) -> Model {
     Model { id: card.name.clone(), object: "model", created: since.seconds(), owned_by: card.provider.clone() }
 }
 
-/// Lists the models that have a provider and a price.
+/// The models that this caller's tenant may call, each with its price.
+fn offered(app: &App, call: &Call) -> Vec<(Arc<ModelCard>, Arc<PriceRow>)> {
+    let mut models = app.engine.providers.prices(call.started_at);
+    models.retain(|(card, _)| card.is_among(call.credential.tenant.models.as_deref()));
+    models
+}
+
+/// Lists the models that have a provider and a price, and that the tenant may call.
 #[utoipa::path(
     get,
     path = "/v1/models",
@@ -58,8 +67,7 @@ pub async fn list_models(State(app): State<App>, request: Request<Body>) -> Resp
         Ok(arrival) => arrival.call,
         Err(away) => return errors::openai(&away.error, away.request),
     };
-    let now = call.started_at;
-    let data = app.engine.providers.prices(now).iter().map(|(card, price)| model(card, price.effective_from)).collect();
+    let data = offered(&app, &call).iter().map(|(card, price)| model(card, price.effective_from)).collect();
     answer::json(&ModelList { object: "list", data }, call.request)
 }
 
@@ -85,8 +93,7 @@ pub async fn retrieve_model(State(app): State<App>, path: Result<PathTexts, Fail
     };
     // A name that does not decode is the name of nothing.
     let name = path.as_ref().ok().and_then(|path| path.get("model").ok()).unwrap_or_default();
-    let models = app.engine.providers.prices(call.started_at);
-    match models.iter().find(|(card, _)| card.name == name) {
+    match offered(&app, &call).iter().find(|(card, _)| card.name == name) {
         Some((card, price)) => answer::json(&model(card, price.effective_from), call.request),
         None => {
             let error = Error::new(ErrorKind::ModelNotFound, "no such model; GET /v1/models lists them").at("model");

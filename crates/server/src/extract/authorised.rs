@@ -2,7 +2,9 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
-use insula_engine::directory::{Credential, Directory, ManagedKey, ManagedTenant, OperatedTenant, Operator, RequestReader};
+use insula_engine::directory::{
+    Credential, Directory, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator, RequestReader,
+};
 use insula_model::{Error, Result};
 
 use crate::{App, auth, errors::Failure};
@@ -67,10 +69,25 @@ impl Authorise for OperatedTenant {
     }
 }
 
+/// Two tenants side by side: no tenant has both.
+impl Authorise for (OperatedTenant, OperatedTenant) {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        let one = directory.operated(credential, path.get("tenant")?)?;
+        Ok((one, directory.operated(credential, path.get("other")?)?))
+    }
+}
+
 impl Authorise for ManagedKey {
     fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
         let tenant = directory.managed(credential, path.get("tenant")?)?;
         directory.managed_key(tenant, path.get("key")?)
+    }
+}
+
+impl Authorise for ManagedEndUser {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        let tenant = directory.managed(credential, path.get("tenant")?)?;
+        directory.managed_end_user(tenant, path.get("end_user")?)
     }
 }
 

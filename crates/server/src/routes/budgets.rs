@@ -1,18 +1,18 @@
-//! `.../budgets` of the platform, a tenant and a key.
+//! `.../budgets` of the platform, a tenant, a key and an end user.
 
 use axum::{Json, extract::State};
 use insula_engine::{
     accounts::{Amounts, BudgetView},
-    directory::{ManagedKey, ManagedTenant, OperatedTenant, Operator},
-    manage::budgets::{self, NewBudget},
+    directory::{ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator},
+    manage::budgets,
 };
-use insula_model::{BudgetLevel, BudgetMode, Cap, Error, Result, Subject, Window};
+use insula_model::{BudgetLevel, BudgetMode, BudgetTerms, Cap, Error, Result, Subject, Window};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     App,
-    errors::{Failure, InputErrors, OperatorErrors, TenantErrors},
+    errors::{Failure, InputErrors, OperatorErrors, ParamErrors, TenantErrors},
     extract::{Authorised, StrictJson},
     wire::{Listed, Moment, Usd},
 };
@@ -24,7 +24,7 @@ pub(crate) struct Budget {
     id: String,
     /// At which level it caps.
     level: BudgetLevel,
-    /// Whose spending it caps: the id of a tenant or key, or `platform`.
+    /// Whose spending it caps: the id of a tenant or key, what the product calls an end user, or `platform`.
     subject: String,
     /// How often it starts afresh: calendar windows in UTC.
     window: Window,
@@ -98,14 +98,16 @@ impl Standing {
 }
 
 /// A budget as it is asked for: exactly one of `limit_usd` and `limit_tokens`; one budget per window and unit.
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BudgetOrder {
     /// How often it starts afresh.
     window: Window,
     /// How much money is allowed; nothing is served under a hard `0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     limit_usd: Option<Usd>,
     /// How many tokens are allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     limit_tokens: Option<u64>,
     /// Whether it refuses or only counts.
     #[serde(default)]
@@ -115,7 +117,19 @@ pub(crate) struct BudgetOrder {
     alert_at: Vec<f64>,
 }
 
-fn read(orders: Vec<BudgetOrder>) -> Result<Vec<NewBudget>> {
+impl From<BudgetTerms> for BudgetOrder {
+    fn from(terms: BudgetTerms) -> Self {
+        let BudgetTerms { window, cap, mode, alert_at } = terms;
+        let (limit_usd, limit_tokens) = match cap {
+            Cap::Usd(money) => (Some(Usd(money)), None),
+            Cap::Tokens(tokens) => (None, Some(tokens)),
+        };
+        Self { window, limit_usd, limit_tokens, mode, alert_at }
+    }
+}
+
+/// The terms that are asked for, or the field that is wrong.
+pub(super) fn read(orders: Vec<BudgetOrder>) -> Result<Vec<BudgetTerms>> {
     let read = |(i, order): (usize, BudgetOrder)| {
         let cap = match (order.limit_usd, order.limit_tokens) {
             (Some(Usd(money)), None) => Cap::Usd(money),
@@ -129,7 +143,7 @@ fn read(orders: Vec<BudgetOrder>) -> Result<Vec<NewBudget>> {
                 return Err(Error::invalid("give either `limit_usd` or `limit_tokens`").at(format!("[{i}].limit_usd")));
             }
         };
-        Ok(NewBudget { window: order.window, cap, mode: order.mode, alert_at: order.alert_at })
+        Ok(BudgetTerms { window: order.window, cap, mode: order.mode, alert_at: order.alert_at })
     };
     orders.into_iter().enumerate().map(read).collect()
 }
@@ -140,7 +154,13 @@ fn answer(views: Vec<BudgetView>) -> Answer {
     Ok(Json(Listed::whole(views.into_iter().map(Budget::from))))
 }
 
-/// Shows a tenant's budgets with what is used.
+/// The same of an end user, by the product's own name for it.
+fn answer_of(user: &ManagedEndUser, views: Vec<BudgetView>) -> Answer {
+    let named = |view| Budget { subject: user.name.to_string(), ..Budget::from(view) };
+    Ok(Json(Listed::whole(views.into_iter().map(named))))
+}
+
+/// Shows a tenant's budgets, own and inherited, with what is used.
 #[utoipa::path(
     get, path = "/api/v1/tenants/{tenant}/budgets", operation_id = "tenant_budgets", tag = "budgets",
     extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
@@ -151,7 +171,8 @@ pub(crate) async fn of_tenant(State(app): State<App>, Authorised(tenant): Author
     answer(budgets::of_tenant(&app.engine, &tenant).await?)
 }
 
-/// Replaces a tenant's budgets; what is already spent in the running windows counts at once.
+/// Replaces a tenant's own budgets; what is already spent in the running windows counts at once. Those that it inherits hold
+/// where it has none of its own for the same window and unit.
 #[utoipa::path(
     put, path = "/api/v1/tenants/{tenant}/budgets", operation_id = "replace_tenant_budgets", tag = "budgets",
     extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
@@ -192,6 +213,42 @@ pub(crate) async fn replace_of_key(
     StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
 ) -> Answer {
     answer(budgets::replace_of_key(&app.engine, &key, read(orders)?).await?)
+}
+
+/// Shows an end user's budgets with what is used.
+///
+/// The end user is the one of the caller's token, or else the `user` of the request's body. What it used before a budget was
+/// set counts.
+#[utoipa::path(
+    get, path = "/api/v1/tenants/{tenant}/end-users/{end_user}/budgets", operation_id = "end_user_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
+    params(
+        ("tenant" = String, Path, description = "Slug or id"),
+        ("end_user" = String, Path, description = "What the product calls the end user, 1 to 200 characters, percent-encoded"),
+    ),
+    responses((status = 200, description = "The budgets", body = Listed<Budget>), TenantErrors, ParamErrors),
+)]
+pub(crate) async fn of_end_user(State(app): State<App>, Authorised(user): Authorised<ManagedEndUser>) -> Answer {
+    answer_of(&user, budgets::of_end_user(&app.engine, &user).await?)
+}
+
+/// Replaces an end user's budgets. They hold beside its tenant's and those of the keys that are used for it.
+#[utoipa::path(
+    put, path = "/api/v1/tenants/{tenant}/end-users/{end_user}/budgets", operation_id = "replace_end_user_budgets", tag = "budgets",
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
+    params(
+        ("tenant" = String, Path, description = "Slug or id"),
+        ("end_user" = String, Path, description = "What the product calls the end user, 1 to 200 characters, percent-encoded"),
+    ),
+    request_body = Vec<BudgetOrder>,
+    responses((status = 200, description = "The budgets as they are now", body = Listed<Budget>), TenantErrors, InputErrors),
+)]
+pub(crate) async fn replace_of_end_user(
+    State(app): State<App>,
+    Authorised(user): Authorised<ManagedEndUser>,
+    StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
+) -> Answer {
+    answer_of(&user, budgets::replace_of_end_user(&app.engine, &user, read(orders)?).await?)
 }
 
 /// Shows the platform's budgets with what all tenants together used.

@@ -5,7 +5,6 @@ use insula_engine::{
     directory::Operator,
     manage::catalogue::{self, ModelCard, PriceRow, ProviderInfo},
 };
-use insula_model::Money;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,7 +12,7 @@ use crate::{
     App,
     errors::OperatorErrors,
     extract::Authorised,
-    wire::{Listed, Moment, Usd},
+    wire::{Listed, Moment, Rates},
 };
 
 /// A configured provider.
@@ -85,14 +84,9 @@ pub(crate) struct Price {
     provider: String,
     /// Since when it holds.
     effective_from: Moment,
-    /// Input that is read afresh.
-    input_usd: Usd,
-    /// Input from the provider's cache.
-    cache_read_usd: Usd,
-    /// Input written to the provider's cache.
-    cache_write_usd: Usd,
-    /// Output, reasoning included.
-    output_usd: Usd,
+    /// What a million tokens cost.
+    #[serde(flatten)]
+    rates: Rates,
     /// The vendor's public page.
     source: String,
     /// When somebody last looked there.
@@ -101,16 +95,12 @@ pub(crate) struct Price {
 
 impl Price {
     fn of(card: &ModelCard, row: &PriceRow) -> Self {
-        let million = |pico: u64| Usd(Money::from_pico(i128::from(pico) * 1_000_000));
         Self {
             id: row.id.to_string(),
             model: card.name.to_string(),
             provider: card.provider.to_string(),
             effective_from: Moment(row.effective_from),
-            input_usd: million(row.price.input_pico),
-            cache_read_usd: million(row.price.cache_read_pico),
-            cache_write_usd: million(row.price.cache_write_pico),
-            output_usd: million(row.price.output_pico),
+            rates: row.price.into(),
             source: row.source.to_string(),
             checked: row.checked.to_string(),
         }

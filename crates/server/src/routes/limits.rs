@@ -13,18 +13,18 @@ use crate::{
     extract::{Authorised, StrictJson},
 };
 
-/// Shows a tenant's limits.
+/// Shows a tenant's own limits; `effective` shows what it inherits beside them.
 #[utoipa::path(
     get, path = "/api/v1/tenants/{tenant}/limits", operation_id = "tenant_limits", tag = "limits",
     extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
     params(("tenant" = String, Path, description = "Slug or id")),
-    responses((status = 200, description = "The limits; an absent one is none", body = Limits), TenantErrors),
+    responses((status = 200, description = "The limits; an absent one is inherited", body = Limits), TenantErrors),
 )]
 pub(crate) async fn of_tenant(Authorised(tenant): Authorised<ManagedTenant>) -> Json<Limits> {
     Json(limits::of_tenant(&tenant))
 }
 
-/// Replaces a tenant's limits: all of them, so that an absent one is none.
+/// Replaces a tenant's own limits: all of them, so that an absent one is inherited.
 #[utoipa::path(
     put, path = "/api/v1/tenants/{tenant}/limits", operation_id = "replace_tenant_limits", tag = "limits",
     extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),

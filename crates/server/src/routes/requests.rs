@@ -1,12 +1,18 @@
 //! `/api/v1/tenants/{tenant}/requests` and `/api/v1/requests/{request}`.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use insula_engine::{
     AttemptRecord, StageRecord,
     directory::{ManagedTenant, RequestReader},
-    manage::requests::{self, RequestRow, RequestView},
+    manage::{
+        catalogue,
+        requests::{self, RequestRow, RequestView},
+    },
+    statement::RequestCost,
 };
-use insula_model::{Error, ErrorKind};
+use insula_model::{Error, ErrorKind, Price};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,7 +20,7 @@ use crate::{
     App,
     errors::{Failure, ParamErrors, TenantErrors},
     extract::{Authorised, StrictQuery},
-    wire::{Listed, Moment, PageQuery, Tokens, Usd},
+    wire::{Causes, Listed, Moment, PageQuery, Rates, Tokens, Usd},
 };
 
 /// A finished request.
@@ -60,13 +66,37 @@ pub(crate) struct TracedRequest {
     request: Request,
     /// Whose it was.
     tenant: String,
+    /// The end user that it was made for, as the product calls it.
+    end_user: Option<String>,
+    /// The labels of tenant, key and request together; those nearer to the request win.
+    tags: BTreeMap<String, String>,
     /// The stages in the order they ran.
     stages: Vec<Stage>,
     /// The attempts at providers, each a row of the ledger.
     attempts: Vec<Attempt>,
+    /// What it cost, and why.
+    cost: Cost,
     /// What was said, for `include=content`; null for a request that was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Content>,
+}
+
+/// What a request cost, told apart by why its attempts were made. The total is exactly their sum.
+#[derive(Serialize, ToSchema)]
+struct Cost {
+    /// All together.
+    total_usd: Usd,
+    /// By why its attempts were made.
+    by_cause: Causes,
+    /// How long its attempts waited for their turns together, milliseconds.
+    queue_ms: u64,
+}
+
+impl From<RequestCost> for Cost {
+    fn from(cost: RequestCost) -> Self {
+        let queue_ms = u64::try_from(cost.queued.as_millis()).unwrap_or(u64::MAX);
+        Self { total_usd: Usd(cost.by_cause.total()), by_cause: cost.by_cause.into(), queue_ms }
+    }
 }
 
 /// One stage of the pipeline.
@@ -104,6 +134,8 @@ struct Attempt {
     model: String,
     /// The row of the price book that priced it.
     price_row: String,
+    /// What that row says of a million tokens; null where the price book does not have it any more.
+    rates: Option<Rates>,
     /// How it ended.
     outcome: String,
     /// What was used.
@@ -122,9 +154,10 @@ struct Attempt {
     fingerprint: Option<String>,
 }
 
-impl From<AttemptRecord> for Attempt {
-    fn from(attempt: AttemptRecord) -> Self {
+impl Attempt {
+    fn of(attempt: AttemptRecord, rates: Option<Price>) -> Self {
         Self {
+            rates: rates.map(Rates::from),
             id: attempt.id,
             cause: attempt.cause.into(),
             provider: attempt.provider,
@@ -203,13 +236,20 @@ pub(crate) async fn read(
         let message = "an operator sees no content; it is its tenant's alone";
         return Err(Error::new(ErrorKind::Forbidden, message).at("include").into());
     }
-    let RequestView { tenant, row, detail } = requests::read(&app.engine, &reader).await?;
+    let RequestView { tenant, row, detail, cost } = requests::read(&app.engine, &reader).await?;
     let said = detail.content.filter(|_| query.include.is_some());
+    let priced = |attempt: AttemptRecord| {
+        let rates = catalogue::rates(&app.engine, &attempt.price_row);
+        Attempt::of(attempt, rates)
+    };
     Ok(Json(TracedRequest {
         request: Request::from(&row),
         tenant: tenant.to_string(),
+        end_user: detail.end_user,
+        tags: detail.tags,
         stages: detail.stages.into_iter().map(Stage::from).collect(),
-        attempts: detail.attempts.into_iter().map(Attempt::from).collect(),
+        attempts: detail.attempts.into_iter().map(priced).collect(),
+        cost: cost.into(),
         content: said.map(|said| Content { request: said.request, response: said.response, truncated: said.truncated }),
     }))
 }

@@ -38,6 +38,12 @@ pub(crate) struct Tenant {
     name: String,
     /// What the product around Insula calls it.
     external_id: Option<String>,
+    /// The plan whose defaults it inherits.
+    plan: Option<String>,
+    /// The segment whose defaults it inherits; they come before those of the plan.
+    segment: Option<String>,
+    /// The models that it may call, whatever segment and plan say; null leaves it to them.
+    models: Option<Vec<String>>,
     /// The region it asked for.
     region: Option<String>,
     /// How its data is stored.
@@ -60,6 +66,9 @@ impl From<&TenantEntry> for Tenant {
             slug: record.slug.into(),
             name: record.name.into(),
             external_id: record.external_id,
+            plan: record.plan.map(String::from),
+            segment: record.segment.map(String::from),
+            models: record.models,
             region: record.region,
             placement: record.placement,
             tags: record.tags,
@@ -92,6 +101,8 @@ pub(crate) struct TenantOrder {
     plan: Option<String>,
     /// A segment of this platform.
     segment: Option<String>,
+    /// The models that it may call, by name or alias; left to segment and plan where absent.
+    models: Option<Vec<String>>,
     /// Such as `eu` or `eu-west-1`.
     #[schema(value_type = Option<String>, max_length = 63)]
     region: Option<Region>,
@@ -128,6 +139,10 @@ pub(crate) struct TenantChange {
     #[serde(default, deserialize_with = "or_null")]
     #[schema(value_type = Option<String>)]
     segment: Option<Option<String>>,
+    /// Replaces the whole list; null leaves it to segment and plan. Operators only.
+    #[serde(default, deserialize_with = "or_null")]
+    #[schema(value_type = Option<Vec<String>>)]
+    models: Option<Option<Vec<String>>>,
     /// Null takes it away. Operators only.
     #[serde(default, deserialize_with = "or_null")]
     #[schema(value_type = Option<String>, max_length = 63)]
@@ -182,8 +197,8 @@ pub(crate) async fn create(
     Authorised(by): Authorised<Operator>,
     StrictJson(order): StrictJson<TenantOrder>,
 ) -> Result<Response, Failure> {
-    let TenantOrder { slug, name, external_id, plan, segment, region, placement, tags } = order;
-    let new = NewTenant { slug, name, external_id, plan, segment, region, placement, tags };
+    let TenantOrder { slug, name, external_id, plan, segment, models, region, placement, tags } = order;
+    let new = NewTenant { slug, name, external_id, plan, segment, models, region, placement, tags };
     Ok(tagged(StatusCode::CREATED, &*tenants::create(&app.engine, &by, new).await?))
 }
 
@@ -198,7 +213,8 @@ pub(crate) async fn read(Authorised(tenant): Authorised<ManagedTenant>) -> Respo
     tagged(StatusCode::OK, &tenant.entry)
 }
 
-/// Changes a tenant. Its admin may change `name` and `tags`; an operator everything.
+/// Changes a tenant. Its admin may change `name` and `tags`; an operator everything. What another plan or segment brings holds
+/// from the next request on, on every node.
 #[utoipa::path(
     patch, path = "/api/v1/tenants/{tenant}", operation_id = "change_tenant", tag = "tenants",
     extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
@@ -220,8 +236,8 @@ pub(crate) async fn change(
     headers: HeaderMap,
     StrictJson(change): StrictJson<TenantChange>,
 ) -> Result<Response, Failure> {
-    let TenantChange { name, tags, external_id, plan, segment, region, placement } = change;
-    let patch = TenantPatch { name, tags, external_id, plan, segment, region, placement };
+    let TenantChange { name, tags, external_id, plan, segment, models, region, placement } = change;
+    let patch = TenantPatch { name, tags, external_id, plan, segment, models, region, placement };
     let if_match = if_match(&headers);
     Ok(tagged(StatusCode::OK, &*tenants::change(&app.engine, &tenant, if_match.as_deref(), patch).await?))
 }

@@ -3,8 +3,12 @@
 use axum::{Json, extract::State};
 use insula_engine::{
     directory::{ManagedTenant, Operator},
-    manage::usage::{self, UsageAsk, UsageRow},
+    manage::{
+        tags::TAG_NAME_CHARS_MAX,
+        usage::{self, UsageAsk, UsageRow},
+    },
 };
+use insula_model::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,8 +22,8 @@ use crate::{
 /// Usage of one group.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Usage {
-    /// The id of the key or tenant, the model, the day, the operation, the cause or the plan; null without `group_by`, for
-    /// tokens when grouped by key, and for attempts without a plan when grouped by plan.
+    /// The id of the key or tenant, the model, the day, the operation, the cause, the plan, the end user or the label's value;
+    /// null without `group_by`, for tokens when grouped by key, and for what has no plan, no end user or no such label.
     group: Option<String>,
     /// Distinct requests.
     requests: u64,
@@ -51,43 +55,44 @@ pub(crate) struct UsageQuery {
     /// Up to, but without, this moment; absent: now. At most 400 days after `from`.
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<Moment>,
-    /// A row for each of these; absent: one row for all.
-    #[param(inline)]
+    /// A row for each `key`, `model`, `tenant`, `day` in UTC, `operation`, `end_user`, or for each value of a label:
+    /// `tag:<its name>`; absent: one row for all.
+    #[param(value_type = Option<String>, pattern = "^(key|model|tenant|day|operation|end_user|tag:.{1,64})$")]
     group_by: Option<GroupBy>,
 }
 
 /// What a row stands for.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum GroupBy {
-    /// A key.
-    Key,
-    /// A model.
-    Model,
-    /// A tenant.
-    Tenant,
-    /// A day in UTC.
-    Day,
-    /// A kind of call.
-    Operation,
-    /// Why an attempt was made.
-    Cause,
-    /// The plan under which it was made.
-    Plan,
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+struct GroupBy(usage::GroupBy);
+
+impl TryFrom<String> for GroupBy {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        Ok(Self(match text.as_str() {
+            "key" => usage::GroupBy::Key,
+            "model" => usage::GroupBy::Model,
+            "tenant" => usage::GroupBy::Tenant,
+            "day" => usage::GroupBy::Day,
+            "operation" => usage::GroupBy::Operation,
+            "cause" => usage::GroupBy::Cause,
+            "plan" => usage::GroupBy::Plan,
+            "end_user" => usage::GroupBy::EndUser,
+            other => match other.strip_prefix("tag:").filter(|name| (1..=TAG_NAME_CHARS_MAX).contains(&name.chars().count())) {
+                Some(name) => usage::GroupBy::Tag(name.to_owned()),
+                None => return Err(Error::invalid(UNKNOWN_GROUP)),
+            },
+        }))
+    }
 }
 
+const UNKNOWN_GROUP: &str =
+    "group by key, model, tenant, day, operation, cause, plan, end_user, or by a label with tag:<its name>";
+
 impl UsageQuery {
-    fn ask(&self) -> UsageAsk {
-        let group_by = match self.group_by {
-            None => usage::GroupBy::None,
-            Some(GroupBy::Key) => usage::GroupBy::Key,
-            Some(GroupBy::Model) => usage::GroupBy::Model,
-            Some(GroupBy::Tenant) => usage::GroupBy::Tenant,
-            Some(GroupBy::Day) => usage::GroupBy::Day,
-            Some(GroupBy::Operation) => usage::GroupBy::Operation,
-            Some(GroupBy::Cause) => usage::GroupBy::Cause,
-            Some(GroupBy::Plan) => usage::GroupBy::Plan,
-        };
+    fn ask(self) -> UsageAsk {
+        let group_by = self.group_by.map_or(usage::GroupBy::None, |group_by| group_by.0);
         UsageAsk { from: self.from.map(|at| at.0), to: self.to.map(|at| at.0), group_by }
     }
 }

@@ -30,7 +30,29 @@ async fn operations(world: &World) -> Vec<Operation> {
 }
 
 fn path_of(operation: &Operation, tenant: &str, key: &str, request: &str) -> String {
-    operation.path.replace("{tenant}", tenant).replace("{key}", key).replace("{request}", request).replace("{model}", "m")
+    operation
+        .path
+        .replace("{tenant}", tenant)
+        .replace("{key}", key)
+        .replace("{request}", request)
+        .replace("{model}", "m")
+        .replace("{name}", "n")
+        .replace("{end_user}", "ada")
+        .replace("{month}", "2026-03")
+        .replace("{other}", tenant)
+        .replace("{webhook}", "whk_x")
+        .replace("{event}", "evt_x")
+}
+
+/// The path of an operation on `acme`, with a spare of everything that it may take away.
+async fn spare_path(world: &World, operation: &Operation, tenant: &str, request: &str) -> String {
+    let (_, key) = world.key("acme", "service").await;
+    let (webhook, event) = match operation.path.contains("{webhook}") {
+        true => world.webhook("acme").await,
+        false => Default::default(),
+    };
+    let path = operation.path.replace("{webhook}", &webhook).replace("{event}", &event);
+    path.replace("{tenant}", tenant).replace("{key}", &key).replace("{request}", request)
 }
 
 #[tokio::test]
@@ -82,9 +104,7 @@ async fn foreign_is_like_nothing_and_comes_before_insufficient() {
         for tenant in ["acme", &world.acme.tenant] {
             let path = path_of(operation, tenant, &world.acme.service_id, &request);
             assert_eq!(world.call(&operation.method, &path, &world.acme.service, None).await.status, 403, "{path}");
-            // A key of its own for each call: one of them revokes it.
-            let (_, spare) = world.key("acme", "service").await;
-            let path = path_of(operation, tenant, &spare, &request);
+            let path = spare_path(&world, operation, tenant, &request).await;
             let admin = world.call(&operation.method, &path, &world.acme.admin, Some(json!({"no such field": 1}))).await;
             if operation.credential == "operator" {
                 assert_eq!(admin.status, 403, "{} {path}", operation.method);

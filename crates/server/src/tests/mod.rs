@@ -4,11 +4,14 @@ mod access;
 mod budgets;
 mod export;
 mod keys;
+mod plans;
 mod requests;
 mod serve;
+mod statements;
 mod strictness;
 mod tenants;
 mod usage;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -105,6 +108,17 @@ impl World {
         let made = self.call("POST", &path, &self.operator, Some(json!({"name": role, "role": role}))).await;
         assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
         (made.text("key").to_owned(), made.text("id").to_owned())
+    }
+
+    /// A new webhook's id, and that of an event that it was told.
+    async fn webhook(&self, tenant: &str) -> (String, String) {
+        let path = format!("/api/v1/tenants/{tenant}/webhooks");
+        let made = self.call("POST", &path, &self.operator, Some(json!({"url": "https://hooks.example.com/1"}))).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{made:?}");
+        let id = made.text("id").to_owned();
+        let sent = self.call("POST", &format!("{path}/{id}/test"), &self.operator, None).await;
+        assert_eq!(sent.status, StatusCode::ACCEPTED, "{sent:?}");
+        (id, sent.text("event").to_owned())
     }
 
     async fn call(&self, method: &str, path: &str, key: &str, body: Option<Value>) -> Reply {

@@ -4,13 +4,18 @@ use insula_store::{Begin, End, TraceRecord};
 use super::*;
 
 /// A request of which only its ledger row and its bare record are known; answers its id.
-fn settled(world: &World, of: &Keys, cost: &str) -> String {
+pub(super) fn settled(world: &World, of: &Keys, cost: &str) -> String {
+    settled_as(world, of, cost, |_, _| {})
+}
+
+/// The same, its attempt changed before it is written.
+pub(super) fn settled_as(world: &World, of: &Keys, cost: &str, change: impl FnOnce(&mut Begin, &mut End)) -> String {
     let (engine, now) = (&world.app.engine, world.clock.now());
     let tenant = of.tenant.parse().expect("an id");
     let tag = engine.directory.tenant(tenant).expect("known").request_tag;
     let (request, attempt, key) = (engine.request_id(tag), engine.ids.attempt(), of.service_id.parse().ok());
     let (cost, tokens) = (Money::from_usd(cost).expect("money"), TokenCounts { input: 3, output: 4, ..TokenCounts::default() });
-    let begin = Begin {
+    let mut begin = Begin {
         attempt,
         request,
         tenant,
@@ -27,7 +32,8 @@ fn settled(world: &World, of: &Keys, cost: &str) -> String {
         idempotency: None,
         attribution: Default::default(),
     };
-    let end = End { attempt, settled_at: now, outcome: AttemptOutcome::Completed, tokens, cost, estimated: false };
+    let mut end = End { attempt, settled_at: now, outcome: AttemptOutcome::Completed, tokens, cost, estimated: false };
+    change(&mut begin, &mut end);
     let trace = TraceRecord {
         request,
         tenant,
@@ -49,7 +55,7 @@ fn settled(world: &World, of: &Keys, cost: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_used_is_readable_at_once() {
     let world = World::new().await;
-    let id = settled(&world, &world.acme, "0.25");
+    let id = settled_as(&world, &world.acme, "0.25", |begin, _| begin.attribution.queued_us = 1_999);
     for caller in [&world.acme.admin, &world.operator] {
         let read = world.get(&format!("/api/v1/requests/{id}"), caller).await;
         assert_eq!((read.status.as_u16(), read.text("id"), read.text("tenant")), (200, &*id, &*world.acme.tenant), "{read:?}");
@@ -59,6 +65,11 @@ async fn what_was_used_is_readable_at_once() {
             (&attempt["cause"], &attempt["cost_usd"], &attempt["estimated"]),
             (&json!("base"), &json!("0.25"), &json!(false))
         );
+        let causes = json!({
+            "base": "0.25", "retry": "0.00", "repair": "0.00", "fallback": "0.00", "embedding": "0.00", "evaluation": "0.00",
+        });
+        assert_eq!(read.body["cost"], json!({"total_usd": "0.25", "by_cause": causes, "queue_ms": 1}), "{read:?}");
+        assert_eq!((&attempt["price_row"], &attempt["rates"]), (&json!("simulator/sim-small@2026-01-01"), &Value::Null));
         let tokens = json!({"input": 3, "cache_read": 0, "cache_write": 0, "output": 4, "reasoning": 0});
         assert_eq!(attempt["tokens"], tokens);
     }

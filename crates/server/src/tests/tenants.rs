@@ -12,8 +12,8 @@ async fn a_tenants_life() {
     assert_eq!(made.headers["etag"], "\"1\"");
     let (id, created) = (made.text("id").to_owned(), made.text("created_at").to_owned());
     let want = json!({
-        "id": id, "slug": "new-co", "name": "New & Co", "external_id": "c-17", "region": "eu-west-1", "placement": "shared",
-        "tags": {"team": "blue"}, "state": "active", "version": 1, "created_at": created,
+        "id": id, "slug": "new-co", "name": "New & Co", "external_id": "c-17", "plan": null, "segment": null, "models": null,
+        "region": "eu-west-1", "placement": "shared", "tags": {"team": "blue"}, "state": "active", "version": 1, "created_at": created,
     });
     assert_eq!(made.body, want);
     for path in ["/api/v1/tenants/new-co".to_owned(), format!("/api/v1/tenants/{id}")] {
@@ -41,7 +41,9 @@ async fn wrong_tenants_name_their_field() {
         (json!({"slug": "a", "name": "x", "placement": "moon"}), "placement"),
         (json!({"slug": "a", "name": "x", "region": "EU WEST"}), "region"),
         (json!({"slug": "a", "name": "x", "plan": "gold"}), "plan"),
+        (json!({"slug": "a", "name": "x", "plan": "No Plan"}), "plan"),
         (json!({"slug": "a", "name": "x", "segment": "s"}), "segment"),
+        (json!({"slug": "a", "name": "x", "models": ["m", "m"]}), "models[1]"),
         (json!({"slug": "a", "name": "x", "tags": {"a": 1}}), "tags.a"),
         (json!({"slug": "a", "name": "x", "state": "active"}), "state"),
     ] {
@@ -60,6 +62,7 @@ async fn an_admin_changes_only_what_is_its_own() {
         ("external_id", json!("x")),
         ("plan", json!("gold")),
         ("segment", json!(null)),
+        ("models", json!(["m"])),
         ("region", json!(null)),
         ("placement", json!("shared")),
     ] {

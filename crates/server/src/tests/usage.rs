@@ -7,11 +7,15 @@ async fn spans_are_checked() {
     assert_eq!(world.get(path, &world.acme.admin).await.status, 200);
     let good = "?from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00%2B01:00&group_by=model";
     assert_eq!(world.get(&format!("{path}{good}"), &world.acme.admin).await.status, 200);
+    for group_by in ["end_user", "tag:team", "tag:a%26b"] {
+        assert_eq!(world.get(&format!("{path}?group_by={group_by}"), &world.acme.admin).await.status, 200, "{group_by}");
+    }
     for (query, field) in [
         ("from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z", "from"),
         ("from=2020-01-01T00:00:00Z", "from"),
         ("from=yesterday", "from"),
         ("group_by=colour", "group_by"),
+        ("group_by=tag:", "group_by"),
         ("since=x", "since"),
     ] {
         let reply = world.get(&format!("{path}?{query}"), &world.acme.admin).await;

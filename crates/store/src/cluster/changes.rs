@@ -25,7 +25,7 @@ pub struct Changes {
     pub generation: u64,
     /// Of these tenants: their records, keys, limits and budgets.
     pub tenants: BTreeSet<TenantId>,
-    /// What belongs to no tenant: operators' keys, the platform's budgets.
+    /// What belongs to no tenant: operators' keys, the platform's budgets, plans and segments.
     pub platform: bool,
     /// Everything: too much has changed meanwhile.
     pub all: bool,

@@ -9,11 +9,15 @@
 mod backup;
 mod control;
 pub(crate) mod differences;
+mod end_users;
 mod erasure;
 mod export;
 mod ledger;
 mod nodes;
 mod opening;
+mod plans;
 mod samples;
+mod statement;
 mod tenant;
+mod webhooks;
 mod world;

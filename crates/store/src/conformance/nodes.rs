@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insula_model::{Budget, BudgetMode, Cap, Clock, ErrorKind, Limits, Subject, Timestamp, Window};
+use insula_model::{Budget, BudgetMode, Cap, Clock, EndUserId, ErrorKind, Limits, Subject, Timestamp, Window};
 
 use super::{
     samples::{KEY, row, settle, trace, write},
@@ -60,8 +60,10 @@ async fn changes_are_told_until_they_are_read() {
 async fn what_is_reserved_and_spent_is_the_same_everywhere() {
     let (one, other) = two().await;
     let now = one.clock.now();
-    let spent = row(&one, &one.owner, one.ids().request([0; 4]), now, usd("2.00"));
-    let subjects = [Subject::Platform, Subject::Tenant(one.owner.tenant()), Subject::Key(one.owner.tenant(), KEY)];
+    let (tenant, user) = (one.owner.tenant(), EndUserId::from_bytes([7; 16]));
+    let mut spent = row(&one, &one.owner, one.ids().request([0; 4]), now, usd("2.00"));
+    spent.begin.attribution.end_user = Some(user);
+    let subjects = [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, KEY), Subject::EndUser(tenant, user)];
     let begun = one.store.journal().begin(&spent.begin).unwrap();
     assert_eq!(one.store.journal().admitted(begun).await.unwrap(), Admission::Admitted);
     for subject in &subjects {
@@ -74,7 +76,9 @@ async fn what_is_reserved_and_spent_is_the_same_everywhere() {
     one.store.journal().end(&spent.end, None, &[]);
     one.store.flush().await.unwrap();
     // The other's own on top.
-    settle(&other, &[row(&other, &other.owner, other.ids().request([0; 4]), now, usd("1.00"))]).await;
+    let mut on_top = row(&other, &other.owner, other.ids().request([0; 4]), now, usd("1.00"));
+    on_top.begin.attribution.end_user = Some(user);
+    settle(&other, &[on_top]).await;
     for world in [&one, &other] {
         for subject in &subjects {
             assert_eq!(cluster(world).leases().reserved(subject, Timestamp::default()).await.unwrap(), (usd("0"), 0));
@@ -88,8 +92,16 @@ async fn what_is_reserved_and_spent_is_the_same_everywhere() {
 
 #[tokio::test]
 async fn a_window_is_one_for_all() {
+    for end_user in [None, Some(EndUserId::from_bytes([7; 16]))] {
+        assert_one_window(end_user).await;
+    }
+}
+
+/// A tenant's window, or that of one of its end users.
+async fn assert_one_window(end_user: Option<EndUserId>) {
     let (one, other) = two().await;
-    let subject = Subject::Tenant(one.owner.tenant());
+    let tenant = one.owner.tenant();
+    let subject = end_user.map_or(Subject::Tenant(tenant), |end_user| Subject::EndUser(tenant, end_user));
     let cap = usd("10");
     let budget = Budget {
         id: one.ids().budget(),
@@ -119,7 +131,8 @@ async fn a_window_is_one_for_all() {
     assert_eq!(lease(&other, "7").await, (0, pico("7")), "the other sees what is leased, and gets the rest");
     assert_eq!(lease(&one, "1").await, (0, pico("10")), "and nothing is left");
 
-    let spent = row(&one, &one.owner, one.ids().request([0; 4]), one.clock.now(), usd("2.00"));
+    let mut spent = row(&one, &one.owner, one.ids().request([0; 4]), one.clock.now(), usd("2.00"));
+    spent.begin.attribution.end_user = end_user;
     let begun = one.store.journal().begin(&spent.begin).unwrap();
     assert_eq!(one.store.journal().admitted(begun).await.unwrap(), Admission::Admitted);
     let moved = LeaseMove { key: window, consumed: pico("2"), returned: pico("1") };

@@ -2,7 +2,11 @@
 
 use insula_model::{Budget, Cap, Error, Result, Subject, TenantId};
 
-use super::{Control, tenants::refuse_gone};
+use super::{
+    Control,
+    inherited::{heir, put_together},
+    tenants::refuse_gone,
+};
 use crate::{
     cluster,
     query::{Rec, Row, Tx, args},
@@ -61,39 +65,63 @@ impl Control {
         }
     }
 
-    /// Replaces all budgets of a subject at once.
-    pub async fn replace_budgets(&self, subject: &Subject, budgets: &[Budget]) -> Result<()> {
+    /// Replaces all budgets that a subject has of its own at once. Answers all that it has then: a tenant may inherit more.
+    pub async fn replace_budgets(&self, subject: &Subject, own: &[Budget]) -> Result<Vec<Budget>> {
         let mut tx = self.db.write().await?;
         refuse_gone(&mut tx, subject.tenant()).await?;
-        if let Tx::Postgres(tx) = &tx {
-            cluster::before_budgets_change(tx).await?;
-        }
-        tx.exec("DELETE FROM budgets WHERE subject = $1", args![*subject]).await?;
-        for (position, budget) in (0_u64..).zip(budgets) {
-            let (unit, cap) = written(budget.cap)?;
-            tx.exec(
-                "INSERT INTO budgets (id, subject, tenant, position, span, unit, cap, mode, alert_at, origin) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                args![
-                    budget.id,
-                    *subject,
-                    subject.tenant(),
-                    position,
-                    budget.window,
-                    unit,
-                    cap,
-                    budget.mode,
-                    budget.alert_at,
-                    budget.origin,
-                ],
-            )
-            .await?;
-        }
-        // Caps that changed hold in the running windows at once. Nothing else moves: windows are made when one is leased.
-        if let Tx::Postgres(tx) = &tx {
-            cluster::follow_budgets(tx, subject).await?;
-        }
+        let heir = match subject {
+            Subject::Tenant(tenant) => heir(&mut tx, *tenant).await?,
+            Subject::Platform | Subject::Key(..) | Subject::EndUser(..) => None,
+        };
+        let budgets = match heir {
+            Some(heir) => put_together(&mut tx, &heir, Some(own)).await?,
+            None => {
+                write(&mut tx, subject, own).await?;
+                own.to_vec()
+            }
+        };
         cluster::note(&mut tx, subject.tenant()).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(budgets)
     }
+}
+
+/// All budgets of a subject, in the order in which they were set.
+pub(super) async fn stored(tx: &mut Tx, subject: &Subject) -> Result<Vec<Budget>> {
+    let budgets =
+        "SELECT id, subject, span, unit, cap, mode, alert_at, origin FROM budgets WHERE subject = $1 ORDER BY position";
+    tx.all(budgets, args![*subject]).await
+}
+
+/// Writes all budgets of a subject in place of those that it has.
+pub(super) async fn write(tx: &mut Tx, subject: &Subject, budgets: &[Budget]) -> Result<()> {
+    if let Tx::Postgres(tx) = tx {
+        cluster::before_budgets_change(tx).await?;
+    }
+    tx.exec("DELETE FROM budgets WHERE subject = $1", args![*subject]).await?;
+    for (position, budget) in (0_u64..).zip(budgets) {
+        let (unit, cap) = written(budget.cap)?;
+        tx.exec(
+            "INSERT INTO budgets (id, subject, tenant, position, span, unit, cap, mode, alert_at, origin) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            args![
+                budget.id,
+                *subject,
+                subject.tenant(),
+                position,
+                budget.window,
+                unit,
+                cap,
+                budget.mode,
+                budget.alert_at,
+                budget.origin,
+            ],
+        )
+        .await?;
+    }
+    // Caps that changed hold in the running windows at once. Nothing else moves: windows are made when one is leased.
+    if let Tx::Postgres(tx) = tx {
+        cluster::follow_budgets(tx, subject).await?;
+    }
+    Ok(())
 }

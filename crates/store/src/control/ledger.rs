@@ -117,21 +117,31 @@ impl Control {
     }
 }
 
-/// An attempt as it is known by now: its row and what was corrected since, as one. The bounds stand in the order of the index
-/// `ledger_by_tenant`.
-pub(super) const ATTEMPTS: &str = "SELECT a.attempt, a.request, a.tenant, a.key_id, a.reserved_at, a.operation, a.cause, \
-    a.provider, a.model, a.price_row, a.reserved, a.input_tokens_max, a.output_tokens_max, \
-    a.end_user, a.plan, a.queued_us, COALESCE(t.tags, '{}') AS tags, COALESCE(c.settled_at, a.settled_at) AS settled_at, COALESCE(c.outcome, a.outcome) AS outcome, \
-    a.input_tokens + COALESCE(c.input_tokens, 0) AS input_tokens, \
-    a.cache_read_tokens + COALESCE(c.cache_read_tokens, 0) AS cache_read_tokens, \
-    a.cache_write_tokens + COALESCE(c.cache_write_tokens, 0) AS cache_write_tokens, \
-    a.output_tokens + COALESCE(c.output_tokens, 0) AS output_tokens, \
-    a.reasoning_tokens + COALESCE(c.reasoning_tokens, 0) AS reasoning_tokens, \
-    a.cost + COALESCE(c.cost, 0) AS cost, a.estimated + COALESCE(c.estimated, 0) AS estimated \
-    FROM ledger a LEFT JOIN ledger c ON c.attempt = a.attempt AND c.correction = 1 \
-    LEFT JOIN tag_sets t ON t.tenant = a.tenant AND t.id = a.tag_set \
-    WHERE a.tenant = $1 AND a.reserved_at >= $2 AND a.reserved_at < $3 AND a.request = $4 AND a.correction = 0 \
-    ORDER BY a.reserved_at, a.attempt";
+/// Attempts of a tenant as they are known by now: each row and what was corrected since, as one. The bounds stand in the order of
+/// the index `ledger_by_tenant`.
+macro_rules! attempts_sql {
+    ($which:literal) => {
+        concat!(
+            "SELECT a.attempt, a.request, a.tenant, a.key_id, a.reserved_at, a.operation, a.cause, \
+             a.provider, a.model, a.price_row, a.reserved, a.input_tokens_max, a.output_tokens_max, \
+             a.end_user, a.plan, a.queued_us, COALESCE(t.tags, '{}') AS tags, \
+             COALESCE(c.settled_at, a.settled_at) AS settled_at, COALESCE(c.outcome, a.outcome) AS outcome, \
+             a.input_tokens + COALESCE(c.input_tokens, 0) AS input_tokens, \
+             a.cache_read_tokens + COALESCE(c.cache_read_tokens, 0) AS cache_read_tokens, \
+             a.cache_write_tokens + COALESCE(c.cache_write_tokens, 0) AS cache_write_tokens, \
+             a.output_tokens + COALESCE(c.output_tokens, 0) AS output_tokens, \
+             a.reasoning_tokens + COALESCE(c.reasoning_tokens, 0) AS reasoning_tokens, \
+             a.cost + COALESCE(c.cost, 0) AS cost, a.estimated + COALESCE(c.estimated, 0) AS estimated \
+             FROM ledger a LEFT JOIN ledger c ON c.attempt = a.attempt AND c.correction = 1 \
+             LEFT JOIN tag_sets t ON t.tenant = a.tenant AND t.id = a.tag_set \
+             WHERE a.tenant = $1 AND a.reserved_at >= $2 AND a.reserved_at < $3 AND a.correction = 0 AND ",
+            $which
+        )
+    };
+}
+pub(super) use attempts_sql;
+
+pub(super) const ATTEMPTS: &str = attempts_sql!("a.request = $4 ORDER BY a.reserved_at, a.attempt");
 
 /// Whose accounts an attempt moves.
 pub(crate) fn accounts(begin: &Begin) -> impl Iterator<Item = Subject> {

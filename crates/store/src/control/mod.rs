@@ -6,33 +6,49 @@
 mod budgets;
 #[cfg(test)]
 pub(crate) mod corrections;
+mod credits;
+mod end_users;
 mod erasures;
 #[cfg(test)]
 mod explained;
 mod export;
+mod inherited;
 mod keys;
 mod ledger;
 mod limits;
 mod operators;
+mod plans;
+mod segments;
 mod spend;
+mod statement;
 mod tag_sets;
 mod tenants;
 mod under_way;
 mod usage;
 mod verify;
+mod webhook_deliveries;
+mod webhook_events;
+mod webhooks;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use credits::Credit;
+pub use end_users::EndUserRow;
 pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
+pub use plans::Heirs;
 pub use spend::HourSpend;
+pub use statement::{AttemptQuery, ChargeQuery, ChargeRow};
 pub(crate) use tag_sets::TagSet;
-pub use usage::{GroupBy, UsageQuery, UsageRow};
+pub use usage::{GroupBy, Sums, UsageQuery, UsageRow};
 pub use verify::LedgerVerification;
+pub use webhook_deliveries::{Claim, Delivery, DueDelivery, NextStep, Sending};
+pub use webhook_events::{Once, WebhookEvent};
+pub use webhooks::Webhook;
 
 use crate::{
     query::{Db, waiting},

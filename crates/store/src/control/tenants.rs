@@ -1,14 +1,17 @@
 //! Tenants.
 
-use insula_model::{Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState, Timestamp};
+use insula_model::{Budget, Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState, Timestamp};
 
-use super::Control;
+use super::{
+    Control,
+    inherited::{Heir, put_together},
+};
 use crate::{
     cluster,
     query::{Rec, Row, Tx, args, rec},
 };
 
-rec!(Tenant { id, slug, name, external_id, region, placement, tags, state, version, created_at });
+rec!(Tenant { id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at });
 
 struct Id(TenantId);
 
@@ -25,8 +28,8 @@ impl Control {
             .read()
             .await?
             .all(
-                "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
-                 WHERE provisioned = 1 AND state <> $1 ORDER BY id",
+                "SELECT id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at \
+                 FROM tenants WHERE provisioned = 1 AND state <> $1 ORDER BY id",
                 args![TenantState::Erasing],
             )
             .await
@@ -34,19 +37,20 @@ impl Control {
 
     /// One tenant, where it is ready; also one that is being erased.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Option<Tenant>> {
-        let find = "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
-                    WHERE id = $1 AND provisioned = 1";
+        let find = "SELECT id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at \
+                    FROM tenants WHERE id = $1 AND provisioned = 1";
         self.db.read().await?.optional(find, args![tenant]).await
     }
 
     /// Replaces a tenant's record, its version included, where it still has `expected_version`. `PreconditionFailed` where it
-    /// has another, `NotFound` where there is no such tenant, `Conflict` where its slug or external id is taken.
-    pub async fn update_tenant(&self, tenant: &Tenant, expected_version: u64) -> Result<()> {
+    /// has another, `NotFound` where there is no such tenant, `Conflict` where its slug or external id is taken, `Invalid` where
+    /// its plan or segment is unknown. With another plan or segment it inherits other budgets: answers all that it then has.
+    pub async fn update_tenant(&self, tenant: &Tenant, expected_version: u64) -> Result<Vec<Budget>> {
         let mut tx = self.db.write().await?;
         let current: Tenant = tx
             .one(
-                "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
-                 WHERE id = $1 AND state <> $2",
+                "SELECT id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at \
+                 FROM tenants WHERE id = $1 AND state <> $2",
                 args![tenant.id, TenantState::Erasing],
             )
             .await?;
@@ -55,13 +59,16 @@ impl Control {
         }
         refuse_taken(&mut tx, tenant).await?;
         tx.exec(
-            "UPDATE tenants SET slug = $2, name = $3, external_id = $4, region = $5, placement = $6, tags = $7, state = $8, \
-             version = $9 WHERE id = $1",
+            "UPDATE tenants SET slug = $2, name = $3, external_id = $4, plan = $5, segment = $6, models = $7, region = $8, \
+             placement = $9, tags = $10, state = $11, version = $12 WHERE id = $1",
             args![
                 tenant.id,
                 tenant.slug,
                 tenant.name,
                 tenant.external_id,
+                tenant.plan,
+                tenant.segment,
+                tenant.models,
                 tenant.region,
                 tenant.placement,
                 tenant.tags,
@@ -70,22 +77,28 @@ impl Control {
             ],
         )
         .await?;
+        let budgets = inherit(&mut tx, tenant).await?;
         cluster::note(&mut tx, Some(tenant.id)).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(budgets)
     }
 
-    /// Notes the intent to make a tenant: it exists, but is not ready. `Conflict` where its slug or external id is taken.
-    pub(crate) async fn begin_tenant(&self, tenant: &Tenant) -> Result<()> {
+    /// Notes the intent to make a tenant: it exists, but is not ready. `Conflict` where its slug or external id is taken,
+    /// `Invalid` where its plan or segment is unknown. Answers the budgets that it inherits.
+    pub(crate) async fn begin_tenant(&self, tenant: &Tenant) -> Result<Vec<Budget>> {
         let mut tx = self.db.write().await?;
         refuse_taken(&mut tx, tenant).await?;
         tx.exec(
-            "INSERT INTO tenants (id, slug, name, external_id, region, placement, tags, state, version, created_at, provisioned) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)",
+            "INSERT INTO tenants (id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, \
+             created_at, provisioned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
             args![
                 tenant.id,
                 tenant.slug,
                 tenant.name,
                 tenant.external_id,
+                tenant.plan,
+                tenant.segment,
+                tenant.models,
                 tenant.region,
                 tenant.placement,
                 tenant.tags,
@@ -95,7 +108,9 @@ impl Control {
             ],
         )
         .await?;
-        tx.commit().await
+        let budgets = inherit(&mut tx, tenant).await?;
+        tx.commit().await?;
+        Ok(budgets)
     }
 
     /// The tenant's key and file exist now.
@@ -118,14 +133,16 @@ impl Control {
     /// Forgets an intent that was given up and of which nothing is left, so that its slug is free again.
     pub(crate) async fn abandon_tenant(&self, tenant: TenantId) -> Result<()> {
         let mut tx = self.db.write().await?;
-        tx.exec("DELETE FROM tenants WHERE id = $1 AND provisioned = -1", args![tenant]).await?;
+        if tx.exec("DELETE FROM tenants WHERE id = $1 AND provisioned = -1", args![tenant]).await? == 1 {
+            tx.exec("DELETE FROM budgets WHERE tenant = $1", args![tenant]).await?;
+        }
         tx.commit().await
     }
 
     /// Tenants whose erasure has begun and did not end.
     pub async fn erasing_tenants(&self) -> Result<Vec<Tenant>> {
-        let erasing = "SELECT id, slug, name, external_id, region, placement, tags, state, version, created_at FROM tenants \
-                       WHERE provisioned = 1 AND state = $1 ORDER BY id";
+        let erasing = "SELECT id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at \
+                       FROM tenants WHERE provisioned = 1 AND state = $1 ORDER BY id";
         self.db.read().await?.all(erasing, args![TenantState::Erasing]).await
     }
 
@@ -135,6 +152,12 @@ impl Control {
         let ids: Vec<Id> = self.db.read().await?.all(unfinished, args![TenantState::Erasing, before]).await?;
         Ok(ids.into_iter().map(|id| id.0).collect())
     }
+}
+
+/// The tenant's budgets with what it inherits by the plan and the segment of its record.
+async fn inherit(tx: &mut Tx, tenant: &Tenant) -> Result<Vec<Budget>> {
+    let heir = Heir { id: tenant.id, plan: tenant.plan.clone(), segment: tenant.segment.clone() };
+    put_together(tx, &heir, None).await
 }
 
 /// Refuses to write anything of a tenant that is being erased or was: another node may have begun that.

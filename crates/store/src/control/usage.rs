@@ -1,12 +1,14 @@
 //! Usage: sums over the ledger.
 
-use insula_model::{Cause, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts};
+use std::collections::{BTreeMap, HashMap};
+
+use insula_model::{Cause, EndUserId, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts};
 
 use super::Control;
-use crate::query::{Db, Field, Rec, Row, args, aside};
+use crate::query::{Db, Field, Rec, Row, Tx, args, aside, rec};
 
 /// What usage to sum.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct UsageQuery {
     /// Whose; absent for all tenants together (operators only).
     pub tenant: Option<TenantScope>,
@@ -19,7 +21,7 @@ pub struct UsageQuery {
 }
 
 /// What a row of usage stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum GroupBy {
     /// One row for everything; no row when there was nothing.
     None,
@@ -33,6 +35,10 @@ pub enum GroupBy {
     Day,
     /// A kind of call.
     Operation,
+    /// An end user of a tenant.
+    EndUser,
+    /// A value of the label of this name.
+    Tag(String),
     /// Why an attempt was made.
     Cause,
     /// The plan under which it was made.
@@ -42,8 +48,9 @@ pub enum GroupBy {
 /// Usage of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRow {
-    /// The key's or tenant's id, the model, the day (`2026-01-31`), the operation, the cause or the plan; absent without
-    /// grouping, for attempts by a tenant token when grouped by key, and for those without a plan when grouped by plan.
+    /// The key's, tenant's or end user's id, the model, the day (`2026-01-31`), the operation, the cause, the plan or the label's
+    /// value; absent without grouping, for attempts by a tenant token when grouped by key, and for those without a plan, an end
+    /// user or that label.
     pub group: Option<String>,
     /// Distinct requests.
     pub requests: u64,
@@ -57,6 +64,19 @@ pub struct UsageRow {
     pub estimated: u64,
 }
 
+/// What some attempts add up to, their corrections included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// Attempts.
+    pub attempts: u64,
+    /// How many of them are estimates.
+    pub estimated: u64,
+    /// Tokens by class.
+    pub tokens: TokenCounts,
+    /// What they cost.
+    pub cost: Money,
+}
+
 /// A query over all tenants and the same over one; the bounds stand in the order of an index of each.
 #[derive(Clone, Copy)]
 pub(super) struct UsageSql {
@@ -64,18 +84,24 @@ pub(super) struct UsageSql {
     pub(super) one: &'static str,
 }
 
-/// Amounts are summed in two parts, so that no sum overflows however many rows there are; counts are bounded row by row.
-/// Corrections are summed, not counted.
+/// The columns of [`Sums`]. Amounts are summed in two parts, so that no sum overflows however many rows there are; counts are
+/// bounded row by row. Corrections are summed, not counted.
+macro_rules! sums_sql {
+    () => {
+        "COUNT(CASE correction WHEN 0 THEN 1 END) AS attempts, \
+         CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(cache_read_tokens) AS BIGINT) AS cache_read_tokens, \
+         CAST(SUM(cache_write_tokens) AS BIGINT) AS cache_write_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
+         CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, \
+         CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, CAST(SUM(estimated) AS BIGINT) AS estimated"
+    };
+}
+pub(super) use sums_sql;
+
 macro_rules! usage_sql {
     (@ $group:literal, $whose:literal) => {
         concat!(
-            "SELECT ", $group, " AS grp, COUNT(DISTINCT CASE correction WHEN 0 THEN request END) AS requests, \
-             COUNT(CASE correction WHEN 0 THEN 1 END) AS attempts, \
-             CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(cache_read_tokens) AS BIGINT) AS cache_read_tokens, \
-             CAST(SUM(cache_write_tokens) AS BIGINT) AS cache_write_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
-             CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, \
-             CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, CAST(SUM(estimated) AS BIGINT) AS estimated \
-             FROM ledger WHERE ", $whose, "reserved_at >= $1 AND reserved_at < $2 GROUP BY 1"
+            "SELECT ", $group, " AS grp, COUNT(DISTINCT CASE correction WHEN 0 THEN request END) AS requests, ", sums_sql!(),
+            " FROM ledger WHERE ", $whose, "reserved_at >= $1 AND reserved_at < $2 GROUP BY 1"
         )
     };
     ($group:literal) => {
@@ -89,6 +115,16 @@ const BY_MODEL: UsageSql = usage_sql!("model");
 const BY_TENANT: UsageSql = usage_sql!("tenant");
 const BY_DAY: UsageSql = usage_sql!("reserved_at / 86400000000");
 const BY_OPERATION: UsageSql = usage_sql!("operation");
+const BY_END_USER: UsageSql = usage_sql!("end_user");
+const BY_TAG_SET: UsageSql = usage_sql!("tag_set");
+
+/// The sets of labels that the rows of [`BY_TAG_SET`] stand for. The same set of two tenants has one id.
+const TAG_SETS: UsageSql = UsageSql {
+    all: "SELECT DISTINCT id, tags FROM tag_sets WHERE id IN \
+          (SELECT tag_set FROM ledger WHERE reserved_at >= $1 AND reserved_at < $2)",
+    one: "SELECT id, tags FROM tag_sets WHERE tenant = $3 AND id IN \
+          (SELECT tag_set FROM ledger WHERE tenant = $3 AND reserved_at >= $1 AND reserved_at < $2)",
+};
 const BY_CAUSE: UsageSql = usage_sql!("cause");
 const BY_PLAN: UsageSql = usage_sql!("plan");
 
@@ -97,21 +133,32 @@ pub(super) fn joined(high: i64, low: i64) -> Money {
     Money::from_pico(i128::from(high) * 1_000_000 + i128::from(low))
 }
 
+/// An amount whose columns are `high` and `low`.
+pub(super) struct TwoPartSum(pub(super) Money);
+
+impl Rec for TwoPartSum {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(TwoPartSum(joined(row.get("high")?, row.get("low")?)))
+    }
+}
+
 impl Control {
     /// Sums usage, ordered by group. What is not folded yet is not in it: flush the store first where that matters.
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>> {
         let _turn = self.sum_turn().await?;
-        let query = *query;
+        let query = query.clone();
         let db = query.tenant.map_or_else(|| self.db.clone(), |scope| self.db.on_behalf(&scope));
         // A month of a busy tenant is hundreds of thousands of rows.
         aside(async move {
-            match query.group_by {
+            match &query.group_by {
                 GroupBy::None => sum(&db, &query, TOTAL, |_: i64| None).await,
                 GroupBy::Key => sum(&db, &query, BY_KEY, |key: Option<KeyId>| key.map(|key| key.to_string())).await,
                 GroupBy::Model => sum(&db, &query, BY_MODEL, Some).await,
                 GroupBy::Tenant => sum(&db, &query, BY_TENANT, |tenant: TenantId| Some(tenant.to_string())).await,
                 GroupBy::Day => sum(&db, &query, BY_DAY, |day| Some(date(day))).await,
                 GroupBy::Operation => sum(&db, &query, BY_OPERATION, |word: Operation| Some(word.name().to_owned())).await,
+                GroupBy::EndUser => sum(&db, &query, BY_END_USER, |user: Option<EndUserId>| Some(user?.to_string())).await,
+                GroupBy::Tag(name) => sum_by_tag(&db, &query, name).await,
                 GroupBy::Cause => sum(&db, &query, BY_CAUSE, |word: Cause| Some(word.name().to_owned())).await,
                 GroupBy::Plan => sum(&db, &query, BY_PLAN, |plan: Option<String>| plan).await,
             }
@@ -131,12 +178,7 @@ fn counted(row: &Row<'_>, column: &'static str) -> Result<u64> {
     Ok(u64::try_from(row.get::<i64>(column)?).unwrap_or_default())
 }
 
-struct Grouped<G> {
-    group: G,
-    usage: UsageRow,
-}
-
-impl<G: Field> Rec for Grouped<G> {
+impl Rec for Sums {
     fn read(row: &Row<'_>) -> Result<Self> {
         let tokens = TokenCounts {
             input: counted(row, "input_tokens")?,
@@ -145,32 +187,88 @@ impl<G: Field> Rec for Grouped<G> {
             output: counted(row, "output_tokens")?,
             reasoning: counted(row, "reasoning_tokens")?,
         };
-        let usage = UsageRow {
-            group: None,
-            requests: row.get("requests")?,
+        Ok(Sums {
             attempts: row.get("attempts")?,
+            estimated: counted(row, "estimated")?,
             tokens,
             cost: joined(row.get("cost_high")?, row.get("cost_low")?),
-            estimated: counted(row, "estimated")?,
-        };
+        })
+    }
+}
+
+struct Grouped<G> {
+    group: G,
+    usage: UsageRow,
+}
+
+impl<G: Field> Rec for Grouped<G> {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        let Sums { attempts, estimated, tokens, cost } = Sums::read(row)?;
+        let usage = UsageRow { group: None, requests: row.get("requests")?, attempts, tokens, cost, estimated };
         Ok(Grouped { group: row.get("grp")?, usage })
     }
 }
 
+impl UsageSql {
+    /// The rows of a query, over one tenant or over all.
+    async fn rows<T: Rec>(self, tx: &mut Tx, query: &UsageQuery) -> Result<Vec<T>> {
+        match query.tenant {
+            Some(scope) => tx.all(self.one, args![query.from, query.to, scope.tenant()]).await,
+            None => tx.all(self.all, args![query.from, query.to]).await,
+        }
+    }
+}
+
 async fn sum<G: Field>(db: &Db, query: &UsageQuery, sql: UsageSql, name: fn(G) -> Option<String>) -> Result<Vec<UsageRow>> {
-    let mut tx = db.read().await?;
-    let rows: Vec<Grouped<G>> = match query.tenant {
-        Some(scope) => tx.all(sql.one, args![query.from, query.to, scope.tenant()]).await?,
-        None => tx.all(sql.all, args![query.from, query.to]).await?,
-    };
+    let rows: Vec<Grouped<G>> = sql.rows(&mut db.read().await?, query).await?;
     let mut rows: Vec<UsageRow> = rows.into_iter().map(|row| UsageRow { group: name(row.group), ..row.usage }).collect();
     // Here, because engines disagree on where NULL stands, and on the order of text.
     rows.sort_by(|one, other| one.group.cmp(&other.group));
     Ok(rows)
 }
 
+struct Labels {
+    id: [u8; 16],
+    tags: BTreeMap<String, String>,
+}
+rec!(Labels { id, tags });
+
+/// Sums each set of labels, and then those that have the same value of this one. All attempts of a request have the same set, so
+/// that no request is counted twice.
+async fn sum_by_tag(db: &Db, query: &UsageQuery, name: &str) -> Result<Vec<UsageRow>> {
+    let mut tx = db.read().await?;
+    let sums: Vec<Grouped<Option<[u8; 16]>>> = BY_TAG_SET.rows(&mut tx, query).await?;
+    let sets: Vec<Labels> = TAG_SETS.rows(&mut tx, query).await?;
+    let mut values: HashMap<[u8; 16], String> =
+        sets.into_iter().filter_map(|mut set| Some((set.id, set.tags.remove(name)?))).collect();
+    let mut folded: BTreeMap<Option<String>, UsageRow> = BTreeMap::new();
+    for Grouped { group, usage } in sums {
+        let group = group.and_then(|set| values.remove(&set));
+        match folded.get_mut(&group) {
+            Some(row) => row.add(&usage),
+            None => drop(folded.insert(group.clone(), UsageRow { group, ..usage })),
+        }
+    }
+    Ok(folded.into_values().collect())
+}
+
+impl UsageRow {
+    fn add(&mut self, other: &Self) {
+        let (tokens, others) = (&mut self.tokens, other.tokens);
+        tokens.input += others.input;
+        tokens.cache_read += others.cache_read;
+        tokens.cache_write += others.cache_write;
+        tokens.output += others.output;
+        tokens.reasoning += others.reasoning;
+        self.requests += other.requests;
+        self.attempts += other.attempts;
+        self.estimated += other.estimated;
+        self.cost += other.cost;
+    }
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use insula_model::ScopeSource;
 
     use super::*;
@@ -182,7 +280,7 @@ mod tests {
         let control = Control::open(dir.path().join("control.db")).await.unwrap();
         let at = Timestamp::from_micros(1);
         let tenant = TenantScope::mint(TenantId::from_bytes([1; 16]), ScopeSource::Job("test")).tenant();
-        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION, BY_CAUSE, BY_PLAN] {
+        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION, BY_CAUSE, BY_PLAN, BY_END_USER, BY_TAG_SET] {
             let one = plan(&control, usage.one, args![at, at, tenant]).await;
             assert!(
                 one.contains("SEARCH ledger USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)"),

@@ -53,15 +53,16 @@ use self::{
     sync::Progress,
     writer::{AppendError, Leave, Writer},
 };
-use crate::records::{Begin, End, TraceRecord};
+use crate::records::{Begin, End, LABELS_BYTES_MAX, TraceRecord};
 
 pub(crate) use codec::{Kind, decode};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub(crate) use reader::{RawRecord, ReadError, Reader};
 pub(crate) use trace_bounds::without_content;
 
-/// A BEGIN longer than this is refused; it holds three names of the operator's configuration and little else.
-const BEGIN_BYTES_MAX: usize = 4 << 10;
+/// A BEGIN longer than this is refused; it holds three names of the operator's configuration, the request's labels and little
+/// else.
+const BEGIN_BYTES_MAX: usize = LABELS_BYTES_MAX + (8 << 10);
 
 /// A segment smaller than this could not hold the largest BEGIN with the room set aside for its attempt.
 const SEGMENT_BYTES_MIN: u64 = 64 << 10;

@@ -37,6 +37,10 @@ impl Schema {
             Schema::Control => &[
                 ("0001_foundation", include_str!("schema/control/0001_foundation.sql")),
                 ("0002_money", include_str!("schema/control/0002_money.sql")),
+                ("0003_plans", include_str!("schema/control/0003_plans.sql")),
+                ("0004_webhooks", include_str!("schema/control/0004_webhooks.sql")),
+                ("0005_credits", include_str!("schema/control/0005_credits.sql")),
+                ("0006_end_users", include_str!("schema/control/0006_end_users.sql")),
             ],
             Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],

@@ -3,11 +3,15 @@
 //! The engines share three kinds of column: 64-bit integers, text and bytes. Everything else is written as one of them
 //! here, once: ids as their sixteen bytes, times as microseconds, money as picodollars, words as text, labels as JSON.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, EndUserId, Error, KeyId, Money, Name, Operation,
-    Placement, ReleaseMode, RequestId, Result, Role, Slug, Subject, TenantId, TenantState, Timestamp, Window,
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, Defaults, DeliveryState, EndUserId, Error,
+    EventId, EventType, KeyId, Money, Name, Operation, Placement, ReleaseMode, RequestId, Result, Role, SellPrice, Slug,
+    Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -217,7 +221,7 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(TenantId, KeyId, EndUserId, BudgetId, RequestId, AttemptId);
+ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId, WebhookId, EventId);
 
 macro_rules! checked_texts {
     ($($text:ident),*) => { $(
@@ -250,7 +254,7 @@ macro_rules! words {
     )* };
 }
 // Those of the ledger name themselves without an allocation.
-words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome);
+words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome, EventType, DeliveryState);
 words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ReleaseMode);
 
 fn json_word(word: &impl Serialize) -> String {
@@ -273,7 +277,7 @@ macro_rules! json {
         }
     )* };
 }
-json!(BTreeMap<String, String>, Vec<f64>);
+json!(BTreeMap<String, String>, Vec<f64>, Vec<String>, Defaults, Vec<SellPrice>, BTreeSet<EventType>);
 
 /// A byte for the level, then the ids: the order of the bytes is the order of the subjects.
 impl Column for Subject {
@@ -351,7 +355,8 @@ mod tests {
             prop_assert_eq!(on.through(&absent.map(|_| text.clone())).unwrap(), absent.map(|_| text));
             prop_assert_eq!(on.through(&absent.map(|_| tenant)).unwrap(), absent.map(|_| tenant));
             prop_assert_eq!(on.through(&absent.map(|_| int)).unwrap(), absent.map(|_| int));
-            for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, key)] {
+            let end_user = Subject::EndUser(tenant, EndUserId::from_bytes(id));
+            for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, key), end_user] {
                 prop_assert_eq!(on.through(&subject).unwrap(), subject);
             }
         });

@@ -9,7 +9,7 @@ mod tidy;
 
 use std::sync::Arc;
 
-use insula_model::{Clock, Error, Random, Result, Tenant, TenantId, TenantScope, Timestamp};
+use insula_model::{Budget, Clock, Error, Random, Result, Tenant, TenantId, TenantScope, Timestamp};
 
 pub(crate) use self::open::raise_clock;
 use self::tidy::Tidying;
@@ -102,8 +102,9 @@ impl Store {
     }
 
     /// Makes a tenant: its record, its key, its file. On return it survives a power cut. `Conflict` where its slug or external
-    /// id is taken. What is interrupted is finished or taken back, at the latest by the next start.
-    pub async fn create_tenant(&self, tenant: &Tenant) -> Result<()> {
+    /// id is taken, `Invalid` where its plan or segment is unknown. Answers the budgets that it inherits. What is interrupted is
+    /// finished or taken back, at the latest by the next start.
+    pub async fn create_tenant(&self, tenant: &Tenant) -> Result<Vec<Budget>> {
         let (store, tenant) = (self.0.clone(), tenant.clone());
         detached(async move { provision::create(&store.control, &store.keys, &store.homes, &*store.random, &tenant).await })
             .await

@@ -3,21 +3,21 @@
 //! The control database is told first, so that what is interrupted is known; key and file are made in steps that may be
 //! repeated. Only a tenant whose making was never finished gets a key at a later start: a key that vanished is an error.
 
-use insula_model::{Random, Result, Tenant, TenantId, Timestamp};
+use insula_model::{Budget, Random, Result, Tenant, TenantId, Timestamp};
 
 use crate::{Control, tenants::Homes, vault::KeyStore};
 
-/// Makes a tenant.
+/// Makes a tenant; the budgets that it inherits.
 pub(super) async fn create(
     control: &Control,
     keys: &KeyStore,
     tenants: &Homes,
     random: &dyn Random,
     tenant: &Tenant,
-) -> Result<()> {
-    control.begin_tenant(tenant).await?;
+) -> Result<Vec<Budget>> {
+    let budgets = control.begin_tenant(tenant).await?;
     match finish(control, keys, tenants, random, tenant.id).await {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(budgets),
         Err(error) => {
             if let Err(undo) = take_back(control, keys, tenants, tenant.id).await {
                 tracing::warn!(tenant = %tenant.id, error = %undo, "a tenant that could not be made is finished at the next start");

@@ -51,7 +51,7 @@ impl Accounts {
     fn gather(&self, epoch: u64) -> Option<Round> {
         let now = self.clock.now();
         let mut state = self.state.lock();
-        let State { book, turns } = &mut *state;
+        let State { book, turns, .. } = &mut *state;
         book.leases()?.reset(epoch);
         if turns.is_empty() {
             return None;
@@ -70,7 +70,7 @@ impl Accounts {
     /// The law over the line, with all that is left of the windows in view. Says how much more to lease of each.
     fn weigh(&self, round: &mut Round, states: &[Option<WindowState>], nodes: u32) -> Vec<i64> {
         let mut state = self.state.lock();
-        let State { book, turns } = &mut *state;
+        let State { book, turns, .. } = &mut *state;
         let Some(leases) = book.leases().filter(|leases| leases.epoch() == round.epoch) else { return Vec::new() };
         leases.see(&round.windows, states);
         let Round { tenants, windows, demand, verdicts, more, now, .. } = round;
@@ -94,7 +94,7 @@ impl Accounts {
         shared.failures.store(0, Relaxed);
         let to_recall = {
             let mut state = self.state.lock();
-            let State { book, turns } = &mut *state;
+            let State { book, turns, .. } = &mut *state;
             let Some(leases) = book.leases() else { return };
             if leases.epoch() != round.epoch {
                 // What was leased is gone already; the next round decides anew.
@@ -123,7 +123,7 @@ impl Accounts {
         let cause = error.private_source().map(ToString::to_string);
         tracing::warn!(%error, cause, is_first, "budgets that are shared could not be negotiated");
         let mut state = self.state.lock();
-        let State { book, turns } = &mut *state;
+        let State { book, turns, .. } = &mut *state;
         for verdict in round.verdicts.iter().map(|(_, verdict)| verdict) {
             if let Verdict::Granted(hold) = verdict {
                 book.release(hold);

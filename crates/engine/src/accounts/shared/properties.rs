@@ -1,7 +1,7 @@
 //! Laws over several books and one memory, step by step: whatever happens in whatever order, nothing is overspent, and in the
 //! end all that was leased is back.
 
-use insula_model::{Budget, BudgetId, BudgetMode, Cap, Money, Price, Subject, TenantId, Timestamp, Window};
+use insula_model::{Budget, BudgetId, BudgetMode, Cap, EndUserId, KeyId, Money, Price, Subject, TenantId, Timestamp, Window};
 use insula_store::{Unit, WindowKey, WindowState};
 use proptest::prelude::*;
 
@@ -84,12 +84,21 @@ fn price() -> Price {
     Price { input_pico: 1_000_000, cache_read_pico: 500_000, cache_write_pico: 1_250_000, output_pico: 2_000_000 }
 }
 
+/// One of every level.
+fn subjects() -> [Subject; 4] {
+    let (key, user) = (KeyId::from_bytes([2; 16]), EndUserId::from_bytes([3; 16]));
+    [Subject::Platform, Subject::Tenant(tenant()), Subject::Key(tenant(), key), Subject::EndUser(tenant(), user)]
+}
+
 impl World {
     fn new(money: i128, tokens: u64) -> Self {
+        let [platform, tenant, key, user] = subjects();
         let caps = [
-            (Subject::Platform, Window::Day, Cap::Usd(Money::from_pico(money))),
-            (Subject::Tenant(tenant()), Window::Hour, Cap::Tokens(tokens)),
-            (Subject::Tenant(tenant()), Window::Month, Cap::Usd(Money::from_pico(money * 2))),
+            (platform, Window::Day, Cap::Usd(Money::from_pico(money))),
+            (tenant, Window::Hour, Cap::Tokens(tokens)),
+            (tenant, Window::Month, Cap::Usd(Money::from_pico(money * 2))),
+            (key, Window::Day, Cap::Tokens(tokens)),
+            (user, Window::Hour, Cap::Usd(Money::from_pico(money / 2))),
         ];
         let budgets = caps.map(|(subject, window, cap)| Budget {
             id: BudgetId::from_bytes([1; 16]),
@@ -104,7 +113,7 @@ impl World {
         memory.tables.lock().set_budgets(budgets.to_vec());
         let node = |node| {
             let mut book = Book::among_others(1);
-            for subject in [Subject::Platform, Subject::Tenant(tenant())] {
+            for subject in subjects() {
                 book.set_budgets(subject, budgets.iter().filter(|budget| budget.subject == subject).cloned().collect());
             }
             Node { book, broker: memory.broker(node) }
@@ -205,8 +214,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Reserve { node, input, output, loses_answer } => {
-                    let subjects = vec![Subject::Platform, Subject::Tenant(tenant())];
-                    let ask = Ask { tenant: tenant(), subjects, input_tokens_max: input, output, price: price() };
+                    let ask = Ask { tenant: tenant(), subjects: subjects().to_vec(), input_tokens_max: input, output, price: price() };
                     world.reserve(node, &ask, loses_answer);
                 }
                 Step::End { which, share } if !world.open.is_empty() => world.end(which % world.open.len(), share),
@@ -244,7 +252,7 @@ proptest! {
     ) {
         let mut world = World::new(1_000_000_000_000, tokens);
         let mut alone = Book::default();
-        for subject in [Subject::Platform, Subject::Tenant(tenant())] {
+        for subject in subjects() {
             alone.set_budgets(subject, world.nodes[0].book.budgets(&subject).to_vec());
             alone.insert_if_missing(subject, crate::accounts::nothing_spent(world.now));
         }
@@ -252,8 +260,7 @@ proptest! {
             // So large that no node gets a slice of the tokens.
             let most = most + 300;
             let output = if is_open { OutputAsk::Open { floor: 256, most, choices: 1 } } else { OutputAsk::Fixed(most) };
-            let subjects = vec![Subject::Platform, Subject::Tenant(tenant())];
-            let ask = Ask { tenant: tenant(), subjects, input_tokens_max: input, output, price: price() };
+            let ask = Ask { tenant: tenant(), subjects: subjects().to_vec(), input_tokens_max: input, output, price: price() };
             let before = world.open.len();
             world.reserve(node, &ask, false);
             let together = (world.open.len() > before).then(|| world.open[before].1.output_tokens_max);

@@ -26,7 +26,7 @@ impl Accounts {
     ) -> Result<Option<Hold>> {
         let turn = {
             let mut state = self.state.lock();
-            let State { book, turns } = &mut *state;
+            let State { book, turns, .. } = &mut *state;
             let now = self.clock.now();
             if !book.is_capped(&ask.subjects) {
                 return told(book.reserve(ask, now));

@@ -9,8 +9,8 @@ use std::{
 };
 
 use insula_model::{
-    Budget, BudgetMode, Cap, Clock, Error, ErrorKind, Key, Limits, Name, Result, ScopeSource, SeededRandom, Subject, Tenant,
-    TenantScope, TenantState, Timestamp, Window,
+    Budget, BudgetMode, BudgetTerms, Cap, Clock, Defaults, Error, ErrorKind, Key, Limits, Name, Plan, Result, ScopeSource,
+    SeededRandom, Subject, Tenant, TenantScope, TenantState, Timestamp, Window,
 };
 
 use self::world::{World, order};
@@ -73,7 +73,7 @@ async fn open_requests_hear_of_a_revocation_elsewhere() {
     assert!(open.is_withdrawn() && by_token.is_withdrawn() && !untouched.is_withdrawn());
     assert!(there.enter(&text).is_err() && there.enter(&other).is_ok());
 
-    let put = |state| here.directory.change_tenant(acme, move |now| Ok(Tenant { state, ..now.clone() }));
+    let put = |state| here.directory.change_tenant(acme, &here.accounts, move |now| Ok(Tenant { state, ..now.clone() }));
     world.noting(Some(acme), put(TenantState::Suspended)).await.expect("suspended");
     assert!(untouched.is_withdrawn());
     assert_eq!(there.enter(&other).expect_err("suspended").kind(), &ErrorKind::Suspended);
@@ -208,8 +208,10 @@ async fn what_two_nodes_change_at_once_is_not_lost() {
     let region = |now: &Tenant| Ok(Tenant { region: Some("eu".to_owned()), ..now.clone() });
     let both = async {
         tokio::join!(
-            world.nodes[0].directory.change_tenant(acme, |now| Ok(Tenant { name: name("renamed"), ..now.clone() })),
-            world.nodes[1].directory.change_tenant(acme, region),
+            world.nodes[0]
+                .directory
+                .change_tenant(acme, &world.nodes[0].accounts, |now| Ok(Tenant { name: name("renamed"), ..now.clone() })),
+            world.nodes[1].directory.change_tenant(acme, &world.nodes[1].accounts, region),
         )
     };
     let (renamed, moved) = world.noting(Some(acme), both).await;
@@ -246,6 +248,42 @@ async fn budgets_reach_the_accounts_of_every_node() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_plan_reaches_its_tenants_on_every_node() {
+    let world = World::new().await;
+    let [here, there] = &world.nodes;
+    let acme = world.tenant("acme").await.record.id;
+    let plan = |concurrency| {
+        let limits = Limits { concurrency: Some(concurrency), ..Limits::default() };
+        let cap = Cap::Tokens(concurrency.into());
+        let budgets = vec![BudgetTerms { window: Window::Day, cap, mode: BudgetMode::Hard, alert_at: vec![] }];
+        let defaults = Defaults { limits, budgets, models: None };
+        Plan { name: world.record("free").slug, defaults, prices: vec![], version: 1, created_at: world.clock.now() }
+    };
+    let all_show = |concurrency: u32| {
+        for node in &world.nodes {
+            assert_eq!(node.directory.tenant(acme).expect("known").limits.concurrency, Some(concurrency));
+            let budgets = node.accounts.budgets(&Subject::Tenant(acme));
+            assert_eq!(budgets.iter().map(|budget| budget.cap).collect::<Vec<_>>(), [Cap::Tokens(concurrency.into())]);
+        }
+    };
+    world.noting(None, here.directory.put_plan(&plan(1), &here.accounts)).await.expect("put");
+    let give = |now: &Tenant| Ok(Tenant { plan: Some(world.record("free").slug), ..now.clone() });
+    let given = world.noting(Some(acme), there.directory.change_tenant(acme, &there.accounts, give)).await.expect("given");
+    assert_eq!((given.limits.concurrency, given.own_limits), (Some(1), Limits::default()));
+    all_show(1);
+
+    // As shared storage notes it: the plan, and each of its tenants.
+    world.store.control().put_plan(&plan(2)).await.expect("put");
+    world.hub.note(Some(acme));
+    world.hub.note(None);
+    here.directory.publish(|| unreachable!("there are several nodes")).await;
+    all_show(2);
+    let own = Limits { concurrency: Some(9), ..Limits::default() };
+    world.noting(Some(acme), here.directory.set_limits(Subject::Tenant(acme), own)).await.expect("set");
+    assert_eq!(there.directory.tenant(acme).expect("known").limits, own, "its own comes first");
 }
 
 #[tokio::test]

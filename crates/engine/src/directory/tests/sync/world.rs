@@ -155,6 +155,9 @@ impl World {
             slug: Slug::try_from(slug.to_owned()).expect("a slug"),
             name: Name::try_from(slug.to_owned()).expect("a name"),
             external_id: None,
+            plan: None,
+            segment: None,
+            models: None,
             region: None,
             placement: Placement::Shared,
             tags: Default::default(),
@@ -166,7 +169,7 @@ impl World {
 
     pub(super) async fn tenant(&self, slug: &str) -> Arc<TenantEntry> {
         let record = self.record(slug);
-        let made = self.nodes[0].directory.create_tenant(record.clone());
+        let made = self.nodes[0].directory.create_tenant(record.clone(), &self.nodes[0].accounts);
         self.noting(Some(record.id), made).await.expect("created")
     }
 

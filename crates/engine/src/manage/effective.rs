@@ -1,0 +1,47 @@
+//! What is in force for a tenant, value by value, and where each comes from.
+
+use insula_model::{Budget, Effective, EffectiveLimits, Limits, Lineage, ReleaseMode, Slug, Subject};
+
+use crate::{Engine, directory::ManagedTenant};
+
+/// All that is in force for a tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EffectiveView {
+    /// Its plan.
+    pub plan: Option<Slug>,
+    /// Its segment.
+    pub segment: Option<Slug>,
+    /// Its limits.
+    pub limits: EffectiveLimits,
+    /// Its budgets; each says its origin.
+    pub budgets: Vec<Budget>,
+    /// The models that it may call; all where there is no value.
+    pub models: Effective<Vec<String>>,
+}
+
+/// What the platform does where neither the tenant nor its segment nor its plan says anything.
+const PLATFORM: Limits = Limits {
+    requests_per_minute: None,
+    tokens_per_minute: None,
+    concurrency: None,
+    queue_depth_max: None,
+    queue_wait_ms_max: None,
+    weight: Some(1),
+    mode: Some(ReleaseMode::Balanced),
+};
+
+/// What is in force for a tenant now.
+pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
+    let record = &tenant.entry.record;
+    let (plan, segment) = engine.directory.inherited_from(record);
+    let lineage =
+        Lineage { segment: segment.as_ref().map(|segment| &segment.defaults), plan: plan.as_ref().map(|plan| &plan.defaults) };
+    let models = lineage.models(record.models.as_deref());
+    EffectiveView {
+        plan: record.plan.clone(),
+        segment: record.segment.clone(),
+        limits: lineage.limits(&tenant.entry.own_limits, &PLATFORM),
+        budgets: engine.accounts.budgets(&Subject::Tenant(record.id)),
+        models: Effective { value: models.value.map(<[String]>::to_vec), origin: models.origin },
+    }
+}

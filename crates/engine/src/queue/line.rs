@@ -1,0 +1,155 @@
+//! A tenant's line in a lane: its end users take turns in it, each served in the order of arrival.
+
+use std::{collections::VecDeque, time::Duration};
+
+use insula_model::ReleaseMode;
+
+use super::pace::Spacing;
+
+/// Who the tenant's requests are for: what its product calls the end user, or nobody in particular.
+pub(super) type EndUser = Option<Box<str>>;
+
+/// How much a new value moves a moving average.
+const NEW_PART: f64 = 0.125;
+/// Where nothing else sets a pace, steady spacing is a little closer than the arrivals are, so that a line dissolves,
+const STEADY_PART: f64 = 0.9;
+/// and not wider than this: who comes seldom is not made to wait for it.
+const STEADY_GAP_MAX: Duration = Duration::from_secs(1);
+
+/// A moving average that begins with the first value.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Average(Option<f64>);
+
+impl Average {
+    /// Takes a value in.
+    pub fn add(&mut self, value: f64) {
+        let before = self.0.unwrap_or(value);
+        self.0 = Some(before + (value - before) * NEW_PART);
+    }
+
+    /// The average so far.
+    pub fn get(&self) -> Option<f64> {
+        self.0
+    }
+}
+
+/// Somebody who waits.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub ticket: u64,
+    /// What the request is expected to take, in tokens.
+    pub cost: u64,
+    pub joined: Duration,
+}
+
+#[derive(Debug)]
+struct User {
+    name: EndUser,
+    waiters: VecDeque<Waiter>,
+}
+
+/// A tenant in a lane.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub weight: u32,
+    pub mode: ReleaseMode,
+    /// Tokens that it may still have of its rounds; below zero it has had more than was expected.
+    pub deficit: i64,
+    /// The last round of which it has its quantum.
+    pub round: u64,
+    /// Tokens that its answers have.
+    pub output: Average,
+    /// Its own steady spacing.
+    pub spacing: Spacing,
+    users: VecDeque<User>,
+    arrived: Option<Duration>,
+    between: Average,
+}
+
+impl Line {
+    /// A request has arrived.
+    pub fn arrive(&mut self, now: Duration) {
+        if let Some(before) = self.arrived.replace(now) {
+            self.between.add(now.saturating_sub(before).as_secs_f64());
+        }
+    }
+
+    /// The gap of a steady spacing at its own rate.
+    pub fn steady_gap(&self) -> Duration {
+        let between = Duration::try_from_secs_f64(self.between.get().unwrap_or_default() * STEADY_PART);
+        between.unwrap_or_default().min(STEADY_GAP_MAX)
+    }
+
+    /// Whether nobody waits in it.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    /// Nobody of it waits any more: what it was still due is gone, what it had beyond that is not.
+    pub fn rest(&mut self) {
+        self.deficit = self.deficit.min(0);
+    }
+
+    /// Joins the end user's own line.
+    pub fn join(&mut self, name: EndUser, waiter: Waiter) {
+        match self.users.iter_mut().find(|user| user.name == name) {
+            Some(user) => user.waiters.push_back(waiter),
+            None => self.users.push_back(User { name, waiters: VecDeque::from([waiter]) }),
+        }
+    }
+
+    /// Whose turn it is.
+    pub fn head(&self) -> Option<&Waiter> {
+        self.users.front()?.waiters.front()
+    }
+
+    /// Takes out whose turn it is; the next turn is the next end user's.
+    pub fn take(&mut self) -> Option<Waiter> {
+        let mut user = self.users.pop_front()?;
+        let waiter = user.waiters.pop_front();
+        if !user.waiters.is_empty() {
+            self.users.push_back(user);
+        }
+        waiter
+    }
+
+    /// Takes out somebody who leaves.
+    pub fn leave(&mut self, ticket: u64) {
+        for user in &mut self.users {
+            user.waiters.retain(|waiter| waiter.ticket != ticket);
+        }
+        self.users.retain(|user| !user.waiters.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiter(ticket: u64) -> Waiter {
+        Waiter { ticket, cost: 1, joined: Duration::ZERO }
+    }
+
+    #[test]
+    fn end_users_take_turns() {
+        let mut line = Line::default();
+        let user = |name: &str| Some(name.into());
+        for (ticket, name) in [(1, user("a")), (2, user("a")), (3, user("a")), (4, user("b")), (5, None), (6, user("b"))] {
+            line.join(name, waiter(ticket));
+        }
+        line.leave(2);
+        let order: Vec<u64> = std::iter::from_fn(|| line.take()).map(|waiter| waiter.ticket).collect();
+        assert_eq!(order, [1, 4, 5, 3, 6]);
+        assert!(line.is_empty());
+    }
+
+    #[test]
+    fn steady_spacing_follows_the_arrivals() {
+        let mut line = Line::default();
+        assert_eq!(line.steady_gap(), Duration::ZERO);
+        (0..10).for_each(|n| line.arrive(Duration::from_millis(100) * n));
+        assert_eq!(line.steady_gap().as_millis(), 90);
+        line.arrive(Duration::from_secs(600));
+        assert_eq!(line.steady_gap(), STEADY_GAP_MAX);
+    }
+}

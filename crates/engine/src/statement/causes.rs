@@ -1,0 +1,75 @@
+//! Money told apart by why attempts were made.
+
+use std::{borrow::Borrow, time::Duration};
+
+use insula_model::{Cause, Money};
+use insula_store::LedgerRow;
+
+/// An amount for each cause; the total is their sum, so nothing can stand beside it that is not in it.
+///
+/// What some of the tokens were for (an isolation overhead, what a cache saved net of its writes) is no further cause but an "of
+/// which" of these amounts: it stands beside them as a second `CauseAmounts`, each of its amounts a part of the one here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CauseAmounts([Money; Cause::ALL.len()]);
+
+impl CauseAmounts {
+    /// The amount of one cause.
+    pub fn of(&self, cause: Cause) -> Money {
+        self.0[cause as usize]
+    }
+
+    /// Adds to the amount of a cause.
+    pub fn add(&mut self, cause: Cause, amount: Money) {
+        self.0[cause as usize] += amount;
+    }
+
+    /// All together.
+    pub fn total(&self) -> Money {
+        self.0.iter().copied().sum()
+    }
+}
+
+impl FromIterator<(Cause, Money)> for CauseAmounts {
+    fn from_iter<I: IntoIterator<Item = (Cause, Money)>>(amounts: I) -> Self {
+        let mut all = Self::default();
+        amounts.into_iter().for_each(|(cause, amount)| all.add(cause, amount));
+        all
+    }
+}
+
+/// What a request cost, and how long it waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RequestCost {
+    /// What its attempts cost.
+    pub by_cause: CauseAmounts,
+    /// How long they waited for their turns together.
+    pub queued: Duration,
+}
+
+impl RequestCost {
+    /// That of attempts as the ledger has them.
+    pub fn of<R: Borrow<LedgerRow>>(attempts: impl IntoIterator<Item = R>) -> Self {
+        let mut cost = Self::default();
+        for row in attempts {
+            let LedgerRow { begin, end } = row.borrow();
+            cost.by_cause.add(begin.cause, end.cost);
+            cost.queued += Duration::from_micros(begin.attribution.queued_us);
+        }
+        cost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_place_of_its_own() {
+        let amount = |n: usize| Money::from_pico(10_i128.pow(n as u32));
+        let all: CauseAmounts = Cause::ALL.into_iter().enumerate().map(|(n, cause)| (cause, amount(n))).collect();
+        for (n, cause) in Cause::ALL.into_iter().enumerate() {
+            assert_eq!(all.of(cause), amount(n), "{cause:?}");
+        }
+        assert_eq!(all.total(), Money::from_pico(111_111));
+    }
+}

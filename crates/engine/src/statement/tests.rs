@@ -1,0 +1,117 @@
+use insula_model::{Cause, KeyId, Money, Operation, Price, TokenCounts, WindowSpan};
+use insula_store::{ChargeRow, Sums};
+use proptest::prelude::*;
+
+use super::*;
+
+const MODELS: [&str; 3] = ["small", "large", "other"];
+const PLANS: [Option<&str>; 3] = [None, Some("free"), Some("pro")];
+
+fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}
+
+fn price(pico: u64) -> Price {
+    Price { input_pico: pico, cache_read_pico: pico / 10, cache_write_pico: 2 * pico, output_pico: 3 * pico }
+}
+
+fn row() -> impl Strategy<Value = ChargeRow> {
+    let count = 0_u64..1_000_000_000_000;
+    let tokens = (count.clone(), count.clone(), count.clone(), count.clone(), count);
+    let whose = (0..PLANS.len(), proptest::option::of(0_u8..3), proptest::option::of("[ab]"));
+    let what = (0..MODELS.len(), 0..Cause::ALL.len(), any::<bool>(), 0_u8..3);
+    (what, whose, tokens, (0_u64..1_000, 0_u64..1_000, 0_i128..1 << 70)).prop_map(
+        |(what, whose, tokens, (attempts, estimated, cost))| {
+            let (model, cause, is_chat, price_row) = what;
+            let (plan, key, team) = whose;
+            let (input, cache_read, cache_write, output, reasoning) = tokens;
+            let tokens = TokenCounts { input, cache_read, cache_write, output, reasoning };
+            ChargeRow {
+                model: MODELS[model].to_owned(),
+                operation: if is_chat { Operation::Chat } else { Operation::Embeddings },
+                price_row: format!("sim/{}@{price_row}", MODELS[model]),
+                cause: Cause::ALL[cause],
+                plan: PLANS[plan].map(str::to_owned),
+                key: key.map(|key| KeyId::from_bytes([key; 16])),
+                tags: team.map(|team| ("team".to_owned(), team)).into_iter().collect(),
+                sums: Sums { attempts, estimated, tokens, cost: Money::from_pico(cost) },
+            }
+        },
+    )
+}
+
+/// `pro` sells two of the models, one of them at another price from the middle on.
+fn sell() -> SellPrices {
+    let row = |model: &str, from, pico| PlanPrice {
+        plan: "pro".to_owned(),
+        model: model.to_owned(),
+        effective_from: at(from),
+        price: price(pico),
+    };
+    SellPrices::new(vec![row("small", 0, 3_000), row("small", 50, 5_000), row("large", 50, 40_000)])
+}
+
+fn summed(groups: &[Group]) -> Charged {
+    let mut total = Charged::default();
+    groups.iter().for_each(|group| total += group.charged);
+    total
+}
+
+proptest! {
+    #[test]
+    fn every_view_adds_up_to_the_ledger(
+        first in proptest::collection::vec(row(), 0..20), second in proptest::collection::vec(row(), 0..20),
+    ) {
+        let (mut ledger, mut owed) = (Charged::default(), Money::ZERO);
+        for (rows, moment) in [(&first, 0), (&second, 50)] {
+            for row in rows {
+                let Sums { attempts, estimated, tokens, cost } = row.sums;
+                ledger += Charged { attempts, estimated, tokens, cost, ..Charged::default() };
+                owed += match (row.plan.as_deref(), &*row.model, moment) {
+                    (Some("pro"), "small", 0) => price(3_000).sum(&tokens),
+                    (Some("pro"), "small", _) => price(5_000).sum(&tokens),
+                    (Some("pro"), "large", 50) => price(40_000).sum(&tokens),
+                    _ => cost,
+                };
+            }
+        }
+        ledger.amount = owed;
+
+        let span = WindowSpan { start: at(0), end: at(100) };
+        let parts = sell().parts(span).into_iter().zip([first, second]).collect();
+        let charges = Charges::of(parts, &sell(), |_| Some(price(1_000)), Some("team"));
+        prop_assert_eq!(charges.total(), ledger);
+        let groups = [charges.by_model(), charges.by_operation(), charges.by_key.clone(), charges.by_tag.clone().unwrap()];
+        for groups in &groups {
+            prop_assert_eq!(summed(groups), ledger);
+        }
+        prop_assert_eq!(charges.by_cause().total(), owed);
+        for line in &charges.lines {
+            let row = sell().row(line.key.plan.as_deref(), &line.key.model, line.span.start).cloned();
+            prop_assert_eq!(row.map(|row| row.id()), line.key.is_sold.then_some(line.key.price_row.clone()));
+        }
+        let bridge = Bridge::between(&[], &charges.lines);
+        prop_assert_eq!(bridge.to, owed);
+    }
+}
+
+#[test]
+fn at_cost_there_is_no_margin() {
+    let sums = Sums { attempts: 2, cost: Money::from_pico(7), ..Sums::default() };
+    let row = ChargeRow {
+        model: "small".into(),
+        operation: Operation::Chat,
+        price_row: "sim/small@1".into(),
+        cause: Cause::Base,
+        plan: Some("pro".into()),
+        key: None,
+        tags: Default::default(),
+        sums,
+    };
+    let span = WindowSpan { start: at(0), end: at(100) };
+    let at_cost = Charges::of(vec![(span, vec![row.clone()])], &SellPrices::default(), |_| None, None);
+    assert_eq!((at_cost.total().amount, at_cost.total().margin()), (Money::from_pico(7), Money::ZERO));
+    assert_eq!((at_cost.lines[0].key.price_row.as_str(), at_cost.by_tag), ("sim/small@1", None));
+    let sold = Charges::of(vec![(span, vec![row])], &sell(), |_| None, None);
+    assert_eq!((sold.total().amount, sold.total().margin()), (Money::ZERO, Money::from_pico(-7)), "tokens are what is sold");
+}

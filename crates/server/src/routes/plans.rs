@@ -1,0 +1,192 @@
+//! `/api/v1/plans`.
+
+use axum::{Json, extract::State};
+use http::StatusCode;
+use insula_engine::{
+    directory::Operator,
+    manage::plans::{self, NewPlan},
+};
+use insula_model::{Defaults, Limits, Price, Result};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::budgets::{self, BudgetOrder};
+use crate::{
+    App,
+    errors::{Failure, InputErrors, OperatorErrors, Problem},
+    extract::{Authorised, PathTexts, StrictJson},
+    wire::{Listed, Moment, Usd},
+};
+
+/// A plan: what its tenants inherit, and what they are charged.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Plan {
+    /// Its name.
+    name: String,
+    /// Limits of each of its tenants.
+    limits: Limits,
+    /// Budgets of each of its tenants.
+    budgets: Vec<BudgetOrder>,
+    /// The models that its tenants may call; all where null.
+    models: Option<Vec<String>>,
+    /// What its tenants are charged.
+    prices: Vec<SellPrice>,
+    /// Counts its changes.
+    version: u64,
+    /// When it was created.
+    created_at: Moment,
+}
+
+impl From<&insula_model::Plan> for Plan {
+    fn from(plan: &insula_model::Plan) -> Self {
+        let insula_model::Plan { name, defaults, prices, version, created_at } = plan.clone();
+        Self {
+            name: name.into(),
+            limits: defaults.limits,
+            budgets: defaults.budgets.into_iter().map(BudgetOrder::from).collect(),
+            models: defaults.models,
+            prices: prices.into_iter().map(SellPrice::from).collect(),
+            version,
+            created_at: Moment(created_at),
+        }
+    }
+}
+
+/// What the operator charges for a model, in USD per million tokens.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SellPrice {
+    /// The model as the price book names it; `*` stands for those without a price of their own.
+    model: String,
+    /// From when on it holds; from ever on where absent.
+    effective_from: Option<Moment>,
+    /// Input that is read afresh.
+    input_usd_per_million: Usd,
+    /// Input from the provider's cache; as other input where absent.
+    cache_read_usd_per_million: Option<Usd>,
+    /// Input written to the provider's cache; as other input where absent.
+    cache_write_usd_per_million: Option<Usd>,
+    /// Output, reasoning included.
+    output_usd_per_million: Usd,
+}
+
+impl From<insula_model::SellPrice> for SellPrice {
+    fn from(sell: insula_model::SellPrice) -> Self {
+        let Price { input_pico, cache_read_pico, cache_write_pico, output_pico } = sell.price;
+        Self {
+            model: sell.model,
+            effective_from: Some(Moment(sell.effective_from)),
+            input_usd_per_million: Usd::per_million(input_pico),
+            cache_read_usd_per_million: Some(Usd::per_million(cache_read_pico)),
+            cache_write_usd_per_million: Some(Usd::per_million(cache_write_pico)),
+            output_usd_per_million: Usd::per_million(output_pico),
+        }
+    }
+}
+
+impl SellPrice {
+    /// The price, or what is wrong with it; `at` says where it stands.
+    fn read(self, at: &str) -> Result<insula_model::SellPrice> {
+        let token = |Usd(amount): Usd, class: &str| {
+            Price::of_a_token(amount).map_err(|error| error.at(format!("{class}_usd_per_million")).within(at))
+        };
+        let input_pico = token(self.input_usd_per_million, "input")?;
+        let cached = |amount: Option<Usd>, class| amount.map_or(Ok(input_pico), |amount| token(amount, class));
+        let price = Price {
+            input_pico,
+            cache_read_pico: cached(self.cache_read_usd_per_million, "cache_read")?,
+            cache_write_pico: cached(self.cache_write_usd_per_million, "cache_write")?,
+            output_pico: token(self.output_usd_per_million, "output")?,
+        };
+        let effective_from = self.effective_from.map(|Moment(from)| from).unwrap_or_default();
+        Ok(insula_model::SellPrice { model: self.model, effective_from, price })
+    }
+}
+
+/// What a plan is to be: the whole of it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlanOrder {
+    /// Limits of each of its tenants; an absent one is none.
+    #[serde(default)]
+    limits: Limits,
+    /// Budgets of each of its tenants, one per window and unit.
+    #[serde(default)]
+    budgets: Vec<BudgetOrder>,
+    /// The models that its tenants may call, by name or alias; all where absent.
+    models: Option<Vec<String>>,
+    /// What its tenants are charged; one price per model and moment.
+    #[serde(default)]
+    prices: Vec<SellPrice>,
+}
+
+/// Lists all plans in order of their names.
+#[utoipa::path(
+    get, path = "/api/v1/plans", operation_id = "list_plans", tag = "plans",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    responses((status = 200, description = "The plans", body = Listed<Plan>), OperatorErrors),
+)]
+pub(crate) async fn list(State(app): State<App>, Authorised(by): Authorised<Operator>) -> Json<Listed<Plan>> {
+    Json(Listed::whole(plans::list(&app.engine, &by).iter().map(|plan| Plan::from(&**plan))))
+}
+
+/// Shows a plan.
+#[utoipa::path(
+    get, path = "/api/v1/plans/{name}", operation_id = "read_plan", tag = "plans",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    params(("name" = String, Path, description = "The plan's name")),
+    responses(
+        (status = 200, description = "The plan", body = Plan),
+        (status = 404, description = "There is no such plan", body = Problem, content_type = "application/problem+json"),
+        OperatorErrors,
+    ),
+)]
+pub(crate) async fn read(
+    State(app): State<App>,
+    Authorised(by): Authorised<Operator>,
+    path: PathTexts,
+) -> Result<Json<Plan>, Failure> {
+    Ok(Json(Plan::from(&*plans::read(&app.engine, &by, path.get("name")?)?)))
+}
+
+/// Makes a plan or replaces it whole. Its tenants have what it says from the next request on, on every node.
+#[utoipa::path(
+    put, path = "/api/v1/plans/{name}", operation_id = "replace_plan", tag = "plans",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    params(("name" = String, Path, description = "1 to 63 of a-z, 0-9 and inner hyphens")),
+    request_body = PlanOrder,
+    responses((status = 200, description = "The plan as it is now", body = Plan), OperatorErrors, InputErrors),
+)]
+pub(crate) async fn replace(
+    State(app): State<App>,
+    Authorised(by): Authorised<Operator>,
+    path: PathTexts,
+    StrictJson(order): StrictJson<PlanOrder>,
+) -> Result<Json<Plan>, Failure> {
+    let PlanOrder { limits, budgets, models, prices } = order;
+    let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
+    let prices = prices.into_iter().enumerate().map(|(i, price)| price.read(&format!("prices[{i}]")));
+    let new = NewPlan { defaults: Defaults { limits, budgets, models }, prices: prices.collect::<Result<_>>()? };
+    Ok(Json(Plan::from(&*plans::replace(&app.engine, &by, path.get("name")?, new).await?)))
+}
+
+/// Removes a plan that no tenant has.
+#[utoipa::path(
+    delete, path = "/api/v1/plans/{name}", operation_id = "remove_plan", tag = "plans",
+    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    params(("name" = String, Path, description = "The plan's name")),
+    responses(
+        (status = 204, description = "It is removed"),
+        (status = 404, description = "There is no such plan", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Tenants have it", body = Problem, content_type = "application/problem+json"),
+        OperatorErrors,
+    ),
+)]
+pub(crate) async fn remove(
+    State(app): State<App>,
+    Authorised(by): Authorised<Operator>,
+    path: PathTexts,
+) -> Result<StatusCode, Failure> {
+    plans::remove(&app.engine, &by, path.get("name")?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
