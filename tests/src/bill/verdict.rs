@@ -82,28 +82,48 @@ pub async fn usage_agrees(tenant: &TestTenant, own: &[&Row]) {
 }
 
 async fn usage(tenant: &TestTenant, group_by: &str) -> BTreeMap<String, Sum> {
-    let count = |value: &Value| value.as_u64().unwrap();
-    let read = |row: &Value| Sum {
-        requests: count(&row["requests"]) as usize,
+    let rows = tenant.usage_by(group_by).await;
+    rows.iter().map(|row| (name(row), Sum { requests: count(&row["requests"]) as usize, ..figures(row, "cost_usd") })).collect()
+}
+
+/// The charges of each month in every figure, and at the end of the last what all rows cost: the tenant is new and has no credits.
+pub async fn statement_agrees(tenant: &TestTenant, own: &[&Row]) {
+    let mut months: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    own.iter().for_each(|row| months.entry(&row.time[..7]).or_default().push(row));
+    let mut total = Money::ZERO;
+    for (month, rows) in months {
+        let statement = tenant.admin.get(&tenant.path(&format!("/statements/{month}"))).await.expect(200).json();
+        let charged: Money = rows.iter().map(|row| row.cost).sum();
+        total += charged;
+        assert_eq!(usd(&statement["amount_usd"]), charged, "statement of {}: {statement}", tenant.slug);
+        assert_eq!(usd(&statement["closing_usd"]), total, "statement of {}: {statement}", tenant.slug);
+        let list = |field: &str| statement[field].as_array().unwrap_or_else(|| panic!("no {field}: {statement}")).clone();
+        assert_eq!(list("charges").iter().map(|line| usd(&line["amount_usd"])).sum::<Money>(), charged, "{statement}");
+        let by_model: BTreeMap<_, _> =
+            list("by_model").iter().map(|group| (name(group), figures(group, "amount_usd"))).collect();
+        // A statement counts attempts.
+        let sums = sums(&rows, |row| &row.model).into_iter().map(|(model, sum)| (model, Sum { requests: 0, ..sum })).collect();
+        assert_eq!(by_model, sums, "statement by model of {}", tenant.slug);
+    }
+}
+
+fn count(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no count"))
+}
+
+fn name(row: &Value) -> String {
+    row["group"].as_str().unwrap_or_else(|| panic!("no group: {row}")).to_owned()
+}
+
+/// What a group adds up to, without its requests.
+fn figures(row: &Value, money: &str) -> Sum {
+    Sum {
+        requests: 0,
         attempts: count(&row["attempts"]),
         estimated: count(&row["estimated"]),
         tokens: ["input", "cache_read", "cache_write", "output", "reasoning"].map(|class| count(&row["tokens"][class])),
-        cost: usd(&row["cost_usd"]),
-    };
-    let rows = tenant.usage_by(group_by).await;
-    rows.iter().map(|row| (row["group"].as_str().unwrap().to_owned(), read(row))).collect()
-}
-
-/// A tenant that is new and has no credits owes at the end of the last month what all its rows cost.
-pub async fn statement_agrees(tenant: &TestTenant, own: &[&Row]) {
-    let Some(month) = own.iter().map(|row| &row.time[..7]).max() else { return };
-    let reply = tenant.admin.get(&tenant.path(&format!("/statements/{month}"))).await;
-    if reply.status == 404 {
-        return;
+        cost: usd(&row[money]),
     }
-    let statement = reply.expect(200).json();
-    let total: Money = own.iter().map(|row| row.cost).sum();
-    assert_eq!(usd(&statement["closing_usd"]), total, "statement of {}: {statement}", tenant.slug);
 }
 
 /// What the provider logged of an attempt, and what it would bill for it.
