@@ -314,8 +314,10 @@ impl Lane {
             self.seats.take(tenant, line.weight);
             node.take(tenant, line.weight);
             let part = self.seats.part(tenant, line.weight);
-            let gap = self.pacer.requests_per_second().map(|all| Duration::from_secs_f64(1.0 / (all * part)));
-            line.spacing.book(now, joined, gap.unwrap_or_else(|| line.steady_gap()));
+            let all = self.pacer.requests_per_second();
+            let gap = all.map_or_else(|| line.steady_gap(), |all| Duration::from_secs_f64(1.0 / (all * part)));
+            // Whoever had its turn before made it late, and not for good.
+            line.spacing.book(now, joined, gap, gap / 2);
         }
         self.pacer.book(now, joined, cost);
         let is_wanted = self.seats.is_full() || (self.seats.is_pressed() && !self.ring.is_empty());

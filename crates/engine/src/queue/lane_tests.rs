@@ -241,10 +241,10 @@ fn the_predictable_are_spaced_and_others_go_by() {
     let steady: Vec<Duration> = world.gone.iter().filter(|(who, ..)| *who == tenant(0)).map(|(_, at, _)| *at).collect();
     // A quarter of forty a second, but for those of the others who are at their turn when it is time.
     for pair in steady.windows(2).skip(1) {
-        assert!((MS * 95..=MS * 200).contains(&(pair[1] - pair[0])), "{:?}", pair[1] - pair[0]);
+        assert!((MS * 50..=MS * 150).contains(&(pair[1] - pair[0])), "{:?}", pair[1] - pair[0]);
     }
     let mean = (steady[steady.len() - 1] - steady[0]).as_secs_f64() / (steady.len() - 1) as f64;
-    assert!((0.09..=0.12).contains(&mean), "{mean}");
+    assert!((0.09..=0.13).contains(&mean), "{mean}");
 }
 
 #[test]

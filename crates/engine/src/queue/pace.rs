@@ -31,10 +31,10 @@ impl Spacing {
         self.next_at
     }
 
-    /// One goes `now` that has been there since `joined`, and the next so much later. What a timer was late is made up for, what
-    /// nobody asked for is not.
-    pub fn book(&mut self, now: Duration, joined: Duration, gap: Duration) {
-        let due = joined.max(now.saturating_sub(LATE_MAX));
+    /// One goes `now` that has been there since `joined`, and the next so much later. What it was late is made up for, up to
+    /// `late_max`; what nobody asked for is not.
+    pub fn book(&mut self, now: Duration, joined: Duration, gap: Duration, late_max: Duration) {
+        let due = joined.max(now.saturating_sub(late_max));
         self.next_at = self.next_at.max(due) + gap;
     }
 }
@@ -77,9 +77,9 @@ impl Pacer {
     pub fn book(&mut self, now: Duration, joined: Duration, tokens: u64) {
         let spread = self.spread.filter(|(_, until)| now < *until).map_or(Duration::ZERO, |(gap, _)| gap);
         let gap = self.pace.requests_per_second.map_or(Duration::ZERO, |requests| SECOND * self.nodes / requests.get());
-        self.requests.book(now, joined, gap.max(spread));
+        self.requests.book(now, joined, gap.max(spread), LATE_MAX);
         if self.pace.tokens_per_minute.is_some() {
-            self.tokens.book(now, joined, self.time_of(tokens));
+            self.tokens.book(now, joined, self.time_of(tokens), LATE_MAX);
         }
     }
 
