@@ -56,8 +56,10 @@ async fn plans_are_set_and_given() {
     assert_eq!(origins, ["own", "plan"]);
     let table = node.insula(&["tenant", "effective", "acme"]).await;
     assert!(table.stdout.contains("20.00 USD a month") && table.stdout.contains("default"), "{table:?}");
-    let updated = json(&node.insula(&["tenant", "update", "acme", "--no-plan", "--json"]).await);
-    assert!(updated["plan"].is_null());
+    let updated = json(&node.insula(&["tenant", "update", "acme", "--no-plan", "--model", "sim-small", "--json"]).await);
+    assert_eq!((&updated["plan"], &updated["models"]), (&serde_json::Value::Null, &serde_json::json!(["sim-small"])));
+    let updated = json(&node.insula(&["tenant", "update", "acme", "--no-models", "--json"]).await);
+    assert!(updated["models"].is_null());
     assert_eq!(node.insula(&["plan", "delete", "pro"]).await.code, 0);
 }
 

@@ -59,6 +59,9 @@ enum Action {
         /// Takes it out of its segment.
         #[arg(long, conflicts_with = "segment")]
         no_segment: bool,
+        /// Takes its own list of models away.
+        #[arg(long, conflicts_with = "models")]
+        no_models: bool,
         /// Only where the tenant still has this version, as `tenant show` tells it.
         #[arg(long, value_name = "VERSION")]
         if_match: Option<u64>,
@@ -99,6 +102,9 @@ struct Fields {
     /// A segment of this platform.
     #[arg(long)]
     segment: Option<String>,
+    /// A model that it may call, whatever its segment and plan say; may be repeated. An update replaces the whole list.
+    #[arg(long = "model", value_name = "MODEL")]
+    models: Vec<String>,
     /// The region in which it wants to be processed.
     #[arg(long)]
     region: Option<String>,
@@ -124,6 +130,9 @@ impl Fields {
                 body.insert(field.to_owned(), json!(value));
             }
         }
+        if !self.models.is_empty() {
+            body.insert("models".to_owned(), json!(self.models));
+        }
         if !self.tags.is_empty() {
             body.insert("tags".to_owned(), tags_json(&self.tags));
         }
@@ -148,9 +157,9 @@ async fn act(client: &Client, action: Action, out: Output) -> Result<(), Failure
         }
         Action::List => out.data(&client.list("/api/v1/tenants", None).await?, list),
         Action::Show { tenant } => out.data(&client.get(&path(&tenant)).await?, show),
-        Action::Update { tenant, name, fields, no_plan, no_segment, if_match } => {
+        Action::Update { tenant, name, fields, no_plan, no_segment, no_models, if_match } => {
             let mut body = fields.body(None, name.as_deref());
-            for (field, is_taken) in [("plan", no_plan), ("segment", no_segment)] {
+            for (field, is_taken) in [("plan", no_plan), ("segment", no_segment), ("models", no_models)] {
                 if is_taken {
                     body[field] = Value::Null;
                 }

@@ -187,3 +187,28 @@ async fn budgets_follow_the_plan_of_the_moment() {
     let shown = world.get("/api/v1/tenants/new/budgets", &world.operator).await.body;
     assert_eq!((&shown["data"][0]["level"], &shown["data"][0]["limit_usd"]), (&json!("plan"), &json!("30.00")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_counted_is_what_is_stored_whoever_changes_it() {
+    let world = World::new().await;
+    let plan = |limit: u32| json!({"budgets": [{"window": "month", "limit_usd": limit.to_string()}], "limits": {"concurrency": limit + 1}});
+    let (acme, engine) = (world.acme.tenant.parse().expect("an id"), &world.app.engine);
+    world.put(FREE, plan(0)).await;
+    world.put("/api/v1/plans/pro", plan(0)).await;
+    for round in 0..30 {
+        let name = if round % 2 == 0 { "free" } else { "pro" };
+        let own = if round % 3 == 0 { json!([{"window": "month", "limit_usd": "7"}]) } else { json!([]) };
+        tokio::join!(
+            world.put(FREE, plan(round)),
+            world.patch_acme(json!({"plan": name})),
+            world.put("/api/v1/plans/pro", plan(100 + round)),
+            world.put("/api/v1/tenants/acme/budgets", own),
+            world.put("/api/v1/tenants/acme/limits", json!({"weight": round + 1})),
+        );
+        let stored = engine.store.control().budgets_of(Some(acme)).await.expect("read");
+        assert_eq!(engine.accounts.budgets(&insula_model::Subject::Tenant(acme)), stored);
+        let limits = engine.directory.tenant(acme).expect("known").limits;
+        let concurrency = if name == "free" { round + 1 } else { round + 101 };
+        assert_eq!((limits.concurrency, limits.weight), (Some(concurrency), Some(round + 1)));
+    }
+}
