@@ -81,8 +81,9 @@ pub async fn check(setup: Setup, requests: usize, seed: u64) -> Bill {
 /// A tenth of the requests meets a fault. Half of an answer is enough words for its estimate to cover all of it.
 fn scenario(seed: u64) -> Scenario {
     let faults = [
-        Fault::new(FaultKind::RateLimit, 0.02),
-        Fault::new(FaultKind::ServerError, 0.02),
+        // Each asks for a second of peace, which all get.
+        Fault::new(FaultKind::RateLimit, 0.001),
+        Fault::new(FaultKind::ServerError, 0.03),
         Fault::new(FaultKind::Reset, 0.01),
         Fault { after_chunks: Some(0), ..Fault::new(FaultKind::Reset, 0.005) },
         Fault::new(FaultKind::Stall, 0.005),
