@@ -205,15 +205,21 @@ impl Adaptive {
         }
     }
 
-    /// It was too much at this number: back to one that is known to be calm, else to half.
+    /// It was too much at this number: back to one that is known to be calm; a step down where this was thought to be one; else to
+    /// half.
     fn fall(&mut self, at: u32, now: Duration) {
         self.fell_from.get_or_insert(self.limit);
         if self.bad_at.is_some_and(|(bad, _)| bad == at) {
             self.patience = (self.patience * 2).min(PATIENCE_MAX);
         }
         self.bad_at = Some((at, self.patience));
-        self.calm_at = self.calm_at.filter(|calm| *calm < at);
-        let limit = self.calm_at.unwrap_or(at / 2);
+        let thought_calm = self.calm_at;
+        self.calm_at = thought_calm.filter(|calm| *calm < at);
+        let limit = match (self.calm_at, thought_calm) {
+            (Some(calm), _) => calm,
+            (None, Some(_)) => at - (at / RISE_PART).max(1),
+            (None, None) => at / 2,
+        };
         tracing::debug!(at, limit, "a provider is slow or fails: fewer at once");
         self.set(limit, now);
     }
