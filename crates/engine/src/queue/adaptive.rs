@@ -11,7 +11,7 @@ use std::time::Duration;
 /// An answer takes as long as its tokens and so many more: what comes before the first one.
 const FIRST_TOKENS: u64 = 32;
 /// Answers so many times slower than normal are evidence that too many are under way,
-const SLOW_FACTOR: f64 = 1.6;
+const SLOW_FACTOR: f64 = 1.75;
 /// but only where that is so much: quick answers vary by more than their length.
 const SLOWER_MIN: Duration = Duration::from_millis(20);
 /// So many more of all failing than normally are evidence too.
@@ -205,15 +205,21 @@ impl Adaptive {
         }
     }
 
-    /// It was too much at this number: back to one that is known to be calm, else to half.
+    /// It was too much at this number: back to one that is known to be calm; a step down where this was thought to be one; else to
+    /// half.
     fn fall(&mut self, at: u32, now: Duration) {
         self.fell_from.get_or_insert(self.limit);
         if self.bad_at.is_some_and(|(bad, _)| bad == at) {
             self.patience = (self.patience * 2).min(PATIENCE_MAX);
         }
         self.bad_at = Some((at, self.patience));
-        self.calm_at = self.calm_at.filter(|calm| *calm < at);
-        let limit = self.calm_at.unwrap_or(at / 2);
+        let thought_calm = self.calm_at;
+        self.calm_at = thought_calm.filter(|calm| *calm < at);
+        let limit = match (self.calm_at, thought_calm) {
+            (Some(calm), _) => calm,
+            (None, Some(_)) => at - (at / RISE_PART).max(1),
+            (None, None) => at / 2,
+        };
         tracing::debug!(at, limit, "a provider is slow or fails: fewer at once");
         self.set(limit, now);
     }
@@ -385,9 +391,9 @@ mod tests {
         world.run(5_000, 200, |_| {
             let number = count();
             let output_tokens = 16 + u64::from(number * 37 % 200);
-            let took = MS * (output_tokens as u32 + 32) * (1 + u32::from(number % 7 == 0));
+            let took = MS * (output_tokens as u32 + 32) * (1 + u32::from(number.is_multiple_of(7)));
             let signal = Signal::Success { latency: Latency::Whole { took, output_tokens } };
-            (took, if number % 20 == 0 { Signal::Failed } else { signal })
+            (took, if number.is_multiple_of(20) { Signal::Failed } else { signal })
         });
         assert_eq!(world.adaptive.limit(), 10_000);
     }
