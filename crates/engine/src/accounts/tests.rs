@@ -137,7 +137,7 @@ async fn only_what_somebody_wants_to_know_counts_as_moved() {
     world.accounts.set_budgets(&subject, vec![Budget { alert_at: vec![0.5], ..budget.clone() }]);
     let moved = |refused: &[(BudgetId, Timestamp)]| Moved { subject, refused: refused.iter().copied().collect() };
     assert_eq!(world.accounts.take_moved(8), (vec![moved(&[])], false), "a new budget may be passed already");
-    for key in [watched, quiet] {
+    for key in [quiet, watched] {
         let held = world.accounts.reserve(&world.ask(key, 60), PATIENCE).await.expect("fits");
         assert_eq!(world.accounts.take_moved(8).0, [], "what is held moves nothing");
         world.accounts.settle(&held, held.amounts());

@@ -61,6 +61,7 @@ mod tests {
     #[test]
     fn ranges_are_named_behind_commas() {
         let loaded = from_env("127.0.0.0/8, fd00::/8").unwrap();
+        assert_eq!(loaded.config, from_env(r#"["127.0.0.0/8", "fd00::/8"]"#).unwrap().config);
         let ranges: Vec<_> = loaded.config.webhooks.allow_private.iter().map(ToString::to_string).collect();
         assert_eq!(ranges, ["127.0.0.0/8", "fd00::/8"]);
         assert_eq!(loaded.origin("webhooks.allow_private"), &Origin::Env("INSULA_WEBHOOKS_ALLOW_PRIVATE".into()));
