@@ -90,6 +90,8 @@ const NOT_PUBLIC_V4: &[AddressRange] = &[
     AddressRange::v4(127, 0, 0, 0, 8),
     // Link-local, with the metadata service of most clouds.
     AddressRange::v4(169, 254, 0, 0, 16),
+    // Azure's platform services, reachable from inside its machines alone.
+    AddressRange::v4(168, 63, 129, 16, 32),
     AddressRange::v4(172, 16, 0, 0, 12),
     AddressRange::v4(192, 0, 0, 0, 24),
     AddressRange::v4(192, 0, 2, 0, 24),
@@ -149,6 +151,7 @@ mod tests {
             "100.127.255.255",
             "127.0.0.1",
             "127.255.255.254",
+            "168.63.129.16",
             "169.254.169.254",
             "169.254.170.2",
             "172.16.0.1",

@@ -125,3 +125,33 @@ async fn what_could_cost_more_than_an_amount_is_refused() {
     let error = world.accounts.reserve(&ask, PATIENCE).await.expect_err("is no amount");
     assert_eq!((error.kind(), error.param()), (&ErrorKind::Invalid, Some("max_tokens")));
 }
+
+#[tokio::test]
+async fn only_what_somebody_wants_to_know_counts_as_moved() {
+    let world = World::new().await;
+    let (watched, quiet) = (world.ids.key(), world.ids.key());
+    world.cap(watched, 100);
+    world.cap(quiet, 100);
+    let subject = Subject::Key(world.tenant, watched);
+    let budget = world.accounts.budgets(&subject).remove(0);
+    world.accounts.set_budgets(&subject, vec![Budget { alert_at: vec![0.5], ..budget.clone() }]);
+    let moved = |refused: &[(BudgetId, Timestamp)]| Moved { subject, refused: refused.iter().copied().collect() };
+    assert_eq!(world.accounts.take_moved(8), (vec![moved(&[])], false), "a new budget may be passed already");
+    for key in [quiet, watched] {
+        let held = world.accounts.reserve(&world.ask(key, 60), PATIENCE).await.expect("fits");
+        assert_eq!(world.accounts.take_moved(8).0, [], "what is held moves nothing");
+        world.accounts.settle(&held, held.amounts());
+    }
+    assert_eq!(world.accounts.take_moved(8).0, [moved(&[])]);
+    // A refusal is told of any hard budget, by the one that refused.
+    let ask = world.ask(watched, 60);
+    let refused = world.accounts.reserve(&ask, PATIENCE).await.expect_err("does not fit");
+    let ErrorKind::BudgetExceeded(refusal) = refused.kind() else { panic!("{refused}") };
+    world.accounts.note_refusal(&ask.subjects, refusal);
+    let (taken, _) = world.accounts.take_moved(8);
+    assert_eq!(taken, [moved(&[(budget.id, Window::Hour.span(world.clock.now()).end)])]);
+    world.accounts.put_back(taken.clone());
+    assert_eq!(world.accounts.take_moved(8).0, taken, "what could not be looked at waits");
+    world.accounts.watch_all();
+    assert_eq!(world.accounts.take_moved(8).0, [moved(&[])]);
+}

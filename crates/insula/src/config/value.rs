@@ -53,9 +53,13 @@ impl ConfigValue for bool {
 
 impl ConfigValue for Vec<AddressRange> {
     const KIND: &'static str = "list of address ranges";
-    /// A variable names them behind commas.
+    /// A variable names them behind commas, with or without the brackets and quotes of the file.
     fn read(text: &str) -> Result<Value, String> {
-        let ranges = text.split(',').map(str::trim).filter(|range| !range.is_empty());
+        let ranges = text
+            .trim_matches(['[', ']'])
+            .split(',')
+            .map(|range| range.trim().trim_matches('"'))
+            .filter(|range| !range.is_empty());
         let read = |range: &str| range.parse().map(|range: AddressRange| Value::String(range.to_string()));
         ranges.map(read).collect::<Result<_, _>>().map(Value::Array).map_err(|wrong| wrong.to_string())
     }

@@ -48,3 +48,36 @@ impl Webhooks {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Loaded, Origin, Sources};
+
+    fn from_env(text: &str) -> Result<Loaded, super::super::Problems> {
+        let env = [("INSULA_WEBHOOKS_ALLOW_PRIVATE".to_owned(), text.to_owned())].into();
+        Loaded::from(&Sources { env, ..Sources::default() })
+    }
+
+    #[test]
+    fn ranges_are_named_behind_commas() {
+        let loaded = from_env("127.0.0.0/8, fd00::/8").unwrap();
+        assert_eq!(loaded.config, from_env(r#"["127.0.0.0/8", "fd00::/8"]"#).unwrap().config);
+        let ranges: Vec<_> = loaded.config.webhooks.allow_private.iter().map(ToString::to_string).collect();
+        assert_eq!(ranges, ["127.0.0.0/8", "fd00::/8"]);
+        assert_eq!(loaded.origin("webhooks.allow_private"), &Origin::Env("INSULA_WEBHOOKS_ALLOW_PRIVATE".into()));
+        let refused = from_env("127.0.0.0/8, loopback").unwrap_err().to_string();
+        assert!(refused.contains("written such as 10.0.0.0/8") && refused.contains("list of address ranges"), "{refused}");
+    }
+
+    #[test]
+    fn ranges_of_the_file_have_their_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("insula.toml");
+        std::fs::write(&file, "[webhooks]\nallow_private = [\"10.0.0.0/8\"]\nretention_days = 401\n").unwrap();
+        let refused = Loaded::from(&Sources { file: Some(file.clone()), ..Sources::default() }).unwrap_err().to_string();
+        assert!(refused.contains("insula.toml:3:1: webhooks.retention_days is 401, at most 400"), "{refused}");
+        std::fs::write(&file, "[webhooks]\nallow_private = [\"10.0.0.0/8\"]\n").unwrap();
+        let loaded = Loaded::from(&Sources { file: Some(file), ..Sources::default() }).unwrap();
+        assert!(matches!(loaded.origin("webhooks.allow_private"), Origin::File(_, Some(place)) if place.line == 2));
+    }
+}

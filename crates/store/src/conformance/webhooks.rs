@@ -51,8 +51,8 @@ async fn webhooks_belong_to_whoever_made_them() {
         control.insert_webhook(&platforms, 1).await.unwrap();
         let one_more = control.insert_webhook(&webhook(&world, owner), 1).await.unwrap_err();
         assert_eq!(*one_more.kind(), ErrorKind::Conflict);
-        assert_eq!(control.webhooks_of(owner).await.unwrap(), [own.clone()]);
-        assert_eq!(control.webhooks_of(None).await.unwrap(), [platforms.clone()]);
+        assert_eq!(control.webhooks_of(owner).await.unwrap(), std::slice::from_ref(&own));
+        assert_eq!(control.webhooks_of(None).await.unwrap(), std::slice::from_ref(&platforms));
         assert_eq!(control.webhooks_of(stranger).await.unwrap(), []);
         for other in [stranger, None] {
             let change = control.change_webhook(other, own.id, |webhook| webhook).await.map(drop);

@@ -1,5 +1,3 @@
-//! The gate from outside: names that lie, and a receiver that does what a test tells it to.
-
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
