@@ -2,7 +2,7 @@
 
 use insula_model::{Budget, Effective, EffectiveLimits, Limits, Lineage, ReleaseMode, Slug, Subject};
 
-use crate::{Engine, directory::ManagedTenant};
+use crate::{Engine, QueueSettings, directory::ManagedTenant};
 
 /// All that is in force for a tenant.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,15 +20,15 @@ pub struct EffectiveView {
 }
 
 /// What the platform does where neither the tenant nor its segment nor its plan says anything.
-const PLATFORM: Limits = Limits {
-    requests_per_minute: None,
-    tokens_per_minute: None,
-    concurrency: None,
-    queue_depth_max: None,
-    queue_wait_ms_max: None,
-    weight: Some(1),
-    mode: Some(ReleaseMode::Balanced),
-};
+fn platform(queue: &QueueSettings) -> Limits {
+    Limits {
+        queue_depth_max: Some(queue.depth_max),
+        queue_wait_ms_max: Some(u32::try_from(queue.wait_max.as_millis()).unwrap_or(u32::MAX)),
+        weight: Some(1),
+        mode: Some(ReleaseMode::default()),
+        ..Limits::default()
+    }
+}
 
 /// What is in force for a tenant now.
 pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
@@ -40,7 +40,7 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
     EffectiveView {
         plan: record.plan.clone(),
         segment: record.segment.clone(),
-        limits: lineage.limits(&tenant.entry.own_limits, &PLATFORM),
+        limits: lineage.limits(&tenant.entry.own_limits, &platform(&engine.settings.queue)),
         budgets: engine.accounts.budgets(&Subject::Tenant(record.id)),
         models: Effective { value: models.value.map(<[String]>::to_vec), origin: models.origin },
     }
