@@ -62,14 +62,6 @@ impl Work {
         matches!(self, Work::Chat(chat) if chat.include_usage)
     }
 
-    /// The end user that the caller names.
-    pub fn end_user(&self) -> Option<&str> {
-        match self {
-            Work::Chat(chat) => chat.user.as_deref(),
-            Work::Embeddings(embeddings) => embeddings.user.as_deref(),
-        }
-    }
-
     /// A rough size of the input in tokens: four bytes a token.
     pub fn input_tokens_estimate(&self) -> u64 {
         (self.body().len() as u64).div_ceil(4)

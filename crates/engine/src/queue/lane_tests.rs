@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
+use insula_model::EndUserId;
 use proptest::prelude::*;
 
 use super::*;
@@ -317,7 +318,7 @@ impl Checked {
     fn make(&mut self, ticket: u64, next: Move) {
         match next {
             Move::Arrive { who, weight, mode, user, output_max } => {
-                let end_user = user.map(|user| user.to_string().into());
+                let end_user = user.map(|user| EndUserId::from_bytes([user; 16]));
                 let size = Size { input_tokens: 100, output_tokens_max: output_max };
                 let ask = Ask { mode, end_user, size, ..ask(who, weight) };
                 match self.lane.arrive(&mut self.node, &ask, self.now) {

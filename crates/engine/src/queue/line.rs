@@ -2,12 +2,12 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use insula_model::ReleaseMode;
+use insula_model::{EndUserId, ReleaseMode};
 
 use super::pace::Spacing;
 
-/// Who the tenant's requests are for: what its product calls the end user, or nobody in particular.
-pub(super) type EndUser = Option<Box<str>>;
+/// Who the tenant's requests are for: an end user, or nobody in particular.
+pub(super) type EndUser = Option<EndUserId>;
 
 /// How much a new value moves a moving average.
 const NEW_PART: f64 = 0.125;
@@ -52,7 +52,7 @@ pub(super) struct Size {
 
 #[derive(Debug)]
 struct User {
-    name: EndUser,
+    id: EndUser,
     waiters: VecDeque<Waiter>,
 }
 
@@ -99,10 +99,10 @@ impl Line {
     }
 
     /// Joins the end user's own line.
-    pub fn join(&mut self, name: EndUser, waiter: Waiter) {
-        match self.users.iter_mut().find(|user| user.name == name) {
+    pub fn join(&mut self, id: EndUser, waiter: Waiter) {
+        match self.users.iter_mut().find(|user| user.id == id) {
             Some(user) => user.waiters.push_back(waiter),
-            None => self.users.push_back(User { name, waiters: VecDeque::from([waiter]) }),
+            None => self.users.push_back(User { id, waiters: VecDeque::from([waiter]) }),
         }
     }
 
@@ -141,9 +141,9 @@ mod tests {
     #[test]
     fn end_users_take_turns() {
         let mut line = Line::default();
-        let user = |name: &str| Some(name.into());
-        for (ticket, name) in [(1, user("a")), (2, user("a")), (3, user("a")), (4, user("b")), (5, None), (6, user("b"))] {
-            line.join(name, waiter(ticket));
+        let user = |number| Some(EndUserId::from_bytes([number; 16]));
+        for (ticket, id) in [(1, user(1)), (2, user(1)), (3, user(1)), (4, user(2)), (5, None), (6, user(2))] {
+            line.join(id, waiter(ticket));
         }
         line.leave(2);
         let order: Vec<u64> = std::iter::from_fn(|| line.take()).map(|waiter| waiter.ticket).collect();

@@ -126,7 +126,7 @@ pub(crate) async fn take(engine: &Engine, call: &Call, work: &Work, route: &Rout
         tenant: call.credential.scope.tenant(),
         weight: limits.weight.unwrap_or(1).max(1),
         mode: limits.mode.unwrap_or_default(),
-        end_user: call.credential.end_user.as_deref().or(work.end_user()).map(Box::from),
+        end_user: call.end_user.as_ref().map(|user| user.id),
         size: Size {
             input_tokens: work.input_tokens_estimate().min(hold.input_tokens_max),
             output_tokens_max: hold.output_tokens_max,
