@@ -194,10 +194,9 @@ async fn two_tenants_are_compared() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_with_prices_is_charged_by_them() {
     let world = World::new().await;
-    let price = |model: &str, from: &str, input: &str| {
-        json!({"model": model, "effective_from": from, "input_usd_per_million": input, "output_usd_per_million": input})
-    };
-    let prices = json!([price("sim-small", "2026-01-01T00:00:00Z", "1.00"), price("sim-small", "2026-03-10T00:00:00Z", "3.00")]);
+    let price = |model: &str, from: &str, input: &str| json!({"model": model, "effective_from": from, "input_usd_per_million": input, "output_usd_per_million": input});
+    let prices =
+        json!([price("sim-small", "2026-01-01T00:00:00Z", "1.00"), price("sim-small", "2026-03-10T00:00:00Z", "3.00")]);
     let put = world.call("PUT", "/api/v1/plans/pro", &world.operator, Some(json!({"prices": prices}))).await;
     assert!(put.status.is_success(), "{put:?}");
     // Seven tokens each: at one dollar a million in February, at one and at three in March, and one without a plan at cost.
