@@ -132,12 +132,11 @@ pub(crate) struct Rates {
 
 impl From<Price> for Rates {
     fn from(price: Price) -> Self {
-        let million = |pico: u64| Usd(Money::from_pico(i128::from(pico) * 1_000_000));
         Self {
-            input_usd: million(price.input_pico),
-            cache_read_usd: million(price.cache_read_pico),
-            cache_write_usd: million(price.cache_write_pico),
-            output_usd: million(price.output_pico),
+            input_usd: Usd::per_million(price.input_pico),
+            cache_read_usd: Usd::per_million(price.cache_read_pico),
+            cache_write_usd: Usd::per_million(price.cache_write_pico),
+            output_usd: Usd::per_million(price.output_pico),
         }
     }
 }

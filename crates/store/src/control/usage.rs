@@ -254,12 +254,7 @@ async fn sum_by_tag(db: &Db, query: &UsageQuery, name: &str) -> Result<Vec<Usage
 
 impl UsageRow {
     fn add(&mut self, other: &Self) {
-        let (tokens, others) = (&mut self.tokens, other.tokens);
-        tokens.input += others.input;
-        tokens.cache_read += others.cache_read;
-        tokens.cache_write += others.cache_write;
-        tokens.output += others.output;
-        tokens.reasoning += others.reasoning;
+        self.tokens += other.tokens;
         self.requests += other.requests;
         self.attempts += other.attempts;
         self.estimated += other.estimated;
@@ -268,7 +263,7 @@ impl UsageRow {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use insula_model::ScopeSource;
 
     use super::*;
