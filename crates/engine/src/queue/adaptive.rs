@@ -11,7 +11,7 @@ use std::time::Duration;
 /// An answer takes as long as its tokens and so many more: what comes before the first one.
 const FIRST_TOKENS: u64 = 32;
 /// Answers so many times slower than normal are evidence that too many are under way,
-const SLOW_FACTOR: f64 = 1.75;
+const SLOW_FACTOR: f64 = 1.6;
 /// but only where that is so much: quick answers vary by more than their length.
 const SLOWER_MIN: Duration = Duration::from_millis(20);
 /// So many more of all failing than normally are evidence too.
