@@ -11,7 +11,7 @@ use std::time::Duration;
 /// An answer takes as long as its tokens and so many more: what comes before the first one.
 const FIRST_TOKENS: u64 = 32;
 /// Answers so many times slower than normal are evidence that too many are under way,
-const SLOW_FACTOR: f64 = 1.75;
+const SLOW_FACTOR: f64 = 1.6;
 /// but only where that is so much: quick answers vary by more than their length.
 const SLOWER_MIN: Duration = Duration::from_millis(20);
 /// So many more of all failing than normally are evidence too.
@@ -28,8 +28,8 @@ const FAILURES_PART: f64 = 0.2;
 const ROUND_PER_SEAT: u32 = 4;
 const ROUND_MAX: u32 = 16;
 /// Calm rounds before a limit that was too high is tried again; twice as many each time, up to the most.
-const PATIENCE_MIN: u32 = 16;
-const PATIENCE_MAX: u32 = 64;
+const PATIENCE_MIN: u32 = 32;
+const PATIENCE_MAX: u32 = 128;
 /// A calm round raises the limit by one in so many, and by one at least.
 const RISE_PART: u32 = 8;
 
@@ -168,7 +168,9 @@ impl Adaptive {
         round.wanted += u32::from(sent.is_wanted);
         round.under_way = round.under_way.max(sent.under_way);
         let enough = round.under_way.saturating_mul(ROUND_PER_SEAT).min(ROUND_MAX).max(round.under_way);
-        if round.answers >= enough {
+        // A number that was too high before is given up sooner: what it is sent meanwhile is spoilt.
+        let is_tried_again = self.bad_at.is_some_and(|(bad, _)| self.limit >= bad);
+        if round.answers >= if is_tried_again { enough.div_ceil(2) } else { enough } {
             let round = std::mem::take(&mut self.round);
             self.close(&round, now);
         }
