@@ -21,6 +21,8 @@ const LATENCY: Duration = Duration::from_millis(100);
 const SEATS: u32 = 16;
 /// Above so many it is slower, where that is to be found out.
 const DEGRADES_ABOVE: u64 = 8;
+/// and the most that an operator would allow who does not know.
+const ADAPTS_BELOW: u64 = 64;
 const QUIET: usize = 20;
 /// Each quiet tenant asks so often: all of them together take a quarter of what the provider bears.
 const QUIET_EVERY: Duration = Duration::from_millis(500);
@@ -247,8 +249,8 @@ async fn adaptive(span: Duration) {
     let degrading =
         Scenario { latency_ms: LATENCY.as_millis() as u64, degrade_above: Some(DEGRADES_ABOVE), ..Scenario::default() };
     let mut rates = Vec::new();
-    for provider in [format!("concurrency_max = {DEGRADES_ABOVE}"), String::new()] {
-        let node = node(&provider).await;
+    for concurrency_max in [DEGRADES_ABOVE, ADAPTS_BELOW] {
+        let node = node(&format!("concurrency_max = {concurrency_max}")).await;
         node.scenario(degrading.clone());
         let crowd = Crowd::start(&tenants(&node, "many", 4).await, 16);
         // Time to find out.

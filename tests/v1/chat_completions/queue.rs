@@ -62,16 +62,17 @@ async fn slow_streams_of_one_tenant_leave_seats_to_others() {
 async fn a_full_queue_says_so_and_a_turn_says_how_long_it_took() {
     let node = node(&["concurrency_max = 4"]).await;
     let (tenant, mut streams) = crowded(&node, json!({"queue_depth_max": 1})).await;
-    let sent = node.simulator().count();
+    tenant.set_budgets(json!([{"window": "month", "limit_usd": "1", "mode": "hard"}])).await;
+    let (sent, held) = (node.simulator().count(), tenant.budgets().await[0]["reserved_usd"].clone());
     let waiting = tokio::spawn({
         let tenant = tenant.clone();
         async move { tenant.chat("waits").await }
     });
-    // The other place in the line is taken as soon as the first of the two has come.
+    // Its money is held before it waits.
+    eventually("it waits", || async { (tenant.budgets().await[0]["reserved_usd"] != held).then_some(()) }).await;
     let refused = eventually("the queue is full", || async {
-        let body = json!({"model": "sim-small", "messages": [{"role": "user", "content": "no room"}]});
-        let call = tenant.service.call(http::Method::POST, CHAT).json(&body).send();
-        tokio::time::timeout(Duration::from_millis(200), call).await.ok()
+        let call = tenant.service.call(http::Method::POST, CHAT).json(&chat("no room")).send();
+        tokio::time::timeout(Duration::from_secs(2), call).await.ok()
     })
     .await;
     refused.openai_error(429, "rate_limit_exceeded");

@@ -5,6 +5,9 @@
 //! again now and then. What "slow" means is relative to what the provider does when it has little to do, as in the gradient filter of
 //! Envoy's adaptive concurrency. Where even the fewest at once are slow, or fail, our number is not the reason: the provider's new
 //! ways become the normal ones, and the limit returns.
+//!
+//! Without a maximum that an operator set, only what the provider itself calls too much counts: this node's own load makes answers
+//! late too, and must not take seats from streams that are slow by nature.
 
 use std::time::Duration;
 
@@ -75,6 +78,8 @@ pub(super) struct Sent {
 pub(super) struct Adaptive {
     limit: u32,
     max: u32,
+    /// Whether an operator set the most that there may be.
+    is_bounded: bool,
     /// Answers to requests until this tell of an earlier limit.
     since: Duration,
     round: Round,
@@ -125,11 +130,12 @@ impl Latency {
 }
 
 impl Adaptive {
-    /// Starts at the most that there may be, and falls on evidence alone.
-    pub fn new(max: u32) -> Self {
+    /// Starts at the most that there may be, and falls on evidence alone: of a number that was set, also on slow and failed answers.
+    pub fn new(max: u32, is_bounded: bool) -> Self {
         Self {
             limit: max,
             max,
+            is_bounded,
             since: Duration::ZERO,
             round: Round::default(),
             calm_at: None,
@@ -160,8 +166,10 @@ impl Adaptive {
             return;
         }
         match signal {
-            Signal::Success { latency } => self.rate(latency),
-            Signal::Overloaded | Signal::Failed => self.round.failures += 1,
+            Signal::Success { latency } if self.is_bounded => self.rate(latency),
+            Signal::Overloaded => self.round.failures += 1,
+            Signal::Failed if self.is_bounded => self.round.failures += 1,
+            Signal::Success { .. } | Signal::Failed => {}
         }
         let round = &mut self.round;
         round.answers += 1;
@@ -320,7 +328,7 @@ mod tests {
 
     impl World {
         fn new(max: u32) -> Self {
-            Self { adaptive: Adaptive::new(max), now: Duration::ZERO, open: Vec::new() }
+            Self { adaptive: Adaptive::new(max, true), now: Duration::ZERO, open: Vec::new() }
         }
 
         /// `answers` more, with up to `callers` at once; `answer` says how a request ends that goes as the n-th under way.
@@ -432,7 +440,7 @@ mod tests {
 
     #[test]
     fn answers_to_an_earlier_limit_do_not_count() {
-        let mut adaptive = Adaptive::new(64);
+        let mut adaptive = Adaptive::new(64, true);
         let sent = |at| Sent { at, under_way: 64, is_wanted: true };
         (0..64).for_each(|_| adaptive.note(sent(MS), Signal::Failed, MS * 100));
         assert_eq!(adaptive.limit(), 32);

@@ -128,11 +128,12 @@ enum Verdict {
 impl Lane {
     /// A lane with this pace, and of `concurrency_max` seats where it sets none; one tenant holds at most `share_max_percent`.
     pub fn new(pace: Pace, concurrency_max: u32, share_max_percent: u32) -> Self {
+        let is_bounded = pace.concurrency.is_some();
         let concurrency_max = pace.concurrency.map_or(concurrency_max, |concurrency| concurrency.get().min(concurrency_max));
         Self {
             seats: Seats::new(concurrency_max, share_max_percent),
             pacer: Pacer::new(pace),
-            adaptive: Adaptive::new(concurrency_max),
+            adaptive: Adaptive::new(concurrency_max, is_bounded),
             concurrency_max,
             tenants: HashMap::new(),
             sweep_at: TENANTS_SWEPT_FROM,

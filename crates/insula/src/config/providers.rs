@@ -55,7 +55,7 @@ section! {
         requests_per_second_max: Option<NonZeroU32> = None;
         /// Tokens a minute, input and output together, to each of its models.
         tokens_per_minute_max: Option<NonZeroU32> = None;
-        /// Requests under way at once at each of its models. Within it, and without it, fewer go while the provider is slow or fails.
+        /// Requests under way at once at each of its models. Within it fewer go while the provider is slow or fails; without it, only while the provider says that they are too many.
         concurrency_max: Option<NonZeroU32> = None;
     }
 }
