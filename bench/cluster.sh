@@ -11,6 +11,8 @@ shift 2
 database=insula_bench
 superuser=${INSULA_TEST_POSTGRES_URL%/*}
 place=${superuser##*@}
+# Any 32 bytes: this data lives as long as the measurement.
+export INSULA_ROOT_KEY="YmVuY2htYXJrLWJlbmNobWFyay1iZW5jaG1hcmsteHg="
 case $what in
 prepare)
     psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 "$INSULA_TEST_POSTGRES_URL" <<SQL
@@ -22,8 +24,6 @@ SQL
     ;;
 serve)
     export INSULA_POSTGRES_URL="postgres://insula_bench:bench@$place/$database" INSULA_REDIS_URL="$INSULA_TEST_REDIS_URL"
-    # Any 32 bytes: this data lives as long as the measurement.
-    export INSULA_ROOT_KEY="YmVuY2htYXJrLWJlbmNobWFyay1iZW5jaG1hcmsteHg="
     exec "$insula" serve "$@"
     ;;
 esac
