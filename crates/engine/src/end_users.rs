@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use hashlink::LruCache;
 use hmac::{Hmac, Mac};
-use insula_model::{EndUserId, Error, ErrorKind, Result, TenantId, TenantScope};
+use insula_model::{EndUserId, Error, Result, TenantId, TenantScope};
 use insula_store::{EndUserRow, TenantSeals};
 use parking_lot::Mutex;
 use sha2::Sha256;
@@ -118,17 +118,15 @@ pub(crate) async fn write_batch(engine: &Engine) -> bool {
 const TABLE: &str = "end_users";
 const COLUMN: &str = "sealed_name";
 
-/// Keeps the names of tenants' end users in one transaction. A tenant that is gone has none.
+/// Keeps the names of tenants' end users in one transaction. A tenant that is gone, or whose key cannot be had, has none.
 ///
 /// # Errors
 /// When storage fails.
 pub(crate) async fn keep(engine: &Engine, users: &[(TenantScope, EndUser)]) -> Result<()> {
     let mut rows = Vec::with_capacity(users.len());
     for (scope, user) in users {
-        let seals = match engine.store.seals(scope).await {
-            Err(error) if *error.kind() == ErrorKind::NotFound => continue,
-            seals => seals?,
-        };
+        // One tenant's trouble is not the others'.
+        let Ok(seals) = engine.store.seals(scope).await else { continue };
         let sealed_name = seals.seal(TABLE, COLUMN, user.id.as_bytes(), user.name.as_bytes(), &*engine.random);
         rows.push((scope.tenant(), EndUserRow { id: user.id, sealed_name }));
     }

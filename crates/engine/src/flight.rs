@@ -243,10 +243,13 @@ impl Flight {
         let entry = claim.entry(&self.engine, &trace, finished.as_deref());
         let record = trace.close(&self.engine, status, true, entry);
         let used = Amounts { money: end.cost, tokens: end.tokens.total() };
+        // Usage beyond what was held is billed in full, but is no measure for turns: a provider may say nonsense.
+        let held = hold.amounts().tokens;
+        let taken = Used { tokens: used.tokens.min(held), output_tokens: end.tokens.output_total().min(held), signal };
         let moves = self.engine.accounts.lease_moves(&hold, used);
         let ended = self.engine.store.journal().end(&end, Some(&record), &moves);
         self.settle(hold, used, ended);
-        slot.settle(Used { tokens: end.tokens.total(), output_tokens: end.tokens.output_total(), signal });
+        slot.settle(taken);
         claim.resolve(finished, ended);
     }
 

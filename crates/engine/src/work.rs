@@ -84,6 +84,11 @@ impl Work {
         let route = engine.providers.route(self.model(), self.operation(), engine.clock.now(), among)?;
         let output_max = route.card.output_tokens_max;
         match self {
+            Work::Chat(chat) if among.is_some() && chat.hands_over.is_some() => {
+                let field = chat.hands_over.unwrap_or_default();
+                let why = format!("`{field}` may hand the request to a model that you may not use; leave it out");
+                Err(Error::invalid(why).at(field))
+            }
             Work::Chat(chat) if chat.max_tokens.is_some_and(|tokens| tokens > output_max) => {
                 Err(Error::invalid(format!("the model `{}` writes at most {output_max} tokens", chat.model)).at("max_tokens"))
             }

@@ -168,6 +168,18 @@ impl Price {
         Money(classes.into_iter().map(cost).fold(0, i128::saturating_add))
     }
 
+    /// What the provider's cache saved on these tokens, net of what writing to it cost: the whole input at the price of uncached
+    /// input, less what it cost. Below zero where more was written than was read again.
+    pub fn cache_savings(&self, tokens: &TokenCounts) -> Money {
+        let uncached = TokenCounts {
+            input: tokens.input_total(),
+            output: tokens.output,
+            reasoning: tokens.reasoning,
+            ..TokenCounts::default()
+        };
+        Money(self.sum(&uncached).pico().saturating_sub(self.sum(tokens).pico()))
+    }
+
     /// The most that a call can cost: all input in its dearest class, all output allowed.
     pub fn bound(&self, input_tokens_max: u64, output_tokens_max: u64) -> Money {
         let class = |count: u64, pico: u64| i128::from(count).saturating_mul(i128::from(pico));
@@ -191,6 +203,15 @@ mod tests {
         for bad in ["", ".", "1.", ".5", "-1", "1e3", "1,00", "NaN", "0.0000000000001", "9000001", " 1", "+1"] {
             assert!(Money::from_usd(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_cache_saves_net_of_its_writes() {
+        let price = Price { input_pico: 100, cache_read_pico: 10, cache_write_pico: 125, output_pico: 400 };
+        let tokens = |cache_read, cache_write| TokenCounts { input: 7, cache_read, cache_write, output: 3, reasoning: 2 };
+        assert_eq!(price.cache_savings(&tokens(0, 0)), Money::ZERO);
+        assert_eq!(price.cache_savings(&tokens(10, 4)), Money::from_pico(10 * 90 - 4 * 25));
+        assert_eq!(price.cache_savings(&tokens(0, 4)), Money::from_pico(-100));
     }
 
     proptest! {

@@ -60,6 +60,8 @@ impl Directory {
     }
 
     async fn reread_all(&self, accounts: &Accounts) -> Result<()> {
+        // First, so that no tenant is shown without what it inherits.
+        self.reread_platform(accounts).await?;
         let control = self.store.upkeep();
         let (tenants, keys, limits, budgets) =
             tokio::try_join!(control.tenants(), control.keys(), control.limits(), control.budgets())?;
@@ -88,7 +90,7 @@ impl Directory {
         for id in missing {
             self.reread_tenant(accounts, id).await?;
         }
-        self.reread_platform(accounts).await
+        Ok(())
     }
 
     async fn renew_tenant(&self, accounts: &Accounts, known: Known) {

@@ -81,7 +81,7 @@ async fn correct(engine: &Engine, scope: &TenantScope, row: &RequestRow, detail:
         engine.store.flush_ledger().await?;
         ledger = read().await?;
     }
-    let mut cost = RequestCost::of(&ledger);
+    let mut cost = RequestCost::of(&ledger, |id| engine.providers.price_row(id).map(|row| row.price));
     let traced = std::mem::take(&mut detail.attempts);
     let (known, unknown): (Vec<_>, Vec<_>) = traced.into_iter().partition(|attempt| has(&ledger, &attempt.id));
     detail.attempts = ledger.into_iter().map(|row| from_ledger(row, &known)).collect();

@@ -154,7 +154,7 @@ impl Adaptive {
 
     /// Changes the most that there may be.
     pub fn set_max(&mut self, max: u32) {
-        if self.limit >= self.max {
+        if self.limit >= self.max && self.bad_at.is_none() {
             self.limit = max;
         }
         self.max = max;

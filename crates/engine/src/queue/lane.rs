@@ -121,8 +121,10 @@ enum Verdict {
     Later(Duration),
     /// Others may go first.
     Passed(Option<Duration>),
-    /// Its deficit does not cover it yet.
-    Short,
+    /// Its deficit does not cover it yet, and will after so many rounds.
+    Short {
+        rounds: u64,
+    },
 }
 
 impl Lane {
@@ -229,13 +231,11 @@ impl Lane {
     /// Lets the next one go, if somebody may go now: its ticket, and its leave. Asked until there is none.
     pub fn next(&mut self, node: &mut Seats, now: Duration) -> Option<(u64, Grant)> {
         (self.look_at, self.is_kept_by_node) = (None, false);
-        let (mut passed, mut somebody_is_short) = (0, false);
+        let (mut passed, mut short_of) = (0, None);
         while !self.seats.is_full() {
             if passed == self.ring.len() {
-                if !std::mem::take(&mut somebody_is_short) {
-                    return None;
-                }
-                self.round += 1;
+                // As many rounds at once as the least short of them lacks: it may be a request of millions of tokens.
+                self.go_on(short_of.take()?);
                 passed = 0;
             }
             let tenant = *self.ring.front()?;
@@ -252,12 +252,25 @@ impl Lane {
                     return None;
                 }
                 Verdict::Passed(at) => at.into_iter().for_each(|at| self.look_no_later(at)),
-                Verdict::Short => somebody_is_short = true,
+                Verdict::Short { rounds } => short_of = Some(short_of.map_or(rounds, |before: u64| before.min(rounds))),
             }
             passed += 1;
             self.ring.rotate_left(1);
         }
         None
+    }
+
+    /// Begins the last of so many rounds. Who is short has its quantum of those before it; who was passed over has it later.
+    fn go_on(&mut self, rounds: u64) {
+        let (quantum, round, missed) = (self.quantum(), self.round, rounds - 1);
+        for tenant in &self.ring {
+            if let Some(line) = self.tenants.get_mut(tenant).filter(|line| line.round == round) {
+                let more = quantum.saturating_mul(i64::from(line.weight)).saturating_mul(signed(missed));
+                line.deficit = line.deficit.saturating_add(more);
+                line.round = round.saturating_add(missed);
+            }
+        }
+        self.round = round.saturating_add(rounds);
     }
 
     fn look_no_later(&mut self, at: Duration) {
@@ -288,7 +301,8 @@ impl Lane {
         let most = per_round.saturating_mul(DEBT_ROUNDS).max(signed(cost));
         line.deficit = line.deficit.saturating_add(per_round.saturating_mul(rounds)).min(most);
         if line.deficit < signed(cost) {
-            return Verdict::Short;
+            let lacking = signed(cost).saturating_sub(line.deficit).unsigned_abs();
+            return Verdict::Short { rounds: lacking.div_ceil(per_round.unsigned_abs().max(1)).max(1) };
         }
         // The provider's pace is everybody's: nobody overtakes whose turn it is, else the quick would starve the patient.
         let ready_at = self.pacer.ready_at(line.mode);
@@ -314,11 +328,14 @@ impl Lane {
         if let Some(line) = self.tenants.get_mut(&tenant) {
             self.seats.take(tenant, line.weight);
             node.take(tenant, line.weight);
-            let part = self.seats.part(tenant, line.weight);
-            let all = self.pacer.requests_per_second();
-            let gap = all.map_or_else(|| line.steady_gap(), |all| Duration::from_secs_f64(1.0 / (all * part)));
-            // Whoever had its turn before made it late, and not for good.
-            line.spacing.book(now, joined, gap, gap / 2);
+            // Only who is spaced: what others had beyond it would be held against them later.
+            if line.mode == ReleaseMode::Predictable {
+                let part = self.seats.part(tenant, line.weight);
+                let all = self.pacer.requests_per_second();
+                let gap = all.map_or_else(|| line.steady_gap(), |all| Duration::from_secs_f64(1.0 / (all * part)));
+                // Whoever had its turn before made it late, and not for good.
+                line.spacing.book(now, joined, gap, gap / 2);
+            }
         }
         self.pacer.book(now, joined, cost);
         let is_wanted = self.seats.is_full() || (self.seats.is_pressed() && !self.ring.is_empty());

@@ -406,3 +406,19 @@ proptest! {
         prop_assert!(checked.lane.ring.is_empty() && checked.lane.tenants.values().all(|line| line.is_empty() && line.deficit <= 0));
     }
 }
+
+#[test]
+fn a_request_of_millions_among_small_ones_goes_at_once() {
+    let (mut node, now) = (Seats::new(10_000, 50), Duration::ZERO);
+    let mut lane = Lane::new(Pace { concurrency: NonZeroU32::new(1), ..Pace::default() }, 10_000, 50);
+    let sized = |number, input_tokens| Ask { size: Size { input_tokens, output_tokens_max: 0 }, ..ask(number, 1) };
+    let first = lane.arrive(&mut node, &sized(1, 1), now).unwrap();
+    for ticket in 0..200 {
+        // The first of the line is huge, and those behind it make the round's quantum small.
+        let input_tokens = if ticket == 0 { 1_000_000_000_000 } else { 1 };
+        lane.join(&mut node, sized(2, input_tokens), ticket, now);
+    }
+    lane.give_back(&mut node, &first, Some(Used { tokens: 1, output_tokens: 0, signal: None }), now);
+    // Round by round this would take minutes.
+    assert_eq!(lane.next(&mut node, now).map(|(ticket, _)| ticket), Some(0));
+}

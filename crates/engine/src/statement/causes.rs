@@ -2,13 +2,13 @@
 
 use std::{borrow::Borrow, time::Duration};
 
-use insula_model::{Cause, Money};
+use insula_model::{Cause, Money, Price};
 use insula_store::LedgerRow;
 
 /// An amount for each cause; the total is their sum, so nothing can stand beside it that is not in it.
 ///
-/// What some of the tokens were for (an isolation overhead, what a cache saved net of its writes) is no further cause but an "of
-/// which" of these amounts: it stands beside them as a second `CauseAmounts`, each of its amounts a part of the one here.
+/// What some of the tokens were for (an isolation overhead) is no further cause but an "of which" of these amounts: it stands beside
+/// them as a second `CauseAmounts`, each of its amounts a part of the one here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CauseAmounts([Money; Cause::ALL.len()]);
 
@@ -42,17 +42,21 @@ impl FromIterator<(Cause, Money)> for CauseAmounts {
 pub struct RequestCost {
     /// What its attempts cost.
     pub by_cause: CauseAmounts,
+    /// What the providers' caches saved of it, net of what writing to them cost: it is not in the amounts any more. Nothing is known
+    /// of attempts whose price row is gone.
+    pub cache_savings: Money,
     /// How long they waited for their turns together.
     pub queued: Duration,
 }
 
 impl RequestCost {
-    /// That of attempts as the ledger has them.
-    pub fn of<R: Borrow<LedgerRow>>(attempts: impl IntoIterator<Item = R>) -> Self {
+    /// That of attempts as the ledger has them; `price` finds a row of the price book by its id.
+    pub fn of<R: Borrow<LedgerRow>>(attempts: impl IntoIterator<Item = R>, price: impl Fn(&str) -> Option<Price>) -> Self {
         let mut cost = Self::default();
         for row in attempts {
             let LedgerRow { begin, end } = row.borrow();
             cost.by_cause.add(begin.cause, end.cost);
+            cost.cache_savings += price(&begin.price_row).map_or(Money::ZERO, |price| price.cache_savings(&end.tokens));
             cost.queued += Duration::from_micros(begin.attribution.queued_us);
         }
         cost

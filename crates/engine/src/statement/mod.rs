@@ -96,13 +96,13 @@ pub async fn months(engine: &Engine, tenant: &ManagedTenant) -> Result<Vec<(Mont
 /// What a tenant owed at a month's start.
 async fn opening(engine: &Engine, scope: &TenantScope, start: Timestamp, sell: &SellPrices) -> Result<Money> {
     let control = engine.store.control();
-    // The accounts hold the ledger's costs hour by hour: years of attempts need not be summed again.
-    let owed = control.spent_before(scope, start).await? - control.credited_before(scope, start).await?;
+    let credited = control.credited_before(scope, start).await?;
     if sell.is_empty() {
-        return Ok(owed);
+        // The accounts hold the ledger's costs hour by hour: years of attempts need not be summed again.
+        return Ok(control.spent_before(scope, start).await? - credited);
     }
     let all = WindowSpan { start: Timestamp::default(), end: start };
-    Ok(owed + charged(engine, scope, all, sell, None).await?.total().margin())
+    Ok(charged(engine, scope, all, sell, None).await?.total().amount - credited)
 }
 
 /// What was charged in a span.

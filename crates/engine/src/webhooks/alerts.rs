@@ -14,6 +14,9 @@ use crate::{
 /// Subjects that are looked at in one go; the rest waits for the next.
 const SUBJECTS_MAX: usize = 256;
 
+/// After how long it is looked again whether somebody wants to know.
+const ASKED_AGAIN: Duration = Duration::from_secs(60);
+
 /// The mark of a budget that is used up, beside those of shares in permille.
 const EXHAUSTED: u32 = 0;
 
@@ -59,16 +62,17 @@ impl Engine {
     fn is_open(&self, budget: &Budget, now: Timestamp) -> bool {
         let told = self.webhooks.told.lock();
         let mut marks = budget.alert_at.iter().map(|share| permille(*share)).chain([EXHAUSTED]);
-        let ends_at = budget.window.span(now).end;
-        marks.any(|mark| told.get(&(budget.id, mark)) != Some(&ends_at))
+        marks.any(|mark| told.get(&(budget.id, mark)).is_none_or(|until| *until <= now))
     }
 
     async fn tell(&self, view: &BudgetView, reached: Reached) -> Result<()> {
         let (budget, key) = (&view.budget, (view.budget.id, reached.mark));
         // Noted first: a webhook that is made meanwhile takes the note away, and is told in the next look.
-        if self.webhooks.told.lock().insert(key, view.resets_at) == Some(view.resets_at) {
+        let now = self.clock.now();
+        if self.webhooks.told.lock().get(&key).is_some_and(|until| *until > now) {
             return Ok(());
         }
+        self.webhooks.told.lock().insert(key, view.resets_at);
         let event = self.budget_event(view, reached);
         let once = Once::BudgetMark(budget.id, window_start(view), reached.mark);
         match self.store.control().raise_event(&once, &event, self.settings.webhooks.pending_max).await {
@@ -76,7 +80,11 @@ impl Engine {
                 tracing::info!(budget = %budget.id, event = %event.id, kind = event.kind.name(), "webhooks are told of a budget");
                 Ok(())
             }
-            Ok(false) => Ok(()),
+            // It was told before, or nobody wants to know yet: who does may say so to another node.
+            Ok(false) => {
+                self.webhooks.told.lock().entry(key).and_modify(|until| *until = now.plus(ASKED_AGAIN).min(*until));
+                Ok(())
+            }
             // Its tenant is gone, and with it whoever wants to know.
             Err(error) if *error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => {

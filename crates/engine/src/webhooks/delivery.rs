@@ -16,6 +16,8 @@ const SENDING_MAX: usize = 64;
 
 /// Deliveries to one webhook at once: a receiver that stands still holds up nobody else.
 const PER_WEBHOOK_MAX: u32 = 4;
+/// Deliveries to all webhooks of one owner at once: an eighth of what there is.
+const PER_OWNER_MAX: u32 = 8;
 
 /// How much longer than one sending may take a delivery stays this node's, so that what came of it can be noted.
 const CLAIM_MARGIN: Duration = Duration::from_secs(10);
@@ -45,6 +47,7 @@ impl Engine {
         let claim = Claim {
             until: now.plus(self.settings.webhooks.timeout + CLAIM_MARGIN),
             per_webhook_max: PER_WEBHOOK_MAX,
+            per_owner_max: PER_OWNER_MAX,
             deliveries_max: u32::try_from(room).unwrap_or(u32::MAX),
         };
         for due in self.store.control().claim_deliveries(now, &claim).await? {

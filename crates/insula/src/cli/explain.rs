@@ -99,7 +99,8 @@ fn cost(request: &Value) -> String {
     let causes = ["base", "retry", "repair", "fallback", "embedding", "evaluation"];
     let rows = causes.map(|cause| [cause.to_owned(), text(request, &format!("cost/by_cause/{cause}"))]);
     let total = ["total".to_owned(), text(request, "cost/total_usd")];
-    table(&["cost of", "amount"], rows.into_iter().chain([total]))
+    let saved = ["saved by caches".to_owned(), text(request, "cost/cache_savings_usd")];
+    table(&["cost of", "amount"], rows.into_iter().chain([total, saved]))
 }
 
 #[cfg(test)]

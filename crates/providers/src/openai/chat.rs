@@ -48,6 +48,8 @@ pub struct ChatRequest {
     pub user: Option<String>,
     /// The caller's labels; they go upstream as well.
     pub metadata: BTreeMap<String, String>,
+    /// The field, if any, by which a provider may hand the request to another model than the one that it names.
+    pub hands_over: Option<&'static str>,
     /// What bounds its input.
     pub input: InputBound,
     body: Body,
@@ -124,6 +126,7 @@ struct Draft {
     user: Option<String>,
     metadata: BTreeMap<String, String>,
     schema_bytes: u64,
+    hands_over: Option<&'static str>,
     found: Findings,
     spots: Vec<(Field, std::ops::Range<usize>)>,
 }
@@ -162,6 +165,7 @@ impl Draft {
             "metadata" => self.metadata = labels(value, "metadata")?,
             "logit_bias" | "stop" => {}
             name => {
+                self.hands_over = self.hands_over.or(HANDING_OVER.into_iter().find(|field| *field == name && is_given(value)));
                 note_unbounded(&mut self.found, name, value);
                 self.found
                     .other::<serde_json::Error>(&Path::Field(name), name, value)
@@ -222,11 +226,15 @@ impl Draft {
             n: self.n.unwrap_or(1),
             user: self.user,
             metadata: self.metadata,
+            hands_over: self.hands_over,
             input,
             body: Body::new(body, self.spots),
         })
     }
 }
+
+/// Fields by which some providers hand a request to other models.
+const HANDING_OVER: [&str; 4] = ["models", "plugins", "fallbacks", "route"];
 
 /// Fields that cost by other measures than the tokens of the prompt and the output limit.
 fn note_unbounded(found: &mut Findings, name: &str, value: &RawValue) {
@@ -240,7 +248,8 @@ fn note_unbounded(found: &mut Findings, name: &str, value: &RawValue) {
         }
         // Speech is billed per second, searches per call, rejected predictions as output; the rest hand the request to
         // other models or let the caller rewrite the prompt's template.
-        "audio" | "web_search_options" | "prediction" | "best_of" | "models" | "plugins" | "chat_template" => is_given(value),
+        "audio" | "web_search_options" | "prediction" | "best_of" | "chat_template" => is_given(value),
+        name if HANDING_OVER.contains(&name) => is_given(value),
         _ => false,
     };
     if is_named {

@@ -88,6 +88,8 @@ struct Cost {
     total_usd: Usd,
     /// By why its attempts were made.
     by_cause: Causes,
+    /// What the providers' caches saved, net of what writing to them cost; below zero where more was written than read again.
+    cache_savings_usd: Usd,
     /// How long its attempts waited for their turns together, milliseconds.
     queue_ms: u64,
 }
@@ -95,7 +97,12 @@ struct Cost {
 impl From<RequestCost> for Cost {
     fn from(cost: RequestCost) -> Self {
         let queue_ms = u64::try_from(cost.queued.as_millis()).unwrap_or(u64::MAX);
-        Self { total_usd: Usd(cost.by_cause.total()), by_cause: cost.by_cause.into(), queue_ms }
+        Self {
+            total_usd: Usd(cost.by_cause.total()),
+            by_cause: cost.by_cause.into(),
+            cache_savings_usd: Usd(cost.cache_savings),
+            queue_ms,
+        }
     }
 }
 

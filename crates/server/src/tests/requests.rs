@@ -68,7 +68,11 @@ async fn what_was_used_is_readable_at_once() {
         let causes = json!({
             "base": "0.25", "retry": "0.00", "repair": "0.00", "fallback": "0.00", "embedding": "0.00", "evaluation": "0.00",
         });
-        assert_eq!(read.body["cost"], json!({"total_usd": "0.25", "by_cause": causes, "queue_ms": 1}), "{read:?}");
+        assert_eq!(
+            read.body["cost"],
+            json!({"total_usd": "0.25", "by_cause": causes, "cache_savings_usd": "0.00", "queue_ms": 1}),
+            "{read:?}"
+        );
         assert_eq!((&attempt["price_row"], &attempt["rates"]), (&json!("simulator/sim-small@2026-01-01"), &Value::Null));
         let tokens = json!({"input": 3, "cache_read": 0, "cache_write": 0, "output": 4, "reasoning": 0});
         assert_eq!(attempt["tokens"], tokens);

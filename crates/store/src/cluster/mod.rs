@@ -23,7 +23,7 @@ use insula_model::{Clock, Random, Result, Timestamp};
 use tokio::sync::{broadcast, watch};
 
 pub use self::changes::{ChangeNotices, Changes};
-pub(crate) use self::leases::{before_budgets_change, follow_budgets};
+pub(crate) use self::leases::{after_settlements, before_budgets_change, follow_budgets};
 use self::nodes::Membership;
 pub(crate) use self::{
     changes::note,

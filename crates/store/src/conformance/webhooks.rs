@@ -33,7 +33,7 @@ fn mark(world: &World, permille: u32) -> Once {
 }
 
 fn claim(world: &World) -> Claim {
-    Claim { until: world.clock.now().plus(MINUTE), per_webhook_max: 2, deliveries_max: 10 }
+    Claim { until: world.clock.now().plus(MINUTE), per_webhook_max: 2, per_owner_max: 8, deliveries_max: 10 }
 }
 
 /// How many are due, taken.

@@ -1,6 +1,6 @@
 //! Budgets.
 
-use insula_model::{Budget, Cap, Error, Result, Subject, TenantId};
+use insula_model::{Budget, Cap, Error, ErrorKind, Result, Subject, TenantId};
 
 use super::{
     Control,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cluster,
-    query::{Rec, Row, Tx, args},
+    query::{Rec, Row, Tx, args, rec},
 };
 
 const USD: &str = "usd";
@@ -69,6 +69,11 @@ impl Control {
     pub async fn replace_budgets(&self, subject: &Subject, own: &[Budget]) -> Result<Vec<Budget>> {
         let mut tx = self.db.write().await?;
         refuse_gone(&mut tx, subject.tenant()).await?;
+        if let Subject::EndUser(tenant, _) = subject
+            && !own.is_empty()
+        {
+            refuse_crowd(&mut tx, *tenant, subject).await?;
+        }
         let heir = match subject {
             Subject::Tenant(tenant) => heir(&mut tx, *tenant).await?,
             Subject::Platform | Subject::Key(..) | Subject::EndUser(..) => None,
@@ -84,6 +89,26 @@ impl Control {
         tx.commit().await?;
         Ok(budgets)
     }
+}
+
+/// End users of a tenant that have budgets: every node keeps these in memory.
+const BUDGETED_END_USERS_MAX: u64 = 10_000;
+
+/// Refuses one more end user with budgets where there are so many already.
+async fn refuse_crowd(tx: &mut Tx, tenant: TenantId, subject: &Subject) -> Result<()> {
+    struct Others {
+        count: u64,
+    }
+    rec!(Others { count });
+    // Subjects begin with a byte for their level, and end users come last.
+    let first = vec![3_u8];
+    let others = "SELECT COUNT(DISTINCT subject) AS count FROM budgets WHERE tenant = $1 AND subject >= $2 AND subject <> $3";
+    let others: Others = tx.one(others, args![tenant, first, *subject]).await?;
+    if others.count >= BUDGETED_END_USERS_MAX {
+        let message = format!("{BUDGETED_END_USERS_MAX} end users of this tenant have budgets; remove one first");
+        return Err(Error::new(ErrorKind::Conflict, message));
+    }
+    Ok(())
 }
 
 /// All budgets of a subject, in the order in which they were set.

@@ -5,7 +5,7 @@ use insula_model::{Error, Result, TenantId, TenantState, Timestamp};
 use super::Control;
 use crate::{
     cluster,
-    query::{args, rec},
+    query::{Tx, args, rec},
 };
 
 /// One erasure. Its row stays for good: after a restore it says whom to erase again.
@@ -66,6 +66,10 @@ impl Control {
         rec!(Erased { erased_at });
 
         let mut tx = self.db.write().await?;
+        // What settles now may still keep labels of this tenant: it is waited for, and what comes after finds no tenant.
+        if let Tx::Postgres(tx) = &tx {
+            cluster::after_settlements(tx).await?;
+        }
         for sql in [
             "DELETE FROM keys WHERE tenant = $1",
             "DELETE FROM budgets WHERE tenant = $1",

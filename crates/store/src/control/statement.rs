@@ -116,11 +116,12 @@ const CHARGES_BY_TAGS: &str = charges_sql!(
     ", tag_sets.tags"
 );
 
-/// A label is found in the JSON of its set by its own: in there no quote stands without a backslash but around names and values.
+/// A label is found in the JSON of its set by its own, with the comma before it (the first one's is put there): no quote within a name
+/// or a value has a comma before it.
 const ATTEMPTS: &str = attempts_sql!(
     "(a.model = $4 OR $4 IS NULL) AND (a.operation = $5 OR $5 IS NULL) AND (a.cause = $6 OR $6 IS NULL) \
      AND (a.price_row = $7 OR $7 IS NULL) AND (COALESCE(a.plan, '') = $8 OR $8 IS NULL) \
-     AND (a.key_id = $9 OR $9 IS NULL AND (a.key_id IS NULL OR $10 = 0)) AND (REPLACE(t.tags, $11, '') <> t.tags OR $11 IS NULL) \
+     AND (a.key_id = $9 OR $9 IS NULL AND (a.key_id IS NULL OR $10 = 0)) AND (REPLACE(',' || SUBSTR(t.tags, 2), $11, '') <> ',' || SUBSTR(t.tags, 2) OR $11 IS NULL) \
      AND (a.reserved_at > $2 OR a.attempt > $12) ORDER BY a.reserved_at, a.attempt LIMIT $13"
 );
 
@@ -201,7 +202,7 @@ async fn charges_in(tx: &mut Tx, query: &ChargeQuery, span: WindowSpan) -> Resul
 /// A label as it stands in the JSON of its set.
 fn in_json((name, value): &(String, String)) -> Result<String> {
     let quoted = |text: &str| serde_json::to_string(text).map_err(Error::internal);
-    Ok(format!("{}:{}", quoted(name)?, quoted(value)?))
+    Ok(format!(",{}:{}", quoted(name)?, quoted(value)?))
 }
 
 #[cfg(test)]

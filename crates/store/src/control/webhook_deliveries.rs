@@ -88,19 +88,24 @@ pub struct Claim {
     pub until: Timestamp,
     /// Under way to one webhook at once, so that a slow one does not hold up the others.
     pub per_webhook_max: u32,
+    /// The same for all webhooks of one owner together, so that nobody's slow ones hold up the others'.
+    pub per_owner_max: u32,
     /// All together.
     pub deliveries_max: u32,
 }
 
-/// What is due and nobody's: of each webhook the first ones, those that are under way included in the count.
+/// What is due and nobody's: of each webhook and of each owner the first ones, those that are under way included in the count.
+/// Owners take turns.
 const DUE: &str = "SELECT d.event AS event, d.attempts AS attempts, e.payload AS payload, w.id AS id, w.tenant AS tenant, \
                    w.url AS url, w.events AS events, w.description AS description, w.active AS active, \
                    w.rotation AS rotation, w.created_at AS created_at, w.rotated_at AS rotated_at \
                    FROM (SELECT event, webhook, attempts, next_at, claimed_until, \
+                   ROW_NUMBER() OVER (PARTITION BY tenant ORDER BY place, next_at, event, webhook) AS turn \
+                   FROM (SELECT event, webhook, tenant, attempts, next_at, claimed_until, \
                    ROW_NUMBER() OVER (PARTITION BY webhook ORDER BY next_at, event) AS place \
-                   FROM webhook_deliveries WHERE state = 'pending' AND next_at <= $1) d \
+                   FROM webhook_deliveries WHERE state = 'pending' AND next_at <= $1) q WHERE place <= $2) d \
                    JOIN webhook_events e ON e.id = d.event JOIN webhooks w ON w.id = d.webhook \
-                   WHERE d.place <= $2 AND d.claimed_until <= $1 ORDER BY d.next_at, d.event, w.id LIMIT $3";
+                   WHERE d.turn <= $3 AND d.claimed_until <= $1 ORDER BY d.turn, d.next_at, d.event, w.id LIMIT $4";
 
 impl Control {
     /// Takes deliveries that are due at `now`, for this node to send: each goes to one node, until `claim.until`.
@@ -227,5 +232,5 @@ impl Control {
 }
 
 async fn due(tx: &mut Tx, now: Timestamp, claim: &Claim) -> Result<Vec<DueDelivery>> {
-    tx.all(DUE, args![now, claim.per_webhook_max, claim.deliveries_max]).await
+    tx.all(DUE, args![now, claim.per_webhook_max, claim.per_owner_max, claim.deliveries_max]).await
 }

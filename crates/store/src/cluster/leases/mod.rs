@@ -27,7 +27,7 @@ use tokio::sync::broadcast;
 
 pub use recall::{Recall, Recalls};
 pub use statements::WindowState;
-pub(crate) use statements::{before_budgets_change, follow_budgets};
+pub(crate) use statements::{after_settlements, before_budgets_change, follow_budgets};
 
 use crate::{
     cluster::WindowKey,

@@ -216,6 +216,11 @@ pub(crate) async fn before_budgets_change(tx: &PgTx) -> Result<()> {
     tx.run("SELECT pg_advisory_xact_lock_shared($1)", &[&LEDGER_LOCK]).await.map(drop)
 }
 
+/// Waits for all settlements under way; none begins before this transaction is over.
+pub(crate) async fn after_settlements(tx: &PgTx) -> Result<()> {
+    tx.run("SELECT pg_advisory_xact_lock($1)", &[&LEDGER_LOCK]).await.map(drop)
+}
+
 /// The windows of a subject that exist get the caps of its hard budgets. What is settled and leased above a lowered cap is
 /// overdrawn until it is given back or the window ends.
 pub(crate) async fn follow_budgets(tx: &PgTx, subject: &Subject) -> Result<()> {
