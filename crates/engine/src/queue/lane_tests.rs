@@ -416,7 +416,9 @@ fn a_request_of_millions_among_small_ones_goes_at_once() {
     for ticket in 0..200 {
         // The first of the line is huge, and those behind it make the round's quantum small.
         let input_tokens = if ticket == 0 { 1_000_000_000_000 } else { 1 };
-        lane.join(&mut node, sized(2, input_tokens), ticket, now);
+        let next = sized(2, input_tokens);
+        assert!(lane.arrive(&mut node, &next, now).is_err(), "the seat is taken");
+        lane.join(&mut node, next, ticket, now);
     }
     lane.give_back(&mut node, &first, Some(Used { tokens: 1, output_tokens: 0, signal: None }), now);
     // Round by round this would take minutes.

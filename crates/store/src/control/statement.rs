@@ -235,6 +235,6 @@ mod tests {
 
     #[test]
     fn a_label_is_found_by_its_json() {
-        assert_eq!(in_json(&("team".into(), "a\"b".into())).unwrap(), r#""team":"a\"b""#);
+        assert_eq!(in_json(&("team".into(), "a\"b".into())).unwrap(), r#","team":"a\"b""#);
     }
 }
