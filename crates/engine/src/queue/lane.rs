@@ -16,8 +16,9 @@ use insula_model::{ReleaseMode, TenantId};
 use insula_providers::{Allowance, Pace};
 
 use super::{
-    adaptive::{Adaptive, Sent, Signal},
-    line::{Average, EndUser, Line, Size, Waiter},
+    adaptive::{Adaptive, Sent},
+    ask::{Ask, Grant, Kept, Used},
+    line::{Average, Line, Size, Waiter},
     pace::Pacer,
     seats::Seats,
 };
@@ -28,66 +29,6 @@ const DEBT_ROUNDS: i64 = 8;
 const FIRST_OUTPUT_TOKENS: u64 = 1_000;
 /// From this many tenants on, those that are not here are forgotten whenever the number has doubled.
 const TENANTS_SWEPT_FROM: usize = 1_024;
-
-/// What a request asks a lane for.
-#[derive(Debug, Clone)]
-pub(super) struct Ask {
-    pub tenant: TenantId,
-    pub weight: u32,
-    pub mode: ReleaseMode,
-    pub end_user: EndUser,
-    pub size: Size,
-}
-
-/// Leave to be sent.
-#[derive(Debug)]
-pub(super) struct Grant {
-    pub tenant: TenantId,
-    /// What it is expected to take, in tokens.
-    cost: u64,
-    /// Whether others waited, so that it was charged.
-    is_charged: bool,
-    sent: Sent,
-}
-
-/// What a request took in the end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Used {
-    /// Tokens, input and output together.
-    pub tokens: u64,
-    /// Those of the output.
-    pub output_tokens: u64,
-    /// What it showed of the provider, if anything.
-    pub signal: Option<Signal>,
-}
-
-/// Why a request was not sent at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kept {
-    /// Others were there before it.
-    Turn,
-    /// Every seat was taken.
-    Seats,
-    /// Its tenant held as many seats as it may.
-    Share,
-    /// The provider's pace.
-    Pace,
-    /// Its tenant's own steady spacing.
-    Spacing,
-}
-
-impl Kept {
-    /// One word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kept::Turn => "turn",
-            Kept::Seats => "seats",
-            Kept::Share => "share",
-            Kept::Pace => "pace",
-            Kept::Spacing => "spacing",
-        }
-    }
-}
 
 /// The lane toward one model of one provider.
 pub(super) struct Lane {

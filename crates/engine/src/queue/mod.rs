@@ -4,6 +4,7 @@
 //! until its answer, or stream, has ended. While nobody waits, all of it is a few look-ups under one lock.
 //!
 //! - [`lane`]: who goes next toward one model of one provider, in deficit round robin over tenants, each a [`line`] of its end users;
+//! - [`ask`]: what is asked of a lane, and what it answers;
 //! - [`seats`]: who may take a seat, of a lane and of the node;
 //! - [`pace`]: how evenly requests are let go, and what the provider said of it;
 //! - [`adaptive`]: how many a provider bears at once;
@@ -12,6 +13,7 @@
 //! Only [`place`] knows of tasks and timers. The others are told what time it is, and tested by properties and simulation.
 
 mod adaptive;
+mod ask;
 mod lane;
 mod line;
 mod pace;
@@ -33,11 +35,12 @@ use tokio::sync::{Notify, oneshot};
 
 pub(crate) use self::{
     adaptive::{Latency, Signal},
-    lane::Used,
+    ask::Used,
     place::Slot,
 };
 use self::{
-    lane::{Ask, Grant, Kept, Lane},
+    ask::{Ask, Grant, Kept},
+    lane::Lane,
     line::Size,
     place::Place,
     seats::Seats,

@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{FULL_RETRY_AFTER, LaneKey, Queue, Used, Waited, lane::Grant, late};
+use super::{FULL_RETRY_AFTER, LaneKey, Queue, Used, Waited, ask::Grant, late};
 
 /// A place in a line. Left early, it is given up.
 pub(super) struct Place {

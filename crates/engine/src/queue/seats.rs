@@ -7,7 +7,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use insula_model::TenantId;
 
-use super::lane::Kept;
+use super::ask::Kept;
 
 /// One in so many seats is left to those below their fair share.
 const LAST_PART: u32 = 10;
