@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use insula_model::{Budget, BudgetId, BudgetMode, BudgetRefusal, Cap, Subject, Timestamp};
+use insula_model::{Budget, BudgetId, BudgetMode, BudgetRefusal, Subject, Timestamp};
 
 use super::{Accounts, Hold, book::Book};
 
@@ -46,8 +46,7 @@ impl Accounts {
         let mut state = self.state.lock();
         let state = &mut *state;
         let is_it = |budget: &&Budget| {
-            let in_usd = matches!(budget.cap, Cap::Usd(_));
-            let unit = if in_usd { "usd" } else { "tokens" };
+            let unit = super::shared::unit(budget.cap).name();
             (budget.level(), budget.window, unit, budget.mode)
                 == (refusal.level, refusal.window, refusal.unit, BudgetMode::Hard)
         };
