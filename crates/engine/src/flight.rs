@@ -6,8 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, ReleaseMode, Result, TokenCounts};
-use insula_providers::{Allowance, Route, UpstreamError, normalised};
+use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, Operation, ReleaseMode, Result, TokenCounts};
+use insula_providers::{Allowance, Outbound, Route, SendFailure, Sent, UpstreamError, normalised};
 use insula_store::{Admission, Attribution, Begin, End, Seat, Seq};
 
 use crate::{
@@ -182,12 +182,29 @@ impl Flight {
     }
 
     /// The body for the provider, with the output maximum that was reserved where the caller stated none.
-    pub fn upstream_body(&self) -> Bytes {
+    ///
+    /// # Errors
+    /// `Invalid`, naming what the provider's form cannot say.
+    pub fn upstream_body(&self) -> Result<Bytes> {
         let ours = self.open.as_ref().filter(|open| open.hold.sets_output_max);
         let per_choice = ours.map(|open| open.hold.output_tokens_max / self.work.choices().max(1));
-        let body = self.work.upstream_body(&self.route.card, per_choice);
+        let body = self.work.upstream_body(&self.route, per_choice)?;
         // Whose requests go predictably has them all in one form.
-        if self.credential.tenant.limits.mode == Some(ReleaseMode::Predictable) { normalised(body) } else { body }
+        Ok(if self.credential.tenant.limits.mode == Some(ReleaseMode::Predictable) { normalised(body) } else { body })
+    }
+
+    /// Sends the attempt.
+    pub fn send(&self) -> impl Future<Output = Result<Sent, SendFailure>> + Send + use<> {
+        let (provider, attempt, operation) = (self.route.provider.clone(), self.attempt, self.work.operation());
+        let asked = self.work.asked(attempt.to_string(), self.engine.clock.now());
+        let (card, body) = (self.route.card.clone(), self.upstream_body());
+        async move {
+            let body = body.map_err(SendFailure::NotSent)?;
+            match operation {
+                Operation::Chat => provider.chat(attempt, Outbound { body, card, asked }).await,
+                Operation::Embeddings => provider.embeddings(attempt, body).await,
+            }
+        }
     }
 
     /// Heeds what the provider said is left of its allowance.

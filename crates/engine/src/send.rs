@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use insula_model::{AttemptOutcome, Error, ErrorKind, Operation, Result};
+use insula_model::{AttemptOutcome, Error, ErrorKind, Result};
 use insula_providers::{JsonAnswer, SendFailure, Sent};
 use tokio::sync::oneshot;
 
@@ -28,15 +28,7 @@ pub(crate) async fn send(flight: Flight, rates: Vec<RateView>, gone: oneshot::Re
 async fn whole(mut flight: Flight, gone: oneshot::Receiver<()>) -> Result<bytes::Bytes> {
     let engine = flight.engine.clone();
     let begun = engine.clock.elapsed();
-    let body = flight.upstream_body();
-    let provider = flight.route.provider.clone();
-    let (attempt, operation) = (flight.attempt, flight.work.operation());
-    let sent = async {
-        match operation {
-            Operation::Chat => provider.chat(attempt, body, false, false).await,
-            Operation::Embeddings => provider.embeddings(attempt, body).await,
-        }
-    };
+    let sent = flight.send();
     let sent = tokio::select! {
         sent = sent => sent,
         () = until_withdrawn(&flight) => Err(SendFailure::Broken { error: withdrawn() }),

@@ -61,10 +61,7 @@ impl LiveStream {
     /// Sends the attempt and waits, within a bound, for its first content: until then a failure is an ordinary error.
     pub(crate) async fn open(flight: Flight, gone: oneshot::Receiver<()>) -> Result<Self> {
         let engine = flight.engine.clone();
-        let provider = flight.route.provider.clone();
-        let (attempt, body) = (flight.attempt, flight.upstream_body());
-        let include_usage = flight.work.includes_usage();
-        let opening: Opening = Box::pin(async move { provider.chat(attempt, body, true, include_usage).await });
+        let opening: Opening = Box::pin(flight.send());
         let transcript = flight.is_awaited().then(BytesMut::new);
         let (begun, record) = (engine.clock.elapsed(), flight.begun);
         let mut live = Self(Some(Box::new(Live {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use insula_model::{Error, ErrorKind, Operation, Result};
-use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard, Route, Tokenizer};
+use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
+use insula_providers::{Asked, ChatRequest, Dialect, EmbeddingsRequest, ModelCard, Route, Tokenizer};
 
 use crate::{Engine, EngineSettings, accounts::OutputAsk};
 
@@ -55,11 +55,6 @@ impl Work {
 
     pub fn is_stream(&self) -> bool {
         matches!(self, Work::Chat(chat) if chat.stream)
-    }
-
-    /// Whether the caller of a stream wants the usage chunk.
-    pub fn includes_usage(&self) -> bool {
-        matches!(self, Work::Chat(chat) if chat.include_usage)
     }
 
     /// A rough size of the input in tokens: four bytes a token.
@@ -131,10 +126,30 @@ impl Work {
     }
 
     /// The body for the provider. `output_tokens` per choice is sent along where the caller stated no maximum.
-    pub fn upstream_body(&self, model: &ModelCard, output_tokens: Option<u64>) -> Bytes {
+    ///
+    /// # Errors
+    /// `Invalid`, naming what the provider's form cannot say.
+    pub fn upstream_body(&self, route: &Route, output_tokens: Option<u64>) -> Result<Bytes> {
         match self {
-            Work::Chat(chat) => chat.upstream_body(model, output_tokens),
-            Work::Embeddings(embeddings) => embeddings.upstream_body(model),
+            Work::Chat(chat) => chat.upstream_body(&route.card, route.provider.wire(), output_tokens),
+            Work::Embeddings(embeddings) => Ok(embeddings.upstream_body(&route.card)),
+        }
+    }
+
+    /// How the caller wants its answer; `id` is what a translated one is called.
+    pub fn asked(&self, id: String, at: Timestamp) -> Asked {
+        let (dialect, include_usage) = match self {
+            Work::Chat(chat) => (chat.dialect, chat.include_usage),
+            Work::Embeddings(_) => (Dialect::ChatCompletions, false),
+        };
+        Asked {
+            dialect,
+            stream: self.is_stream(),
+            include_usage,
+            model: self.model().to_owned(),
+            id,
+            created: at.seconds(),
+            request: self.body().clone(),
         }
     }
 

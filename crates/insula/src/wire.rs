@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use insula_engine::{Engine, EngineSettings, QueueSettings, WebhookSettings};
 use insula_model::{Random, SystemClock};
-use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts};
+use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor};
 use insula_server::ServerSettings;
 use insula_store::{
     Cluster, ClusterOptions, Coordination, Examination, Holds, PostgresOptions, PostgresUrl, RedisOptions, RootKey, Store,
@@ -22,7 +22,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
 use crate::{
-    config::{self, Config, Mode, Provider, SecretUrl, Storage},
+    config::{self, Config, Kind, Mode, Provider, SecretUrl, Storage},
     node::World,
     private_file,
 };
@@ -249,6 +249,12 @@ pub fn providers(config: &Config, prices: Prices) -> Result<Providers> {
 fn provider_settings(provider: &Provider) -> Result<ProviderSettings> {
     Ok(ProviderSettings {
         name: provider.name.clone(),
+        vendor: match provider.kind {
+            Kind::Openai => Vendor::OpenAi,
+            Kind::Azure => Vendor::Azure,
+            Kind::Anthropic => Vendor::Anthropic,
+            Kind::Gemini => Vendor::Gemini,
+        },
         base_url: provider.base_url.clone(),
         api_key: api_key(provider)?,
         region: provider.region.clone(),

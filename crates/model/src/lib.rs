@@ -15,6 +15,7 @@
 
 mod attempt;
 mod budget;
+pub mod chat;
 mod clock;
 mod error;
 mod ids;

@@ -1,8 +1,8 @@
 //! Talking to model providers: what a request may cost, its wire form, and the answer as it streams back.
 //!
 //! [`Providers`] knows which provider serves a model, and at what price from the [`PriceBook`]. [`ChatRequest`] and
-//! [`EmbeddingsRequest`] check a caller's body, bound its cost and write the wire form; [`OpenAi`] sends it over pooled
-//! connections and hands back a [`JsonAnswer`] or a [`ChatStream`] of validated events.
+//! [`EmbeddingsRequest`] check a caller's body, bound its cost and write the wire form; [`Provider`] sends it over pooled
+//! connections and hands back a [`JsonAnswer`] or a [`ChatStream`] of validated events, in the caller's own dialect.
 //!
 //! This crate knows nothing of tenants, keys, budgets or storage. What leaves it for a caller is scrubbed: no provider
 //! key, address or foreign error text.
@@ -21,26 +21,32 @@
 //! let input = request.input.tokens_max(&route.card).map_err(insula_model::Error::invalid)?;
 //! let most = route.price_row.price.bound(input, 100 * request.n);
 //! assert_eq!(most.to_string(), "0.000268");
-//! let wire = request.upstream_body(&route.card, Some(100));
+//! let wire = request.upstream_body(&route.card, route.provider.wire(), Some(100))?;
 //! assert!(wire.ends_with(br#","max_tokens":100}"#));
 //! # Ok::<(), insula_model::Error>(())
 //! ```
 
+mod anthropic;
+mod client;
+mod gemini;
 mod json;
 mod openai;
 mod pace;
 mod price_book;
 mod registry;
+mod request;
+mod responses;
 mod settings;
 mod sse;
 mod tokenizer;
+mod translate;
 
-pub use openai::{
-    Batch, ChatRequest, ChatStream, EmbeddingsRequest, InputBound, JsonAnswer, OpenAi, SendFailure, Sent, UpstreamError,
-    normalised,
-};
+pub use client::{Batch, ChatStream, JsonAnswer, Outbound, Provider, SendFailure, Sent, UpstreamError};
+pub use openai::EmbeddingsRequest;
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
 pub use registry::{ProviderInfo, Providers, Route};
-pub use settings::{ProviderSettings, SecretText, Timeouts};
+pub use request::{ChatRequest, InputBound, normalised};
+pub use settings::{ProviderSettings, SecretText, Timeouts, Vendor};
 pub use tokenizer::Tokenizer;
+pub use translate::{Asked, Dialect, Wire};

@@ -5,14 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
 
 use crate::{
-    ModelCard, OpenAi, PriceBook, PriceRow, ProviderSettings,
+    ModelCard, PriceBook, PriceRow, Provider, ProviderSettings,
     price_book::{Entry, unknown_price},
 };
 
 /// The configured providers with the models and prices that they serve.
 #[derive(Debug)]
 pub struct Providers {
-    configured: Vec<Arc<OpenAi>>,
+    configured: Vec<Arc<Provider>>,
     /// Every model that a configured provider has in the book, in configuration order.
     served: Vec<Served>,
     /// From a name, an alias, or either behind `provider/`, to places in `served`, in configuration order.
@@ -21,7 +21,7 @@ pub struct Providers {
 
 #[derive(Debug)]
 struct Served {
-    provider: Arc<OpenAi>,
+    provider: Arc<Provider>,
     entry: Entry,
 }
 
@@ -29,7 +29,7 @@ struct Served {
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Who serves it.
-    pub provider: Arc<OpenAi>,
+    pub provider: Arc<Provider>,
     /// The model.
     pub card: Arc<ModelCard>,
     /// The price in force.
@@ -59,7 +59,7 @@ impl Providers {
     pub fn new(settings: Vec<ProviderSettings>, book: PriceBook) -> Result<Self> {
         let mut this = Self { configured: Vec::with_capacity(settings.len()), served: Vec::new(), by_name: HashMap::new() };
         for settings in settings {
-            let provider = Arc::new(OpenAi::new(settings)?);
+            let provider = Arc::new(Provider::new(settings)?);
             if this.configured.iter().any(|other| other.name() == provider.name()) {
                 return Err(Error::invalid(format!("two providers are called `{}`; rename one", provider.name())));
             }
@@ -71,7 +71,7 @@ impl Providers {
         Ok(this)
     }
 
-    fn add(&mut self, provider: &Arc<OpenAi>, entry: Entry) {
+    fn add(&mut self, provider: &Arc<Provider>, entry: Entry) {
         let place = self.served.len();
         let names: Vec<String> = std::iter::once(&entry.card.name).chain(&entry.card.aliases).cloned().collect();
         for name in names {
@@ -132,7 +132,7 @@ impl Providers {
 
     /// The configured providers, in configuration order.
     pub fn list(&self) -> Vec<ProviderInfo> {
-        let info = |provider: &Arc<OpenAi>| ProviderInfo {
+        let info = |provider: &Arc<Provider>| ProviderInfo {
             name: provider.name().to_owned(),
             base_url: provider.base_url().to_owned(),
             region: provider.region().map(str::to_owned),

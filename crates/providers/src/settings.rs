@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
-use crate::Pace;
+use crate::{Pace, Wire};
 
 /// A text that must not be shown: it prints as `[secret]` and is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,11 +28,38 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// One provider: any server that speaks OpenAI's wire format.
+/// Whose API a provider has: it decides the form of requests, their addresses, and where the key goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Vendor {
+    /// OpenAI, and every server that is compatible.
+    #[default]
+    OpenAi,
+    /// Azure OpenAI's v1 API: OpenAI's form, with the key in `api-key`.
+    Azure,
+    /// Anthropic.
+    Anthropic,
+    /// Google's Gemini.
+    Gemini,
+}
+
+impl Vendor {
+    /// The form of its requests and answers.
+    pub fn wire(self) -> Wire {
+        match self {
+            Vendor::OpenAi | Vendor::Azure => Wire::ChatCompletions,
+            Vendor::Anthropic => Wire::Messages,
+            Vendor::Gemini => Wire::GenerateContent,
+        }
+    }
+}
+
+/// One provider.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
     /// Its name, also in the price book.
     pub name: String,
+    /// Whose API it has.
+    pub vendor: Vendor,
     /// Where its API starts, version included: `https://api.openai.com/v1`. Plain `http://` is for servers of your own.
     pub base_url: String,
     /// The platform's key there.
@@ -54,10 +81,11 @@ pub struct ProviderSettings {
 }
 
 impl ProviderSettings {
-    /// A provider with every bound at its default and no key.
+    /// A provider with OpenAI's API, every bound at its default, and no key.
     pub fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            vendor: Vendor::default(),
             base_url: base_url.into(),
             api_key: None,
             region: None,

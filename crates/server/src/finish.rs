@@ -15,6 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
+use insula_engine::Dialect;
 use insula_model::{Error, RequestId};
 
 use crate::{
@@ -25,12 +26,12 @@ use crate::{
 
 /// Runs a request and finishes its response.
 pub(crate) async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
-    let is_openai = speaks_openai(request.uri().path());
+    let dialect = dialect_of(request.uri().path());
     let body_idle_max = app.settings.body_idle_max;
     let request = request.map(|body| Body::new(Patient::new(body, body_idle_max)));
     let mut response = caught(next.run(request)).await.unwrap_or_else(|panic| failed(&*panic));
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-        return render(failure, is_openai, no_tenants_id(&app), response);
+        return render(failure, dialect, no_tenants_id(&app), response);
     }
     if !response.headers().contains_key(errors::REQUEST_ID) {
         response.headers_mut().insert(errors::REQUEST_ID, errors::request_id_value(no_tenants_id(&app)));
@@ -62,13 +63,18 @@ pub(crate) async fn method_not_allowed() -> Failure {
     Failure::method_not_allowed()
 }
 
-/// Whether errors below this path are in OpenAI's dialect.
-fn speaks_openai(path: &str) -> bool {
-    path == "/v1" || path.starts_with("/v1/")
+/// The dialect of errors below this path; none outside `/v1`.
+fn dialect_of(path: &str) -> Option<Dialect> {
+    let is_data_plane = path == "/v1" || path.starts_with("/v1/");
+    let is_messages = path == "/v1/messages" || path.starts_with("/v1/messages/");
+    is_data_plane.then_some(if is_messages { Dialect::Messages } else { Dialect::ChatCompletions })
 }
 
-fn render(failure: Failure, is_openai: bool, request: RequestId, bare: Response) -> Response {
-    let mut rendered = if is_openai { failure.into_openai(request) } else { failure.into_problem(request) };
+fn render(failure: Failure, dialect: Option<Dialect>, request: RequestId, bare: Response) -> Response {
+    let mut rendered = match dialect {
+        Some(dialect) => failure.into_dialect(dialect, request),
+        None => failure.into_problem(request),
+    };
     // What the router had to say about it, such as `allow`.
     for (name, value) in bare.headers() {
         if !rendered.headers().contains_key(name) && name != header::CONTENT_LENGTH {

@@ -8,10 +8,16 @@ use std::{
 use super::{layers::Fault, section::section, value::choice};
 
 choice! {
-    /// Which wire format a provider speaks.
-    Kind("`openai`") {
-        /// That of OpenAI, which many speak.
+    /// Whose API a provider has.
+    Kind("`openai`, `azure`, `anthropic` or `gemini`") {
+        /// OpenAI's, which many speak.
         Openai,
+        /// Azure OpenAI's v1 API.
+        Azure,
+        /// Anthropic's.
+        Anthropic,
+        /// Gemini's.
+        Gemini,
     }
 }
 
@@ -25,7 +31,7 @@ section! {
     Provider {
         /// Its name: what the price book, ledger and usage call it. 1 to 63 of a-z, 0-9 and hyphens.
         name: String = String::new();
-        /// The wire format: `openai` also fits DeepSeek, vLLM, Ollama and other compatible servers.
+        /// Whose API it has: `openai` also fits DeepSeek, vLLM, Ollama and other compatible servers; `azure` is OpenAI's v1 API at Azure, whose `base_url` ends in `/openai/v1`.
         kind: Kind = Kind::Openai;
         /// Where its API begins, such as `https://api.openai.com/v1`.
         base_url: String = String::new();

@@ -1,63 +1,27 @@
-//! A caller's chat completion request: checked, bounded, and rewritten for the wire.
+//! A caller's chat completion request, checked and bounded.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use bytes::Bytes;
 use insula_model::{Error, Result};
-use serde::Deserializer;
 use serde_json::value::RawValue;
 
-use super::{
-    InputBound,
-    body::{Body, Field, Rewrite},
-    content::{not_as_expected, read_functions, read_messages, read_tools},
-    fields::{flag, labels, optional_text, positive, required_text},
-    findings::{Findings, Path},
-};
+use super::content::{not_as_expected, read_functions, read_messages, read_tools};
 use crate::{
-    ModelCard, OutputLimitField, Tokenizer,
-    json::{EachText, checked_text, is_given, members, range_in},
+    ChatRequest, Dialect, InputBound, OutputLimitField,
+    json::{checked_text, is_given, members, range_in},
+    request::{
+        Body, Field,
+        fields::{flag, labels, optional_text, positive, required_text},
+        findings::{Findings, Path},
+    },
 };
 
 /// How many choices a request may ask for.
 const CHOICES_MAX: u64 = 128;
-/// Besides their text, messages cost these: the marks around each, and the opening of the answer. Source: OpenAI's
-/// cookbook, "How to count tokens with tiktoken" (3 a message, 3 once).
-const MESSAGE_TOKENS: u64 = 3;
-const REQUEST_TOKENS: u64 = 3;
-/// A text that stands apart costs up to one mark more (a name does).
-const TEXT_TOKENS: u64 = 1;
-/// The frame around all tools, and around each.
-const TOOLS_TOKENS: u64 = 16;
-const TOOL_TOKENS: u64 = 12;
-
-/// A checked chat completion request.
-#[derive(Debug, Clone)]
-pub struct ChatRequest {
-    /// The model's name as the caller wrote it.
-    pub model: String,
-    /// Whether the caller wants a stream.
-    pub stream: bool,
-    /// Whether the caller wants the usage in the stream.
-    pub include_usage: bool,
-    /// The caller's limit on output, in tokens per choice.
-    pub max_tokens: Option<u64>,
-    /// How many choices, 1 to 128.
-    pub n: u64,
-    /// The end user that the caller names.
-    pub user: Option<String>,
-    /// The caller's labels; they go upstream as well.
-    pub metadata: BTreeMap<String, String>,
-    /// The field, if any, by which a provider may hand the request to another model than the one that it names.
-    pub hands_over: Option<&'static str>,
-    /// What bounds its input.
-    pub input: InputBound,
-    body: Body,
-}
-
 impl ChatRequest {
-    /// Checks a body. What is not mentioned here passes through untouched, `store` included: whoever sets it stores the
-    /// answer in the platform's account, where no tenant can read it back (ids of stored answers are refused).
+    /// Checks a body of Chat Completions. What is not mentioned here passes through untouched, `store` included: whoever sets it stores
+    /// the answer in the platform's account, where no tenant can read it back (ids of stored answers are refused).
     ///
     /// # Errors
     /// `Invalid`, naming the field.
@@ -68,49 +32,6 @@ impl ChatRequest {
             draft.take(text, &name, value)?;
         }
         draft.finish(body)
-    }
-
-    /// The body as it came.
-    pub fn raw(&self) -> &Bytes {
-        self.body.raw()
-    }
-
-    /// The wire body: the provider's model name, the output limit in the field that the model heeds, usage asked for when
-    /// streaming; all else byte for byte. `output_tokens_max` is per choice; `None` leaves the caller's limit, or none.
-    pub fn upstream_body(&self, card: &ModelCard, output_tokens_max: Option<u64>) -> Bytes {
-        self.body.rewritten(&Rewrite { card, limit: output_tokens_max.or(self.max_tokens), ask_usage: self.stream })
-    }
-
-    /// At least as many input tokens as a provider with this tokenizer counts, images and the template of its card aside.
-    ///
-    /// Every text is counted on its own and schemas twice, for the reason that [`InputBound::tokens_max`] gives. Blocking:
-    /// call it off the async threads.
-    pub fn count_input_tokens(&self, tokenizer: Tokenizer) -> u64 {
-        let text = std::str::from_utf8(self.raw()).unwrap_or_default();
-        let mut tokens = REQUEST_TOKENS + MESSAGE_TOKENS * self.input.messages;
-        for (name, value) in members(text, "the body").map(|fields| fields.0).unwrap_or_default() {
-            match name.as_ref() {
-                "messages" => tokens += self.count_messages(value, tokenizer),
-                "tools" | "functions" | "response_format" if is_given(value) => {
-                    tokens += TOOLS_TOKENS + 2 * tokenizer.count(value.get());
-                }
-                // What any other field adds to the prompt (an effort, a verbosity) is no longer than the field itself.
-                "model" | "user" | "metadata" => {}
-                name => tokens += tokenizer.count(name) + tokenizer.count(value.get()),
-            }
-        }
-        tokens + TOOL_TOKENS * self.input.tools
-    }
-
-    /// Tokens of all texts in messages, without the images among them.
-    fn count_messages(&self, messages: &RawValue, tokenizer: Tokenizer) -> u64 {
-        let mut tokens = 0;
-        let mut texts = EachText::new(|text: &str| tokens += TEXT_TOKENS + tokenizer.count(text));
-        texts.skip = Some("image_url");
-        let walked = messages.deserialize_any(&mut texts);
-        let skipped = texts.skipped;
-        // What was passed over must be the very images that are paid for one by one; else the bytes are the bound.
-        if walked.is_ok() && skipped == self.input.images { tokens } else { messages.get().len() as u64 }
     }
 }
 
@@ -219,6 +140,7 @@ impl Draft {
             unbounded: self.found.unbounded.take(),
         };
         Ok(ChatRequest {
+            dialect: Dialect::ChatCompletions,
             model,
             stream: self.stream,
             include_usage: self.include_usage,

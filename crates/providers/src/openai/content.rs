@@ -9,8 +9,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::findings::{Findings, Path};
-use crate::json::{Key, is_given, shown};
+use crate::{
+    json::{Key, is_given, shown},
+    request::findings::{Findings, Path},
+};
 
 /// Fields of a content part whose cost no price book bounds. Some servers go by them and not by the part's `type`.
 const MEDIA: [&str; 14] = [

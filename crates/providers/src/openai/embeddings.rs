@@ -10,16 +10,15 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{
-    InputBound,
-    body::{Body, Field, Rewrite},
-    content::not_as_expected,
-    fields::{optional_text, required_text},
-    findings::{Findings, Path},
-};
+use super::content::not_as_expected;
 use crate::{
-    ModelCard, Tokenizer,
+    InputBound, ModelCard, Tokenizer,
     json::{EachText, checked_text, members, range_in},
+    request::{
+        Body, Field, Rewrite,
+        fields::{optional_text, required_text},
+        findings::{Findings, Path},
+    },
 };
 
 /// How many inputs one request may have, as at OpenAI.

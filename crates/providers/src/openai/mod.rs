@@ -1,36 +1,24 @@
-//! OpenAI's wire format, spoken by OpenAI itself and by every compatible server.
+//! OpenAI's wire formats: Chat Completions and Embeddings, spoken by OpenAI itself and by every compatible server.
 //!
-//! Going out: `chat.rs` and `embeddings.rs` check a body (`fields.rs`, `content.rs`, `findings.rs`) and bound it (`bound.rs`); `body.rs`
-//! writes the wire form; `client.rs` sends it (`settings.rs`, `connector.rs`, `patience.rs`). Coming back: `response.rs` takes
-//! a whole answer, `stream.rs` one in pieces (`batch.rs`); both read the same `envelope.rs`, `usage.rs` and `allowance.rs`. What went wrong is
-//! told by `error.rs`, in words that `scrub.rs` has cleaned.
+//! From a caller: `chat.rs` and `embeddings.rs` check a body (`content.rs`) and bound it; `request_in.rs` reads it for a provider of
+//! another form. To a provider: `request_out.rs` writes what came in
+//! another form. From a provider: `passing.rs` hands on an answer as it came (`envelope.rs`, `usage.rs`), `answer_in.rs` reads it for a
+//! caller of another dialect. To a caller: `answer_out.rs` writes what came in another form.
 
-mod allowance;
-mod batch;
-mod body;
-mod bound;
+mod answer_in;
+mod answer_out;
 mod chat;
-mod client;
-mod connector;
 mod content;
 mod embeddings;
 mod envelope;
-mod error;
-mod fields;
-mod findings;
-mod patience;
-mod response;
-mod scrub;
-mod settings;
-mod stream;
+mod passing;
+mod request_in;
+mod request_out;
 mod usage;
 
-pub use batch::Batch;
-pub use body::normalised;
-pub use bound::InputBound;
-pub use chat::ChatRequest;
-pub use client::{OpenAi, SendFailure, Sent};
+pub(crate) use answer_in::{Decoder, read_reply};
+pub(crate) use answer_out::{Encoder, write_reply};
 pub use embeddings::EmbeddingsRequest;
-pub use error::UpstreamError;
-pub use response::JsonAnswer;
-pub use stream::ChatStream;
+pub(crate) use passing::{Passing, pass_answer};
+pub(crate) use request_in::read_request;
+pub(crate) use request_out::write_request;

@@ -2,18 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use insula_model::{Error, ErrorKind};
 use insula_providers::{ProviderSettings, SecretText, SendFailure, Sent};
 use tokio::net::TcpListener;
 
-use crate::server::{ATTEMPT, Server, Step, answer, chunk, end, provider, stream_head};
+use crate::server::{ATTEMPT, Server, Step, answer, chunk, end, outbound, provider, stream_head};
 
-const BODY: Bytes = Bytes::from_static(br#"{"model":"m","messages":[]}"#);
+const BODY: &[u8] = br#"{"model":"m","messages":[]}"#;
 const GOOD: &str = r#"{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#;
 
 async fn send(settings: ProviderSettings) -> Result<Sent, SendFailure> {
-    provider(settings).chat(ATTEMPT, BODY, false, false).await
+    provider(settings).chat(ATTEMPT, outbound(BODY, false, false)).await
 }
 
 fn broken(sent: Result<Sent, SendFailure>) -> Error {
@@ -69,7 +68,7 @@ async fn a_request_carries_what_it_must_and_no_more() {
 async fn embeddings_have_their_own_address() {
     let server =
         Server::always(vec![answer("200 OK", "", r#"{"data":[],"usage":{"prompt_tokens":4,"total_tokens":4}}"#)]).await;
-    let sent = server.provider().embeddings(ATTEMPT, BODY).await;
+    let sent = server.provider().embeddings(ATTEMPT, BODY.into()).await;
     assert!(matches!(sent, Ok(Sent::Json(answer)) if answer.usage.is_some_and(|usage| usage.input == 4)));
     assert!(server.received()[0].head.starts_with("POST /v1/embeddings HTTP/1.1"));
 }
@@ -192,7 +191,7 @@ async fn a_connection_closed_while_idle_costs_nothing() {
     let server = Server::start(vec![vec![answer("200 OK", "", GOOD), Step::Close], vec![answer("200 OK", "", GOOD)]]).await;
     let provider = server.provider();
     for _ in 0..3 {
-        assert!(provider.chat(ATTEMPT, BODY, false, false).await.is_ok());
+        assert!(provider.chat(ATTEMPT, outbound(BODY, false, false)).await.is_ok());
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     let connections: Vec<_> = server.received().iter().map(|received| received.connection).collect();
@@ -203,8 +202,8 @@ async fn a_connection_closed_while_idle_costs_nothing() {
 async fn a_request_that_may_have_arrived_is_never_sent_twice() {
     let server = Server::start(vec![vec![answer("200 OK", "", GOOD)], vec![Step::Close]]).await;
     let provider = server.provider();
-    assert!(provider.chat(ATTEMPT, BODY, false, false).await.is_ok());
-    broken(provider.chat(ATTEMPT, BODY, false, false).await);
+    assert!(provider.chat(ATTEMPT, outbound(BODY, false, false)).await.is_ok());
+    broken(provider.chat(ATTEMPT, outbound(BODY, false, false)).await);
     let connections: Vec<_> = server.received().iter().map(|received| received.connection).collect();
     assert_eq!(connections, [0, 0], "the second went over the pooled connection, and was not repeated");
 }

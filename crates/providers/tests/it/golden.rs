@@ -2,12 +2,13 @@
 
 use std::{fs, path::PathBuf};
 
-use bytes::Bytes;
 use insula_model::{Operation, Timestamp, TokenCounts};
-use insula_providers::{ChatRequest, ModelCard, OutputLimitField, PriceBook, ProviderSettings, Providers, SendFailure, Sent};
+use insula_providers::{
+    ChatRequest, ModelCard, OutputLimitField, PriceBook, ProviderSettings, Providers, SendFailure, Sent, Wire,
+};
 
 use crate::{
-    server::{ATTEMPT, Server, answer, chunk, end, stream_head},
+    server::{ATTEMPT, Server, answer, chunk, end, outbound, stream_head},
     stream::collect,
 };
 
@@ -50,7 +51,7 @@ fn requests_become_their_wire_form() {
         ("tools", MaxTokens, None),
     ] {
         let request = ChatRequest::parse(read(&format!("{case}.request.json")).into()).unwrap();
-        let wire = request.upstream_body(&card(field), limit);
+        let wire = request.upstream_body(&card(field), Wire::ChatCompletions, limit).unwrap();
         assert_eq!(String::from_utf8(wire.to_vec()).unwrap(), read(&format!("{case}.wire.json")), "{case}");
     }
 }
@@ -69,7 +70,7 @@ async fn answers_are_counted_and_pass_unchanged() {
     ] {
         let body = read(&format!("{case}.answer.json"));
         let server = Server::always(vec![answer("200 OK", "", &body)]).await;
-        let sent = server.provider().chat(ATTEMPT, Bytes::from_static(b"{}"), false, false).await;
+        let sent = server.provider().chat(ATTEMPT, outbound(b"{}", false, false)).await;
         let Ok(Sent::Json(answer)) = sent else { panic!("{case}: {sent:?}") };
         assert_eq!(answer.body, body, "{case}");
         assert_eq!(answer.usage, usage, "{case}");

@@ -5,8 +5,9 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use insula_model::{AttemptId, Operation, Timestamp};
-use insula_providers::{OpenAi, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES};
+use insula_providers::{Asked, Dialect, Outbound, PriceBook, Provider, ProviderSettings, Providers, SIMULATOR_PRICES};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -68,13 +69,13 @@ impl Server {
         ProviderSettings::new("simulator", &self.url)
     }
 
-    pub fn provider(&self) -> Arc<OpenAi> {
+    pub fn provider(&self) -> Arc<Provider> {
         provider(self.settings())
     }
 }
 
 /// The client that a configuration with these settings makes.
-pub fn provider(settings: ProviderSettings) -> Arc<OpenAi> {
+pub fn provider(settings: ProviderSettings) -> Arc<Provider> {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let providers = Providers::new(vec![settings], book).unwrap();
     providers.route("sim-small", Operation::Chat, Timestamp::parse("2026-01-01T00:00:00Z").unwrap(), None).unwrap().provider
@@ -142,4 +143,19 @@ pub fn chunk(bytes: impl AsRef<[u8]>) -> Step {
 /// The end of a chunked body.
 pub fn end() -> Step {
     Step::Send(b"0\r\n\r\n".to_vec())
+}
+
+/// A chat with the simulator's small model, in Chat Completions.
+pub fn outbound(body: &'static [u8], stream: bool, include_usage: bool) -> Outbound {
+    let providers = Providers::new(
+        vec![ProviderSettings::new("simulator", "http://127.0.0.1:1/v1")],
+        PriceBook::parse(SIMULATOR_PRICES, "simulator").unwrap(),
+    );
+    let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+    let card = providers.unwrap().route("sim-small", Operation::Chat, now, None).unwrap().card;
+    let body = Bytes::from_static(body);
+    let dialect = Dialect::ChatCompletions;
+    let model = "sim-small".to_owned();
+    let asked = Asked { dialect, stream, include_usage, model, id: "1".to_owned(), created: 0, request: body.clone() };
+    Outbound { body, card, asked }
 }

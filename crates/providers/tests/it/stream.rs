@@ -7,9 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, TokenCounts};
-use insula_providers::{OpenAi, SendFailure, Sent};
+use insula_providers::{Provider, SendFailure, Sent};
 
-use crate::server::{ATTEMPT, Server, Step, chunk, end, provider, stream_head};
+use crate::server::{ATTEMPT, Server, Step, chunk, end, outbound, provider, stream_head};
 
 /// What a client saw of a stream.
 pub struct Seen {
@@ -28,8 +28,8 @@ impl Seen {
 }
 
 /// Asks for a stream and reads it to its end.
-pub async fn collect(provider: &Arc<OpenAi>, include_usage: bool) -> Result<Seen, SendFailure> {
-    let sent = provider.chat(ATTEMPT, Bytes::from_static(b"{}"), true, include_usage).await?;
+pub async fn collect(provider: &Arc<Provider>, include_usage: bool) -> Result<Seen, SendFailure> {
+    let sent = provider.chat(ATTEMPT, outbound(b"{}", true, include_usage)).await?;
     let Sent::Stream(mut stream) = sent else { panic!("{sent:?}") };
     let (mut batches, mut error) = (Vec::new(), None);
     while let Some(batch) = stream.next().await {

@@ -3,8 +3,7 @@
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use insula_engine::RateKind;
-use insula_engine::{Answer, RateView};
+use insula_engine::{Answer, Dialect, RateKind, RateView};
 use insula_model::{Error, RequestId};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -15,11 +14,17 @@ use crate::{App, errors};
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// The response for an answer. A stream keeps the room of its request's body until it ends.
-pub(super) fn response(app: &App, answer: Answer, request: RequestId, room: Option<OwnedSemaphorePermit>) -> Response {
+pub(super) fn response(
+    app: &App,
+    answer: Answer,
+    dialect: Dialect,
+    request: RequestId,
+    room: Option<OwnedSemaphorePermit>,
+) -> Response {
     match answer {
         Answer::Json { body, rates } => whole(body, JSON, &rates, request),
         Answer::Stream { stream, rates } => {
-            let mut response = Response::new(Body::new(EventBody::new(stream, request, room, app.ending())));
+            let mut response = Response::new(Body::new(EventBody::new(stream, dialect, request, room, app.ending())));
             put_headers(response.headers_mut(), EVENT_STREAM, &rates, request);
             // Proxies that buffer would hold the events back.
             response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));

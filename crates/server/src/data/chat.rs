@@ -2,15 +2,10 @@
 
 use axum::{body::Body, extract::State, response::Response};
 use http::Request;
-use insula_engine::Call;
-use insula_engine::ChatRequest;
-use insula_model::Result;
+use insula_engine::{ChatRequest, Dialect};
 
-use super::{
-    answer,
-    arrival::{Arrival, Received},
-};
-use crate::{App, errors};
+use super::converse::converse;
+use crate::App;
 
 /// Answers a chat, whole or as a stream of server-sent events.
 ///
@@ -44,21 +39,5 @@ use crate::{App, errors};
     security(("tenantKey" = []))
 )]
 pub async fn chat_completions(State(app): State<App>, request: Request<Body>) -> Response {
-    let arrival = match Arrival::new(&app, request).await {
-        Ok(arrival) => arrival,
-        Err(away) => return errors::openai(&away.error, away.request),
-    };
-    let (call, received) = arrival.read(&app).await;
-    let id = call.request;
-    let answered = match received {
-        Ok(received) => perform(&app, call, received).await,
-        Err(error) => Err(error),
-    };
-    answered.unwrap_or_else(|error| errors::openai(&error, id))
-}
-
-async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
-    let id = call.request;
-    let chat = ChatRequest::parse(received.bytes)?;
-    Ok(answer::response(app, app.engine.chat(call, chat).await?, id, received.room))
+    converse(&app, request, Dialect::ChatCompletions, ChatRequest::parse).await
 }

@@ -2,8 +2,7 @@
 
 use axum::{body::Body, extract::State, response::Response};
 use http::Request;
-use insula_engine::Call;
-use insula_engine::EmbeddingsRequest;
+use insula_engine::{Call, Dialect, EmbeddingsRequest};
 use insula_model::Result;
 
 use super::{
@@ -56,5 +55,6 @@ pub async fn embeddings(State(app): State<App>, request: Request<Body>) -> Respo
 async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
     let id = call.request;
     let wanted = EmbeddingsRequest::parse(received.bytes)?;
-    Ok(answer::response(app, app.engine.embeddings(call, wanted).await?, id, received.room))
+    let answer = app.engine.embeddings(call, wanted).await?;
+    Ok(answer::response(app, answer, Dialect::ChatCompletions, id, received.room))
 }

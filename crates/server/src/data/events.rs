@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use insula_engine::{LiveStream, Piece};
+use insula_engine::{Dialect, LiveStream, Piece};
 use insula_model::{Error, ErrorKind, RequestId};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -17,6 +17,7 @@ use crate::errors;
 /// Server-sent events. A failure becomes one last `error` event in the caller's dialect.
 pub(super) struct EventBody {
     stream: Option<LiveStream>,
+    dialect: Dialect,
     /// Resolves when this node stops and waits no longer.
     ending: Pin<Box<dyn Future<Output = ()> + Send>>,
     request: RequestId,
@@ -27,11 +28,12 @@ pub(super) struct EventBody {
 impl EventBody {
     pub fn new(
         stream: LiveStream,
+        dialect: Dialect,
         request: RequestId,
         room: Option<OwnedSemaphorePermit>,
         ending: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        Self { stream: Some(stream), ending: Box::pin(ending), request, _room: room }
+        Self { stream: Some(stream), dialect, ending: Box::pin(ending), request, _room: room }
     }
 }
 
@@ -42,20 +44,20 @@ impl Body for EventBody {
     type Error = std::convert::Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let request = self.request;
+        let (dialect, request) = (self.dialect, self.request);
         let Some(stream) = self.stream.as_mut() else { return Poll::Ready(None) };
         let bytes = match stream.poll_next(cx) {
             Poll::Ready(Some(Ok(Piece::Events(bytes)))) => bytes,
             Poll::Ready(Some(Ok(Piece::Silence))) => COMMENT,
             Poll::Ready(Some(Err(error))) => {
                 self.stream = None;
-                error_event(&error, request)
+                errors::last_event(dialect, &error, request)
             }
             // Only between events: nothing that has arrived is withheld.
             Poll::Pending => {
                 std::task::ready!(self.ending.as_mut().poll(cx));
                 self.stream = None;
-                error_event(&stopping(), request)
+                errors::last_event(dialect, &stopping(), request)
             }
             Poll::Ready(None) => {
                 self.stream = None;
@@ -69,12 +71,4 @@ impl Body for EventBody {
 fn stopping() -> Error {
     let retry_after = Duration::from_secs(1);
     Error::new(ErrorKind::Unavailable { retry_after }, "this node is stopping and waits no longer; send the request again")
-}
-
-/// `data: {"error": ...}`, which OpenAI's SDKs raise as an `APIError`.
-fn error_event(error: &Error, request: RequestId) -> Bytes {
-    let mut event = b"data: ".to_vec();
-    event.extend_from_slice(&errors::openai_body(error, request));
-    event.extend_from_slice(b"\n\n");
-    event.into()
 }

@@ -1,6 +1,7 @@
-//! The data plane: `/v1`, in OpenAI's dialect.
+//! The data plane: `/v1`, in the dialects of OpenAI and Anthropic.
 //!
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
+//! - [`converse`]: what every dialect's chat has in common;
 //! - [`chat`], [`embeddings`], [`models`]: an operation each;
 //! - [`tags`]: the labels that a request carries in a header;
 //! - [`room`]: what all bodies together may hold in memory;
@@ -9,6 +10,7 @@
 mod answer;
 mod arrival;
 pub mod chat;
+mod converse;
 pub mod embeddings;
 mod events;
 pub mod models;

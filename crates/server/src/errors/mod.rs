@@ -1,11 +1,11 @@
 //! The one place where an error becomes a status, a code and a body.
 //!
-//! [`shape`] is the table. [`openai`] writes an error in the dialect of `/v1`, `problem` in that of the management API
+//! [`shape`] is the table. [`in_dialect`] writes an error in that of a caller of `/v1`, `problem` in that of the management API
 //! (RFC 9457). Handlers return [`Failure`]; `finish.rs` renders it once the request's id is known. What caused an error
 //! goes to the log under that id, and nowhere else.
 
+mod dialect;
 mod log;
-mod openai;
 mod problem;
 mod responses;
 
@@ -13,10 +13,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use insula_engine::Dialect;
 use insula_model::{BudgetRefusal, Error, ErrorKind, RequestId};
 use serde::Serialize;
 
-pub(crate) use openai::{openai, openai_body};
+pub(crate) use dialect::{in_dialect, last_event, openai};
 pub(crate) use problem::Problem;
 pub(crate) use responses::{InputErrors, OperatorErrors, ParamErrors, TenantErrors};
 
@@ -126,9 +127,9 @@ impl Failure {
         Self { error: Arc::new(error), shape: METHOD_NOT_ALLOWED }
     }
 
-    /// The body in OpenAI's dialect, for `/v1`.
-    pub(crate) fn into_openai(self, request: RequestId) -> Response {
-        openai::response(&self.error, self.shape, request)
+    /// The body in a dialect of `/v1`.
+    pub(crate) fn into_dialect(self, dialect: Dialect, request: RequestId) -> Response {
+        dialect::response(dialect, &self.error, self.shape, request)
     }
 
     /// The body in RFC 9457's form, for the management API.

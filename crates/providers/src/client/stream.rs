@@ -1,10 +1,7 @@
-//! A chat completion as it streams in: cut into events, validated, cleaned of what the client did not ask for.
+//! An answer as it streams in, cut into events.
 
 use std::{
     future::poll_fn,
-    ops::Range,
-    str,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,17 +13,14 @@ use insula_model::{Error, Result, TokenCounts};
 
 use super::{
     batch::{Batch, Outgoing},
-    envelope::{Envelope, member_at, text_of},
-    error::{ended_early, from_answer, too_long, unreadable},
+    body::poll_read,
+    error::{ended_early, too_long},
     patience::Patience,
-    response::{is_plausible, poll_read},
-    scrub::Scrub,
-    usage::read_usage,
 };
 use crate::{
     Allowance,
-    json::{is_given, range_in},
-    sse::{Event, EventTooLong, Splitter},
+    sse::{EventTooLong, Splitter},
+    translate::{Reading, is_plausible},
 };
 
 /// A batch is handed over when it has grown to this many bytes, even if more can be read.
@@ -34,7 +28,7 @@ const BATCH_BYTES_MAX: usize = 16 << 10;
 /// A finished answer's connection is read to its end for so long, to be used again.
 const TAIL_WAIT: Duration = Duration::from_secs(1);
 
-/// A chat completion as it streams in. Dropping it early closes the connection, and the provider stops.
+/// An answer as it streams in. Dropping it early closes the connection, and the provider stops.
 #[derive(Debug)]
 pub struct ChatStream {
     /// Gone once it was read to its end, or failed.
@@ -42,7 +36,7 @@ pub struct ChatStream {
     splitter: Splitter,
     patience: Patience,
     allowance: Allowance,
-    reading: Box<Reading>,
+    reading: Box<dyn Reading>,
     out: Outgoing,
     /// What to say after the batch before it.
     failure: Option<Box<Error>>,
@@ -55,14 +49,14 @@ impl ChatStream {
         patience: Patience,
         event_bytes_max: usize,
         allowance: Allowance,
-        reading: Reading,
+        reading: Box<dyn Reading>,
     ) -> Self {
         Self {
             body: Some(body),
             splitter: Splitter::new(event_bytes_max),
             patience,
             allowance,
-            reading: Box::new(reading),
+            reading,
             out: Outgoing::default(),
             failure: None,
             has_yielded: false,
@@ -82,7 +76,7 @@ impl ChatStream {
                 }
                 Poll::Ready(Ok(None)) => self.end(),
                 Poll::Ready(Err(error)) => self.fail(error),
-                Poll::Pending if self.reading.is_done => break,
+                Poll::Pending if self.finished() => break,
                 Poll::Pending if self.out.is_empty() => return Poll::Pending,
                 // The connection's own task hands over one read at a time. It was woken by our taking the last one, and runs
                 // before we do again: so what it can read right now joins this batch, and one write, instead of the next.
@@ -107,17 +101,17 @@ impl ChatStream {
 
     fn take(&mut self, read: Bytes) {
         let (reading, out) = (&mut self.reading, &mut self.out);
-        let taken = self.splitter.feed(read, |event| reading.take(event, out));
+        let taken = self.splitter.feed(read, |event| reading.take(&event, out));
         self.note(taken);
     }
 
     /// The body is read to its end.
     fn end(&mut self) {
         let (reading, out) = (&mut self.reading, &mut self.out);
-        let taken = self.splitter.finish(|event| reading.take(event, out));
+        let taken = self.splitter.finish(|event| reading.take(&event, out)).and_then(|()| reading.end(out));
         self.note(taken);
         self.body = None;
-        if !self.reading.is_done && self.failure.is_none() {
+        if !self.finished() && self.failure.is_none() {
             // Never a made-up ending: the client would take half an answer for the whole.
             self.fail(ended_early());
         }
@@ -141,12 +135,13 @@ impl ChatStream {
 
     /// What the provider counted, once it said so; `None` where it said nothing, or nothing consistent.
     pub fn usage(&self) -> Option<TokenCounts> {
-        self.reading.usage.filter(|usage| is_plausible(usage, self.reading.text_bytes))
+        let seen = self.reading.seen();
+        seen.usage.filter(|usage| is_plausible(usage, seen.output_bytes))
     }
 
     /// Whether the provider said that the stream is complete.
     pub fn finished(&self) -> bool {
-        self.reading.is_done
+        self.reading.seen().is_done
     }
 
     /// What the provider said at the beginning is left to send.
@@ -154,27 +149,26 @@ impl ChatStream {
         &self.allowance
     }
 
-    /// Bytes of output text seen so far, in all choices.
+    /// Bytes of output seen so far, in all choices.
     pub fn output_bytes(&self) -> u64 {
-        self.reading.text_bytes
+        self.reading.seen().output_bytes
     }
 
     /// The model that answers.
     pub fn model(&self) -> Option<&str> {
-        self.reading.model.as_deref()
+        self.reading.seen().model.as_deref()
     }
 
     /// The provider's fingerprint of the system that answers.
     pub fn fingerprint(&self) -> Option<&str> {
-        self.reading.fingerprint.as_deref()
+        self.reading.seen().fingerprint.as_deref()
     }
 }
 
 impl Drop for ChatStream {
     /// A complete answer's connection can serve the next one, if the last bytes behind the answer are read.
     fn drop(&mut self) {
-        if let (true, Some(body), Ok(runtime)) = (self.reading.is_done, self.body.take(), tokio::runtime::Handle::try_current())
-        {
+        if let (true, Some(body), Ok(runtime)) = (self.finished(), self.body.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(tokio::time::timeout(TAIL_WAIT, read_tail(body)));
         }
     }
@@ -185,7 +179,7 @@ async fn read_tail(mut body: Incoming) {
 }
 
 /// Why an event was not taken.
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Error(Box<Error>),
     TooLong,
 }
@@ -199,72 +193,5 @@ impl From<EventTooLong> for Fault {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Fault::Error(Box::new(error))
-    }
-}
-
-/// What the events have said so far.
-#[derive(Debug)]
-pub(super) struct Reading {
-    /// Whether the client asked for usage; else it sees the stream as if nobody had.
-    include_usage: bool,
-    scrub: Arc<Scrub>,
-    usage: Option<TokenCounts>,
-    text_bytes: u64,
-    model: Option<String>,
-    fingerprint: Option<String>,
-    is_done: bool,
-}
-
-impl Reading {
-    pub fn new(include_usage: bool, scrub: Arc<Scrub>) -> Self {
-        Self { include_usage, scrub, usage: None, text_bytes: 0, model: None, fingerprint: None, is_done: false }
-    }
-
-    /// Validates an event and passes on what the client shall see of it.
-    fn take(&mut self, event: Event<'_>, out: &mut Outgoing) -> Result<(), Fault> {
-        if self.is_done {
-            return Ok(());
-        }
-        if event.data.trim_ascii() == b"[DONE]" {
-            self.is_done = true;
-            pass(&event, None, out);
-            return Ok(());
-        }
-        let text = str::from_utf8(&event.data).map_err(unreadable)?;
-        let chunk = Envelope::parse(text).map_err(unreadable)?;
-        if let Some(error) = chunk.error() {
-            return Err(from_answer(error, &self.scrub).into());
-        }
-        self.text_bytes += chunk.text_bytes;
-        out.content |= chunk.text_bytes > 0;
-        if self.model.is_none() {
-            self.model = text_of(chunk.model);
-        }
-        if self.fingerprint.is_none() {
-            self.fingerprint = text_of(chunk.fingerprint);
-        }
-        let mut cut = None;
-        if let Some(usage) = chunk.usage {
-            if is_given(usage) {
-                self.usage = read_usage(usage);
-            }
-            if !self.include_usage {
-                if is_given(usage) && chunk.choices == Some(0) {
-                    return Ok(());
-                }
-                cut = member_at(text, range_in(text, usage.get()));
-            }
-        }
-        pass(&event, cut, out);
-        Ok(())
-    }
-}
-
-/// Passes an event on, without the part of its data to `cut`.
-fn pass(event: &Event<'_>, cut: Option<Range<usize>>, out: &mut Outgoing) {
-    match cut {
-        None if event.is_plain => out.forward(event.buffer, event.range.clone()),
-        None => out.write([&event.data, b""]),
-        Some(cut) => out.write([&event.data[..cut.start], &event.data[cut.end..]]),
     }
 }

@@ -17,7 +17,7 @@ const TOP_LABELS: [&str; 20] = [
 
 /// Takes out addresses, keys and account ids, and what the provider's entry in the configuration holds.
 #[derive(Debug, Default)]
-pub(super) struct Scrub {
+pub(crate) struct Scrub {
     /// The provider's own key and host name, in lower case.
     secrets: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! A whole answer: read within its bounds, validated, and handed on byte for byte.
+//! Reading a body within its bounds.
 
 use std::{
     future::poll_fn,
@@ -9,48 +9,12 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use hyper::body::Incoming;
-use insula_model::{Error, Result, TokenCounts};
+use insula_model::{Error, Result};
 
 use super::{
-    envelope::{Envelope, text_of},
-    error::{broken, from_answer, too_long, unreadable},
+    error::{broken, too_long},
     patience::Patience,
-    scrub::Scrub,
-    usage::read_usage,
 };
-use crate::Allowance;
-
-/// A whole, validated answer.
-#[derive(Debug, Clone)]
-pub struct JsonAnswer {
-    /// As the provider wrote it.
-    pub body: Bytes,
-    /// What the provider counted; `None` where it said nothing, or nothing consistent.
-    pub usage: Option<TokenCounts>,
-    /// The model that answered.
-    pub model: Option<String>,
-    /// The provider's fingerprint of the system that answered.
-    pub fingerprint: Option<String>,
-    /// What the provider said is left to send.
-    pub allowance: Allowance,
-}
-
-/// Checks that `body` is an answer: a JSON object that is not an error.
-pub(super) fn read_answer(body: Bytes, allowance: Allowance, scrub: &Scrub) -> Result<JsonAnswer> {
-    let text = std::str::from_utf8(&body).map_err(unreadable)?;
-    let envelope = Envelope::parse(text).map_err(unreadable)?;
-    if let Some(error) = envelope.error() {
-        return Err(from_answer(error, scrub));
-    }
-    let usage = envelope.usage.and_then(read_usage).filter(|usage| is_plausible(usage, envelope.text_bytes));
-    let (model, fingerprint) = (text_of(envelope.model), text_of(envelope.fingerprint));
-    Ok(JsonAnswer { usage, model, fingerprint, allowance, body })
-}
-
-/// Text without output tokens was not counted.
-pub(super) fn is_plausible(usage: &TokenCounts, text_bytes: u64) -> bool {
-    text_bytes == 0 || usage.output_total() > 0
-}
 
 /// Reads a body to its end.
 pub(super) async fn read_body(mut body: Incoming, bytes_max: u64, patience: &mut Patience) -> Result<Bytes> {

@@ -14,7 +14,7 @@ const GROWTH_BYTES: usize = 160;
 
 /// A field whose value the wire form may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
+pub(crate) enum Field {
     Model,
     Limit(OutputLimitField),
     StreamOptions,
@@ -22,13 +22,13 @@ pub(super) enum Field {
 
 /// A request's text with the places that may change, in their order.
 #[derive(Debug, Clone)]
-pub(super) struct Body {
+pub(crate) struct Body {
     text: Bytes,
     spots: Vec<(Field, Range<usize>)>,
 }
 
 /// What the wire form says differently.
-pub(super) struct Rewrite<'a> {
+pub(crate) struct Rewrite<'a> {
     pub card: &'a ModelCard,
     /// The most tokens that an answer may have, if it is limited.
     pub limit: Option<u64>,

@@ -42,7 +42,7 @@ const FOREIGN_IDS: [&str; 20] = [
 const OWN: [&str; 6] = ["function", "custom", "arguments", "parameters", "input_schema", "json_schema"];
 /// What was found so far.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     pub messages: u64,
     pub tools: u64,
     pub images: u64,
@@ -92,7 +92,7 @@ impl Findings {
 }
 
 /// Where in the body something stands; written out only for a message.
-pub(super) enum Path<'p> {
+pub(crate) enum Path<'p> {
     Field(&'p str),
     Index(&'p Path<'p>, usize),
     Inner(&'p Path<'p>, &'p str),

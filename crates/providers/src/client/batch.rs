@@ -15,7 +15,7 @@ pub struct Batch {
 
 /// Events on their way into a batch. Those that came in one read and stay as they are go on as a slice of that read.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     run: Option<(Bytes, Range<usize>)>,
     joined: BytesMut,
     pub content: bool,
@@ -39,6 +39,15 @@ impl Outgoing {
                 self.run = Some((read.clone(), range));
             }
         }
+    }
+
+    /// Writes an event of that name, with JSON on one line as its data.
+    pub fn event(&mut self, name: &str, data: &[u8]) {
+        self.join_run();
+        self.joined.extend_from_slice(b"event: ");
+        self.joined.extend_from_slice(name.as_bytes());
+        self.joined.extend_from_slice(b"\n");
+        self.write([data, b""]);
     }
 
     /// Writes an event anew from pieces of its data, in one line.

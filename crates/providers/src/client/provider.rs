@@ -10,21 +10,23 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
-use insula_model::{AttemptId, Result};
+use insula_model::{AttemptId, Result, TokenCounts};
 use tokio::time::timeout;
 
 use super::{
-    JsonAnswer,
+    address::{Address, address},
     allowance::read_allowance,
+    body::read_body,
     connector::Connector,
     error::{ERROR_BYTES_MAX, from_send, from_status, unreadable},
     patience::Patience,
-    response::{read_answer, read_body},
     scrub::Scrub,
-    settings::{self, Wire},
-    stream::{ChatStream, Reading},
+    stream::ChatStream,
 };
-use crate::{Pace, ProviderSettings, Timeouts};
+use crate::{
+    Allowance, Asked, ModelCard, Pace, ProviderSettings, Timeouts, Wire, openai,
+    translate::{Whole, reading, whole},
+};
 
 /// The longest head of an answer, in bytes. The most lines in it are hyper's 100.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -32,6 +34,32 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long the text of a refusal is waited for; without it the status speaks alone.
 const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+
+/// A chat on its way out.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    /// The request in the provider's form: what `ChatRequest::upstream_body` wrote for [`Provider::wire`].
+    pub body: Bytes,
+    /// The model that it is for.
+    pub card: Arc<ModelCard>,
+    /// How the caller wants its answer.
+    pub asked: Asked,
+}
+
+/// A whole, validated answer.
+#[derive(Debug, Clone)]
+pub struct JsonAnswer {
+    /// In the caller's form.
+    pub body: Bytes,
+    /// What the provider counted; `None` where it said nothing, or nothing consistent.
+    pub usage: Option<TokenCounts>,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// The provider's fingerprint of the system that answered.
+    pub fingerprint: Option<String>,
+    /// What the provider said is left to send.
+    pub allowance: Allowance,
+}
 
 /// What a provider began to answer.
 #[derive(Debug)]
@@ -63,12 +91,13 @@ pub enum SendFailure {
 ///
 /// A request is retried only where that is safe: when the pooled connection that it was given turns out closed before any
 /// of it was written, it goes over another one.
-pub struct OpenAi {
+pub struct Provider {
     name: String,
     base_url: String,
     region: Option<String>,
     has_key: bool,
     wire: Wire,
+    address: Address,
     timeouts: Timeouts,
     pace: Pace,
     response_bytes_max: u64,
@@ -77,23 +106,23 @@ pub struct OpenAi {
     client: Client<Connector, Full<Bytes>>,
 }
 
-impl fmt::Debug for OpenAi {
+impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAi").field("name", &self.name).field("base_url", &self.base_url).finish_non_exhaustive()
+        f.debug_struct("Provider").field("name", &self.name).field("base_url", &self.base_url).finish_non_exhaustive()
     }
 }
 
-impl OpenAi {
+impl Provider {
     /// A client that has not connected yet. Needs no runtime.
     pub(crate) fn new(settings: ProviderSettings) -> Result<Self> {
-        let wire = settings::wire(&settings)?;
+        let address = address(&settings)?;
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(CONNECTION_IDLE_MAX)
             .pool_max_idle_per_host(settings.connections_idle_max)
             .http1_max_buf_size(HEAD_BYTES_MAX)
             .build(Connector::new(settings.timeouts.connect())?);
-        let host = wire.chat.host().unwrap_or_default().to_owned();
+        let host = address.host().to_owned();
         let key = settings.api_key.as_ref().map(|key| key.reveal().to_owned());
         Ok(Self {
             scrub: Arc::new(Scrub::new(key.into_iter().chain([host]))),
@@ -101,7 +130,8 @@ impl OpenAi {
             name: settings.name,
             base_url: settings.base_url,
             region: settings.region,
-            wire,
+            wire: settings.vendor.wire(),
+            address,
             timeouts: settings.timeouts,
             pace: settings.pace,
             response_bytes_max: settings.response_bytes_max,
@@ -135,25 +165,32 @@ impl OpenAi {
         self.pace
     }
 
-    /// Sends the wire body of a chat completion. `stream` and `include_usage` are what the caller asked for; the body asks
-    /// for usage either way.
+    /// The form in which it is asked.
+    pub fn wire(&self) -> Wire {
+        self.wire
+    }
+
+    /// Sends a chat.
     ///
     /// # Errors
     /// [`SendFailure`] says what may be billed.
-    pub async fn chat(&self, attempt: AttemptId, body: Bytes, stream: bool, include_usage: bool) -> Result<Sent, SendFailure> {
-        if !stream {
-            return self.answer(&self.wire.chat, attempt, body).await;
+    pub async fn chat(&self, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
+        let Outbound { body, card, asked } = outbound;
+        let uri = self.address.chat(&card.upstream_model, asked.stream).map_err(SendFailure::NotSent)?;
+        let read = |body| whole(self.wire, &asked, body, &self.scrub);
+        if !asked.stream {
+            return self.answer(&uri, attempt, body, read).await;
         }
         let mut patience = Patience::new(self.timeouts);
-        let response = self.send(&self.wire.chat, &self.wire.stream_headers, attempt, body, &mut patience).await?;
+        let response = self.send(&uri, &self.address.stream_headers, attempt, body, &mut patience).await?;
         if is_json(response.headers()) {
             // An error under a good status, or a server that does not stream.
-            let answer = self.read(response, &mut patience).await?;
+            let answer = self.read(response, &mut patience, read).await?;
             let error = unreadable(format!("{} bytes of JSON where a stream was asked for", answer.body.len()));
             return Err(SendFailure::Broken { error });
         }
         let allowance = read_allowance(response.headers());
-        let reading = Reading::new(include_usage, self.scrub.clone());
+        let reading = reading(self.wire, &asked, self.scrub.clone());
         Ok(Sent::Stream(ChatStream::new(response.into_body(), patience, self.event_bytes_max, allowance, reading)))
     }
 
@@ -162,21 +199,32 @@ impl OpenAi {
     /// # Errors
     /// [`SendFailure`] says what may be billed.
     pub async fn embeddings(&self, attempt: AttemptId, body: Bytes) -> Result<Sent, SendFailure> {
-        self.answer(&self.wire.embeddings, attempt, body).await
+        self.answer(&self.address.embeddings, attempt, body, |body| openai::pass_answer(body, &self.scrub)).await
     }
 
-    async fn answer(&self, uri: &Uri, attempt: AttemptId, body: Bytes) -> Result<Sent, SendFailure> {
+    async fn answer(
+        &self,
+        uri: &Uri,
+        attempt: AttemptId,
+        body: Bytes,
+        read: impl FnOnce(Bytes) -> Result<Whole>,
+    ) -> Result<Sent, SendFailure> {
         let mut patience = Patience::new(self.timeouts);
-        let response = self.send(uri, &self.wire.json_headers, attempt, body, &mut patience).await?;
-        self.read(response, &mut patience).await.map(Sent::Json)
+        let response = self.send(uri, &self.address.json_headers, attempt, body, &mut patience).await?;
+        self.read(response, &mut patience, read).await.map(Sent::Json)
     }
 
-    async fn read(&self, response: Response<Incoming>, patience: &mut Patience) -> Result<JsonAnswer, SendFailure> {
+    async fn read(
+        &self,
+        response: Response<Incoming>,
+        patience: &mut Patience,
+        read: impl FnOnce(Bytes) -> Result<Whole>,
+    ) -> Result<JsonAnswer, SendFailure> {
         patience.begun();
         let allowance = read_allowance(response.headers());
         let body = read_body(response.into_body(), self.response_bytes_max, patience).await;
-        let answer = body.and_then(|body| read_answer(body, allowance, &self.scrub));
-        answer.map_err(|error| SendFailure::Broken { error })
+        let Whole { body, seen } = body.and_then(read).map_err(|error| SendFailure::Broken { error })?;
+        Ok(JsonAnswer { body, usage: seen.usage, model: seen.model, fingerprint: seen.fingerprint, allowance })
     }
 
     /// Sends a request and waits for the head of a good answer.
@@ -205,7 +253,7 @@ impl OpenAi {
     }
 
     fn attempt_header(&self, attempt: AttemptId) -> Option<(HeaderName, HeaderValue)> {
-        let name = self.wire.attempt_header.clone()?;
+        let name = self.address.attempt_header.clone()?;
         Some((name, HeaderValue::try_from(attempt.to_string()).ok()?))
     }
 

@@ -15,7 +15,7 @@ const LABEL_NAME_CHARS_MAX: usize = 64;
 const LABEL_VALUE_CHARS_MAX: usize = 512;
 
 /// A boolean; null is false.
-pub(super) fn flag(value: &RawValue, name: &str) -> Result<bool> {
+pub(crate) fn flag(value: &RawValue, name: &str) -> Result<bool> {
     match value.get() {
         "true" => Ok(true),
         "false" | "null" => Ok(false),
@@ -24,7 +24,7 @@ pub(super) fn flag(value: &RawValue, name: &str) -> Result<bool> {
 }
 
 /// A whole number from 1 to `max`; null is none.
-pub(super) fn positive(value: &RawValue, name: &str, max: u64) -> Result<Option<u64>> {
+pub(crate) fn positive(value: &RawValue, name: &str, max: u64) -> Result<Option<u64>> {
     if !is_given(value) {
         return Ok(None);
     }
@@ -35,7 +35,7 @@ pub(super) fn positive(value: &RawValue, name: &str, max: u64) -> Result<Option<
 }
 
 /// A text of at most 256 bytes that is not empty.
-pub(super) fn required_text(value: &RawValue, name: &str) -> Result<String> {
+pub(crate) fn required_text(value: &RawValue, name: &str) -> Result<String> {
     match serde_json::from_str::<String>(value.get()) {
         Ok(text) if !text.is_empty() && text.len() <= NAME_BYTES_MAX => Ok(text),
         _ => Err(Error::invalid(format!("`{name}` must be a string of 1 to {NAME_BYTES_MAX} bytes")).at(name)),
@@ -43,7 +43,7 @@ pub(super) fn required_text(value: &RawValue, name: &str) -> Result<String> {
 }
 
 /// The same, or nothing.
-pub(super) fn optional_text(value: &RawValue, name: &str) -> Result<Option<String>> {
+pub(crate) fn optional_text(value: &RawValue, name: &str) -> Result<Option<String>> {
     match value.get() {
         "null" | "\"\"" => Ok(None),
         _ => required_text(value, name).map(Some),
@@ -51,7 +51,7 @@ pub(super) fn optional_text(value: &RawValue, name: &str) -> Result<Option<Strin
 }
 
 /// An object of texts; null is none.
-pub(super) fn labels(value: &RawValue, name: &str) -> Result<BTreeMap<String, String>> {
+pub(crate) fn labels(value: &RawValue, name: &str) -> Result<BTreeMap<String, String>> {
     if !is_given(value) {
         return Ok(BTreeMap::new());
     }

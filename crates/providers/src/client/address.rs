@@ -3,11 +3,13 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use insula_model::{Error, Result};
 
-use crate::ProviderSettings;
+use crate::{ProviderSettings, Vendor};
 
+/// The version of Anthropic's API that is spoken here.
+const ANTHROPIC_VERSION: &str = "2023-06-01";
 const USER_AGENT: &str = concat!("insula/", env!("CARGO_PKG_VERSION"));
 /// Headers that are not free for an attempt's id.
-const TAKEN: [HeaderName; 9] = [
+const TAKEN: [HeaderName; 13] = [
     header::AUTHORIZATION,
     header::HOST,
     header::CONTENT_TYPE,
@@ -17,19 +19,45 @@ const TAKEN: [HeaderName; 9] = [
     header::CONNECTION,
     header::TRANSFER_ENCODING,
     header::EXPECT,
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("anthropic-version"),
 ];
 
 /// Addresses and headers, ready to be cloned.
-pub(super) struct Wire {
-    pub chat: Uri,
+pub(super) struct Address {
+    vendor: Vendor,
+    base: String,
+    /// Where chats go; for vendors that name the model in the address, any that is valid.
+    chat: Uri,
     pub embeddings: Uri,
     pub json_headers: HeaderMap,
     pub stream_headers: HeaderMap,
     pub attempt_header: Option<HeaderName>,
 }
 
+impl Address {
+    /// Its host.
+    pub fn host(&self) -> &str {
+        self.chat.host().unwrap_or_default()
+    }
+
+    /// Where a chat with this model goes.
+    pub fn chat(&self, upstream_model: &str, stream: bool) -> Result<Uri> {
+        match self.vendor {
+            Vendor::OpenAi | Vendor::Azure | Vendor::Anthropic => Ok(self.chat.clone()),
+            Vendor::Gemini => {
+                let what = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+                let uri = format!("{}/models/{upstream_model}:{what}", self.base).parse();
+                uri.map_err(|_| Error::internal("a model's name does not fit into an address"))
+            }
+        }
+    }
+}
+
 /// Checks the settings; messages name the provider and the fix, never the key.
-pub(super) fn wire(settings: &ProviderSettings) -> Result<Wire> {
+pub(super) fn address(settings: &ProviderSettings) -> Result<Address> {
     let name = &settings.name;
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     if name.is_empty() || name.len() > 64 || !name.bytes().all(is_plain) {
@@ -41,7 +69,11 @@ pub(super) fn wire(settings: &ProviderSettings) -> Result<Wire> {
     let bad_url = || wrong("write `base_url` as http(s)://host[:port]/path, such as https://api.openai.com/v1");
     let base = settings.base_url.trim_end_matches('/');
     let at = |path: &str| format!("{base}{path}").parse::<Uri>().map_err(|_| bad_url());
-    let chat = at("/chat/completions")?;
+    let chat = at(match settings.vendor {
+        Vendor::OpenAi | Vendor::Azure => "/chat/completions",
+        Vendor::Anthropic => "/messages",
+        Vendor::Gemini => "/models",
+    })?;
     let authority = chat.authority().ok_or_else(bad_url)?;
     let is_http = matches!(chat.scheme_str(), Some("http" | "https"));
     if !is_http || authority.as_str().contains('@') || base.contains(['?', '#']) {
@@ -52,11 +84,13 @@ pub(super) fn wire(settings: &ProviderSettings) -> Result<Wire> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     if let Some(key) = &settings.api_key {
-        let bearer = format!("Bearer {}", key.reveal());
-        let mut bearer =
-            HeaderValue::try_from(bearer).map_err(|_| wrong("its key has characters that a header cannot carry"))?;
-        bearer.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, bearer);
+        let (name, value) = credential(settings.vendor, key.reveal());
+        let mut value = HeaderValue::try_from(value).map_err(|_| wrong("its key has characters that a header cannot carry"))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    if settings.vendor == Vendor::Anthropic {
+        headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
     }
     let mut stream_headers = headers.clone();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -65,13 +99,25 @@ pub(super) fn wire(settings: &ProviderSettings) -> Result<Wire> {
         Ok(header) if !TAKEN.contains(&header) => Ok(header),
         _ => Err(wrong("`attempt_header` is not a free header name; try x-insula-attempt")),
     });
-    Ok(Wire {
+    Ok(Address {
+        vendor: settings.vendor,
+        base: base.to_owned(),
         embeddings: at("/embeddings")?,
         chat,
         json_headers: headers,
         stream_headers,
         attempt_header: attempt_header.transpose()?,
     })
+}
+
+/// The header in which a vendor wants its key.
+fn credential(vendor: Vendor, key: &str) -> (HeaderName, String) {
+    match vendor {
+        Vendor::OpenAi => (header::AUTHORIZATION, format!("Bearer {key}")),
+        Vendor::Azure => (HeaderName::from_static("api-key"), key.to_owned()),
+        Vendor::Anthropic => (HeaderName::from_static("x-api-key"), key.to_owned()),
+        Vendor::Gemini => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -82,14 +128,14 @@ mod tests {
     #[test]
     fn addresses_are_checked() {
         for good in ["https://api.openai.com/v1", "http://127.0.0.1:8000/v1/", "http://vllm", "https://[::1]:1/a/b"] {
-            assert!(wire(&ProviderSettings::new("p", good)).is_ok(), "{good}");
+            assert!(address(&ProviderSettings::new("p", good)).is_ok(), "{good}");
         }
         for bad in ["", "api.openai.com/v1", "ftp://x/v1", "https://", "https://a b/v1", "https://u:p@x/v1", "https://x/v1?k=1"]
         {
-            let error = wire(&ProviderSettings::new("p", bad)).err().unwrap();
+            let error = address(&ProviderSettings::new("p", bad)).err().unwrap();
             assert!(error.message().contains("`p`: write `base_url`"), "{bad}: {error}");
         }
-        let trimmed = wire(&ProviderSettings::new("p", "https://x/v1//")).unwrap();
+        let trimmed = address(&ProviderSettings::new("p", "https://x/v1//")).unwrap();
         assert_eq!(trimmed.chat, "https://x/v1/chat/completions");
     }
 
@@ -97,16 +143,16 @@ mod tests {
     fn keys_and_headers_are_checked() {
         let mut settings = ProviderSettings::new("p", "https://x/v1");
         settings.api_key = Some(SecretText::new("sk-1\r\nx: y"));
-        let error = wire(&settings).err().unwrap();
+        let error = address(&settings).err().unwrap();
         assert!(error.message().contains("key") && !error.message().contains("sk-1"));
         settings.api_key = Some(SecretText::new("sk-1"));
         for bad in ["authorization", "Host", "two words", ""] {
             settings.attempt_header = Some(bad.to_owned());
-            assert!(wire(&settings).is_err(), "{bad}");
+            assert!(address(&settings).is_err(), "{bad}");
         }
         settings.attempt_header = Some("x-insula-attempt".to_owned());
-        let wire = wire(&settings).unwrap();
-        assert!(wire.json_headers[header::AUTHORIZATION].is_sensitive());
+        let address = address(&settings).unwrap();
+        assert!(address.json_headers[header::AUTHORIZATION].is_sensitive());
         assert!(!format!("{settings:?}").contains("sk-1"));
     }
 }

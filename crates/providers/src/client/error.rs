@@ -74,7 +74,7 @@ pub(super) fn from_status(status: StatusCode, headers: &HeaderMap, body: &[u8], 
 }
 
 /// An error that stands where an answer should, under a good status.
-pub(super) fn from_answer(error: &RawValue, scrub: &Scrub) -> Error {
+pub(crate) fn from_answer(error: &RawValue, scrub: &Scrub) -> Error {
     let value: Value = serde_json::from_str(error.get()).unwrap_or_default();
     let said = Said::of(&value);
     let status = match said.code.as_deref().and_then(|code| code.parse().ok()) {
@@ -176,7 +176,7 @@ pub(super) fn broken() -> Error {
 }
 
 /// The answer makes no sense.
-pub(super) fn unreadable(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+pub(crate) fn unreadable(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
     Error::new(ErrorKind::ProviderFailed, "the provider's answer could not be read; try again").caused_by(why)
 }
 

@@ -1,0 +1,3 @@
+//! Anthropic's wire format: Messages.
+mod skeleton;
+pub(crate) use skeleton::*;

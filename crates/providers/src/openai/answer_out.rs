@@ -1,0 +1,155 @@
+//! Chat completions for callers whose provider answered in another form.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use insula_model::{
+    TokenCounts,
+    chat::{Choice, Event, Finish, Part, Reply},
+};
+use serde_json::{Map, Value, json};
+
+use crate::{Asked, client::Outgoing, translate::Encode};
+
+fn id(asked: &Asked) -> String {
+    format!("chatcmpl-{}", asked.id)
+}
+
+fn word(finish: &Finish) -> &'static str {
+    match finish {
+        Finish::Stop | Finish::StopText(_) => "stop",
+        Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
+        Finish::ContentFilter => "content_filter",
+    }
+}
+
+/// In OpenAI's way of counting: what the cache gave is a part of the prompt, what was thought a part of the completion.
+fn usage(usage: &TokenCounts) -> Value {
+    let (prompt, completion) = (usage.input_total(), usage.output_total());
+    json!({
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt.saturating_add(completion),
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning, "audio_tokens": 0},
+    })
+}
+
+/// A whole answer. Its model is the one that answered.
+pub(crate) fn write_reply(reply: &Reply, asked: &Asked) -> Bytes {
+    let choices = (0..).zip(&reply.choices).map(|(index, choice)| {
+        let finish = choice.finish.as_ref().map_or("stop", word);
+        json!({"index": index, "message": message(choice), "logprobs": null, "finish_reason": finish})
+    });
+    let mut body = json!({
+        "id": id(asked),
+        "object": "chat.completion",
+        "created": asked.created,
+        "model": reply.model.as_deref().unwrap_or(&asked.model),
+        "choices": choices.collect::<Vec<_>>(),
+        "system_fingerprint": reply.fingerprint,
+    });
+    if let Some(counts) = &reply.usage {
+        body["usage"] = usage(counts);
+    }
+    body.to_string().into()
+}
+
+fn message(choice: &Choice) -> Value {
+    let (mut text, mut refusal, mut reasoning, mut calls) = (None, None, None, Vec::new());
+    let add = |to: &mut Option<String>, more: &str| to.get_or_insert_default().push_str(more);
+    for part in &choice.parts {
+        match part {
+            Part::Text(more) => add(&mut text, more),
+            Part::Refusal(more) => add(&mut refusal, more),
+            Part::Reasoning { text: more, .. } => add(&mut reasoning, more),
+            Part::ToolCall { id, name, arguments } => {
+                calls.push(json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}));
+            }
+            Part::Image(_) | Part::Document(_) | Part::ToolResult { .. } => {}
+        }
+    }
+    let mut message = Map::new();
+    message.insert("role".to_owned(), "assistant".into());
+    message.insert("content".to_owned(), text.into());
+    message.insert("refusal".to_owned(), refusal.into());
+    // DeepSeek's word, which compatible clients know.
+    message.extend(reasoning.map(|text| ("reasoning_content".to_owned(), text.into())));
+    if !calls.is_empty() {
+        message.insert("tool_calls".to_owned(), calls.into());
+    }
+    message.into()
+}
+
+/// Writes chunks.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    asked: Asked,
+    model: Option<String>,
+    fingerprint: Option<String>,
+    usage: Option<TokenCounts>,
+    /// Choices whose first chunk went out: it names the role.
+    begun: HashSet<u64>,
+}
+
+impl Encoder {
+    pub fn new(asked: &Asked) -> Self {
+        Self { asked: asked.clone(), model: None, fingerprint: None, usage: None, begun: HashSet::new() }
+    }
+
+    fn chunk(&self, choices: Value, usage: Option<Value>, out: &mut Outgoing) {
+        let mut chunk = json!({
+            "id": id(&self.asked),
+            "object": "chat.completion.chunk",
+            "created": self.asked.created,
+            "model": self.model.as_deref().unwrap_or(&self.asked.model),
+            "system_fingerprint": self.fingerprint,
+            "choices": choices,
+        });
+        if let Some(usage) = usage {
+            chunk["usage"] = usage;
+        }
+        out.write([chunk.to_string().as_bytes(), b""]);
+    }
+
+    fn delta(&mut self, choice: u64, mut delta: Value, finish: Option<&str>, out: &mut Outgoing) {
+        if self.begun.insert(choice) {
+            delta["role"] = "assistant".into();
+        }
+        self.chunk(json!([{"index": choice, "delta": delta, "logprobs": null, "finish_reason": finish}]), None, out);
+    }
+}
+
+impl Encode for Encoder {
+    fn event(&mut self, event: &Event, out: &mut Outgoing) {
+        match event {
+            Event::Began { model, fingerprint } => {
+                (self.model, self.fingerprint) = (model.clone(), fingerprint.clone());
+                self.delta(0, json!({"content": ""}), None, out);
+            }
+            Event::Text { choice, text } => self.delta(*choice, json!({"content": text}), None, out),
+            Event::Refusal { choice, text } => self.delta(*choice, json!({"refusal": text}), None, out),
+            Event::Reasoning { choice, text } => self.delta(*choice, json!({"reasoning_content": text}), None, out),
+            // There is no place for it in this dialect.
+            Event::Signature { .. } => {}
+            Event::ToolCall { choice, index, id, name } => {
+                let function = json!({"name": name, "arguments": ""});
+                let call = json!({"index": index, "id": id, "type": "function", "function": function});
+                self.delta(*choice, json!({"tool_calls": [call]}), None, out);
+            }
+            Event::Arguments { choice, index, json } => {
+                let call = json!({"index": index, "function": {"arguments": json}});
+                self.delta(*choice, json!({"tool_calls": [call]}), None, out);
+            }
+            Event::Finished { choice, reason } => self.delta(*choice, json!({}), Some(word(reason)), out),
+            Event::Used(counts) => self.usage = Some(*counts),
+            Event::Ended => {
+                if let Some(counts) = self.usage.filter(|_| self.asked.include_usage) {
+                    self.chunk(json!([]), Some(usage(&counts)), out);
+                }
+                out.write([b"[DONE]", b""]);
+            }
+        }
+    }
+}

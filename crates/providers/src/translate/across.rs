@@ -1,0 +1,87 @@
+//! An answer in one form for a caller of another.
+
+use bytes::Bytes;
+use insula_model::{
+    Result,
+    chat::{Event, Reply},
+};
+
+use super::{Decode, Encode, Reading, Seen, Whole, is_plausible};
+use crate::{
+    client::{Fault, Outgoing, Scrub, unreadable},
+    sse,
+};
+
+/// Decodes each event and encodes what it says.
+#[derive(Debug)]
+pub(super) struct Across {
+    decode: Box<dyn Decode>,
+    encode: Box<dyn Encode>,
+    seen: Seen,
+    events: Vec<Event>,
+}
+
+impl Across {
+    pub fn new(decode: Box<dyn Decode>, encode: Box<dyn Encode>) -> Self {
+        Self { decode, encode, seen: Seen::default(), events: Vec::new() }
+    }
+
+    fn pass(&mut self, out: &mut Outgoing) {
+        for event in self.events.drain(..) {
+            self.seen.note(&event);
+            out.content |= event.output_bytes() > 0;
+            self.encode.event(&event, out);
+        }
+    }
+}
+
+impl Reading for Across {
+    fn take(&mut self, event: &sse::Event<'_>, out: &mut Outgoing) -> Result<(), Fault> {
+        if self.seen.is_done {
+            return Ok(());
+        }
+        let decoded = self.decode.event(event, &mut self.events);
+        self.pass(out);
+        decoded
+    }
+
+    fn end(&mut self, out: &mut Outgoing) -> Result<(), Fault> {
+        if self.seen.is_done {
+            return Ok(());
+        }
+        let decoded = self.decode.end(&mut self.events);
+        self.pass(out);
+        decoded
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+}
+
+impl Seen {
+    fn note(&mut self, event: &Event) {
+        self.output_bytes += event.output_bytes();
+        match event {
+            Event::Began { model, fingerprint } => (self.model, self.fingerprint) = (model.clone(), fingerprint.clone()),
+            Event::Used(usage) => self.usage = Some(*usage),
+            Event::Ended => self.is_done = true,
+            _ => {}
+        }
+    }
+}
+
+/// A whole answer: read, and written anew.
+pub(super) fn whole(
+    body: &[u8],
+    scrub: &Scrub,
+    read: impl FnOnce(&str, &Scrub) -> Result<Reply>,
+    write: impl FnOnce(&Reply) -> Bytes,
+) -> Result<Whole> {
+    let reply = read(std::str::from_utf8(body).map_err(unreadable)?, scrub)?;
+    let output_bytes = reply.output_bytes();
+    let usage = reply.usage.filter(|usage| is_plausible(usage, output_bytes));
+    let body = write(&Reply { usage, ..reply.clone() });
+    let (model, fingerprint) = (reply.model, reply.fingerprint);
+    Ok(Whole { body, seen: Seen { usage, output_bytes, model, fingerprint, is_done: true } })
+}

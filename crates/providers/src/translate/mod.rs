@@ -1,0 +1,211 @@
+//! From what a caller says to what a provider understands, and back.
+//!
+//! A caller speaks a [`Dialect`], a provider takes a [`Wire`] form. Where both are one form, text passes through as it came, with the
+//! few places rewritten that must be. Else a request is read into `insula_model::chat` and written anew, and an answer's events are
+//! decoded ([`Decode`]) and encoded ([`Encode`]) one by one ([`Across`]).
+
+mod across;
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use insula_model::{Result, TokenCounts, chat};
+
+use crate::{
+    ModelCard, anthropic,
+    client::{Fault, Outgoing, Scrub},
+    gemini, openai, responses,
+    sse::Event,
+};
+
+use across::Across;
+
+/// In which form a caller asks and is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// OpenAI's Chat Completions.
+    ChatCompletions,
+    /// OpenAI's Responses.
+    Responses,
+    /// Anthropic's Messages.
+    Messages,
+}
+
+/// In which form a provider is asked and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wire {
+    /// OpenAI's Chat Completions, spoken by every compatible server.
+    ChatCompletions,
+    /// Anthropic's Messages.
+    Messages,
+    /// Gemini's `generateContent`.
+    GenerateContent,
+}
+
+/// How the caller wants its answer.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The form.
+    pub dialect: Dialect,
+    /// Whether in pieces.
+    pub stream: bool,
+    /// Whether the usage is wanted in a stream of Chat Completions.
+    pub include_usage: bool,
+    /// The model, as the caller named it.
+    pub model: String,
+    /// What a translated answer's id is made of: letters, digits and `_`.
+    pub id: String,
+    /// When it was asked, in seconds since 1970.
+    pub created: i64,
+    /// The caller's body: some dialects repeat parts of it.
+    pub request: Bytes,
+}
+
+/// What an answer has shown so far.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub usage: Option<TokenCounts>,
+    /// Bytes of output, in all choices.
+    pub output_bytes: u64,
+    pub model: Option<String>,
+    pub fingerprint: Option<String>,
+    /// Whether the provider said that the answer is complete.
+    pub is_done: bool,
+}
+
+/// Reads the events of an answer as it streams in, and writes what its caller shall see.
+pub(crate) trait Reading: fmt::Debug + Send + Sync {
+    /// Takes the next event.
+    fn take(&mut self, event: &Event<'_>, out: &mut Outgoing) -> Result<(), Fault>;
+
+    /// The body is at its end. Vendors that say nothing at the end of an answer are done here.
+    fn end(&mut self, _out: &mut Outgoing) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn seen(&self) -> &Seen;
+}
+
+/// Reads a vendor's events.
+pub(crate) trait Decode: fmt::Debug + Send + Sync {
+    /// Adds what this event says.
+    fn event(&mut self, event: &Event<'_>, into: &mut Vec<chat::Event>) -> Result<(), Fault>;
+
+    /// Adds what the end of the body says.
+    fn end(&mut self, _into: &mut Vec<chat::Event>) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// Writes events in a caller's dialect.
+pub(crate) trait Encode: fmt::Debug + Send + Sync {
+    fn event(&mut self, event: &chat::Event, out: &mut Outgoing);
+}
+
+/// A whole answer in the caller's dialect, and what it shows.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub body: Bytes,
+    pub seen: Seen,
+}
+
+impl Dialect {
+    /// Whether a provider of this wire form understands the caller's own words.
+    pub fn is(self, wire: Wire) -> bool {
+        matches!((self, wire), (Dialect::ChatCompletions, Wire::ChatCompletions) | (Dialect::Messages, Wire::Messages))
+    }
+
+    /// The field of a message's part that holds an image.
+    pub(crate) fn image_field(self) -> &'static str {
+        match self {
+            Dialect::ChatCompletions | Dialect::Responses => "image_url",
+            Dialect::Messages => "source",
+        }
+    }
+
+    /// What a body in this dialect asks.
+    ///
+    /// # Errors
+    /// `Invalid` where it says what no other form can.
+    pub(crate) fn read(self, body: &str) -> Result<chat::Request> {
+        match self {
+            Dialect::ChatCompletions => openai::read_request(body),
+            Dialect::Responses => responses::read_request(body),
+            Dialect::Messages => anthropic::read_request(body),
+        }
+    }
+
+    fn encoder(self, asked: &Asked) -> Box<dyn Encode> {
+        match self {
+            Dialect::ChatCompletions => Box::new(openai::Encoder::new(asked)),
+            Dialect::Responses => Box::new(responses::Encoder::new(asked)),
+            Dialect::Messages => Box::new(anthropic::Encoder::new(asked)),
+        }
+    }
+
+    fn whole(self, reply: &chat::Reply, asked: &Asked) -> Bytes {
+        match self {
+            Dialect::ChatCompletions => openai::write_reply(reply, asked),
+            Dialect::Responses => responses::write_reply(reply, asked),
+            Dialect::Messages => anthropic::write_reply(reply, asked),
+        }
+    }
+}
+
+impl Wire {
+    /// A request in this form, for this model.
+    ///
+    /// # Errors
+    /// `Invalid`, naming what this form cannot say.
+    pub(crate) fn write(self, request: &chat::Request, card: &ModelCard) -> Result<Bytes> {
+        match self {
+            Wire::ChatCompletions => openai::write_request(request, card),
+            Wire::Messages => anthropic::write_request(request, card),
+            Wire::GenerateContent => gemini::write_request(request, card),
+        }
+    }
+
+    fn decoder(self, scrub: Arc<Scrub>) -> Box<dyn Decode> {
+        match self {
+            Wire::ChatCompletions => Box::new(openai::Decoder::new(scrub)),
+            Wire::Messages => Box::new(anthropic::Decoder::new(scrub)),
+            Wire::GenerateContent => Box::new(gemini::Decoder::new(scrub)),
+        }
+    }
+
+    fn reply(self, body: &str, scrub: &Scrub) -> Result<chat::Reply> {
+        match self {
+            Wire::ChatCompletions => openai::read_reply(body, scrub),
+            Wire::Messages => anthropic::read_reply(body, scrub),
+            Wire::GenerateContent => gemini::read_reply(body, scrub),
+        }
+    }
+}
+
+/// What reads a stream in this wire form for a caller who asked like this.
+pub(crate) fn reading(wire: Wire, asked: &Asked, scrub: Arc<Scrub>) -> Box<dyn Reading> {
+    match (asked.dialect, wire) {
+        (Dialect::ChatCompletions, Wire::ChatCompletions) => Box::new(openai::Passing::new(asked.include_usage, scrub)),
+        (Dialect::Messages, Wire::Messages) => Box::new(anthropic::Passing::new(scrub)),
+        (dialect, wire) => Box::new(Across::new(wire.decoder(scrub), dialect.encoder(asked))),
+    }
+}
+
+/// Reads a whole answer in this wire form for a caller who asked like this.
+///
+/// # Errors
+/// What the provider says is wrong, or that it cannot be read.
+pub(crate) fn whole(wire: Wire, asked: &Asked, body: Bytes, scrub: &Scrub) -> Result<Whole> {
+    match (asked.dialect, wire) {
+        (Dialect::ChatCompletions, Wire::ChatCompletions) => openai::pass_answer(body, scrub),
+        (Dialect::Messages, Wire::Messages) => anthropic::pass_answer(body, scrub),
+        (dialect, wire) => {
+            across::whole(&body, scrub, |text, scrub| wire.reply(text, scrub), |reply| dialect.whole(reply, asked))
+        }
+    }
+}
+
+/// Output without output tokens was not counted.
+pub(crate) fn is_plausible(usage: &TokenCounts, output_bytes: u64) -> bool {
+    output_bytes == 0 || usage.output_total() > 0
+}
