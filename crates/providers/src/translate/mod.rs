@@ -209,3 +209,6 @@ pub(crate) fn whole(wire: Wire, asked: &Asked, body: Bytes, scrub: &Scrub) -> Re
 pub(crate) fn is_plausible(usage: &TokenCounts, output_bytes: u64) -> bool {
     output_bytes == 0 || usage.output_total() > 0
 }
+
+#[cfg(test)]
+mod tests;
