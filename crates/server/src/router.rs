@@ -79,17 +79,17 @@ pub(crate) fn management() -> OpenApiRouter<App> {
 
 /// The platform's webhooks and each tenant's: the same operations, twice.
 fn webhooks() -> OpenApiRouter<App> {
-    use api::webhooks::{operations::*, tenant::below_tenant};
+    use api::webhooks::{operations, tenant::below_tenant};
 
-    let operations: [UtoipaMethodRouter<App>; 6] = [
-        routes!(list, create),
-        routes!(read, change, delete),
-        routes!(rotate),
-        routes!(test),
-        routes!(deliveries),
-        routes!(replay),
+    let platform: [UtoipaMethodRouter<App>; 6] = [
+        routes!(operations::list, operations::create),
+        routes!(operations::read, operations::change, operations::delete),
+        routes!(operations::rotate),
+        routes!(operations::test),
+        routes!(operations::deliveries),
+        routes!(operations::replay),
     ];
-    let both = operations.into_iter().flat_map(|routes| [routes.clone(), below_tenant(routes)]);
+    let both = platform.into_iter().flat_map(|routes| [routes.clone(), below_tenant(routes)]);
     both.fold(OpenApiRouter::default(), OpenApiRouter::routes)
 }
 

@@ -29,7 +29,7 @@ enum Action {
     Create {
         /// The tenant's slug or id.
         tenant: String,
-        /// Its name for people.
+        /// The key's name for people.
         #[arg(long, default_value = "key")]
         name: String,
         /// What it may do.

@@ -44,7 +44,7 @@ use exit::Failure;
 use output::Output;
 use target::Target;
 
-/// Insula: a server between a product and its AI providers; each customer is a tenant with its own data, budget and bill.
+/// Insula: a server in front of AI providers, where each tenant has its own data, budget and bill.
 #[derive(Debug, Parser)]
 #[command(name = "insula", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
 #[command(after_help = AFTER_HELP)]

@@ -25,7 +25,7 @@ pub struct OperatorArgs {
 enum Action {
     /// Creates an operator key and prints it: the only time that it can be seen.
     Create {
-        /// Its name for people, such as whose it is.
+        /// The key's name for people, such as who holds it.
         name: String,
     },
     /// Lists operator keys, without their secrets.
