@@ -35,7 +35,7 @@ enum Action {
         /// Whether it refuses or only tells.
         #[arg(long, value_enum, default_value = "hard")]
         mode: ModeArg,
-        /// A share of the cap (0 to 1) at which somebody wants to know; may be repeated.
+        /// A share of the cap, such as 0.8, at which webhooks are told; may be repeated.
         #[arg(long, value_name = "SHARE")]
         alert_at: Vec<f64>,
     },
@@ -44,7 +44,7 @@ enum Action {
         #[command(flatten)]
         subject: Anyone,
     },
-    /// Removes budgets.
+    /// Removes the budgets that were set; those that a tenant inherits hold again.
     Clear {
         #[command(flatten)]
         subject: Anyone,

@@ -14,10 +14,10 @@ use super::{
 /// One request: where its time went and what it cost, priced row by row.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
+    /// The request's id, as `x-request-id` of its answer tells it.
+    request: String,
     #[command(flatten)]
     target: Target,
-    /// Its id, as `x-request-id` tells it.
-    request: String,
 }
 
 /// Columns of the waterfall.

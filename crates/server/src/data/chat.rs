@@ -2,15 +2,10 @@
 
 use axum::{body::Body, extract::State, response::Response};
 use http::Request;
-use insula_engine::Call;
 use insula_engine::ChatRequest;
-use insula_model::Result;
 
-use super::{
-    answer,
-    arrival::{Arrival, Received},
-};
-use crate::{App, errors};
+use super::call::{self, CallErrors};
+use crate::App;
 
 /// Answers a chat, whole or as a stream of server-sent events.
 ///
@@ -29,36 +24,11 @@ use crate::{App, errors};
     request_body(description = "An OpenAI chat completion request", content_type = "application/json"),
     responses(
         (status = 200, description = "A chat completion, or `text/event-stream` of its chunks"),
-        (status = 400, description = "The body is not a valid request; `param` names the field"),
-        (status = 401, description = "No valid credential"),
-        (status = 403, description = "The tenant is suspended, or the credential is an operator's"),
-        (status = 404, description = "No such model"),
-        (status = 409, description = "The same Idempotency-Key is still under way, or its outcome is unknown"),
-        (status = 413, description = "The body is over its bound"),
-        (status = 422, description = "The Idempotency-Key was used with another body, or the model has no price"),
-        (status = 429, description = "A rate limit or a budget; `code` says which"),
-        (status = 502, description = "The provider failed"),
-        (status = 503, description = "This node takes nothing new"),
-        (status = 504, description = "The provider took too long"),
+        CallErrors,
     ),
     security(("tenantKey" = []))
 )]
 pub async fn chat_completions(State(app): State<App>, request: Request<Body>) -> Response {
-    let arrival = match Arrival::new(&app, request).await {
-        Ok(arrival) => arrival,
-        Err(away) => return errors::openai(&away.error, away.request),
-    };
-    let (call, received) = arrival.read(&app).await;
-    let id = call.request;
-    let answered = match received {
-        Ok(received) => perform(&app, call, received).await,
-        Err(error) => Err(error),
-    };
-    answered.unwrap_or_else(|error| errors::openai(&error, id))
-}
-
-async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
-    let id = call.request;
-    let chat = ChatRequest::parse(received.bytes)?;
-    Ok(answer::response(app, app.engine.chat(call, chat).await?, id, received.room))
+    let perform = async |call, body| app.engine.chat(call, ChatRequest::parse(body)?).await;
+    call::answered(&app, request, perform).await
 }

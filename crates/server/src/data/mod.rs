@@ -1,6 +1,7 @@
 //! The data plane: `/v1`, in OpenAI's dialect.
 //!
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
+//! - [`call`]: what the operations that call a model have in common;
 //! - [`chat`], [`embeddings`], [`models`]: an operation each;
 //! - [`tags`]: the labels that a request carries in a header;
 //! - [`room`]: what all bodies together may hold in memory;
@@ -8,6 +9,7 @@
 
 mod answer;
 mod arrival;
+mod call;
 pub mod chat;
 pub mod embeddings;
 mod events;

@@ -4,6 +4,7 @@
 //! else by the management services.
 
 mod budgets;
+mod catalogue;
 #[cfg(test)]
 pub(crate) mod corrections;
 mod credits;
@@ -17,8 +18,6 @@ mod keys;
 mod ledger;
 mod limits;
 mod operators;
-mod plans;
-mod segments;
 mod spend;
 mod statement;
 mod tag_sets;
@@ -35,12 +34,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use catalogue::Heirs;
 pub use credits::Credit;
 pub use end_users::EndUserRow;
 pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
-pub use plans::Heirs;
 pub use spend::HourSpend;
 pub use statement::{AttemptQuery, ChargeQuery, ChargeRow};
 pub(crate) use tag_sets::TagSet;
