@@ -1,13 +1,14 @@
 //! The ledger row by row, for those who keep a copy of it: each row exactly once to whoever passes on his cursor.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use insula_model::{Error, Result};
+use insula_model::{Error, Money, Result};
 use insula_store::{LedgerCursor, TenantSeals};
 pub use insula_store::{LedgerEntry, TokenDifferences};
 
 use crate::{
     Engine,
     directory::{ManagedTenant, Operator},
+    statement::SellPrices,
 };
 
 /// Rows in one answer at most, and where the caller does not say.
@@ -34,7 +35,7 @@ pub struct Export {
 }
 
 /// A tenant's rows. Requests that have ended are in it; on a database that nodes share, as soon as no transaction that began
-/// before them still runs.
+/// before them still runs. To the tenant itself they tell what it is charged and by which row, as its statements do.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::Invalid`] for a cursor that is none of this tenant's, and for a limit out of bounds.
@@ -45,7 +46,25 @@ pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: &ExportAsk)
     let page = engine.store.control().ledger_page(Some(tenant.scope), after, limit).await?;
     // Sealed, because it counts what all tenants did together.
     let cursor = seals.seal("export", "cursor", &[], &plain(page.next)?, &*engine.random);
-    Ok(Export { rows: page.rows, cursor: URL_SAFE_NO_PAD.encode(cursor), more: page.more })
+    let sell = engine.prices_shown_to(&tenant.by);
+    let rows = page.rows.into_iter().map(|row| charged(&sell, row)).collect();
+    Ok(Export { rows, cursor: URL_SAFE_NO_PAD.encode(cursor), more: page.more })
+}
+
+/// A row by these prices. Differences are charged as what they add and what they take away, so that a correction leaves what the
+/// attempt would have been charged at once.
+fn charged(sell: &SellPrices, mut entry: LedgerEntry) -> LedgerEntry {
+    let (begin, (added, taken)) = (&entry.begin, entry.tokens.sides());
+    let plan = begin.attribution.plan.as_deref();
+    let charge = |tokens, cost| sell.charge(plan, &begin.model, begin.reserved_at, tokens, cost);
+    let (sold, amount) = charge(&added, entry.cost);
+    let amount = amount - charge(&taken, Money::ZERO).1;
+    let price_row = sold.map(|sold| sold.id());
+    entry.cost = amount;
+    if let Some(price_row) = price_row {
+        entry.begin.price_row = price_row;
+    }
+    entry
 }
 
 /// The rows of all tenants, as for one.

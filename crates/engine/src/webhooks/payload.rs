@@ -56,16 +56,19 @@ struct BudgetData<'a> {
     resets_at: String,
 }
 
-/// A budget's state; `share` is the one that was passed.
+/// A budget's state; `share` is the one that was passed. In percent where `hides_amounts`: the tenant is told the same as its
+/// operator.
 pub(super) fn budget_payload(
     kind: EventType,
     at: Timestamp,
     view: &BudgetView,
     share: Option<f64>,
     tenant: Option<&TenantEntry>,
+    hides_amounts: bool,
 ) -> String {
     let budget = &view.budget;
     let (unit, used, limit) = match budget.cap {
+        Cap::Usd(_) if hides_amounts => ("percent", view.used_percent().to_string(), "100".to_owned()),
         Cap::Usd(limit) => ("usd", view.used.money.to_string(), limit.to_string()),
         Cap::Tokens(limit) => ("tokens", view.used.tokens.to_string(), limit.to_string()),
     };

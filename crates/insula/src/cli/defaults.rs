@@ -89,8 +89,13 @@ fn budgets(one: &Value) -> String {
 
 /// A budget such as `10.00 USD a month`.
 pub fn budget_text(budget: &Value) -> String {
-    let (usd, window) = (text(budget, "limit_usd"), text(budget, "window"));
-    let amount = if usd.is_empty() { format!("{} tokens", text(budget, "limit_tokens")) } else { format!("{usd} USD") };
+    let (usd, tokens, window) = (text(budget, "limit_usd"), text(budget, "limit_tokens"), text(budget, "window"));
+    let amount = match (usd.is_empty(), tokens.is_empty()) {
+        (false, _) => format!("{usd} USD"),
+        (true, false) => format!("{tokens} tokens"),
+        // The operator's, for a tenant whose plan has prices of its own.
+        (true, true) => "money".to_owned(),
+    };
     let article = if window == "hour" { "an" } else { "a" };
     let soft = if budget["mode"] == "soft" { " (soft)" } else { "" };
     format!("{amount} {article} {window}{soft}")
@@ -126,6 +131,7 @@ mod tests {
     fn budgets_are_told_in_words() {
         assert_eq!(budget_text(&json!({"window": "month", "limit_usd": "10.00", "mode": "hard"})), "10.00 USD a month");
         assert_eq!(budget_text(&json!({"window": "hour", "limit_tokens": 5, "mode": "soft"})), "5 tokens an hour (soft)");
+        assert_eq!(budget_text(&json!({"window": "day", "mode": "hard"})), "money a day");
     }
 
     #[test]

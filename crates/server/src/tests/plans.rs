@@ -33,7 +33,7 @@ async fn a_plans_life() {
         "models": ["sim-small"],
         "prices": [
             {"model": "*", "input_usd_per_million": "2", "output_usd_per_million": "8.5"},
-            {"model": "sim-small", "effective_from": "2026-01-01T00:00:00Z", "input_usd_per_million": "1",
+            {"model": "sim-small", "effective_from": "2026-03-10T00:00:00Z", "input_usd_per_million": "1",
              "cache_read_usd_per_million": "0.1", "cache_write_usd_per_million": "1.25", "output_usd_per_million": "2"},
         ],
     });
@@ -44,9 +44,9 @@ async fn a_plans_life() {
             {"window": "day", "limit_tokens": 5, "mode": "soft", "alert_at": []},
         ],
         "prices": [
-            {"model": "*", "effective_from": "1970-01-01T00:00:00Z", "input_usd_per_million": "2.00",
+            {"model": "*", "effective_from": "2026-03-01T00:00:00Z", "input_usd_per_million": "2.00",
              "cache_read_usd_per_million": "2.00", "cache_write_usd_per_million": "2.00", "output_usd_per_million": "8.50"},
-            {"model": "sim-small", "effective_from": "2026-01-01T00:00:00Z", "input_usd_per_million": "1.00",
+            {"model": "sim-small", "effective_from": "2026-03-10T00:00:00Z", "input_usd_per_million": "1.00",
              "cache_read_usd_per_million": "0.10", "cache_write_usd_per_million": "1.25", "output_usd_per_million": "2.00"},
         ],
     });
@@ -96,6 +96,10 @@ async fn wrong_plans_name_their_field() {
         (sells(json!("0.0000001")), "prices[0].output_usd_per_million"),
         (sells(json!(1)), "prices[0].output_usd_per_million"),
         (json!({"prices": [{"model": "a b", "input_usd_per_million": "1", "output_usd_per_million": "1"}]}), "prices[0].model"),
+        (
+            json!({"prices": [{"model": "a", "effective_from": "2026-02-28T23:59:59Z", "input_usd_per_million": "1", "output_usd_per_million": "1"}]}),
+            "prices[0].effective_from",
+        ),
         (json!({"colour": 1}), "colour"),
     ] {
         let reply = world.call("PUT", FREE, &world.operator, Some(order.clone())).await;
