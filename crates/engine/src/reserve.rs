@@ -28,7 +28,8 @@ pub(crate) async fn hold(engine: &Engine, call: &Call, work: &Arc<Work>, route: 
 fn refused_in_percent(refusal: BudgetRefusal) -> Error {
     let BudgetRefusal { level, window, used_percent, resets_at, .. } = &refusal;
     let message = format!(
-        "the {} budget of the {} does not cover this request: {used_percent} percent of it are used; it resets at {resets_at}",
+        "the {} budget of the {} does not cover this request: {used_percent} percent of it are used, and the rest is too little; it resets at \
+         {resets_at}",
         window.name(),
         level.name(),
     );

@@ -25,6 +25,7 @@ const AFTER_HELP: &str = r#"A plan in JSON, all of it optional:
    "budgets": [{"window": "month", "limit_usd": "20.00", "alert_at": [0.8]}],
    "models": ["gpt-4o-mini"],
    "prices": [{"model": "*", "input_usd_per_million": "2.00", "output_usd_per_million": "8.00"}]}
+A price holds from `effective_from` on, where that is absent from the first day of this month. What it said before that day stays.
 Give it to a tenant with `insula tenant update <tenant> --plan <name>`."#;
 
 /// Runs it.
