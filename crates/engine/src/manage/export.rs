@@ -1,7 +1,7 @@
 //! The ledger row by row, for those who keep a copy of it: each row exactly once to whoever passes on his cursor.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use insula_model::{Error, Money, Result};
+use insula_model::{Error, Result};
 use insula_store::{LedgerCursor, TenantSeals};
 pub use insula_store::{LedgerEntry, TokenDifferences};
 
@@ -51,19 +51,15 @@ pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: &ExportAsk)
     Ok(Export { rows, cursor: URL_SAFE_NO_PAD.encode(cursor), more: page.more })
 }
 
-/// A row by these prices. Differences are charged as what they add and what they take away, so that a correction leaves what the
-/// attempt would have been charged at once.
+/// A row by these prices.
 fn charged(sell: &SellPrices, mut entry: LedgerEntry) -> LedgerEntry {
-    let (begin, (added, taken)) = (&entry.begin, entry.tokens.sides());
+    let begin = &entry.begin;
     let plan = begin.attribution.plan.as_deref();
-    let charge = |tokens, cost| sell.charge(plan, &begin.model, begin.reserved_at, tokens, cost);
-    let (sold, amount) = charge(&added, entry.cost);
-    let amount = amount - charge(&taken, Money::ZERO).1;
-    let price_row = sold.map(|sold| sold.id());
-    entry.cost = amount;
-    if let Some(price_row) = price_row {
+    let (sold, amount) = sell.charge_difference(plan, &begin.model, begin.reserved_at, &entry.tokens, entry.cost);
+    if let Some(price_row) = sold.map(|sold| sold.id()) {
         entry.begin.price_row = price_row;
     }
+    entry.cost = amount;
     entry
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use insula_model::{Money, Plan, Price, SellPrice, Timestamp, TokenCounts};
-use insula_store::{PriceDates, PricedPart};
+use insula_store::{PriceDates, PricedPart, TokenDifferences};
 
 use crate::{Engine, directory::Caller};
 
@@ -71,6 +71,20 @@ impl SellPrices {
         (sold, sold.map_or(cost, |sold| sold.price().sum(tokens)))
     }
 
+    /// The same for what is to be added to an attempt, or taken away: both together are charged as the attempt would have been at once.
+    pub(crate) fn charge_difference(
+        &self,
+        plan: Option<&str>,
+        model: &str,
+        at: Timestamp,
+        tokens: &TokenDifferences,
+        cost: Money,
+    ) -> (Option<Sold<'_>>, Money) {
+        let (added, taken) = tokens.sides();
+        let (sold, amount) = self.charge(plan, model, at, &added, cost);
+        (sold, amount - self.charge(plan, model, at, &taken, Money::ZERO).1)
+    }
+
     /// The amount for a part of a sum.
     pub(crate) fn amount(&self, part: &PricedPart) -> Money {
         self.charge(part.plan.as_deref(), &part.model, part.at, &part.tokens, part.cost).1
@@ -100,6 +114,8 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{super::tests::plan, *};
 
     fn at(micros: i64) -> Timestamp {
@@ -132,5 +148,26 @@ mod tests {
         let part = PricedPart { plan: Some("pro".into()), model: "m".into(), at: at(10), tokens, cost };
         assert_eq!(prices.amount(&part), Money::from_pico(14));
         assert_eq!(prices.dates(), [("pro", at(10))].into_iter().collect());
+    }
+    proptest! {
+        #[test]
+        fn a_correction_leaves_what_would_have_been_charged(
+            first: [u32; 5], last: [u32; 5], costs: [u32; 2], is_sold: bool,
+        ) {
+            let prices = SellPrices::new(vec![plan("pro", &[("m", 0, 3)])]);
+            let name = is_sold.then_some("pro");
+            let charge = |[input, cache_read, cache_write, output, reasoning]: [u32; 5], cost: u32| {
+                let [input, cache_read, cache_write, output, reasoning] =
+                    [input, cache_read, cache_write, output, reasoning].map(u64::from);
+                let tokens = TokenCounts { input, cache_read, cache_write, output, reasoning };
+                prices.charge(name, "m", at(0), &tokens, Money::from_pico(cost.into())).1
+            };
+            let more = |n: usize| i64::from(last[n]) - i64::from(first[n]);
+            let tokens =
+                TokenDifferences { input: more(0), cache_read: more(1), cache_write: more(2), output: more(3), reasoning: more(4) };
+            let cost = Money::from_pico(i128::from(costs[1]) - i128::from(costs[0]));
+            let (_, difference) = prices.charge_difference(name, "m", at(0), &tokens, cost);
+            prop_assert_eq!(charge(first, costs[0]) + difference, charge(last, costs[1]));
+        }
     }
 }

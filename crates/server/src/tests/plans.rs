@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 const FREE: &str = "/api/v1/plans/free";
@@ -64,6 +66,33 @@ async fn a_plans_life() {
     for (method, path) in [("GET", FREE), ("DELETE", FREE), ("GET", "/api/v1/plans/No%20Plan"), ("GET", "/api/v1/plans/%ff")] {
         assert_eq!(world.call(method, path, &world.operator, None).await.status, 404, "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn what_a_plan_charged_in_past_months_stays() {
+    let world = World::new().await;
+    let price =
+        |model: &str, amount: &str| json!({"model": model, "input_usd_per_million": amount, "output_usd_per_million": amount});
+    let first = world.put(FREE, json!({"prices": [price("*", "1")]})).await["prices"][0].clone();
+    assert_eq!(
+        world.put(FREE, json!({"prices": [price("*", "2")]})).await["prices"][0]["effective_from"],
+        first["effective_from"]
+    );
+    world.put(FREE, json!({"prices": [price("*", "1")]})).await;
+    world.clock.advance(Duration::from_secs(31 * 24 * 60 * 60));
+    for (prices, field) in [(json!([]), "prices"), (json!([price("*", "2")]), "prices")] {
+        let reply = world.call("PUT", FREE, &world.operator, Some(json!({"prices": prices}))).await;
+        assert_eq!((reply.status.as_u16(), reply.body["param"].as_str()), (400, Some(field)), "{reply:?}");
+    }
+    let mut changed = first.clone();
+    changed["input_usd_per_million"] = json!("2");
+    let reply = world.call("PUT", FREE, &world.operator, Some(json!({"prices": [changed]}))).await;
+    assert_eq!(reply.body["param"], "prices[0].effective_from", "{reply:?}");
+    assert!(reply.text("detail").contains("2026-04-01T00:00:00Z"), "{reply:?}");
+    let both = world.put(FREE, json!({"prices": [price("*", "1"), price("*", "2")]})).await["prices"].clone();
+    assert_eq!((&both[0], &both[1]["effective_from"]), (&first, &json!("2026-04-01T00:00:00Z")));
+    let reply = world.call("DELETE", FREE, &world.operator, None).await;
+    assert_eq!((reply.status.as_u16(), reply.text("code")), (409, "conflict"));
 }
 
 #[tokio::test]
