@@ -19,6 +19,7 @@ pub const PLANS_HELP: &str = r#"A plan in JSON, all of it optional:
    "budgets": [{"window": "month", "limit_usd": "20.00", "alert_at": [0.8]}],
    "models": ["gpt-4o-mini"],
    "prices": [{"model": "*", "input_usd_per_million": "2.00", "output_usd_per_million": "8.00"}]}
+A price holds from `effective_from` on, where that is absent from the first day of this month. What it said before that day stays.
 Give it to a tenant with `insula tenant update <tenant> --plan <name>`."#;
 
 /// What stands in a segment.
@@ -117,8 +118,13 @@ fn budgets(one: &Value) -> String {
 
 /// A budget such as `10.00 USD a month`.
 pub fn budget_text(budget: &Value) -> String {
-    let (usd, window) = (text(budget, "limit_usd"), text(budget, "window"));
-    let amount = if usd.is_empty() { format!("{} tokens", text(budget, "limit_tokens")) } else { format!("{usd} USD") };
+    let (usd, tokens, window) = (text(budget, "limit_usd"), text(budget, "limit_tokens"), text(budget, "window"));
+    let amount = match (usd.is_empty(), tokens.is_empty()) {
+        (false, _) => format!("{usd} USD"),
+        (true, false) => format!("{tokens} tokens"),
+        // The operator's, for a tenant whose plan has prices of its own.
+        (true, true) => "money".to_owned(),
+    };
     let article = if window == "hour" { "an" } else { "a" };
     let soft = if budget["mode"] == "soft" { " (soft)" } else { "" };
     format!("{amount} {article} {window}{soft}")
@@ -154,6 +160,7 @@ mod tests {
     fn budgets_are_told_in_words() {
         assert_eq!(budget_text(&json!({"window": "month", "limit_usd": "10.00", "mode": "hard"})), "10.00 USD a month");
         assert_eq!(budget_text(&json!({"window": "hour", "limit_tokens": 5, "mode": "soft"})), "5 tokens an hour (soft)");
+        assert_eq!(budget_text(&json!({"window": "day", "mode": "hard"})), "money a day");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     with_client,
 };
 
-/// One request: where its time went and what it cost, priced row by row.
+/// One request: where its time went and what it cost, priced row by row; with a tenant's key, what it is charged.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The request's id, as `x-request-id` of its answer tells it.

@@ -14,7 +14,7 @@ use super::{
     with_client,
 };
 
-/// What was used and what it cost.
+/// What was used and what it cost; with a tenant's key, what it is charged.
 #[derive(Debug, Args)]
 pub struct UsageArgs {
     /// The tenant's slug or id; all tenants where absent.
