@@ -52,8 +52,10 @@ async fn an_export_without_a_file_goes_to_standard_output() {
     assert_eq!((&event["specversion"], &event["data"]["operation"]), (&"1.0".into(), &"chat".into()), "{event}");
     let table = node.insula(&["usage", "export", "acme", "--format", "csv"]).await;
     assert_eq!((table.code, table.stdout.lines().count()), (0, 2), "{table:?}");
-    let wrong = node.insula(&["usage", "acme", "export"]).await;
-    assert_eq!(wrong.code, 2, "{wrong:?}");
+    for not_for_exports in ["acme", "--by-tag=team"] {
+        let wrong = node.insula(&["usage", not_for_exports, "export"]).await;
+        assert_eq!(wrong.code, 2, "{wrong:?}");
+    }
     let causes = json(&node.insula(&["usage", "--group-by", "cause", "--json"]).await);
     assert_eq!(causes["data"][0]["group"], "base", "{causes}");
 }

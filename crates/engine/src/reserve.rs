@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use insula_model::{ErrorKind, Result};
+use insula_model::{BudgetRefusal, Error, ErrorKind, Result};
 use insula_providers::Route;
 
 use crate::{
@@ -12,15 +12,28 @@ use crate::{
 };
 
 /// Reserves for the call, waiting a bounded turn where only others' holds stand in the way. A refusal is noted for those who
-/// want to be told.
+/// want to be told; a tenant that is charged by its plan learns from it how much is used, but no amount of what that costs.
 pub(crate) async fn hold(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) -> Result<Hold> {
     let held = reserve(engine, call, work, route).await;
-    if let Err(error) = &held
-        && let ErrorKind::BudgetExceeded(refusal) = error.kind()
-    {
-        engine.accounts.note_refusal(&call.subjects(), refusal);
+    let Err(error) = &held else { return held };
+    let ErrorKind::BudgetExceeded(refusal) = error.kind() else { return held };
+    engine.accounts.note_refusal(&call.subjects(), refusal);
+    match refusal.unit == "usd" && engine.directory.sells_to(&call.credential.tenant.record) {
+        true => Err(refused_in_percent((**refusal).clone())),
+        false => held,
     }
-    held
+}
+
+/// A refusal for who may not know the amounts.
+fn refused_in_percent(refusal: BudgetRefusal) -> Error {
+    let BudgetRefusal { level, window, used_percent, resets_at, .. } = &refusal;
+    let message = format!(
+        "the {} budget of the {} does not cover this request: {used_percent} percent of it are used, and the rest is too little; it resets at \
+         {resets_at}",
+        window.name(),
+        level.name(),
+    );
+    Error::new(ErrorKind::BudgetExceeded(Box::new(refusal.in_percent())), message)
 }
 
 /// Bytes bound the input while the headroom is wide; only when that does not fit is the tokenizer asked.

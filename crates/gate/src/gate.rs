@@ -1,6 +1,10 @@
 //! Sending through the gate.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -11,7 +15,7 @@ use insula_model::{Error, Result};
 use rustls::ClientConfig;
 use tower::Service;
 
-use crate::{Reach, Resolver, Target, Unsent, pinned::Pinned};
+use crate::{NoAddress, Reach, Resolver, Target, Unsent, pinned::Pinned};
 
 /// The longest head of an answer, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -90,15 +94,22 @@ impl Gate {
         reach.admits(target)?;
         let found = match target.literal() {
             Some(address) => vec![address],
-            None => self.resolver.resolve(target.host()).await.map_err(|_| Unsent::Unresolved)?,
+            None => self.named(target.host(), reach).await?,
         };
         for address in &found {
             reach.admits_address(target, *address)?;
         }
-        if found.is_empty() {
-            return Err(Unsent::Unresolved);
-        }
         Ok(found.iter().take(ADDRESSES_MAX).map(|address| SocketAddr::new(*address, target.port())).collect())
+    }
+
+    /// All addresses of a name, of which each lies within reach.
+    async fn named(&self, host: &str, reach: &Reach) -> std::result::Result<Vec<IpAddr>, NoAddress> {
+        let found = self.resolver.resolve(host).await.map_err(|_| NoAddress::Unresolved)?;
+        match found.iter().all(|address| reach.contains(*address)) {
+            true if found.is_empty() => Err(NoAddress::Unresolved),
+            true => Ok(found),
+            false => Err(NoAddress::Inside),
+        }
     }
 }
 

@@ -39,9 +39,9 @@ pub enum Unsent {
     /// It may not be reached.
     #[error("{0}")]
     Refused(&'static str),
-    /// The host's name has no address.
-    #[error("the host's name does not resolve")]
-    Unresolved,
+    /// The host's name leads nowhere. Whether there is such a name inside is not for whoever named it.
+    #[error("the host's name has no address that may be reached")]
+    NoAddress(#[from] NoAddress),
     /// No connection stands, or TLS was refused.
     #[error("no connection: {0}")]
     Unreachable(String),
@@ -51,4 +51,15 @@ pub enum Unsent {
     /// It took too long.
     #[error("it took longer than {0} ms")]
     TimedOut(u128),
+}
+
+/// Why a name leads nowhere: for the log alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoAddress {
+    /// It has no address.
+    #[error("it does not resolve")]
+    Unresolved,
+    /// An address of it may not be reached.
+    #[error("an address of it is not of the public internet")]
+    Inside,
 }

@@ -26,12 +26,21 @@ impl Reach {
         }
     }
 
+    /// Whether an address lies within reach, with TLS.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        self.is_opened(address) || is_public(address)
+    }
+
+    fn is_opened(&self, address: IpAddr) -> bool {
+        self.also.iter().any(|range| range.contains(address))
+    }
+
     /// Whether a target may be reached at this address.
     ///
     /// # Errors
     /// [`Unsent::Refused`].
     pub fn admits_address(&self, target: &Target, address: IpAddr) -> Result<(), Unsent> {
-        if self.also.iter().any(|range| range.contains(address)) {
+        if self.is_opened(address) {
             return Ok(());
         }
         if !is_public(address) {

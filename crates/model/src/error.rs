@@ -98,14 +98,23 @@ pub struct BudgetRefusal {
     pub level: BudgetLevel,
     /// In which window.
     pub window: Window,
-    /// `usd` or `tokens`.
+    /// `usd` or `tokens`; `percent` for who may not know the amounts.
     pub unit: &'static str,
     /// What is settled, as a decimal string or a count.
     pub used: String,
     /// The cap, as a decimal string or a count.
     pub limit: String,
+    /// How much of the cap is settled, in whole percent.
+    pub used_percent: u64,
     /// When the window ends.
     pub resets_at: Timestamp,
+}
+
+impl BudgetRefusal {
+    /// The same without its amounts.
+    pub fn in_percent(self) -> Self {
+        Self { unit: "percent", used: self.used_percent.to_string(), limit: "100".to_owned(), ..self }
+    }
 }
 
 /// A refusal or failure. `Display` is the public message: it names what to do next and holds no secret.

@@ -1,7 +1,10 @@
 //! Every route, and the document that describes them: one list for both.
 
 use axum::{Router, middleware, routing::get};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter},
+    routes,
+};
 
 use crate::{App, data, finish, openapi, routes as api};
 
@@ -69,20 +72,25 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::catalogue::models))
         .routes(routes!(api::catalogue::prices))
         .routes(routes!(api::ledger::verify))
-        .routes(routes!(api::webhooks::platform::list, api::webhooks::platform::create))
-        .routes(routes!(api::webhooks::platform::read, api::webhooks::platform::change, api::webhooks::platform::delete))
-        .routes(routes!(api::webhooks::platform::rotate))
-        .routes(routes!(api::webhooks::platform::test))
-        .routes(routes!(api::webhooks::platform::deliveries))
-        .routes(routes!(api::webhooks::platform::replay))
-        .routes(routes!(api::webhooks::tenant::list, api::webhooks::tenant::create))
-        .routes(routes!(api::webhooks::tenant::read, api::webhooks::tenant::change, api::webhooks::tenant::delete))
-        .routes(routes!(api::webhooks::tenant::rotate))
-        .routes(routes!(api::webhooks::tenant::test))
-        .routes(routes!(api::webhooks::tenant::deliveries))
-        .routes(routes!(api::webhooks::tenant::replay))
         .routes(routes!(api::operator_keys::list, api::operator_keys::create))
         .routes(routes!(api::operator_keys::revoke))
+        .merge(webhooks())
+}
+
+/// The platform's webhooks and each tenant's: the same operations, twice.
+fn webhooks() -> OpenApiRouter<App> {
+    use api::webhooks::{operations, tenant::below_tenant};
+
+    let platform: [UtoipaMethodRouter<App>; 6] = [
+        routes!(operations::list, operations::create),
+        routes!(operations::read, operations::change, operations::delete),
+        routes!(operations::rotate),
+        routes!(operations::test),
+        routes!(operations::deliveries),
+        routes!(operations::replay),
+    ];
+    let both = platform.into_iter().flat_map(|routes| [routes.clone(), below_tenant(routes)]);
+    both.fold(OpenApiRouter::default(), OpenApiRouter::routes)
 }
 
 /// What a supervisor asks.

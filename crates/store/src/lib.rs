@@ -89,8 +89,8 @@ mod vault;
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
     AttemptQuery, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery, DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend,
-    LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep, Once, OperatorKey, Sending, Sums, TokenDifferences,
-    UsageQuery, UsageRow, Webhook, WebhookEvent,
+    LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep, Once, OperatorKey, PriceDates, PricedPart, Sending,
+    Sums, TokenDifferences, UsageQuery, UsageRow, Webhook, WebhookEvent,
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};

@@ -8,6 +8,7 @@ mod ledger;
 mod limits;
 mod operator_keys;
 mod plans;
+mod plans_that_sell;
 mod requests;
 mod statements;
 mod tenants;

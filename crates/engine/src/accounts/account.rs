@@ -2,7 +2,7 @@
 
 use insula_model::{Budget, Cap, Money, Subject, Timestamp, Window, WindowSpan};
 
-use super::law::Room;
+use super::law::{Room, percent};
 
 /// Money and tokens side by side: every attempt moves both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +37,16 @@ pub struct BudgetView {
     pub reserved: Amounts,
     /// When the window ends.
     pub resets_at: Timestamp,
+}
+
+impl BudgetView {
+    /// How much of the cap is settled, in whole percent.
+    pub fn used_percent(&self) -> u64 {
+        match self.budget.cap {
+            Cap::Usd(limit) => percent(self.used.money.pico(), limit.pico()),
+            Cap::Tokens(limit) => percent(self.used.tokens.into(), limit.into()),
+        }
+    }
 }
 
 /// What one window has settled and holds.

@@ -228,6 +228,14 @@ pub(super) fn affordable(ask: &Ask, cap: Cap, left: i128) -> Option<u64> {
     Some((left - input).checked_div(per_token).map_or(u64::MAX, |tokens| u64::try_from(tokens).unwrap_or(u64::MAX)))
 }
 
+/// How much of a cap is used, in whole percent; a cap of nothing is used up.
+pub(super) fn percent(used: i128, cap: i128) -> u64 {
+    match used.saturating_mul(100).checked_div(cap) {
+        Some(percent) => u64::try_from(percent.max(0)).unwrap_or(u64::MAX),
+        None => 100,
+    }
+}
+
 fn refusal(ask: &Ask, output_tokens: u64, room: &Room<'_>) -> Refusal {
     let needed = ask.amounts(output_tokens);
     let (unit, needed) = match room.budget.cap {
@@ -240,6 +248,7 @@ fn refusal(ask: &Ask, output_tokens: u64, room: &Room<'_>) -> Refusal {
         unit,
         used: room.shown(room.settled),
         limit: room.shown(room.cap),
+        used_percent: percent(room.settled, room.cap),
         resets_at: room.resets_at,
     };
     Refusal { shown, needed }

@@ -1,11 +1,14 @@
 //! From a bearer text to a credential. The one place where a caller's scope is minted.
 
+use std::time::Duration;
+
 use insula_model::{Error, ErrorKind, Result, Role, ScopeSource, TenantId, TenantScope, TenantState};
 
 use super::{
-    Credential, Directory, Operator, TenantCredential,
+    Credential, Directory, Operator, TenantCredential, TenantEntry,
     hashing::equal,
     key_text::{KeyKind, PresentedKey},
+    register::Register,
 };
 
 impl Directory {
@@ -15,7 +18,8 @@ impl Directory {
     /// credentials get the same error; only who proves to belong to a suspended tenant learns that it is suspended
     /// ([`ErrorKind::Suspended`]).
     ///
-    /// [`ErrorKind::Unavailable`], whatever was presented, while this node cannot know which credentials were taken back.
+    /// [`ErrorKind::Unavailable`], whatever was presented, while this node cannot know which credentials were taken back; and to a
+    /// tenant whose plan or segment it has not read yet.
     pub fn authenticate(&self, presented: &str) -> Result<Credential> {
         self.check_current()?;
         if presented.starts_with("ins_") { self.by_key(presented) } else { self.by_token(presented) }
@@ -60,7 +64,7 @@ impl Directory {
         let key = register.key(presented.id).filter(|key| equal(&key.record.hash, &hash));
         let key = key.filter(|key| key.record.is_live(self.clock.now())).ok_or_else(unauthenticated)?;
         let tenant = register.tenant(key.record.tenant).ok_or_else(unauthenticated)?;
-        may_enter(tenant.record.state)?;
+        may_enter(&register, tenant)?;
         Ok(Credential::Tenant(TenantCredential {
             scope: scope(tenant.record.id),
             tenant: tenant.clone(),
@@ -85,7 +89,7 @@ impl Directory {
                 Some(issuer.ok_or_else(unauthenticated)?.revoked.clone())
             }
         };
-        may_enter(tenant.record.state)?;
+        may_enter(&register, tenant)?;
         Ok(Credential::Tenant(TenantCredential {
             scope: scope(claims.tenant),
             tenant: tenant.clone(),
@@ -105,15 +109,23 @@ pub(super) fn unauthenticated() -> Error {
     )
 }
 
-fn may_enter(state: TenantState) -> Result<()> {
-    match state {
-        TenantState::Active => Ok(()),
+fn may_enter(register: &Register, tenant: &TenantEntry) -> Result<()> {
+    match tenant.record.state {
+        TenantState::Active if register.knows_lineage(&tenant.record) => Ok(()),
+        // Without what it inherits it would be held to no limit and shown what is not its own.
+        TenantState::Active => {
+            let kind = ErrorKind::Unavailable { retry_after: UNKNOWN_LINEAGE_RETRY_AFTER };
+            Err(Error::new(kind, "this node does not know the tenant's plan or segment yet; try again in a moment"))
+        }
         TenantState::Suspended => {
             Err(Error::new(ErrorKind::Suspended, "this tenant is suspended; ask the operator of this platform to resume it"))
         }
         TenantState::Erasing => Err(unauthenticated()),
     }
 }
+
+/// About when a plan that was just made has been read.
+const UNKNOWN_LINEAGE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 fn scope(tenant: TenantId) -> TenantScope {
     TenantScope::mint(tenant, ScopeSource::Credential)

@@ -85,8 +85,8 @@ pub struct RequestReader {
     pub request: RequestId,
     /// Where it may lie: one tenant, or very rarely several whose tags are equal.
     pub scopes: Vec<TenantScope>,
-    /// Whether the caller may see what was said.
-    pub content: bool,
+    /// Whether the caller is the tenant itself: it may see what was said, and is told what it is charged rather than what that costs.
+    pub is_own: bool,
 }
 
 impl Directory {
@@ -151,11 +151,11 @@ impl Directory {
                 let entries = self.register.read().tenants_of_tag(request.tag());
                 let readable = entries.iter().filter(|entry| entry.record.state != TenantState::Erasing);
                 let scopes: Vec<_> = readable.map(|entry| operator_scope(entry)).collect();
-                if scopes.is_empty() { Err(Error::not_found()) } else { Ok(RequestReader { request, scopes, content: false }) }
+                if scopes.is_empty() { Err(Error::not_found()) } else { Ok(RequestReader { request, scopes, is_own: false }) }
             }
             Credential::Tenant(own) if own.tenant.request_tag != request.tag() => Err(Error::not_found()),
             Credential::Tenant(own) if own.role != Role::Admin => Err(admin_needed()),
-            Credential::Tenant(own) => Ok(RequestReader { request, scopes: vec![own.scope], content: true }),
+            Credential::Tenant(own) => Ok(RequestReader { request, scopes: vec![own.scope], is_own: true }),
         }
     }
 

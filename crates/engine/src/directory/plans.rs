@@ -32,6 +32,13 @@ impl Directory {
         self.register.read().segment(name).cloned().ok_or_else(Error::not_found)
     }
 
+    /// Whether a tenant is charged by the prices of its plan, so that what the providers charge is not for its eyes. Of a plan that is
+    /// not known that is to be feared.
+    pub(crate) fn sells_to(&self, tenant: &Tenant) -> bool {
+        let register = self.register.read();
+        tenant.plan.as_ref().is_some_and(|name| register.plan(name).is_none_or(|plan| !plan.prices.is_empty()))
+    }
+
     /// The plan and the segment of a tenant, as they are now.
     pub(crate) fn inherited_from(&self, tenant: &Tenant) -> (Option<Arc<Plan>>, Option<Arc<Segment>>) {
         let register = self.register.read();

@@ -79,6 +79,12 @@ impl Register {
         self.segments.get(name)
     }
 
+    /// Whether the plan and the segment of a tenant are known. They are stored before it names them, but this node may read of it first.
+    pub(super) fn knows_lineage(&self, tenant: &Tenant) -> bool {
+        let knows_plan = tenant.plan.as_ref().is_none_or(|name| self.plans.contains_key(name));
+        knows_plan && tenant.segment.as_ref().is_none_or(|name| self.segments.contains_key(name))
+    }
+
     /// Whose defaults a tenant inherits.
     pub(super) fn lineage(&self, tenant: &Tenant) -> Lineage<'_> {
         Lineage {

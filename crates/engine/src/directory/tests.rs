@@ -197,6 +197,9 @@ async fn a_plan_is_in_force_at_once_and_after_a_restart() {
         assert_eq!(of(directory, &acme), (Some(vec![]), None));
         assert_eq!(of(directory, &globex), (None, None));
     }
+    world.directory.register.write().renew_catalogue(vec![], vec![]);
+    let unknown = world.enter(text.expose()).expect_err("its plan is not known");
+    assert!(matches!(unknown.kind(), ErrorKind::Unavailable { .. }), "{unknown}");
     let name = plan(&[], None).name;
     assert_eq!(world.directory.remove_plan(&name).await.expect_err("used").kind(), &ErrorKind::Conflict);
 }
@@ -291,10 +294,10 @@ async fn foreign_comes_before_insufficient() {
         assert_eq!(said(&directory.reader(&service, request).expect_err(request)), missing, "{request}");
     }
     assert_eq!(directory.reader(&service, &own).expect_err("a service").kind(), &ErrorKind::Forbidden);
-    assert!(directory.reader(&admin, &own).expect("its own").content);
+    assert!(directory.reader(&admin, &own).expect("its own").is_own);
     let (operator, _) = world.operator().await;
     let reader = directory.reader(&Credential::Operator(operator), &foreign).expect("any tenant's");
-    assert!(!reader.content && reader.scopes.len() == 1);
+    assert!(!reader.is_own && reader.scopes.len() == 1);
 }
 
 #[tokio::test]

@@ -7,12 +7,18 @@ use insula_model::{Budget, BudgetOrigin, BudgetTerms, Error, Result, Subject};
 use crate::{
     Engine,
     accounts::BudgetView,
-    directory::{ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator},
+    directory::{Caller, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator},
     end_users,
 };
 
 /// Shares of one budget at which somebody wants to know.
 pub const ALERTS_MAX: usize = 10;
+
+/// Whether a caller sees a tenant's budgets of money in percent alone: they count what the providers charge, which is nothing for a
+/// tenant that is charged by the prices of its plan.
+pub fn hides_amounts(engine: &Engine, tenant: &ManagedTenant) -> bool {
+    matches!(tenant.by, Caller::TenantAdmin(_)) && engine.directory.sells_to(&tenant.entry.record)
+}
 
 /// The platform's budgets with what is used.
 pub async fn of_platform(engine: &Engine, _by: &Operator) -> Result<Vec<BudgetView>> {
@@ -58,6 +64,7 @@ pub async fn replace_of_tenant(engine: &Engine, tenant: &OperatedTenant, new: Ve
 /// Replaces a key's budgets.
 pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, new: Vec<BudgetTerms>) -> Result<Vec<BudgetView>> {
     check(&new)?;
+    check_units(engine, &key.tenant, &new)?;
     let tenant = key.tenant.scope.tenant();
     let _turn = engine.directory.turn(tenant).await?;
     tracing::info!(%tenant, key = %key.entry.record.id, by = %key.tenant.by.key(), count = new.len(), "budgets replaced");
@@ -67,6 +74,7 @@ pub async fn replace_of_key(engine: &Engine, key: &ManagedKey, new: Vec<BudgetTe
 /// Replaces an end user's budgets. Nothing has to be known of it before.
 pub async fn replace_of_end_user(engine: &Engine, user: &ManagedEndUser, new: Vec<BudgetTerms>) -> Result<Vec<BudgetView>> {
     check(&new)?;
+    check_units(engine, &user.tenant, &new)?;
     let (scope, by) = (user.tenant.scope, user.tenant.by.key());
     let (tenant, named) = (scope.tenant(), engine.end_users.named(scope.tenant(), user.name.as_str()));
     let subject = Subject::EndUser(tenant, named.id);
@@ -100,6 +108,19 @@ async fn replace(engine: &Engine, subject: Subject, new: Vec<BudgetTerms>) -> Re
     let budgets = engine.store.control().replace_budgets(&subject, &own).await?;
     engine.directory.publish(|| engine.accounts.set_budgets(&subject, budgets)).await;
     engine.accounts.view(&subject).await
+}
+
+/// Who may not know what providers charge cannot find it out by a cap of its own either.
+fn check_units(engine: &Engine, tenant: &ManagedTenant, new: &[BudgetTerms]) -> Result<()> {
+    let in_usd = new.iter().position(|budget| budget.cap.is_usd());
+    match in_usd.filter(|_| hides_amounts(engine, tenant)) {
+        None => Ok(()),
+        Some(i) => {
+            let message = "budgets of money count what the providers charge, and your plan has prices of its own: cap tokens with \
+                           `limit_tokens`, or ask your operator";
+            Err(Error::invalid(message).at(format!("[{i}].limit_usd")))
+        }
+    }
 }
 
 /// One budget per window and unit, so there are six at most.

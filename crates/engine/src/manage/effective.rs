@@ -2,6 +2,7 @@
 
 use insula_model::{Budget, Effective, EffectiveLimits, Limits, Lineage, ReleaseMode, Slug, Subject};
 
+use super::budgets;
 use crate::{Engine, QueueSettings, directory::ManagedTenant};
 
 /// All that is in force for a tenant.
@@ -15,6 +16,8 @@ pub struct EffectiveView {
     pub limits: EffectiveLimits,
     /// Its budgets; each says its origin.
     pub budgets: Vec<Budget>,
+    /// Whether the caller may not know how much money they are.
+    pub hides_amounts: bool,
     /// The models that it may call; all where there is no value.
     pub models: Effective<Vec<String>>,
 }
@@ -41,6 +44,7 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
         plan: record.plan.clone(),
         segment: record.segment.clone(),
         limits: lineage.limits(&tenant.entry.own_limits, &platform(&engine.settings.queue)),
+        hides_amounts: budgets::hides_amounts(engine, tenant),
         budgets: engine.accounts.budgets(&Subject::Tenant(record.id)),
         models: Effective { value: models.value.map(<[String]>::to_vec), origin: models.origin },
     }

@@ -8,6 +8,7 @@ pub use insula_store::{LedgerEntry, TokenDifferences};
 use crate::{
     Engine,
     directory::{ManagedTenant, Operator},
+    statement::SellPrices,
 };
 
 /// Rows in one answer at most, and where the caller does not say.
@@ -34,7 +35,7 @@ pub struct Export {
 }
 
 /// A tenant's rows. Requests that have ended are in it; on a database that nodes share, as soon as no transaction that began
-/// before them still runs.
+/// before them still runs. To the tenant itself they tell what it is charged and by which row, as its statements do.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::Invalid`] for a cursor that is none of this tenant's, and for a limit out of bounds.
@@ -45,7 +46,21 @@ pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: &ExportAsk)
     let page = engine.store.control().ledger_page(Some(tenant.scope), after, limit).await?;
     // Sealed, because it counts what all tenants did together.
     let cursor = seals.seal("export", "cursor", &[], &plain(page.next)?, &*engine.random);
-    Ok(Export { rows: page.rows, cursor: URL_SAFE_NO_PAD.encode(cursor), more: page.more })
+    let sell = engine.prices_shown_to(&tenant.by);
+    let rows = page.rows.into_iter().map(|row| charged(&sell, row)).collect();
+    Ok(Export { rows, cursor: URL_SAFE_NO_PAD.encode(cursor), more: page.more })
+}
+
+/// A row by these prices.
+fn charged(sell: &SellPrices, mut entry: LedgerEntry) -> LedgerEntry {
+    let begin = &entry.begin;
+    let plan = begin.attribution.plan.as_deref();
+    let (sold, amount) = sell.charge_difference(plan, &begin.model, begin.reserved_at, &entry.tokens, entry.cost);
+    if let Some(price_row) = sold.map(|sold| sold.id()) {
+        entry.begin.price_row = price_row;
+    }
+    entry.cost = amount;
+    entry
 }
 
 /// The rows of all tenants, as for one.

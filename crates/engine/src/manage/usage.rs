@@ -3,13 +3,14 @@
 use std::{collections::HashMap, time::Duration};
 
 use insula_model::{Error, Result, TenantScope, Timestamp, Window};
-use insula_store::UsageQuery;
 pub use insula_store::{GroupBy, UsageRow};
+use insula_store::{PricedPart, UsageQuery};
 
 use crate::{
     Engine,
     directory::{ManagedTenant, Operator},
     end_users,
+    statement::SellPrices,
 };
 
 /// The longest span that one answer covers, in days.
@@ -26,12 +27,13 @@ pub struct UsageAsk {
     pub group_by: GroupBy,
 }
 
-/// A tenant's usage. Requests that have ended are in it.
+/// A tenant's usage. Requests that have ended are in it. What a tenant itself asks for has in the place of the cost what it is
+/// charged, as its statements have it.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::Invalid`] when the span is empty or longer than [`USAGE_DAYS_MAX`].
 pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: UsageAsk) -> Result<Vec<UsageRow>> {
-    sum(engine, Some(tenant.scope), ask).await
+    sum(engine, Some(tenant.scope), &engine.prices_shown_to(&tenant.by), ask).await
 }
 
 /// The usage of all tenants together.
@@ -39,10 +41,10 @@ pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: UsageAsk) -
 /// # Errors
 /// As for one tenant.
 pub async fn of_all(engine: &Engine, _by: &Operator, ask: UsageAsk) -> Result<Vec<UsageRow>> {
-    sum(engine, None, ask).await
+    sum(engine, None, &SellPrices::default(), ask).await
 }
 
-async fn sum(engine: &Engine, tenant: Option<TenantScope>, ask: UsageAsk) -> Result<Vec<UsageRow>> {
+async fn sum(engine: &Engine, tenant: Option<TenantScope>, sell: &SellPrices, ask: UsageAsk) -> Result<Vec<UsageRow>> {
     let now = engine.clock.now();
     // An attempt that is settled at this very microsecond still counts.
     let to = ask.to.unwrap_or(now.plus(Duration::from_micros(1)));
@@ -56,11 +58,25 @@ async fn sum(engine: &Engine, tenant: Option<TenantScope>, ask: UsageAsk) -> Res
     // What is still in the journal only would be missing.
     engine.store.flush_ledger().await?;
     let query = UsageQuery { tenant, from, to, group_by: ask.group_by };
-    let mut rows = engine.store.control().usage(&query).await?;
+    let mut rows = summed(engine, sell, &query).await?;
     if let (Some(scope), GroupBy::EndUser) = (tenant, &query.group_by) {
         name_end_users(engine, &scope, &query, &mut rows).await?;
     }
     Ok(rows)
+}
+
+/// The sums, by these prices.
+async fn summed(engine: &Engine, sell: &SellPrices, query: &UsageQuery) -> Result<Vec<UsageRow>> {
+    let control = engine.store.control();
+    if sell.is_empty() {
+        return control.usage(query).await;
+    }
+    let rows = control.usage_parts(query, sell.dates()).await?;
+    let charged = |(row, parts): (UsageRow, Vec<PricedPart>)| {
+        let cost = parts.iter().map(|part| sell.amount(part)).sum();
+        UsageRow { cost, ..row }
+    };
+    Ok(rows.into_iter().map(charged).collect())
 }
 
 /// Puts what the product calls an end user in the place of its id. Over all tenants together the ids stay: a name is its tenant's.

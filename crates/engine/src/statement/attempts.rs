@@ -72,6 +72,8 @@ pub struct ChargedAttempt {
     pub row: LedgerRow,
     /// The row that it is charged by: of its plan's price table where that has one, else of the price book.
     pub price_row: String,
+    /// Whether that is its plan's.
+    pub is_sold: bool,
     /// The prices of that row, where it is known.
     pub rates: Option<Price>,
     /// What the tenant is charged.
@@ -112,19 +114,16 @@ pub async fn attempts(
     Ok(ask.page.cut(found, place))
 }
 
-fn charged(engine: &Engine, sell: &SellPrices, row: LedgerRow) -> ChargedAttempt {
-    let begin = &row.begin;
-    match sell.row(begin.attribution.plan.as_deref(), &begin.model, begin.reserved_at) {
-        Some(sold) => {
-            ChargedAttempt { price_row: sold.id(), rates: Some(sold.price()), amount: sold.price().sum(&row.end.tokens), row }
-        }
-        None => ChargedAttempt {
-            price_row: begin.price_row.clone(),
-            rates: catalogue::rates(engine, &begin.price_row),
-            amount: row.end.cost,
-            row,
-        },
-    }
+/// An attempt by what it is charged.
+pub(crate) fn charged(engine: &Engine, sell: &SellPrices, row: LedgerRow) -> ChargedAttempt {
+    let (begin, end) = (&row.begin, &row.end);
+    let plan = begin.attribution.plan.as_deref();
+    let (sold, amount) = sell.charge(plan, &begin.model, begin.reserved_at, &end.tokens, end.cost);
+    let (price_row, rates) = match sold {
+        Some(sold) => (sold.id(), Some(sold.price())),
+        None => (begin.price_row.clone(), catalogue::rates(engine, &begin.price_row)),
+    };
+    ChargedAttempt { is_sold: sold.is_some(), price_row, rates, amount, row }
 }
 
 #[cfg(test)]

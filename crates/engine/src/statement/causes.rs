@@ -1,9 +1,10 @@
 //! Money told apart by why attempts were made.
 
-use std::{borrow::Borrow, time::Duration};
+use std::time::Duration;
 
-use insula_model::{Cause, Money, Price};
-use insula_store::LedgerRow;
+use insula_model::{Cause, Money};
+
+use super::ChargedAttempt;
 
 /// An amount for each cause; the total is their sum, so nothing can stand beside it that is not in it.
 ///
@@ -37,27 +38,26 @@ impl FromIterator<(Cause, Money)> for CauseAmounts {
     }
 }
 
-/// What a request cost, and how long it waited.
+/// What a request costs its reader, and how long it waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RequestCost {
-    /// What its attempts cost.
+    /// What its attempts come to.
     pub by_cause: CauseAmounts,
-    /// What the providers' caches saved of it, net of what writing to them cost: it is not in the amounts any more. Nothing is known
-    /// of attempts whose price row is gone.
+    /// What the providers' caches saved of it by the same prices, net of what writing to them cost: it is not in the amounts any more.
+    /// Nothing is known of attempts whose price row is gone.
     pub cache_savings: Money,
     /// How long they waited for their turns together.
     pub queued: Duration,
 }
 
 impl RequestCost {
-    /// That of attempts as the ledger has them; `price` finds a row of the price book by its id.
-    pub fn of<R: Borrow<LedgerRow>>(attempts: impl IntoIterator<Item = R>, price: impl Fn(&str) -> Option<Price>) -> Self {
+    /// That of attempts as the ledger has them, by what they are charged.
+    pub fn of<'a>(attempts: impl IntoIterator<Item = &'a ChargedAttempt>) -> Self {
         let mut cost = Self::default();
-        for row in attempts {
-            let LedgerRow { begin, end } = row.borrow();
-            cost.by_cause.add(begin.cause, end.cost);
-            cost.cache_savings += price(&begin.price_row).map_or(Money::ZERO, |price| price.cache_savings(&end.tokens));
-            cost.queued += Duration::from_micros(begin.attribution.queued_us);
+        for ChargedAttempt { row, rates, amount, .. } in attempts {
+            cost.by_cause.add(row.begin.cause, *amount);
+            cost.cache_savings += rates.map_or(Money::ZERO, |rates| rates.cache_savings(&row.end.tokens));
+            cost.queued += Duration::from_micros(row.begin.attribution.queued_us);
         }
         cost
     }

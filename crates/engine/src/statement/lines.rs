@@ -105,8 +105,7 @@ impl Charges {
         let (mut by_key, mut by_tag) = (Groups::default(), Groups::default());
         for (span, row) in parts.into_iter().flat_map(|(span, rows)| rows.into_iter().map(move |row| (span, row))) {
             let ChargeRow { model, operation, price_row, cause, plan, key, tags, sums } = row;
-            let sold = sell.row(plan.as_deref(), &model, span.start);
-            let amount = sold.map_or(sums.cost, |sold| sold.price().sum(&sums.tokens));
+            let (sold, amount) = sell.charge(plan.as_deref(), &model, span.start, &sums.tokens, sums.cost);
             let charged =
                 Charged { attempts: sums.attempts, estimated: sums.estimated, tokens: sums.tokens, amount, cost: sums.cost };
             by_key.add(key.map(|key| key.to_string()), charged);

@@ -17,6 +17,7 @@ mod sell;
 use insula_model::{Money, Result, TenantScope, Timestamp, WindowSpan};
 use insula_store::{ChargeQuery, Credit};
 
+pub(crate) use attempts::charged as charged_attempt;
 pub use attempts::{AttemptAsk, AttemptPlace, ChargedAttempt, attempts};
 pub use bridge::{Bridge, Driver};
 pub use causes::{CauseAmounts, RequestCost};
@@ -113,10 +114,8 @@ async fn charged(
     sell: &SellPrices,
     tag: Option<&str>,
 ) -> Result<Charges> {
-    let spans = sell.parts(span);
-    let query = ChargeQuery { scope: *scope, spans: spans.clone(), by_tags: tag.is_some() };
-    let rows = engine.store.control().charges(query).await?;
-    let parts = spans.into_iter().zip(rows).collect();
+    let query = ChargeQuery { scope: *scope, span, dates: sell.dates(), by_tags: tag.is_some() };
+    let parts = engine.store.control().charges(query).await?;
     Ok(Charges::of(parts, sell, |row| catalogue::rates(engine, row), tag))
 }
 

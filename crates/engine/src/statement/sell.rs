@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use insula_model::{Plan, Price, SellPrice, Timestamp, WindowSpan};
+use insula_model::{Money, Plan, Price, SellPrice, Timestamp, TokenCounts};
+use insula_store::{PriceDates, PricedPart, TokenDifferences};
 
-use crate::Engine;
+use crate::{Engine, directory::Caller};
 
 /// The row of a plan's price table that something is charged by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,16 +57,43 @@ impl SellPrices {
         Some(Sold { plan, row })
     }
 
-    /// The parts of a span within which no price changes, in their order.
-    pub(super) fn parts(&self, span: WindowSpan) -> Vec<WindowSpan> {
-        let inside = |at: &Timestamp| span.start < *at && *at < span.end;
-        let rows = self.plans.iter().flat_map(|plan| &plan.prices);
-        let mut starts: Vec<Timestamp> = rows.map(|row| row.effective_from).filter(inside).collect();
-        starts.push(span.start);
-        starts.sort();
-        starts.dedup();
-        let ends = starts.iter().skip(1).copied().chain([span.end]);
-        starts.iter().zip(ends).map(|(start, end)| WindowSpan { start: *start, end }).collect()
+    /// What a tenant is charged for attempts under `plan` of one model, reserved `at` this time or later while no price changed, and by
+    /// which row; at cost where that is none. Every amount that a tenant sees of its attempts comes from here.
+    pub fn charge(
+        &self,
+        plan: Option<&str>,
+        model: &str,
+        at: Timestamp,
+        tokens: &TokenCounts,
+        cost: Money,
+    ) -> (Option<Sold<'_>>, Money) {
+        let sold = self.row(plan, model, at);
+        (sold, sold.map_or(cost, |sold| sold.price().sum(tokens)))
+    }
+
+    /// The same for what is to be added to an attempt, or taken away: both together are charged as the attempt would have been at once.
+    pub(crate) fn charge_difference(
+        &self,
+        plan: Option<&str>,
+        model: &str,
+        at: Timestamp,
+        tokens: &TokenDifferences,
+        cost: Money,
+    ) -> (Option<Sold<'_>>, Money) {
+        let (added, taken) = tokens.sides();
+        let (sold, amount) = self.charge(plan, model, at, &added, cost);
+        (sold, amount - self.charge(plan, model, at, &taken, Money::ZERO).1)
+    }
+
+    /// The amount for a part of a sum.
+    pub(crate) fn amount(&self, part: &PricedPart) -> Money {
+        self.charge(part.plan.as_deref(), &part.model, part.at, &part.tokens, part.cost).1
+    }
+
+    /// When prices change, plan by plan.
+    pub(crate) fn dates(&self) -> PriceDates {
+        let rows = self.plans.iter().flat_map(|plan| plan.prices.iter().map(|row| (plan.name.as_str(), row.effective_from)));
+        rows.collect()
     }
 }
 
@@ -74,10 +102,20 @@ impl Engine {
     pub fn sell_prices(&self) -> SellPrices {
         SellPrices::new(self.directory.plans())
     }
+
+    /// By which prices a caller is told amounts: a tenant what it is charged, an operator what it costs.
+    pub(crate) fn prices_shown_to(&self, by: &Caller) -> SellPrices {
+        match by {
+            Caller::Operator(_) => SellPrices::default(),
+            Caller::TenantAdmin(_) => self.sell_prices(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{super::tests::plan, *};
 
     fn at(micros: i64) -> Timestamp {
@@ -102,11 +140,34 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_cut_where_a_price_begins() {
-        let prices =
-            SellPrices::new(vec![plan("pro", &[("m", 20, 1), ("m", 0, 1), ("m", 50, 1)]), plan("free", &[("m", 20, 1)])]);
-        let span = |start, end| WindowSpan { start: at(start), end: at(end) };
-        assert_eq!(prices.parts(span(0, 50)), [span(0, 20), span(20, 50)]);
-        assert_eq!(prices.parts(span(21, 30)), [span(21, 30)]);
+    fn what_no_row_sells_is_charged_at_cost() {
+        let prices = SellPrices::new(vec![plan("pro", &[("m", 10, 2)])]);
+        let (tokens, cost) = (TokenCounts { input: 3, output: 4, ..TokenCounts::default() }, Money::from_pico(5));
+        let charge = |plan, moment| prices.charge(plan, "m", at(moment), &tokens, cost).1.pico();
+        assert_eq!((charge(Some("pro"), 10), charge(Some("pro"), 9), charge(None, 10)), (14, 5, 5));
+        let part = PricedPart { plan: Some("pro".into()), model: "m".into(), at: at(10), tokens, cost };
+        assert_eq!(prices.amount(&part), Money::from_pico(14));
+        assert_eq!(prices.dates(), [("pro", at(10))].into_iter().collect());
+    }
+    proptest! {
+        #[test]
+        fn a_correction_leaves_what_would_have_been_charged(
+            first: [u32; 5], last: [u32; 5], costs: [u32; 2], is_sold: bool,
+        ) {
+            let prices = SellPrices::new(vec![plan("pro", &[("m", 0, 3)])]);
+            let name = is_sold.then_some("pro");
+            let charge = |[input, cache_read, cache_write, output, reasoning]: [u32; 5], cost: u32| {
+                let [input, cache_read, cache_write, output, reasoning] =
+                    [input, cache_read, cache_write, output, reasoning].map(u64::from);
+                let tokens = TokenCounts { input, cache_read, cache_write, output, reasoning };
+                prices.charge(name, "m", at(0), &tokens, Money::from_pico(cost.into())).1
+            };
+            let more = |n: usize| i64::from(last[n]) - i64::from(first[n]);
+            let tokens =
+                TokenDifferences { input: more(0), cache_read: more(1), cache_write: more(2), output: more(3), reasoning: more(4) };
+            let cost = Money::from_pico(i128::from(costs[1]) - i128::from(costs[0]));
+            let (_, difference) = prices.charge_difference(name, "m", at(0), &tokens, cost);
+            prop_assert_eq!(charge(first, costs[0]) + difference, charge(last, costs[1]));
+        }
     }
 }

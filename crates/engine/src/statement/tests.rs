@@ -89,7 +89,7 @@ proptest! {
         ledger.amount = owed;
 
         let span = WindowSpan { start: at(0), end: at(100) };
-        let parts = sell().parts(span).into_iter().zip([first, second]).collect();
+        let parts = vec![(WindowSpan { end: at(50), ..span }, first), (WindowSpan { start: at(50), ..span }, second)];
         let charges = Charges::of(parts, &sell(), |_| None, Some("team"));
         prop_assert_eq!(charges.total(), ledger);
         let groups = [charges.by_model(), charges.by_operation(), charges.by_key.clone(), charges.by_tag.clone().unwrap()];

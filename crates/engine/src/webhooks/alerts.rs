@@ -98,7 +98,8 @@ impl Engine {
         let (now, tenant) = (self.clock.now(), view.budget.subject.tenant());
         let kind = if reached.share.is_some() { EventType::BudgetAlert } else { EventType::BudgetExhausted };
         let entry = tenant.and_then(|tenant| self.directory.tenant(tenant));
-        let payload = budget_payload(kind, now, view, reached.share, entry.as_deref());
+        let hides_amounts = entry.as_ref().is_some_and(|entry| self.directory.sells_to(&entry.record));
+        let payload = budget_payload(kind, now, view, reached.share, entry.as_deref(), hides_amounts);
         WebhookEvent { id: self.ids.event(), tenant, kind, created_at: now, payload }
     }
 }

@@ -96,7 +96,12 @@ impl Engine {
             }
             Ok(status @ 300..=399) => (Some(status), format!("the receiver answered {status}; redirects are not followed")),
             Ok(status) => (Some(status), format!("the receiver answered {status}")),
-            Err(error) => (None, error.to_string()),
+            Err(error) => {
+                // Which names there are inside is told to the log alone.
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::info!(event = %due.event, webhook = %due.webhook.id, %error, cause, "webhook not reached");
+                (None, error.to_string())
+            }
         };
         let attempts = due.attempts + 1;
         let next = match attempts < settings.attempts_max {

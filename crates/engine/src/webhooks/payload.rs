@@ -56,16 +56,19 @@ struct BudgetData<'a> {
     resets_at: String,
 }
 
-/// A budget's state; `share` is the one that was passed.
+/// A budget's state; `share` is the one that was passed. In percent where `hides_amounts`: the tenant is told the same as its
+/// operator.
 pub(super) fn budget_payload(
     kind: EventType,
     at: Timestamp,
     view: &BudgetView,
     share: Option<f64>,
     tenant: Option<&TenantEntry>,
+    hides_amounts: bool,
 ) -> String {
     let budget = &view.budget;
     let (unit, used, limit) = match budget.cap {
+        Cap::Usd(_) if hides_amounts => ("percent", view.used_percent().to_string(), "100".to_owned()),
         Cap::Usd(limit) => ("usd", view.used.money.to_string(), limit.to_string()),
         Cap::Tokens(limit) => ("tokens", view.used.tokens.to_string(), limit.to_string()),
     };
@@ -118,4 +121,37 @@ struct TestData<'a> {
 /// That a webhook works.
 pub(crate) fn test_payload(at: Timestamp, webhook: insula_model::WebhookId, tenant: Option<&TenantEntry>) -> String {
     written(EventType::WebhookTest, at, TestData { of: Of::tenant(tenant), webhook: webhook.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use insula_model::{Budget, BudgetId, Money};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::accounts::Amounts;
+
+    #[test]
+    fn amounts_are_hidden_behind_percent() {
+        let budget = Budget {
+            id: BudgetId::from_bytes([1; 16]),
+            subject: Subject::Platform,
+            window: Window::Month,
+            cap: Cap::Usd(Money::from_pico(3)),
+            mode: BudgetMode::Hard,
+            alert_at: vec![],
+            origin: Default::default(),
+        };
+        let used = Amounts { money: Money::from_pico(2), tokens: 7 };
+        let view = BudgetView { budget, used, reserved: Amounts::default(), resets_at: Timestamp::default() };
+        let told = |view: &BudgetView, hides_amounts| {
+            let payload = budget_payload(EventType::BudgetAlert, Timestamp::default(), view, None, None, hides_amounts);
+            let payload: Value = serde_json::from_str(&payload).unwrap();
+            ["unit", "used", "limit"].map(|field| payload["data"][field].clone())
+        };
+        assert_eq!(told(&view, false), [json!("usd"), json!("0.000000000002"), json!("0.000000000003")]);
+        assert_eq!(told(&view, true), [json!("percent"), json!("66"), json!("100")]);
+        let in_tokens = BudgetView { budget: Budget { cap: Cap::Tokens(9), ..view.budget.clone() }, ..view };
+        assert_eq!(told(&in_tokens, true), [json!("tokens"), json!("7"), json!("9")]);
+    }
 }

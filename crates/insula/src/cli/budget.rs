@@ -35,7 +35,7 @@ enum Action {
         /// Whether it refuses or only tells.
         #[arg(long, value_enum, default_value = "hard")]
         mode: ModeArg,
-        /// A share of the cap (0 to 1) at which somebody wants to know; may be repeated.
+        /// A share of the cap, such as 0.8, at which webhooks are told; may be repeated.
         #[arg(long, value_name = "SHARE")]
         alert_at: Vec<f64>,
     },
@@ -44,7 +44,7 @@ enum Action {
         #[command(flatten)]
         subject: Anyone,
     },
-    /// Removes budgets.
+    /// Removes the budgets that were set; those that a tenant inherits hold again.
     Clear {
         #[command(flatten)]
         subject: Anyone,
@@ -138,17 +138,19 @@ async fn current(client: &Client, path: &str) -> Result<Vec<Value>, Failure> {
 
 fn list(body: &Value) -> String {
     let rows = items(body).iter().map(|budget| {
-        let in_usd = !text(budget, "limit_usd").is_empty();
-        let amount = |usd: &str, tokens: &str| match in_usd {
-            true => format!("{} USD", text(budget, usd)),
-            false => format!("{} tokens", text(budget, tokens)),
+        let amount = |usd: &str, tokens: &str| match (text(budget, usd), text(budget, tokens)) {
+            (usd, _) if !usd.is_empty() => format!("{usd} USD"),
+            (_, tokens) if !tokens.is_empty() => format!("{tokens} tokens"),
+            _ => String::new(),
         };
+        // All that a tenant sees of a budget of money where its plan has prices of its own.
+        let percent = Some(text(budget, "used_percent")).filter(|percent| !percent.is_empty());
         [
             text(budget, "level"),
             text(budget, "window"),
             text(budget, "mode"),
             amount("limit_usd", "limit_tokens"),
-            amount("used_usd", "used_tokens"),
+            percent.map_or_else(|| amount("used_usd", "used_tokens"), |percent| format!("{percent} %")),
             amount("reserved_usd", "reserved_tokens"),
             text(budget, "resets_at"),
         ]

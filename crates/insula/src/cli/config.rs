@@ -20,11 +20,11 @@ pub struct ConfigArgs {
 enum Action {
     /// Shows every key with its value.
     Show {
-        #[command(flatten)]
-        settings: Settings,
         /// Also where each value comes from: default, file, environment or flag.
         #[arg(long)]
         origin: bool,
+        #[command(flatten)]
+        settings: Settings,
     },
     /// Prints the reference of all keys as Markdown.
     Reference,

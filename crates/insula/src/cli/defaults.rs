@@ -1,19 +1,44 @@
-//! What `insula plan` and `insula segment` have in common: a catalogue of named defaults.
+//! `insula plan` and `insula segment`: two catalogues of named defaults, worked with alike.
 
 use std::{io::Read, path::PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{
     client::{Client, escape},
     exit::Failure,
     output::{Output, items, pairs, table, text},
+    target::Target,
+    with_client,
 };
+
+/// What stands in a plan.
+pub const PLANS_HELP: &str = r#"A plan in JSON, all of it optional:
+  {"limits": {"requests_per_minute": 60, "concurrency": 4},
+   "budgets": [{"window": "month", "limit_usd": "20.00", "alert_at": [0.8]}],
+   "models": ["gpt-4o-mini"],
+   "prices": [{"model": "*", "input_usd_per_million": "2.00", "output_usd_per_million": "8.00"}]}
+A price holds from `effective_from` on, where that is absent from the first day of this month. What it said before that day stays.
+Give it to a tenant with `insula tenant update <tenant> --plan <name>`."#;
+
+/// What stands in a segment.
+pub const SEGMENTS_HELP: &str = r#"A segment in JSON, all of it optional:
+  {"limits": {"weight": 4}, "budgets": [{"window": "day", "limit_usd": "5.00"}], "models": ["gpt-4o-mini"]}
+Move a tenant there with `insula tenant update <tenant> --segment <name>`."#;
+
+/// One of the two catalogues.
+#[derive(Debug, Args)]
+pub struct DefaultsArgs {
+    #[command(flatten)]
+    target: Target,
+    #[command(subcommand)]
+    action: Action,
+}
 
 /// What can be done with one.
 #[derive(Debug, Subcommand)]
-pub enum Action {
+enum Action {
     /// Lists all of them.
     List,
     /// Shows one.
@@ -21,23 +46,27 @@ pub enum Action {
         /// Its name.
         name: String,
     },
-    /// Makes one or replaces it whole; its tenants have what it says at once.
+    /// Makes one or replaces it whole; what it says holds for its tenants at once.
     Set {
         /// Its name: a-z, 0-9 and hyphens.
         name: String,
-        /// A JSON file of what it is to be; `-` reads it from stdin.
+        /// A JSON file with all that it is to say, such as `show --json` prints; `-` reads it from stdin.
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
     },
-    /// Removes one that no tenant has.
+    /// Removes one that no tenant inherits from.
     Delete {
         /// Its name.
         name: String,
     },
 }
 
-/// Does it below `/api/v1/{catalogue}`.
-pub async fn act(client: &Client, catalogue: &str, action: Action, out: Output) -> Result<(), Failure> {
+/// Runs it below `/api/v1/{catalogue}`.
+pub async fn run(args: DefaultsArgs, catalogue: &str, out: Output) -> Result<(), Failure> {
+    with_client(&args.target, async |client| act(client, catalogue, args.action, out).await).await
+}
+
+async fn act(client: &Client, catalogue: &str, action: Action, out: Output) -> Result<(), Failure> {
     let path = |name: &str| format!("/api/v1/{catalogue}/{}", escape(name));
     match action {
         Action::List => out.data(&client.list(&format!("/api/v1/{catalogue}"), None).await?, list),
@@ -89,8 +118,13 @@ fn budgets(one: &Value) -> String {
 
 /// A budget such as `10.00 USD a month`.
 pub fn budget_text(budget: &Value) -> String {
-    let (usd, window) = (text(budget, "limit_usd"), text(budget, "window"));
-    let amount = if usd.is_empty() { format!("{} tokens", text(budget, "limit_tokens")) } else { format!("{usd} USD") };
+    let (usd, tokens, window) = (text(budget, "limit_usd"), text(budget, "limit_tokens"), text(budget, "window"));
+    let amount = match (usd.is_empty(), tokens.is_empty()) {
+        (false, _) => format!("{usd} USD"),
+        (true, false) => format!("{tokens} tokens"),
+        // The operator's, for a tenant whose plan has prices of its own.
+        (true, true) => "money".to_owned(),
+    };
     let article = if window == "hour" { "an" } else { "a" };
     let soft = if budget["mode"] == "soft" { " (soft)" } else { "" };
     format!("{amount} {article} {window}{soft}")
@@ -126,6 +160,7 @@ mod tests {
     fn budgets_are_told_in_words() {
         assert_eq!(budget_text(&json!({"window": "month", "limit_usd": "10.00", "mode": "hard"})), "10.00 USD a month");
         assert_eq!(budget_text(&json!({"window": "hour", "limit_tokens": 5, "mode": "soft"})), "5 tokens an hour (soft)");
+        assert_eq!(budget_text(&json!({"window": "day", "mode": "hard"})), "money a day");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct EndUserArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Lists those for whom something was sent, or who have a budget.
+    /// Lists the end users for whom something was sent, or who have a budget.
     List {
         /// The tenant's slug or id.
         tenant: String,

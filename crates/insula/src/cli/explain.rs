@@ -11,13 +11,13 @@ use super::{
     with_client,
 };
 
-/// One request: where its time went and what it cost, priced row by row.
+/// One request: where its time went and what it cost, priced row by row; with a tenant's key, what it is charged.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
+    /// The request's id, as `x-request-id` of its answer tells it.
+    request: String,
     #[command(flatten)]
     target: Target,
-    /// Its id, as `x-request-id` tells it.
-    request: String,
 }
 
 /// Columns of the waterfall.

@@ -35,7 +35,7 @@ enum Action {
         /// What it may do.
         #[arg(long, value_enum, default_value = "service")]
         role: RoleArg,
-        /// From when on it is refused: a date, RFC 3339, or a duration such as 90d.
+        /// From when on it is refused: a date, RFC 3339, or a duration such as 90d; never where absent.
         #[arg(long, value_name = "WHEN")]
         expires: Option<Moment>,
         /// A label for finance and support; may be repeated.
@@ -47,14 +47,14 @@ enum Action {
         /// The tenant's slug or id.
         tenant: String,
     },
-    /// Refuses a key from now on.
+    /// Revokes a key: it is refused from now on.
     Revoke {
         /// The tenant's slug or id.
         tenant: String,
         /// The key's id.
         key: String,
     },
-    /// Makes a successor and prints it; the old key works for a while longer.
+    /// Makes a key's successor and prints it; the old key works for a while longer.
     Rotate {
         /// The tenant's slug or id.
         tenant: String,

@@ -35,20 +35,20 @@ enum Action {
         /// Requests under way at once, open streams included.
         #[arg(long, value_name = "COUNT|none")]
         concurrency: Option<Limit>,
-        /// Requests that may wait for their turn; of a tenant only, as the next three.
+        /// Requests that may wait for their turn. Of a tenant only.
         #[arg(long, value_name = "COUNT|none")]
         queue_depth_max: Option<Limit>,
-        /// How long a request may wait for its turn, milliseconds.
+        /// How long a request may wait for its turn, milliseconds. Of a tenant only.
         #[arg(long, value_name = "MS|none")]
         queue_wait_ms_max: Option<Limit>,
-        /// Its part of what is contended, beside the others' weights: 1 to 1000.
+        /// Its share where tenants contend, beside the others' weights: 1 to 1000. Of a tenant only.
         #[arg(long, value_name = "WEIGHT|none")]
         weight: Option<Limit>,
-        /// Speed against predictability.
+        /// How its requests are released toward the providers: speed against predictability. Of a tenant only.
         #[arg(long, value_parser = ["fast", "balanced", "predictable", "none"])]
         mode: Option<String>,
     },
-    /// Shows the limits.
+    /// Shows the limits of a tenant or a key.
     Show {
         #[command(flatten)]
         subject: OfTenant,

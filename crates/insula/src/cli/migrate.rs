@@ -19,8 +19,6 @@ const KEYS_OWNER_VARIABLE: &str = "INSULA_KEYS_OWNER_URL";
 /// is in place stays as it is.
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
-    #[command(flatten)]
-    settings: Settings,
     /// The shared database, as the role that owns it. Others on this machine see the command line: better set the variable
     /// [env: INSULA_OWNER_URL].
     #[arg(long, value_name = "URL")]
@@ -31,6 +29,8 @@ pub struct MigrateArgs {
     /// The role that the server logs in with, to grant it what it needs [default: that of the configured URL].
     #[arg(long, value_name = "ROLE")]
     login: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// Text that may hold a password: no help, error or log of the command line shows it.

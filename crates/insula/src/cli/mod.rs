@@ -19,10 +19,8 @@ mod limit;
 mod migrate;
 mod operator;
 mod output;
-mod plan;
 mod quickstart;
 mod request;
-mod segment;
 mod serve;
 mod settings;
 mod signals;
@@ -46,13 +44,14 @@ use exit::Failure;
 use output::Output;
 use target::Target;
 
-/// Insula: one server, many tenants, each on an island.
+/// Insula: a server in front of AI providers, where each tenant has its own data, budget and bill.
 #[derive(Debug, Parser)]
 #[command(name = "insula", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
 #[command(after_help = AFTER_HELP)]
 struct Cli {
     /// Data as JSON on stdout, errors as JSON on stderr.
-    #[arg(long, global = true)]
+    // Behind a command's own flags, before --help.
+    #[arg(long, global = true, display_order = 900)]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -60,7 +59,7 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Start with `insula dev`: a server on this machine with two tenants and a simulated provider, no keys needed.
-Then `insula quickstart` proves what it does.
+Then `insula quickstart` proves that it does what it promises.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not authorised, 5 conflict, 6 refused by policy or budget.";
 
@@ -70,25 +69,27 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Runs a server for trying things out: loopback only, two tenants, a simulated provider.
     Dev(dev::DevArgs),
-    /// Proves step by step what a running server does.
+    /// Proves step by step that a running server does what it promises.
     Quickstart(quickstart::QuickstartArgs),
-    /// Runs a simulated provider.
+    /// Runs a simulated provider, for tests and trials.
     Simulator(simulator::SimulatorArgs),
-    /// Manages operator keys, which open the platform's management.
+    /// Manages operator keys, which open the management of the whole platform.
     Operator(operator::OperatorArgs),
-    /// Manages tenants.
+    /// Manages tenants, the customers of the product.
     Tenant(tenant::TenantArgs),
-    /// Manages plans, which tenants inherit from.
-    Plan(plan::PlanArgs),
-    /// Manages segments, which tenants inherit from before their plans.
-    Segment(segment::SegmentArgs),
-    /// Manages a tenant's keys.
+    /// Manages plans: limits, budgets and models that tenants inherit, and what they are charged.
+    #[command(after_help = defaults::PLANS_HELP)]
+    Plan(defaults::DefaultsArgs),
+    /// Manages segments: groups of tenants, whose limits, budgets and models come before those of plans.
+    #[command(after_help = defaults::SEGMENTS_HELP)]
+    Segment(defaults::DefaultsArgs),
+    /// Manages the keys of a tenant: for the data plane, or for its own management too.
     Key(key::KeyArgs),
-    /// Issues short-lived tenant tokens.
+    /// Issues short-lived tokens for programs that act for one tenant.
     Token(token::TokenArgs),
-    /// Manages budgets.
+    /// Manages budgets: caps on what is spent in a month, a day or an hour.
     Budget(budget::BudgetArgs),
-    /// Manages limits.
+    /// Manages limits: caps on pace and on requests at once, and how requests wait for their turn.
     Limit(limit::LimitArgs),
     /// Shows the end users of a tenant's product.
     EndUser(end_user::EndUserArgs),
@@ -96,21 +97,21 @@ enum Command {
     Usage(usage::UsageArgs),
     /// Shows what a tenant was charged in a month, and why.
     Statement(statement::StatementArgs),
-    /// Manages credits on statements.
+    /// Manages credits: what tenants are given back on their statements.
     Credit(credit::CreditArgs),
     /// Explains one request: where its time went and what it cost.
     Explain(explain::ExplainArgs),
-    /// Shows requests as they were traced.
+    /// Shows the finished requests of a tenant, and each with its stages and attempts.
     Request(request::RequestArgs),
-    /// Manages webhooks, which are told what happens.
+    /// Manages webhooks: addresses that are told when a budget fills up or a statement can be read.
     Webhook(webhook::WebhookArgs),
-    /// Proves the accounts from the ledger.
+    /// Checks that the accounts follow from the ledger.
     Ledger(ledger::LedgerArgs),
-    /// Builds what several nodes share, or brings it up to this version.
+    /// Builds the database that several nodes share, or brings it up to this version.
     Migrate(migrate::MigrateArgs),
     /// Examines the installation and says how to mend it.
     Doctor(doctor::DoctorArgs),
-    /// Shows the configuration.
+    /// Shows the configuration, or the reference of all its keys.
     Config(config::ConfigArgs),
     /// Prints completions for a shell.
     Completions(completions::CompletionsArgs),
@@ -156,8 +157,8 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Simulator(args) => simulator::run(args, out).await,
         Command::Operator(args) => operator::run(args, out).await,
         Command::Tenant(args) => tenant::run(args, out).await,
-        Command::Plan(args) => plan::run(args, out).await,
-        Command::Segment(args) => segment::run(args, out).await,
+        Command::Plan(args) => defaults::run(args, "plans", out).await,
+        Command::Segment(args) => defaults::run(args, "segments", out).await,
         Command::Key(args) => key::run(args, out).await,
         Command::Token(args) => token::run(args, out).await,
         Command::Budget(args) => budget::run(args, out).await,
@@ -194,6 +195,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn only_shared_flags_stand_under_a_heading() {
+        let shared = ["url", "operator_key", "data_dir", "config", "listen"];
+        let mut left = vec![Cli::command()];
+        while let Some(command) = left.pop() {
+            for arg in command.get_arguments().filter(|arg| arg.get_help_heading().is_some()) {
+                assert!(shared.contains(&arg.get_id().as_str()), "{} of {}", arg.get_id(), command.get_name());
+            }
+            left.extend(command.get_subcommands().cloned());
+        }
     }
 
     #[test]

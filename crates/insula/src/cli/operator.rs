@@ -25,12 +25,12 @@ pub struct OperatorArgs {
 enum Action {
     /// Creates an operator key and prints it: the only time that it can be seen.
     Create {
-        /// Whose it is, for people.
+        /// The key's name for people, such as who holds it.
         name: String,
     },
     /// Lists operator keys, without their secrets.
     List,
-    /// Refuses an operator key from now on.
+    /// Revokes an operator key: it is refused from now on.
     Revoke {
         /// The key's id.
         key: String,

@@ -11,7 +11,7 @@ use super::{
     with_client,
 };
 
-/// Requests as they were traced.
+/// Finished requests, as they were traced.
 #[derive(Debug, Args)]
 pub struct RequestArgs {
     #[command(flatten)]
@@ -26,14 +26,14 @@ enum Action {
     List {
         /// The tenant's slug or id.
         tenant: String,
-        /// How many.
+        /// How many to show.
         #[arg(long, default_value = "20", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100))]
         limit: u32,
     },
     /// Shows one request: its stages and its attempts at providers.
     Show {
-        /// Its id, as `x-request-id` tells it.
-        id: String,
+        /// The request's id, as `x-request-id` of its answer tells it.
+        request: String,
         /// Also what was asked and answered; only for the tenant's own admin key.
         #[arg(long)]
         content: bool,
@@ -47,9 +47,9 @@ pub async fn run(args: RequestArgs, out: Output) -> Result<(), Failure> {
             let path = format!("/api/v1/tenants/{}/requests?limit={limit}", escape(&tenant));
             out.data(&client.get(&path).await?, list)
         }
-        Action::Show { id, content } => {
+        Action::Show { request, content } => {
             let query = if content { "?include=content" } else { "" };
-            out.data(&client.get(&format!("/api/v1/requests/{}{query}", escape(&id))).await?, show)
+            out.data(&client.get(&format!("/api/v1/requests/{}{query}", escape(&request))).await?, show)
         }
     })
     .await

@@ -23,7 +23,7 @@ pub struct Settings {
     /// The data directory [env: INSULA_DATA_DIR] [default: data].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Address and port [env: INSULA_LISTEN] [default: 127.0.0.1:8420].
+    /// The address and port that the server listens on [env: INSULA_LISTEN] [default: 127.0.0.1:8420].
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
 }

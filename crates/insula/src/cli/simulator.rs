@@ -11,7 +11,7 @@ use super::{exit::Failure, output::Output, signals::Signals};
 /// A model provider that is not one: for trying things out and for tests, without a key and without the network.
 #[derive(Debug, Args)]
 pub struct SimulatorArgs {
-    /// Address and port; port 0 picks a free one.
+    /// The address and port that it listens on; port 0 picks a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8421")]
     listen: SocketAddr,
 }

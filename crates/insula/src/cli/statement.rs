@@ -17,20 +17,20 @@ use super::{
 #[derive(Debug, Args)]
 #[command(subcommand_negates_reqs = true)]
 pub struct StatementArgs {
-    #[command(flatten)]
-    target: Target,
     /// The tenant's slug or id.
     #[arg(required = true)]
     tenant: Option<String>,
     /// The month in UTC, such as 2026-01; the running one where absent.
     #[arg(long, global = true, value_name = "YYYY-MM")]
     month: Option<String>,
-    /// The charges also by the values of this label.
-    #[arg(long, value_name = "LABEL")]
+    /// The charges also by the values of the label of this name, such as team.
+    #[arg(long, value_name = "NAME")]
     tag: Option<String>,
-    /// Also what the providers charge and what is left; for operators only.
+    /// Also what the providers charged and what is left; for operators only.
     #[arg(long)]
     margin: bool,
+    #[command(flatten)]
+    target: Target,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -39,9 +39,9 @@ pub struct StatementArgs {
 enum Action {
     /// Explains why two tenants with similar usage were charged differently.
     Compare {
-        /// The one, by slug or id.
+        /// The one tenant's slug or id.
         one: String,
-        /// The other.
+        /// The other tenant's slug or id.
         other: String,
     },
 }

@@ -28,7 +28,7 @@ impl OfTenant {
 /// The platform, a tenant, one of its keys, or an end user of its product.
 #[derive(Debug, Clone, Args)]
 pub struct Anyone {
-    /// The tenant's slug or id.
+    /// The tenant's slug or id; not with --platform.
     #[arg(required_unless_present = "platform", conflicts_with = "platform")]
     pub tenant: Option<String>,
     /// One of its keys, by id, instead of the tenant as a whole.
@@ -37,7 +37,7 @@ pub struct Anyone {
     /// An end user of its product, by the product's own name for it, instead of the tenant as a whole.
     #[arg(long, value_name = "ID", conflicts_with_all = ["platform", "key"])]
     pub end_user: Option<String>,
-    /// All tenants together.
+    /// All tenants together, instead of one.
     #[arg(long)]
     pub platform: bool,
 }

@@ -38,7 +38,7 @@ pub struct Target {
     /// The key to present to --url; a tenant's admin key works for its own tenant [env: INSULA_OPERATOR_KEY].
     #[arg(long, global = true, value_name = "KEY", hide_env_values = true)]
     pub operator_key: Option<String>,
-    /// The data directory, also while a server holds it [env: INSULA_DATA_DIR] [default: data].
+    /// The server's data directory instead of --url, whether the server runs or not [env: INSULA_DATA_DIR] [default: data].
     #[arg(long, global = true, value_name = "DIR", conflicts_with = "url")]
     pub data_dir: Option<PathBuf>,
     /// Whether a directory without data is made into one with.

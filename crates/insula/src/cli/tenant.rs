@@ -39,14 +39,14 @@ enum Action {
     },
     /// Lists all tenants.
     List,
-    /// Shows one tenant.
+    /// Shows a tenant.
     Show {
-        /// Its slug or id.
+        /// The tenant's slug or id.
         tenant: String,
     },
-    /// Changes what is given and leaves the rest.
+    /// Changes what is given of a tenant and leaves the rest.
     Update {
-        /// Its slug or id.
+        /// The tenant's slug or id.
         tenant: String,
         /// Its name for people.
         #[arg(long)]
@@ -66,26 +66,26 @@ enum Action {
         #[arg(long, value_name = "VERSION")]
         if_match: Option<u64>,
     },
-    /// Shows what is in force for it, and where each value comes from.
+    /// Shows what is in force for a tenant, and where each value comes from.
     Effective {
-        /// Its slug or id.
+        /// The tenant's slug or id.
         tenant: String,
     },
-    /// Refuses its keys until it is resumed.
+    /// Suspends a tenant: its keys are refused until it is resumed.
     Suspend {
-        /// Its slug or id.
+        /// The tenant's slug or id.
         tenant: String,
     },
-    /// Serves it again.
+    /// Resumes a tenant: its keys work again.
     Resume {
-        /// Its slug or id.
+        /// The tenant's slug or id.
         tenant: String,
     },
-    /// Erases it and everything it has, for good, and prints the receipt.
+    /// Erases a tenant and everything it has, for good, and prints the receipt.
     Delete {
-        /// Its slug or id.
+        /// The tenant's slug or id.
         tenant: String,
-        /// Does not ask.
+        /// Does not ask first.
         #[arg(long)]
         yes: bool,
     },
@@ -96,10 +96,10 @@ struct Fields {
     /// What your own product calls it.
     #[arg(long, value_name = "ID")]
     external_id: Option<String>,
-    /// A plan of this platform.
+    /// The plan that it inherits from, by name.
     #[arg(long)]
     plan: Option<String>,
-    /// A segment of this platform.
+    /// The segment that it inherits from before its plan, by name.
     #[arg(long)]
     segment: Option<String>,
     /// A model that it may call, whatever its segment and plan say; may be repeated. An update replaces the whole list.

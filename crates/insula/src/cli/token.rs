@@ -23,14 +23,14 @@ pub struct TokenArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Creates a token and prints it.
+    /// Creates a token and prints it: the only time that it can be seen.
     Create {
         /// The tenant's slug or id.
         tenant: String,
         /// How long it is good, such as 15m.
         #[arg(long, value_name = "DURATION", default_value = "1h")]
         ttl: Span,
-        /// The end user whom the program acts for.
+        /// The end user whom the program acts for, by the product's own name for it.
         #[arg(long, value_name = "ID")]
         end_user: Option<String>,
     },

@@ -14,25 +14,25 @@ use super::{
     with_client,
 };
 
-/// What was used and what it cost.
+/// What was used and what it cost; with a tenant's key, what it is charged.
 #[derive(Debug, Args)]
 pub struct UsageArgs {
-    #[command(flatten)]
-    target: Target,
     /// The tenant's slug or id; all tenants where absent.
     tenant: Option<String>,
-    /// From when on: a date, RFC 3339, or a duration back from now such as 30d.
+    /// From when on: a date, RFC 3339, or a duration back from now such as 30d; from the start of the month where absent.
     #[arg(long, value_name = "WHEN")]
     from: Option<Moment>,
-    /// Up to, but without, when.
+    /// Up to, but without, when; until now where absent.
     #[arg(long, value_name = "WHEN")]
     to: Option<Moment>,
-    /// A row for each of these.
+    /// A row for each of this kind instead of one for all.
     #[arg(long, value_enum, value_name = "WHAT")]
     group_by: Option<GroupArg>,
-    /// A row for each value of the label of this name.
+    /// A row for each value of the label of this name, such as team.
     #[arg(long, value_name = "NAME", conflicts_with = "group_by")]
     by_tag: Option<String>,
+    #[command(flatten)]
+    target: Target,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -72,8 +72,9 @@ impl GroupArg {
 
 /// Runs it.
 pub async fn run(args: UsageArgs, out: Output) -> Result<(), Failure> {
+    let is_grouped = args.group_by.is_some() || args.by_tag.is_some();
     if let Some(Action::Export(export)) = args.action {
-        if args.tenant.is_some() || args.from.is_some() || args.to.is_some() || args.group_by.is_some() {
+        if args.tenant.is_some() || args.from.is_some() || args.to.is_some() || is_grouped {
             return Err(Failure::usage("an export takes its own arguments behind `export`, and all rows"));
         }
         return export::run(&args.target, export, out).await;
@@ -85,7 +86,6 @@ pub async fn run(args: UsageArgs, out: Output) -> Result<(), Failure> {
     };
     let moment = |at: Option<Moment>| at.map(|at| at.behind(&clock).to_string());
     let group_by = args.group_by.map(|group| group.name().to_owned()).or(args.by_tag.map(|name| format!("tag:{name}")));
-    let is_grouped = group_by.is_some();
     let parts = [("from", moment(args.from)), ("to", moment(args.to)), ("group_by", group_by)];
     let query: Vec<String> =
         parts.iter().filter_map(|(name, value)| Some(format!("{name}={}", escape(value.as_ref()?)))).collect();

@@ -24,7 +24,7 @@ pub struct WebhookArgs {
 /// Whose webhooks.
 #[derive(Debug, Args)]
 struct OwnerArgs {
-    /// The slug or id of the tenant whose webhooks are meant; the platform's where it is absent.
+    /// The slug or id of the tenant whose webhook it is; the platform's where absent.
     #[arg(long)]
     tenant: Option<String>,
 }
@@ -64,14 +64,14 @@ enum Action {
         #[command(flatten)]
         about: AboutArgs,
     },
-    /// Lists webhooks.
+    /// Lists the platform's webhooks, or a tenant's.
     List {
         #[command(flatten)]
         owner: OwnerArgs,
     },
     /// Shows a webhook.
     Show(OneArgs),
-    /// Changes a webhook.
+    /// Changes what is given of a webhook and leaves the rest.
     Update {
         #[command(flatten)]
         one: OneArgs,
@@ -88,7 +88,7 @@ enum Action {
     Delete(OneArgs),
     /// Replaces a webhook's secret and prints the new one; for 24 hours requests are signed with both.
     Rotate(OneArgs),
-    /// Sends a test to a webhook.
+    /// Sends a test event to a webhook and prints the event's id.
     Test(OneArgs),
     /// Lists what a webhook was told and what came of it, latest first.
     Deliveries {
@@ -102,14 +102,15 @@ enum Action {
     Replay {
         #[command(flatten)]
         one: OneArgs,
-        /// The event's id.
+        /// The event's id, as `webhook deliveries` tells it.
         event: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct AboutArgs {
-    /// What it wants to be told, such as budget.alert; may be repeated. A new one is told everything unless this says otherwise.
+    /// What it is told: budget.alert, budget.exhausted or statement.ready; may be repeated. A new one is told everything where
+    /// absent. An update replaces the whole list.
     #[arg(long = "event", value_name = "TYPE")]
     events: Vec<String>,
     /// What it is for.

@@ -4,7 +4,7 @@ use axum::{body::Body, extract::State, response::Response};
 use http::Request;
 use insula_engine::{ChatRequest, Dialect};
 
-use super::converse::converse;
+use super::call::{self, CallErrors};
 use crate::App;
 
 /// Answers a chat, whole or as a stream of server-sent events.
@@ -24,20 +24,11 @@ use crate::App;
     request_body(description = "An OpenAI chat completion request", content_type = "application/json"),
     responses(
         (status = 200, description = "A chat completion, or `text/event-stream` of its chunks"),
-        (status = 400, description = "The body is not a valid request; `param` names the field"),
-        (status = 401, description = "No valid credential"),
-        (status = 403, description = "The tenant is suspended, or the credential is an operator's"),
-        (status = 404, description = "No such model"),
-        (status = 409, description = "The same Idempotency-Key is still under way, or its outcome is unknown"),
-        (status = 413, description = "The body is over its bound"),
-        (status = 422, description = "The Idempotency-Key was used with another body, or the model has no price"),
-        (status = 429, description = "A rate limit or a budget; `code` says which"),
-        (status = 502, description = "The provider failed"),
-        (status = 503, description = "This node takes nothing new"),
-        (status = 504, description = "The provider took too long"),
+        CallErrors,
     ),
     security(("tenantKey" = []))
 )]
 pub async fn chat_completions(State(app): State<App>, request: Request<Body>) -> Response {
-    converse(&app, request, Dialect::ChatCompletions, ChatRequest::parse).await
+    let perform = async |call, body| app.engine.chat(call, ChatRequest::parse(body)?).await;
+    call::answered(&app, request, Dialect::ChatCompletions, perform).await
 }

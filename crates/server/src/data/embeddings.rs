@@ -2,14 +2,10 @@
 
 use axum::{body::Body, extract::State, response::Response};
 use http::Request;
-use insula_engine::{Call, Dialect, EmbeddingsRequest};
-use insula_model::Result;
+use insula_engine::{Dialect, EmbeddingsRequest};
 
-use super::{
-    answer,
-    arrival::{Arrival, Received},
-};
-use crate::{App, errors};
+use super::call::{self, CallErrors};
+use crate::App;
 
 /// Embeds text, as numbers or as base64.
 #[utoipa::path(
@@ -24,37 +20,11 @@ use crate::{App, errors};
     request_body(description = "An OpenAI embeddings request", content_type = "application/json"),
     responses(
         (status = 200, description = "The embeddings"),
-        (status = 400, description = "The body is not a valid request; `param` names the field"),
-        (status = 401, description = "No valid credential"),
-        (status = 403, description = "The tenant is suspended, or the credential is an operator's"),
-        (status = 404, description = "No such model"),
-        (status = 409, description = "The same Idempotency-Key is still under way, or its outcome is unknown"),
-        (status = 413, description = "The body is over its bound"),
-        (status = 422, description = "The Idempotency-Key was used with another body, or the model has no price"),
-        (status = 429, description = "A rate limit or a budget; `code` says which"),
-        (status = 502, description = "The provider failed"),
-        (status = 503, description = "This node takes nothing new"),
-        (status = 504, description = "The provider took too long"),
+        CallErrors,
     ),
     security(("tenantKey" = []))
 )]
 pub async fn embeddings(State(app): State<App>, request: Request<Body>) -> Response {
-    let arrival = match Arrival::new(&app, request).await {
-        Ok(arrival) => arrival,
-        Err(away) => return errors::openai(&away.error, away.request),
-    };
-    let (call, received) = arrival.read(&app).await;
-    let id = call.request;
-    let answered = match received {
-        Ok(received) => perform(&app, call, received).await,
-        Err(error) => Err(error),
-    };
-    answered.unwrap_or_else(|error| errors::openai(&error, id))
-}
-
-async fn perform(app: &App, call: Call, received: Received) -> Result<Response> {
-    let id = call.request;
-    let wanted = EmbeddingsRequest::parse(received.bytes)?;
-    let answer = app.engine.embeddings(call, wanted).await?;
-    Ok(answer::response(app, answer, Dialect::ChatCompletions, id, received.room))
+    let perform = async |call, body| app.engine.embeddings(call, EmbeddingsRequest::parse(body)?).await;
+    call::answered(&app, request, Dialect::ChatCompletions, perform).await
 }

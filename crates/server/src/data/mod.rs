@@ -1,7 +1,7 @@
 //! The data plane: `/v1`, in the dialects of OpenAI and Anthropic.
 //!
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
-//! - [`converse`]: what every dialect's chat has in common;
+//! - [`call`]: what the operations that call a model have in common;
 //! - [`chat`], [`embeddings`], [`models`]: an operation each;
 //! - [`tags`]: the labels that a request carries in a header;
 //! - [`room`]: what all bodies together may hold in memory;
@@ -9,8 +9,8 @@
 
 mod answer;
 mod arrival;
+mod call;
 pub mod chat;
-mod converse;
 pub mod embeddings;
 mod events;
 pub mod models;

@@ -201,7 +201,7 @@ struct BudgetFields<'a> {
 
 fn budget_fields(error: &Error) -> Option<BudgetFields<'_>> {
     let ErrorKind::BudgetExceeded(refusal) = error.kind() else { return None };
-    let BudgetRefusal { level, window, unit, used, limit, resets_at } = &**refusal;
+    let BudgetRefusal { level, window, unit, used, limit, resets_at, .. } = &**refusal;
     Some(BudgetFields { level: level.name(), window: window.name(), unit, used, limit, resets_at: resets_at.to_string() })
 }
 

@@ -21,6 +21,7 @@ fn over_budget() -> Error {
         unit: "usd",
         used: "9.50".into(),
         limit: "10.00".into(),
+        used_percent: 95,
         resets_at: Timestamp::parse("2026-02-01T00:00:00Z").expect("a time"),
     };
     Error::new(ErrorKind::BudgetExceeded(Box::new(refusal)), "over").caused_by("private")

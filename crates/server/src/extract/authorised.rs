@@ -2,8 +2,9 @@
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
-use insula_engine::directory::{
-    Credential, Directory, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator, RequestReader,
+use insula_engine::{
+    directory::{Credential, Directory, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator, RequestReader},
+    manage::webhooks::Owner,
 };
 use insula_model::{Error, Result};
 
@@ -46,8 +47,12 @@ impl FromRequestParts<App> for PathTexts {
 impl PathTexts {
     /// The part that the route calls `name`.
     pub(crate) fn get(&self, name: &str) -> Result<&str> {
-        let found = self.0.iter().find(|(known, _)| known == name);
-        found.map(|(_, text)| text.as_str()).ok_or_else(|| Error::internal(format!("the route has no part `{name}`")))
+        self.find(name).ok_or_else(|| Error::internal(format!("the route has no part `{name}`")))
+    }
+
+    /// The same, where not every route has it.
+    fn find(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
     }
 }
 
@@ -94,5 +99,15 @@ impl Authorise for ManagedEndUser {
 impl Authorise for RequestReader {
     fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
         directory.reader(credential, path.get("request")?)
+    }
+}
+
+/// Below a tenant it is that tenant, elsewhere the platform.
+impl Authorise for Owner {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        match path.find("tenant") {
+            Some(tenant) => directory.managed(credential, tenant).map(Self::from),
+            None => credential.operator().map(Self::from),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use insula_engine::{
-    accounts::{Amounts, BudgetView},
+    accounts::BudgetView,
     directory::{ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator},
     manage::budgets,
 };
@@ -61,11 +61,17 @@ enum Standing {
         /// How many are held by requests under way.
         reserved_tokens: u64,
     },
+    /// In money, for a tenant that is charged by the prices of its plan: the budget counts what the providers charge.
+    Percent {
+        /// How much of the limit is settled in the running window, in whole percent.
+        used_percent: u64,
+    },
 }
 
-impl From<BudgetView> for Budget {
-    fn from(view: BudgetView) -> Self {
-        let BudgetView { budget, used, reserved, resets_at } = view;
+impl Budget {
+    fn of(view: BudgetView, hides_amounts: bool) -> Self {
+        let standing = Standing::of(&view, hides_amounts);
+        let BudgetView { budget, resets_at, .. } = view;
         Self {
             id: budget.id.to_string(),
             level: budget.level(),
@@ -78,15 +84,17 @@ impl From<BudgetView> for Budget {
             window: budget.window,
             mode: budget.mode,
             alert_at: budget.alert_at,
-            standing: Standing::of(budget.cap, used, reserved),
+            standing,
             resets_at: Moment(resets_at),
         }
     }
 }
 
 impl Standing {
-    fn of(cap: Cap, used: Amounts, reserved: Amounts) -> Self {
-        match cap {
+    fn of(view: &BudgetView, hides_amounts: bool) -> Self {
+        let BudgetView { budget, used, reserved, .. } = view;
+        match budget.cap {
+            Cap::Usd(_) if hides_amounts => Self::Percent { used_percent: view.used_percent() },
             Cap::Usd(limit) => {
                 Self::Usd { limit_usd: Usd(limit), used_usd: Usd(used.money), reserved_usd: Usd(reserved.money) }
             }
@@ -115,6 +123,13 @@ pub(crate) struct BudgetOrder {
     /// Shares of the limit, above 0 and at most 1.
     #[serde(default)]
     alert_at: Vec<f64>,
+}
+
+impl BudgetOrder {
+    /// The same without an amount of money.
+    pub(super) fn without_usd(self) -> Self {
+        Self { limit_usd: None, ..self }
+    }
 }
 
 impl From<BudgetTerms> for BudgetOrder {
@@ -150,17 +165,20 @@ pub(super) fn read(orders: Vec<BudgetOrder>) -> Result<Vec<BudgetTerms>> {
 
 type Answer = Result<Json<Listed<Budget>>, Failure>;
 
-fn answer(views: Vec<BudgetView>) -> Answer {
-    Ok(Json(Listed::whole(views.into_iter().map(Budget::from))))
+fn answer(views: Vec<BudgetView>, hides_amounts: bool) -> Answer {
+    Ok(Json(Listed::whole(views.into_iter().map(|view| Budget::of(view, hides_amounts)))))
 }
 
 /// The same of an end user, by the product's own name for it.
-fn answer_of(user: &ManagedEndUser, views: Vec<BudgetView>) -> Answer {
-    let named = |view| Budget { subject: user.name.to_string(), ..Budget::from(view) };
+fn answer_of(user: &ManagedEndUser, views: Vec<BudgetView>, hides_amounts: bool) -> Answer {
+    let named = |view| Budget { subject: user.name.to_string(), ..Budget::of(view, hides_amounts) };
     Ok(Json(Listed::whole(views.into_iter().map(named))))
 }
 
 /// Shows a tenant's budgets, own and inherited, with what is used.
+///
+/// Budgets of money count what the providers charge. A tenant whose plan has prices of its own sees of them how much is used in
+/// percent, and sets none on its keys and end users; the same holds for those.
 #[utoipa::path(
     get, path = "/api/v1/tenants/{tenant}/budgets", operation_id = "tenant_budgets", tag = "budgets",
     extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
@@ -168,7 +186,7 @@ fn answer_of(user: &ManagedEndUser, views: Vec<BudgetView>) -> Answer {
     responses((status = 200, description = "The budgets", body = Listed<Budget>), TenantErrors),
 )]
 pub(crate) async fn of_tenant(State(app): State<App>, Authorised(tenant): Authorised<ManagedTenant>) -> Answer {
-    answer(budgets::of_tenant(&app.engine, &tenant).await?)
+    answer(budgets::of_tenant(&app.engine, &tenant).await?, budgets::hides_amounts(&app.engine, &tenant))
 }
 
 /// Replaces a tenant's own budgets; what is already spent in the running windows counts at once. Those that it inherits hold
@@ -185,7 +203,7 @@ pub(crate) async fn replace_of_tenant(
     Authorised(tenant): Authorised<OperatedTenant>,
     StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
 ) -> Answer {
-    answer(budgets::replace_of_tenant(&app.engine, &tenant, read(orders)?).await?)
+    answer(budgets::replace_of_tenant(&app.engine, &tenant, read(orders)?).await?, false)
 }
 
 /// Shows a key's budgets with what is used.
@@ -196,7 +214,7 @@ pub(crate) async fn replace_of_tenant(
     responses((status = 200, description = "The budgets", body = Listed<Budget>), TenantErrors),
 )]
 pub(crate) async fn of_key(State(app): State<App>, Authorised(key): Authorised<ManagedKey>) -> Answer {
-    answer(budgets::of_key(&app.engine, &key).await?)
+    answer(budgets::of_key(&app.engine, &key).await?, budgets::hides_amounts(&app.engine, &key.tenant))
 }
 
 /// Replaces a key's budgets. They hold beside its tenant's.
@@ -212,7 +230,8 @@ pub(crate) async fn replace_of_key(
     Authorised(key): Authorised<ManagedKey>,
     StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
 ) -> Answer {
-    answer(budgets::replace_of_key(&app.engine, &key, read(orders)?).await?)
+    let hides_amounts = budgets::hides_amounts(&app.engine, &key.tenant);
+    answer(budgets::replace_of_key(&app.engine, &key, read(orders)?).await?, hides_amounts)
 }
 
 /// Shows an end user's budgets with what is used.
@@ -229,7 +248,8 @@ pub(crate) async fn replace_of_key(
     responses((status = 200, description = "The budgets", body = Listed<Budget>), TenantErrors, ParamErrors),
 )]
 pub(crate) async fn of_end_user(State(app): State<App>, Authorised(user): Authorised<ManagedEndUser>) -> Answer {
-    answer_of(&user, budgets::of_end_user(&app.engine, &user).await?)
+    let hides_amounts = budgets::hides_amounts(&app.engine, &user.tenant);
+    answer_of(&user, budgets::of_end_user(&app.engine, &user).await?, hides_amounts)
 }
 
 /// Replaces an end user's budgets. They hold beside its tenant's and those of the keys that are used for it.
@@ -248,7 +268,8 @@ pub(crate) async fn replace_of_end_user(
     Authorised(user): Authorised<ManagedEndUser>,
     StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
 ) -> Answer {
-    answer_of(&user, budgets::replace_of_end_user(&app.engine, &user, read(orders)?).await?)
+    let hides_amounts = budgets::hides_amounts(&app.engine, &user.tenant);
+    answer_of(&user, budgets::replace_of_end_user(&app.engine, &user, read(orders)?).await?, hides_amounts)
 }
 
 /// Shows the platform's budgets with what all tenants together used.
@@ -258,7 +279,7 @@ pub(crate) async fn replace_of_end_user(
     responses((status = 200, description = "The budgets", body = Listed<Budget>), OperatorErrors),
 )]
 pub(crate) async fn of_platform(State(app): State<App>, Authorised(by): Authorised<Operator>) -> Answer {
-    answer(budgets::of_platform(&app.engine, &by).await?)
+    answer(budgets::of_platform(&app.engine, &by).await?, false)
 }
 
 /// Replaces the platform's budgets. They hold beside all others.
@@ -273,5 +294,5 @@ pub(crate) async fn replace_of_platform(
     Authorised(by): Authorised<Operator>,
     StrictJson(orders): StrictJson<Vec<BudgetOrder>>,
 ) -> Answer {
-    answer(budgets::replace_of_platform(&app.engine, &by, read(orders)?).await?)
+    answer(budgets::replace_of_platform(&app.engine, &by, read(orders)?).await?, false)
 }

@@ -5,7 +5,7 @@ use insula_engine::{
     directory::ManagedTenant,
     manage::effective::{self, EffectiveView},
 };
-use insula_model::{BudgetOrigin, Effective, EffectiveLimits};
+use insula_model::{BudgetOrigin, BudgetTerms, Effective, EffectiveLimits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,18 +32,22 @@ pub(crate) struct InForce {
 pub(crate) struct EffectiveBudget {
     /// Where it comes from.
     origin: BudgetOrigin,
-    /// What it says.
+    /// What it says; without an amount of money for a tenant whose plan has prices of its own.
     budget: BudgetOrder,
 }
 
 impl From<EffectiveView> for InForce {
     fn from(view: EffectiveView) -> Self {
+        let order = |terms: BudgetTerms| match view.hides_amounts {
+            true => BudgetOrder::from(terms).without_usd(),
+            false => BudgetOrder::from(terms),
+        };
         let budgets = view.budgets.into_iter();
         Self {
             plan: view.plan.map(String::from),
             segment: view.segment.map(String::from),
             limits: view.limits,
-            budgets: budgets.map(|b| EffectiveBudget { origin: b.origin, budget: BudgetOrder::from(b.into_terms()) }).collect(),
+            budgets: budgets.map(|b| EffectiveBudget { origin: b.origin, budget: order(b.into_terms()) }).collect(),
             models: view.models,
         }
     }

@@ -4,7 +4,7 @@ use axum::{Json, extract::State};
 use http::StatusCode;
 use insula_engine::{
     directory::Operator,
-    manage::plans::{self, NewPlan},
+    manage::plans::{self, NewPlan, NewPrice},
 };
 use insula_model::{Defaults, Limits, Price, Result};
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,8 @@ impl From<&insula_model::Plan> for Plan {
 pub(crate) struct SellPrice {
     /// The model as the price book names it; `*` stands for those without a price of their own.
     model: String,
-    /// From when on it holds; from ever on where absent.
+    /// From when on it holds; absent: since when the plan has it, else from the first day of the running month. What is new or changed
+    /// begins no earlier than that day.
     effective_from: Option<Moment>,
     /// Input that is read afresh.
     input_usd_per_million: Usd,
@@ -86,7 +87,7 @@ impl From<insula_model::SellPrice> for SellPrice {
 
 impl SellPrice {
     /// The price, or what is wrong with it; `at` says where it stands.
-    fn read(self, at: &str) -> Result<insula_model::SellPrice> {
+    fn read(self, at: &str) -> Result<NewPrice> {
         let token = |Usd(amount): Usd, class: &str| {
             Price::of_a_token(amount).map_err(|error| error.at(format!("{class}_usd_per_million")).within(at))
         };
@@ -98,8 +99,8 @@ impl SellPrice {
             cache_write_pico: cached(self.cache_write_usd_per_million, "cache_write")?,
             output_pico: token(self.output_usd_per_million, "output")?,
         };
-        let effective_from = self.effective_from.map(|Moment(from)| from).unwrap_or_default();
-        Ok(insula_model::SellPrice { model: self.model, effective_from, price })
+        let effective_from = self.effective_from.map(|Moment(from)| from);
+        Ok(NewPrice { model: self.model, effective_from, price })
     }
 }
 
@@ -115,7 +116,8 @@ pub(crate) struct PlanOrder {
     budgets: Vec<BudgetOrder>,
     /// The models that its tenants may call, by name or alias; all where absent.
     models: Option<Vec<String>>,
-    /// What its tenants are charged; one price per model and moment.
+    /// What its tenants are charged; one price per model and moment. Statements of past months are made from it too, so a price from
+    /// before the running month stays as it is.
     #[serde(default)]
     prices: Vec<SellPrice>,
 }
@@ -178,7 +180,7 @@ pub(crate) async fn replace(
     responses(
         (status = 204, description = "It is removed"),
         (status = 404, description = "There is no such plan", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Tenants have it", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Tenants have it, or statements of past months are made from its prices", body = Problem, content_type = "application/problem+json"),
         OperatorErrors,
     ),
 )]

@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use insula_engine::{
-    AttemptRecord, StageRecord,
+    StageRecord,
     directory::{ManagedTenant, RequestReader},
-    manage::{
-        catalogue,
-        requests::{self, RequestRow, RequestView},
-    },
+    manage::requests::{self, AttemptView, RequestRow, RequestView},
     statement::RequestCost,
 };
-use insula_model::{Error, ErrorKind, Price};
+use insula_model::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -40,7 +37,7 @@ pub(crate) struct Request {
     model: String,
     /// The HTTP status that the caller got; 0 when the server died under it.
     status: u16,
-    /// What its attempts cost together.
+    /// What its attempts cost together; for the tenant itself, what it is charged for them.
     cost_usd: Usd,
 }
 
@@ -74,7 +71,7 @@ pub(crate) struct TracedRequest {
     stages: Vec<Stage>,
     /// The attempts at providers, each a row of the ledger.
     attempts: Vec<Attempt>,
-    /// What it cost, and why.
+    /// What it cost, and why; for the tenant itself, what it is charged.
     cost: Cost,
     /// What was said, for `include=content`; null for a request that was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +85,7 @@ struct Cost {
     total_usd: Usd,
     /// By why its attempts were made.
     by_cause: Causes,
-    /// What the providers' caches saved, net of what writing to them cost; below zero where more was written than read again.
+    /// What the providers' caches saved by the same prices, net of what writing to them cost; below zero where more was written than read again.
     cache_savings_usd: Usd,
     /// How long its attempts waited for their turns together, milliseconds.
     queue_ms: u64,
@@ -139,7 +136,7 @@ struct Attempt {
     provider: String,
     /// The model as the price book names it.
     model: String,
-    /// The row of the price book that priced it.
+    /// The row that priced it: of the price book, or for a tenant whose plan sells the model of the plan's price table.
     price_row: String,
     /// What that row says of a million tokens; null where the price book does not have it any more.
     rates: Option<Rates>,
@@ -147,10 +144,10 @@ struct Attempt {
     outcome: String,
     /// What was used.
     tokens: Tokens,
-    /// What it cost.
+    /// What it cost; for the tenant itself, what it is charged.
     cost_usd: Usd,
-    /// What was held for it.
-    reserved_usd: Usd,
+    /// What was held for it in budgets, which count what the providers charge; null for a tenant that is charged by its plan.
+    reserved_usd: Option<Usd>,
     /// The output tokens that were allowed.
     output_tokens_max: u64,
     /// Whether `tokens` is our estimate rather than the provider's report.
@@ -161,8 +158,9 @@ struct Attempt {
     fingerprint: Option<String>,
 }
 
-impl Attempt {
-    fn of(attempt: AttemptRecord, rates: Option<Price>) -> Self {
+impl From<AttemptView> for Attempt {
+    fn from(view: AttemptView) -> Self {
+        let AttemptView { record: attempt, rates, reserved } = view;
         Self {
             rates: rates.map(Rates::from),
             id: attempt.id,
@@ -173,7 +171,7 @@ impl Attempt {
             outcome: attempt.outcome.into(),
             tokens: attempt.tokens.into(),
             cost_usd: Usd(attempt.cost),
-            reserved_usd: Usd(attempt.reserved),
+            reserved_usd: reserved.map(Usd),
             output_tokens_max: attempt.output_tokens_max,
             estimated: attempt.estimated,
             response_model: attempt.response_model,
@@ -212,6 +210,8 @@ enum Include {
 }
 
 /// Lists a tenant's finished requests, latest first.
+///
+/// The tenant itself is told what it is charged, by the prices of its plan where that sells; operators are told the cost.
 #[utoipa::path(
     get, path = "/api/v1/tenants/{tenant}/requests", operation_id = "list_requests", tag = "usage",
     extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
@@ -239,23 +239,19 @@ pub(crate) async fn read(
     Authorised(reader): Authorised<RequestReader>,
     StrictQuery(query): StrictQuery<TraceQuery>,
 ) -> Result<Json<TracedRequest>, Failure> {
-    if query.include.is_some() && !reader.content {
+    if query.include.is_some() && !reader.is_own {
         let message = "an operator sees no content; it is its tenant's alone";
         return Err(Error::new(ErrorKind::Forbidden, message).at("include").into());
     }
-    let RequestView { tenant, row, detail, cost } = requests::read(&app.engine, &reader).await?;
+    let RequestView { tenant, row, detail, attempts, cost } = requests::read(&app.engine, &reader).await?;
     let said = detail.content.filter(|_| query.include.is_some());
-    let priced = |attempt: AttemptRecord| {
-        let rates = catalogue::rates(&app.engine, &attempt.price_row);
-        Attempt::of(attempt, rates)
-    };
     Ok(Json(TracedRequest {
         request: Request::from(&row),
         tenant: tenant.to_string(),
         end_user: detail.end_user,
         tags: detail.tags,
         stages: detail.stages.into_iter().map(Stage::from).collect(),
-        attempts: detail.attempts.into_iter().map(priced).collect(),
+        attempts: attempts.into_iter().map(Attempt::from).collect(),
         cost: cost.into(),
         content: said.map(|said| Content { request: said.request, response: said.response, truncated: said.truncated }),
     }))

@@ -33,7 +33,7 @@ pub(crate) struct Usage {
     estimated: u64,
     /// Tokens by class.
     tokens: Tokens,
-    /// What they cost.
+    /// What they cost; for the tenant itself, what it is charged for them.
     cost_usd: Usd,
 }
 
@@ -98,6 +98,8 @@ impl UsageQuery {
 }
 
 /// Sums a tenant's usage. Requests that have ended are in it.
+///
+/// The tenant itself is told what it is charged, as on its statement and to the same total; operators are told the cost.
 #[utoipa::path(
     get, path = "/api/v1/tenants/{tenant}/usage", operation_id = "tenant_usage", tag = "usage",
     extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 const FREE: &str = "/api/v1/plans/free";
@@ -33,7 +35,7 @@ async fn a_plans_life() {
         "models": ["sim-small"],
         "prices": [
             {"model": "*", "input_usd_per_million": "2", "output_usd_per_million": "8.5"},
-            {"model": "sim-small", "effective_from": "2026-01-01T00:00:00Z", "input_usd_per_million": "1",
+            {"model": "sim-small", "effective_from": "2026-03-10T00:00:00Z", "input_usd_per_million": "1",
              "cache_read_usd_per_million": "0.1", "cache_write_usd_per_million": "1.25", "output_usd_per_million": "2"},
         ],
     });
@@ -44,9 +46,9 @@ async fn a_plans_life() {
             {"window": "day", "limit_tokens": 5, "mode": "soft", "alert_at": []},
         ],
         "prices": [
-            {"model": "*", "effective_from": "1970-01-01T00:00:00Z", "input_usd_per_million": "2.00",
+            {"model": "*", "effective_from": "2026-03-01T00:00:00Z", "input_usd_per_million": "2.00",
              "cache_read_usd_per_million": "2.00", "cache_write_usd_per_million": "2.00", "output_usd_per_million": "8.50"},
-            {"model": "sim-small", "effective_from": "2026-01-01T00:00:00Z", "input_usd_per_million": "1.00",
+            {"model": "sim-small", "effective_from": "2026-03-10T00:00:00Z", "input_usd_per_million": "1.00",
              "cache_read_usd_per_million": "0.10", "cache_write_usd_per_million": "1.25", "output_usd_per_million": "2.00"},
         ],
     });
@@ -64,6 +66,33 @@ async fn a_plans_life() {
     for (method, path) in [("GET", FREE), ("DELETE", FREE), ("GET", "/api/v1/plans/No%20Plan"), ("GET", "/api/v1/plans/%ff")] {
         assert_eq!(world.call(method, path, &world.operator, None).await.status, 404, "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn what_a_plan_charged_in_past_months_stays() {
+    let world = World::new().await;
+    let price =
+        |model: &str, amount: &str| json!({"model": model, "input_usd_per_million": amount, "output_usd_per_million": amount});
+    let first = world.put(FREE, json!({"prices": [price("*", "1")]})).await["prices"][0].clone();
+    assert_eq!(
+        world.put(FREE, json!({"prices": [price("*", "2")]})).await["prices"][0]["effective_from"],
+        first["effective_from"]
+    );
+    world.put(FREE, json!({"prices": [price("*", "1")]})).await;
+    world.clock.advance(Duration::from_secs(31 * 24 * 60 * 60));
+    for (prices, field) in [(json!([]), "prices"), (json!([price("*", "2")]), "prices")] {
+        let reply = world.call("PUT", FREE, &world.operator, Some(json!({"prices": prices}))).await;
+        assert_eq!((reply.status.as_u16(), reply.body["param"].as_str()), (400, Some(field)), "{reply:?}");
+    }
+    let mut changed = first.clone();
+    changed["input_usd_per_million"] = json!("2");
+    let reply = world.call("PUT", FREE, &world.operator, Some(json!({"prices": [changed]}))).await;
+    assert_eq!(reply.body["param"], "prices[0].effective_from", "{reply:?}");
+    assert!(reply.text("detail").contains("2026-04-01T00:00:00Z"), "{reply:?}");
+    let both = world.put(FREE, json!({"prices": [price("*", "1"), price("*", "2")]})).await["prices"].clone();
+    assert_eq!((&both[0], &both[1]["effective_from"]), (&first, &json!("2026-04-01T00:00:00Z")));
+    let reply = world.call("DELETE", FREE, &world.operator, None).await;
+    assert_eq!((reply.status.as_u16(), reply.text("code")), (409, "conflict"));
 }
 
 #[tokio::test]
@@ -96,6 +125,10 @@ async fn wrong_plans_name_their_field() {
         (sells(json!("0.0000001")), "prices[0].output_usd_per_million"),
         (sells(json!(1)), "prices[0].output_usd_per_million"),
         (json!({"prices": [{"model": "a b", "input_usd_per_million": "1", "output_usd_per_million": "1"}]}), "prices[0].model"),
+        (
+            json!({"prices": [{"model": "a", "effective_from": "2026-02-28T23:59:59Z", "input_usd_per_million": "1", "output_usd_per_million": "1"}]}),
+            "prices[0].effective_from",
+        ),
         (json!({"colour": 1}), "colour"),
     ] {
         let reply = world.call("PUT", FREE, &world.operator, Some(order.clone())).await;

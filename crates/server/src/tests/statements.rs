@@ -196,10 +196,10 @@ async fn a_plan_with_prices_is_charged_by_them() {
     let world = World::new().await;
     let price = |model: &str, from: &str, input: &str| json!({"model": model, "effective_from": from, "input_usd_per_million": input, "output_usd_per_million": input});
     let prices =
-        json!([price("sim-small", "2026-01-01T00:00:00Z", "1.00"), price("sim-small", "2026-03-10T00:00:00Z", "3.00")]);
+        json!([price("sim-small", "2026-03-01T00:00:00Z", "1.00"), price("sim-small", "2026-03-10T00:00:00Z", "3.00")]);
     let put = world.call("PUT", "/api/v1/plans/pro", &world.operator, Some(json!({"prices": prices}))).await;
     assert!(put.status.is_success(), "{put:?}");
-    // Seven tokens each: at one dollar a million in February, at one and at three in March, and one without a plan at cost.
+    // Seven tokens each: at cost before the plan has prices, at one and at three dollars a million in March, and one without a plan at cost.
     for (moment, plan) in [
         ("2026-02-10T00:00:00Z", Some("pro")),
         ("2026-03-09T23:59:59Z", Some("pro")),
@@ -213,7 +213,7 @@ async fn a_plan_with_prices_is_charged_by_them() {
     }
     let statement = world.get(&format!("{STATEMENTS}/2026-03?include=margin"), &world.operator).await;
     let texts = ["opening_usd", "amount_usd", "cost_usd", "margin_usd", "closing_usd"].map(|field| statement.text(field));
-    assert_eq!(texts, ["0.000007", "0.00003", "0.000006", "0.000024", "0.000037"], "{statement:?}");
+    assert_eq!(texts, ["0.000002", "0.00003", "0.000006", "0.000024", "0.000032"], "{statement:?}");
     let mut rows = Vec::new();
     for line in statement.body["charges"].as_array().expect("a list") {
         let attempts = world.get(line["drill"].as_str().expect("a link"), &world.acme.admin).await;
@@ -222,7 +222,7 @@ async fn a_plan_with_prices_is_charged_by_them() {
         rows.push((line["price_row"]["id"].as_str().expect("an id"), line["amount_usd"].as_str().expect("money")));
     }
     let at_cost = ("simulator/sim-small@2026-01-01", "0.000002");
-    let sold = [("pro/sim-small@2026-01-01T00:00:00Z", "0.000007"), ("pro/sim-small@2026-03-10T00:00:00Z", "0.000021")];
+    let sold = [("pro/sim-small@2026-03-01T00:00:00Z", "0.000007"), ("pro/sim-small@2026-03-10T00:00:00Z", "0.000021")];
     assert_eq!(rows, [at_cost, sold[0], sold[1]]);
-    assert_eq!(sum(&statement.body["bridge"]["drivers"], "amount_usd"), usd(&json!("0.000023")));
+    assert_eq!(sum(&statement.body["bridge"]["drivers"], "amount_usd"), usd(&json!("0.000028")));
 }

@@ -10,7 +10,7 @@ use super::{
     samples::{KEY, row, settle},
     world::{Engine, World, at, usd},
 };
-use crate::{AttemptQuery, ChargeQuery, ChargeRow, Credit, End, LedgerRow, Sums};
+use crate::{AttemptQuery, ChargeQuery, ChargeRow, Credit, End, GroupBy, LedgerRow, PriceDates, Sums, UsageQuery};
 
 const MARCH: &str = "2026-03-31T23:00:00Z";
 
@@ -42,11 +42,18 @@ async fn furnish(world: &World) -> Vec<LedgerRow> {
     rows
 }
 
-async fn charges(world: &World, scope: TenantScope, spans: &[WindowSpan], by_tags: bool) -> Vec<Vec<ChargeRow>> {
-    let query = ChargeQuery { scope, spans: spans.to_vec(), by_tags };
-    let mut charges = world.store.control().charges(query).await.unwrap();
-    charges.iter_mut().for_each(|rows| rows.sort_by_key(|row| row.sums.cost));
-    charges
+type Part = (WindowSpan, Vec<ChargeRow>);
+
+async fn cut(world: &World, scope: TenantScope, span: WindowSpan, dates: &[(&str, Timestamp)]) -> Vec<Part> {
+    let query = ChargeQuery { scope, span, dates: dates.iter().copied().collect(), by_tags: false };
+    world.store.control().charges(query).await.unwrap()
+}
+
+async fn charges(world: &World, scope: TenantScope, span: WindowSpan, by_tags: bool) -> Vec<ChargeRow> {
+    let query = ChargeQuery { scope, span, dates: PriceDates::default(), by_tags };
+    let (_, mut rows) = world.store.control().charges(query).await.unwrap().remove(0);
+    rows.sort_by_key(|row| row.sums.cost);
+    rows
 }
 
 fn costs(rows: &[ChargeRow]) -> Vec<String> {
@@ -59,7 +66,7 @@ async fn a_month_is_summed_into_lines() {
         let world = World::on(engine).await;
         furnish(&world).await;
         let april = Window::Month.span(march().end);
-        let months = charges(&world, world.owner, &[march(), april], false).await;
+        let months = [charges(&world, world.owner, march(), false).await, charges(&world, world.owner, april, false).await];
         assert_eq!(costs(&months[0]), ["2.00", "4.00", "25.00"]);
         assert_eq!(costs(&months[1]), ["32.00"], "an attempt belongs to the month in which it was reserved");
         let tokens =
@@ -78,16 +85,66 @@ async fn a_month_is_summed_into_lines() {
         assert_eq!((months[0][0].key, months[0][1].cause), (None, Cause::Retry));
         assert_eq!(months[0][1].plan.as_deref(), Some("pro"));
 
-        let tagged = &charges(&world, world.owner, &[march()], true).await[0];
-        assert_eq!(costs(tagged), ["1.00", "2.00", "4.00", "8.00", "16.00"]);
+        let tagged = charges(&world, world.owner, march(), true).await;
+        assert_eq!(costs(&tagged), ["1.00", "2.00", "4.00", "8.00", "16.00"]);
         assert_eq!(tagged[3].tags, tags(&[("team", "a\"b"), ("x", "y")]));
         assert!(tagged[0].tags.is_empty());
 
-        assert_eq!(costs(&charges(&world, world.stranger, &[march()], true).await[0]), ["64.00"]);
+        assert_eq!(costs(&charges(&world, world.stranger, march(), true).await), ["64.00"]);
         let control = world.store.control();
         assert_eq!(control.spent_before(&world.owner, march().end).await.unwrap(), usd("31.00"));
         assert_eq!(control.spent_before(&world.owner, march().start).await.unwrap(), Money::ZERO);
         assert_eq!(control.billed_since(&world.owner).await.unwrap(), Some(at(MARCH)));
+    }
+}
+
+#[tokio::test]
+async fn only_prices_of_its_own_plans_cut_a_month() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let rows = furnish(&world).await;
+        let begun = rows[2].begin.reserved_at;
+        let parts = cut(&world, world.owner, march(), &[("pro", begun), ("free", rows[1].begin.reserved_at)]).await;
+        assert_eq!(parts.iter().map(|(span, _)| span.start).collect::<Vec<_>>(), [march().start, begun]);
+        let attempts = |part: &Part| part.1.iter().map(|row| row.sums.attempts).sum::<u64>();
+        assert_eq!(parts.iter().map(attempts).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(cut(&world, world.stranger, march(), &[("pro", begun)]).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn usage_and_requests_are_told_by_what_prices_them() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let rows = furnish(&world).await;
+        let (begun, control) = (rows[2].begin.reserved_at, world.store.control());
+        let query = |scope| UsageQuery {
+            tenant: Some(scope),
+            from: march().start,
+            to: march().end,
+            group_by: GroupBy::Tag("team".into()),
+        };
+        let dates: PriceDates = [("pro", begun)].into_iter().collect();
+        let found = control.usage_parts(&query(world.owner), dates.clone()).await.unwrap();
+        let told = |(row, parts): &(crate::UsageRow, Vec<crate::PricedPart>)| {
+            assert_eq!(parts.iter().map(|part| part.cost).sum::<Money>(), row.cost);
+            let parts = parts.iter().map(|part| (part.plan.clone(), part.at == begun, part.cost.to_string()));
+            (row.group.clone(), parts.collect::<Vec<_>>())
+        };
+        let part = |plan: Option<&str>, is_later, cost: &str| (plan.map(str::to_owned), is_later, cost.to_owned());
+        let mut found: Vec<_> = found.iter().map(told).collect();
+        found.iter_mut().for_each(|(_, parts)| parts.sort());
+        let none = vec![part(None, false, "3.00"), part(Some("pro"), true, "4.00")];
+        let tagged = |team: &str, cost| (Some(team.to_owned()), vec![part(None, true, cost)]);
+        assert_eq!(found, [(None, none), tagged("a\"b", "8.00"), tagged("core", "16.00")]);
+        assert_eq!(control.usage_parts(&query(world.stranger), dates).await.unwrap().len(), 1);
+
+        let request = rows[0].begin.request;
+        let of = async |scope| control.request_parts(&scope, march(), (request, request)).await.unwrap();
+        let parts = of(world.owner).await;
+        assert!(parts.iter().all(|(of, _)| *of == request));
+        assert_eq!(parts.iter().map(|(_, part)| part.cost).sum::<Money>(), usd("31.00"));
+        assert!(of(world.stranger).await.is_empty());
     }
 }
 
@@ -183,7 +240,7 @@ async fn corrections_are_on_the_bill_of_their_attempt() {
         let real = End { tokens, cost: usd("0.50"), estimated: false, settled_at, ..lost.end.clone() };
         world.store.control().correct(&lost, &real).await.unwrap();
 
-        let lines = &charges(&world, world.owner, &[march()], false).await[0];
+        let lines = charges(&world, world.owner, march(), false).await;
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0].sums, Sums { attempts: 1, estimated: 0, tokens, cost: usd("0.50") });
         let attempts = world.store.control().charged_attempts(everything(&world)).await.unwrap();

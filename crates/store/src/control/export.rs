@@ -4,7 +4,7 @@
 //! meanwhile and on whichever node. The order is that of writing: rows of one transaction have the same `entry`, and inside of it
 //! stand by attempt. What is still being written is not read before nothing can appear in front of it.
 
-use insula_model::{AttemptId, AttemptOutcome, Error, Money, Result, TenantScope, Timestamp};
+use insula_model::{AttemptId, AttemptOutcome, Error, Money, Result, TenantScope, Timestamp, TokenCounts};
 use serde::{Deserialize, Serialize};
 
 use super::Control;
@@ -78,6 +78,23 @@ pub struct TokenDifferences {
     pub reasoning: i64,
 }
 
+impl TokenDifferences {
+    /// What is added, and what is taken away.
+    pub fn sides(&self) -> (TokenCounts, TokenCounts) {
+        let side = |sign: i64| {
+            let count = |tokens: i64| u64::try_from(tokens.saturating_mul(sign)).unwrap_or_default();
+            TokenCounts {
+                input: count(self.input),
+                cache_read: count(self.cache_read),
+                cache_write: count(self.cache_write),
+                output: count(self.output),
+                reasoning: count(self.reasoning),
+            }
+        };
+        (side(1), side(-1))
+    }
+}
+
 /// Some rows of the ledger, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LedgerPage {
@@ -113,7 +130,7 @@ impl Control {
     /// At most `limit` rows of the ledger behind `after`, of one tenant or of all. What is not folded yet is not in it: flush the
     /// store first where that matters. `Invalid` for a cursor ahead of the ledger.
     pub async fn ledger_page(&self, tenant: Option<TenantScope>, after: LedgerCursor, limit: u32) -> Result<LedgerPage> {
-        let _turn = self.sum_turn().await?;
+        let _turn = self.sum_turn(tenant.as_ref()).await?;
         let db = tenant.map_or_else(|| self.db.clone(), |scope| self.db.on_behalf(&scope));
         aside(async move { page(&db, tenant, after, limit).await }).await
     }

@@ -7,7 +7,7 @@ use insula_model::{Budget, BudgetOrigin, Defaults, Error, Lineage, Result, Slug,
 
 use super::{
     budgets::{stored, write},
-    plans::Heirs,
+    catalogue::Heirs,
 };
 use crate::{
     cluster,

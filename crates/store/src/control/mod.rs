@@ -4,6 +4,7 @@
 //! else by the management services.
 
 mod budgets;
+mod catalogue;
 #[cfg(test)]
 pub(crate) mod corrections;
 mod credits;
@@ -17,10 +18,11 @@ mod keys;
 mod ledger;
 mod limits;
 mod operators;
-mod plans;
-mod segments;
+mod parts;
+mod price_dates;
 mod spend;
 mod statement;
+mod sums;
 mod tag_sets;
 mod tenants;
 mod under_way;
@@ -30,17 +32,18 @@ mod webhook_deliveries;
 mod webhook_events;
 mod webhooks;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::path::PathBuf;
 
-use insula_model::{Error, ErrorKind, Result};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use insula_model::{Error, ErrorKind, Result, TenantScope};
 
+pub use catalogue::Heirs;
 pub use credits::Credit;
 pub use end_users::EndUserRow;
 pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
-pub use plans::Heirs;
+pub use parts::PricedPart;
+pub use price_dates::PriceDates;
 pub use spend::HourSpend;
 pub use statement::{AttemptQuery, ChargeQuery, ChargeRow};
 pub(crate) use tag_sets::TagSet;
@@ -50,6 +53,7 @@ pub use webhook_deliveries::{Claim, Delivery, DueDelivery, NextStep, Sending};
 pub use webhook_events::{Once, WebhookEvent};
 pub use webhooks::Webhook;
 
+use self::sums::{SumTurn, SumTurns};
 use crate::{
     query::{Db, waiting},
     sqlite,
@@ -59,15 +63,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Control {
     db: Db,
-    /// How many long sums may run at once, so that they leave connections to everything else.
-    sums: Arc<Semaphore>,
+    sums: SumTurns,
 }
-
-/// Long sums at once, over all tenants.
-const SUMS_MAX: usize = 3;
-
-/// How long a sum waits for its turn.
-const SUM_WAIT_MAX: Duration = Duration::from_secs(30);
 
 impl Control {
     /// Opens it in `file`, making it when absent.
@@ -78,17 +75,12 @@ impl Control {
 
     /// The control tables in `db`.
     pub(crate) fn over(db: Db) -> Self {
-        Self { db, sums: Arc::new(Semaphore::new(SUMS_MAX)) }
+        Self { db, sums: SumTurns::default() }
     }
 
-    /// Waits for the turn of a long sum. `Unavailable` where too many wait.
-    async fn sum_turn(&self) -> Result<OwnedSemaphorePermit> {
-        let turn = tokio::time::timeout(SUM_WAIT_MAX, self.sums.clone().acquire_owned()).await;
-        let busy = || {
-            let kind = ErrorKind::Unavailable { retry_after: SUM_WAIT_MAX };
-            Error::new(kind, "too many sums over the ledger are asked for at once; try again, with a shorter span")
-        };
-        turn.map_err(|_| busy())?.map_err(Error::internal)
+    /// Waits for the turn of a long sum over one tenant, or over all. `Unavailable` where too many wait.
+    async fn sum_turn(&self, tenant: Option<&TenantScope>) -> Result<SumTurn> {
+        self.sums.take(tenant).await
     }
 
     /// Closes it; calls are refused from now on.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use insula_model::{AttemptId, Cause, Error, KeyId, Operation, Result, TenantScope, Timestamp, WindowSpan};
 
 use super::{
-    Control,
+    Control, PriceDates,
     ledger::attempts_sql,
     usage::{Sums, sums_sql},
 };
@@ -22,8 +22,10 @@ const ROWS_MAX: usize = 50_000;
 pub struct ChargeQuery {
     /// Whose.
     pub scope: TenantScope,
-    /// The attempts reserved in each of these are summed apart.
-    pub spans: Vec<WindowSpan>,
+    /// Attempts reserved in this span.
+    pub span: WindowSpan,
+    /// What was reserved before and after a price of its plan changed is summed apart.
+    pub dates: PriceDates,
     /// Whether attempts with different labels are summed apart.
     pub by_tags: bool,
 }
@@ -126,17 +128,17 @@ const ATTEMPTS: &str = attempts_sql!(
 );
 
 impl Control {
-    /// The lines of a bill, those of each span together and all spans at one moment. What is not folded yet is not in them:
-    /// flush the store first. `Invalid` where labels differ too much to be summed apart.
-    pub async fn charges(&self, query: ChargeQuery) -> Result<Vec<Vec<ChargeRow>>> {
-        let _turn = self.sum_turn().await?;
+    /// The lines of a bill, by the parts of the span within which no price changes and all as of one moment. What is not folded yet is
+    /// not in them: flush the store first. `Invalid` where labels differ too much to be summed apart.
+    pub async fn charges(&self, query: ChargeQuery) -> Result<Vec<(WindowSpan, Vec<ChargeRow>)>> {
+        let _turn = self.sum_turn(Some(&query.scope)).await?;
         let db = self.db.on_behalf(&query.scope);
         // A month of a busy tenant is hundreds of thousands of rows.
         aside(async move {
             let mut tx = db.read().await?;
-            let mut charges = Vec::with_capacity(query.spans.len());
-            for span in &query.spans {
-                charges.push(charges_in(&mut tx, &query, *span).await?);
+            let mut charges = Vec::new();
+            for part in query.dates.parts(&mut tx, &query.scope, query.span).await? {
+                charges.push((part, charges_in(&mut tx, &query, part).await?));
             }
             Ok(charges)
         })
@@ -158,7 +160,7 @@ impl Control {
     /// The attempts behind a line, in the order in which they were reserved, each with what was corrected since. The rows carry no
     /// idempotency mark.
     pub async fn charged_attempts(&self, query: AttemptQuery) -> Result<Vec<LedgerRow>> {
-        let _turn = self.sum_turn().await?;
+        let _turn = self.sum_turn(Some(&query.scope)).await?;
         let db = self.db.on_behalf(&query.scope);
         aside(async move {
             let after = query.after.filter(|(at, _)| *at >= query.span.start);

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use insula_model::{Cause, EndUserId, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts};
+use insula_model::{
+    Cause, EndUserId, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts, WindowSpan,
+};
 
-use super::Control;
-use crate::query::{Db, Field, Rec, Row, Tx, args, aside, rec};
+use super::{Control, PriceDates, PricedPart};
+use crate::query::{Field, Rec, Row, Tx, args, aside, rec};
 
 /// What usage to sum.
 #[derive(Debug, Clone)]
@@ -77,11 +79,13 @@ pub struct Sums {
     pub cost: Money,
 }
 
-/// A query over all tenants and the same over one; the bounds stand in the order of an index of each.
+/// A query over all tenants and the same over one, and over one by model and plan too; the bounds stand in the order of an index of
+/// each.
 #[derive(Clone, Copy)]
 pub(super) struct UsageSql {
     pub(super) all: &'static str,
     pub(super) one: &'static str,
+    pub(super) parts: &'static str,
 }
 
 /// The columns of [`Sums`]. Amounts are summed in two parts, so that no sum overflows however many rows there are; counts are
@@ -104,8 +108,18 @@ macro_rules! usage_sql {
             " FROM ledger WHERE ", $whose, "reserved_at >= $1 AND reserved_at < $2 GROUP BY 1"
         )
     };
+    (@parts $group:literal) => {
+        concat!(
+            "SELECT ", $group, " AS grp, plan, model, ", sums_sql!(),
+            " FROM ledger WHERE tenant = $3 AND reserved_at >= $1 AND reserved_at < $2 GROUP BY 1, plan, model"
+        )
+    };
     ($group:literal) => {
-        UsageSql { all: usage_sql!(@ $group, ""), one: usage_sql!(@ $group, "tenant = $3 AND ") }
+        UsageSql {
+            all: usage_sql!(@ $group, ""),
+            one: usage_sql!(@ $group, "tenant = $3 AND "),
+            parts: usage_sql!(@parts $group),
+        }
     };
 }
 
@@ -118,8 +132,13 @@ const BY_OPERATION: UsageSql = usage_sql!("operation");
 const BY_END_USER: UsageSql = usage_sql!("end_user");
 const BY_TAG_SET: UsageSql = usage_sql!("tag_set");
 
+struct TagSetsSql {
+    all: &'static str,
+    one: &'static str,
+}
+
 /// The sets of labels that the rows of [`BY_TAG_SET`] stand for. The same set of two tenants has one id.
-const TAG_SETS: UsageSql = UsageSql {
+const TAG_SETS: TagSetsSql = TagSetsSql {
     all: "SELECT DISTINCT id, tags FROM tag_sets WHERE id IN \
           (SELECT tag_set FROM ledger WHERE reserved_at >= $1 AND reserved_at < $2)",
     one: "SELECT id, tags FROM tag_sets WHERE tenant = $3 AND id IN \
@@ -145,22 +164,32 @@ impl Rec for TwoPartSum {
 impl Control {
     /// Sums usage, ordered by group. What is not folded yet is not in it: flush the store first where that matters.
     pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageRow>> {
-        let _turn = self.sum_turn().await?;
-        let query = query.clone();
+        let rows = self.summed(query.clone(), None).await?;
+        Ok(rows.into_iter().map(|(row, _)| row).collect())
+    }
+
+    /// The same of one tenant, and all as of one moment what each row is made of: a change of prices cuts its parts.
+    pub async fn usage_parts(&self, query: &UsageQuery, dates: PriceDates) -> Result<Vec<(UsageRow, Vec<PricedPart>)>> {
+        self.summed(query.clone(), Some(dates)).await
+    }
+
+    async fn summed(&self, query: UsageQuery, dates: Option<PriceDates>) -> Result<Vec<(UsageRow, Vec<PricedPart>)>> {
+        let _turn = self.sum_turn(query.tenant.as_ref()).await?;
         let db = query.tenant.map_or_else(|| self.db.clone(), |scope| self.db.on_behalf(&scope));
         // A month of a busy tenant is hundreds of thousands of rows.
         aside(async move {
+            let mut sum = Summing { tx: db.read().await?, dates, query: &query };
             match &query.group_by {
-                GroupBy::None => sum(&db, &query, TOTAL, |_: i64| None).await,
-                GroupBy::Key => sum(&db, &query, BY_KEY, |key: Option<KeyId>| key.map(|key| key.to_string())).await,
-                GroupBy::Model => sum(&db, &query, BY_MODEL, Some).await,
-                GroupBy::Tenant => sum(&db, &query, BY_TENANT, |tenant: TenantId| Some(tenant.to_string())).await,
-                GroupBy::Day => sum(&db, &query, BY_DAY, |day| Some(date(day))).await,
-                GroupBy::Operation => sum(&db, &query, BY_OPERATION, |word: Operation| Some(word.name().to_owned())).await,
-                GroupBy::EndUser => sum(&db, &query, BY_END_USER, |user: Option<EndUserId>| Some(user?.to_string())).await,
-                GroupBy::Tag(name) => sum_by_tag(&db, &query, name).await,
-                GroupBy::Cause => sum(&db, &query, BY_CAUSE, |word: Cause| Some(word.name().to_owned())).await,
-                GroupBy::Plan => sum(&db, &query, BY_PLAN, |plan: Option<String>| plan).await,
+                GroupBy::None => sum.by(TOTAL, |_: i64| None).await,
+                GroupBy::Key => sum.by(BY_KEY, |key: Option<KeyId>| key.map(|key| key.to_string())).await,
+                GroupBy::Model => sum.by(BY_MODEL, Some).await,
+                GroupBy::Tenant => sum.by(BY_TENANT, |tenant: TenantId| Some(tenant.to_string())).await,
+                GroupBy::Day => sum.by(BY_DAY, |day| Some(date(day))).await,
+                GroupBy::Operation => sum.by(BY_OPERATION, |word: Operation| Some(word.name().to_owned())).await,
+                GroupBy::EndUser => sum.by(BY_END_USER, |user: Option<EndUserId>| Some(user?.to_string())).await,
+                GroupBy::Tag(name) => sum.by_tag(name).await,
+                GroupBy::Cause => sum.by(BY_CAUSE, |word: Cause| Some(word.name().to_owned())).await,
+                GroupBy::Plan => sum.by(BY_PLAN, |plan: Option<String>| plan).await,
             }
         })
         .await
@@ -209,22 +238,25 @@ impl<G: Field> Rec for Grouped<G> {
     }
 }
 
-impl UsageSql {
-    /// The rows of a query, over one tenant or over all.
-    async fn rows<T: Rec>(self, tx: &mut Tx, query: &UsageQuery) -> Result<Vec<T>> {
-        match query.tenant {
-            Some(scope) => tx.all(self.one, args![query.from, query.to, scope.tenant()]).await,
-            None => tx.all(self.all, args![query.from, query.to]).await,
-        }
+struct GroupedPart<G> {
+    group: G,
+    part: PricedPart,
+}
+
+impl<G: Field> Rec for GroupedPart<G> {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(GroupedPart { group: row.get("grp")?, part: PricedPart::read(row, Timestamp::default())? })
     }
 }
 
-async fn sum<G: Field>(db: &Db, query: &UsageQuery, sql: UsageSql, name: fn(G) -> Option<String>) -> Result<Vec<UsageRow>> {
-    let rows: Vec<Grouped<G>> = sql.rows(&mut db.read().await?, query).await?;
-    let mut rows: Vec<UsageRow> = rows.into_iter().map(|row| UsageRow { group: name(row.group), ..row.usage }).collect();
-    // Here, because engines disagree on where NULL stands, and on the order of text.
-    rows.sort_by(|one, other| one.group.cmp(&other.group));
-    Ok(rows)
+/// Rows with what they are made of.
+type Summed = Vec<(UsageRow, Vec<PricedPart>)>;
+
+/// A sum under way.
+struct Summing<'a> {
+    tx: Tx,
+    query: &'a UsageQuery,
+    dates: Option<PriceDates>,
 }
 
 struct Labels {
@@ -233,23 +265,54 @@ struct Labels {
 }
 rec!(Labels { id, tags });
 
-/// Sums each set of labels, and then those that have the same value of this one. All attempts of a request have the same set, so
-/// that no request is counted twice.
-async fn sum_by_tag(db: &Db, query: &UsageQuery, name: &str) -> Result<Vec<UsageRow>> {
-    let mut tx = db.read().await?;
-    let sums: Vec<Grouped<Option<[u8; 16]>>> = BY_TAG_SET.rows(&mut tx, query).await?;
-    let sets: Vec<Labels> = TAG_SETS.rows(&mut tx, query).await?;
-    let mut values: HashMap<[u8; 16], String> =
-        sets.into_iter().filter_map(|mut set| Some((set.id, set.tags.remove(name)?))).collect();
-    let mut folded: BTreeMap<Option<String>, UsageRow> = BTreeMap::new();
-    for Grouped { group, usage } in sums {
-        let group = group.and_then(|set| values.remove(&set));
-        match folded.get_mut(&group) {
-            Some(row) => row.add(&usage),
-            None => drop(folded.insert(group.clone(), UsageRow { group, ..usage })),
+impl Summing<'_> {
+    async fn by<G: Field>(&mut self, sql: UsageSql, name: impl Fn(G) -> Option<String>) -> Result<Summed> {
+        let rows: Vec<Grouped<G>> = self.rows(sql.all, sql.one).await?;
+        let mut groups: BTreeMap<Option<String>, (UsageRow, Vec<PricedPart>)> = BTreeMap::new();
+        for row in rows {
+            let group = name(row.group);
+            match groups.get_mut(&group) {
+                Some((known, _)) => known.add(&row.usage),
+                None => drop(groups.insert(group.clone(), (UsageRow { group, ..row.usage }, Vec::new()))),
+            }
+        }
+        for GroupedPart { group, part } in self.parts(sql.parts).await? {
+            groups.entry(name(group)).and_modify(|(_, parts)| parts.push(part));
+        }
+        // In this order, because engines disagree on where NULL stands, and on the order of text.
+        Ok(groups.into_values().collect())
+    }
+
+    /// Sums each set of labels, and then those that have the same value of this one. All attempts of a request have the same set,
+    /// so that no request is counted twice.
+    async fn by_tag(&mut self, name: &str) -> Result<Summed> {
+        let sets: Vec<Labels> = self.rows(TAG_SETS.all, TAG_SETS.one).await?;
+        let values: HashMap<[u8; 16], String> =
+            sets.into_iter().filter_map(|mut set| Some((set.id, set.tags.remove(name)?))).collect();
+        self.by(BY_TAG_SET, |set: Option<[u8; 16]>| values.get(&set?).cloned()).await
+    }
+
+    /// The rows of a query, over one tenant or over all.
+    async fn rows<T: Rec>(&mut self, all: &'static str, one: &'static str) -> Result<Vec<T>> {
+        let query = self.query;
+        match query.tenant {
+            Some(scope) => self.tx.all(one, args![query.from, query.to, scope.tenant()]).await,
+            None => self.tx.all(all, args![query.from, query.to]).await,
         }
     }
-    Ok(folded.into_values().collect())
+
+    /// What one tenant's rows are made of, where that is asked for.
+    async fn parts<G: Field>(&mut self, sql: &'static str) -> Result<Vec<GroupedPart<G>>> {
+        let (Some(dates), Some(scope)) = (&self.dates, self.query.tenant) else { return Ok(Vec::new()) };
+        let whole = WindowSpan { start: self.query.from, end: self.query.to };
+        let mut found = Vec::new();
+        for span in dates.parts(&mut self.tx, &scope, whole).await? {
+            let parts: Vec<GroupedPart<G>> = self.tx.all(sql, args![span.start, span.end, scope.tenant()]).await?;
+            let at = |GroupedPart { group, part }| GroupedPart { group, part: PricedPart { at: span.start, ..part } };
+            found.extend(parts.into_iter().map(at));
+        }
+        Ok(found)
+    }
 }
 
 impl UsageRow {
@@ -281,6 +344,8 @@ mod tests {
                 one.contains("SEARCH ledger USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)"),
                 "{one}"
             );
+            let parts = plan(&control, usage.parts, args![at, at, tenant]).await;
+            assert!(parts.contains("SEARCH ledger USING INDEX ledger_by_tenant (tenant=?"), "{parts}");
             let all = plan(&control, usage.all, args![at, at]).await;
             assert!(all.contains("SEARCH ledger USING INDEX ledger_by_time (reserved_at>? AND reserved_at<?)"), "{all}");
         }

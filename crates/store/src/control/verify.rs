@@ -33,7 +33,7 @@ pub struct LedgerVerification {
 impl Control {
     /// Recomputes every account from the ledger, hour by hour, and checks the file itself. Reads everything.
     pub async fn verify_ledger(&self) -> Result<LedgerVerification> {
-        let _turn = self.sum_turn().await?;
+        let _turn = self.sum_turn(None).await?;
         let db = self.db.clone();
         aside(async move { verify(&db).await }).await
     }

@@ -26,7 +26,7 @@ pub struct DevArgs {
     /// The data directory [env: INSULA_DATA_DIR] [default: data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Loopback address and port; port 0 picks a free one [env: INSULA_LISTEN] [default: 127.0.0.1:8420].
+    /// The loopback address and port that it listens on; port 0 picks a free one [env: INSULA_LISTEN] [default: 127.0.0.1:8420].
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
     /// A simulator that runs elsewhere, instead of one in this process.

@@ -77,7 +77,8 @@ impl IntoResponses for Rows {
 /// Exports a tenant's ledger, oldest row first. Whoever passes on the cursor gets each row exactly once.
 ///
 /// A row is an attempt, or a correction with the differences to one; the sum over all rows is the bill. Its `time` is when the
-/// attempt was reserved, which decides the month that it belongs to.
+/// attempt was reserved, which decides the month that it belongs to. To the tenant itself `cost_usd` and `price_row` tell what it is
+/// charged and by which row, as on its statement; operators are told the cost.
 #[utoipa::path(
     get, path = "/api/v1/tenants/{tenant}/usage/export", operation_id = "export_tenant_usage", tag = "usage",
     extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),

@@ -1,14 +1,12 @@
 //! `.../webhooks` of the platform and of a tenant: the same operations, for different owners.
 
-pub(crate) mod platform;
+pub(crate) mod operations;
 pub(crate) mod tenant;
 
 use std::collections::BTreeSet;
 
-use axum::Json;
-use http::StatusCode;
 use insula_engine::manage::webhooks::{self, NewWebhook, WebhookPatch};
-use insula_model::{DeliveryState, EventId, EventType};
+use insula_model::{DeliveryState, EventType};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -157,8 +155,4 @@ impl From<&webhooks::Delivery> for Delivery {
 pub(crate) struct SentEvent {
     /// Its id: the log tells what came of it.
     event: String,
-}
-
-fn test_sent(event: EventId) -> (StatusCode, Json<SentEvent>) {
-    (StatusCode::ACCEPTED, Json(SentEvent { event: event.to_string() }))
 }

@@ -1,206 +1,45 @@
-//! `/api/v1/tenants/{tenant}/webhooks`: a tenant's, which are told its own events.
+//! `/api/v1/tenants/{tenant}/webhooks`: a tenant's, which are told its own events. What is done with them is done with the
+//! platform's too; only what the API document says of path, caller and refusals differs.
 
-use axum::{Json, extract::State};
-use http::StatusCode;
-use insula_engine::{directory::ManagedTenant, manage::webhooks};
-
-use super::{Delivery, MadeWebhook, SentEvent, Webhook, WebhookChange, WebhookOrder, test_sent};
-use crate::{
-    App,
-    errors::{Failure, InputErrors, ParamErrors, TenantErrors},
-    extract::{Authorised, PathTexts, StrictJson, StrictQuery},
-    wire::{Listed, PageQuery},
+use utoipa::{
+    IntoResponses,
+    openapi::{
+        ObjectBuilder, Required,
+        extensions::ExtensionsBuilder,
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn, Paths},
+        schema::Type,
+        security::SecurityRequirement,
+    },
 };
+use utoipa_axum::router::UtoipaMethodRouter;
 
-/// Lists a tenant's webhooks in order of creation.
-#[utoipa::path(
-    get, path = "/api/v1/tenants/{tenant}/webhooks", operation_id = "list_tenant_webhooks", tag = "webhooks",
-    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
-    params(("tenant" = String, Path, description = "Slug or id")),
-    responses((status = 200, description = "The webhooks", body = Listed<Webhook>), TenantErrors),
-)]
-pub(crate) async fn list(
-    State(app): State<App>,
-    Authorised(tenant): Authorised<ManagedTenant>,
-) -> Result<Json<Listed<Webhook>>, Failure> {
-    let webhooks = webhooks::list(&app.engine, &tenant.into()).await?;
-    Ok(Json(Listed::whole(webhooks.into_iter().map(Webhook::from))))
+use crate::{App, errors::TenantErrors, openapi};
+
+/// The platform's operations of one path, moved below a tenant. The handlers see by the path whose webhooks are meant.
+pub(crate) fn below_tenant((schemas, paths, handlers): UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    let mut moved = Paths::new();
+    for (path, mut item) in paths.paths {
+        openapi::operations(&mut item).for_each(reword);
+        moved.paths.insert(path.replacen("/webhooks", "/tenants/{tenant}/webhooks", 1), item);
+    }
+    (schemas, moved, handlers)
 }
 
-/// Creates a webhook that is told this tenant's events, and shows its secret, this once.
-#[utoipa::path(
-    post, path = "/api/v1/tenants/{tenant}/webhooks", operation_id = "create_tenant_webhook", tag = "webhooks",
-    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
-    params(("tenant" = String, Path, description = "Slug or id")),
-    request_body = WebhookOrder,
-    responses(
-        (status = 201, description = "The webhook", body = MadeWebhook),
-        (status = 409, description = "There are too many webhooks", body = crate::errors::Problem, content_type = "application/problem+json"),
-        TenantErrors, InputErrors,
-    ),
-)]
-pub(crate) async fn create(
-    State(app): State<App>,
-    Authorised(tenant): Authorised<ManagedTenant>,
-    StrictJson(order): StrictJson<WebhookOrder>,
-) -> Result<(StatusCode, Json<MadeWebhook>), Failure> {
-    let made = webhooks::create(&app.engine, &tenant.into(), order.into()).await?;
-    Ok((StatusCode::CREATED, Json(made.into())))
+/// Says of a tenant's webhooks what was said of the platform's. A tenant's refusals take the place of the operators'.
+fn reword(operation: &mut Operation) {
+    operation.operation_id = operation.operation_id.take().map(|id| id.replacen("webhook", "tenant_webhook", 1));
+    let summary = operation.summary.take();
+    operation.summary =
+        summary.map(|text| text.replace("the platform's", "a tenant's").replace("all tenants'", "this tenant's"));
+    operation.parameters.get_or_insert_default().insert(0, tenant().into());
+    operation.security.get_or_insert_default().push(SecurityRequirement::new("tenantKey", [""; 0]));
+    let credential = ExtensionsBuilder::new().add("x-credential", "tenant-admin").build();
+    operation.extensions.get_or_insert_default().merge(credential);
+    operation.responses.responses.extend(TenantErrors::responses());
 }
 
-/// Shows a webhook, without its secret.
-#[utoipa::path(
-    get, path = "/api/v1/tenants/{tenant}/webhooks/{webhook}", operation_id = "read_tenant_webhook", tag = "webhooks",
-    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
-    params(
-        ("tenant" = String, Path, description = "Slug or id"),
-        ("webhook" = String, Path, description = "The webhook's id"),
-    ),
-    responses(
-        (status = 200, description = "The webhook", body = Webhook),
-        TenantErrors,
-    ),
-)]
-pub(crate) async fn read(
-    State(app): State<App>,
-    Authorised(tenant): Authorised<ManagedTenant>,
-    path: PathTexts,
-) -> Result<Json<Webhook>, Failure> {
-    Ok(Json(webhooks::read(&app.engine, &tenant.into(), path.get("webhook")?).await?.into()))
-}
-
-/// Changes a webhook.
-#[utoipa::path(
-    patch, path = "/api/v1/tenants/{tenant}/webhooks/{webhook}", operation_id = "change_tenant_webhook", tag = "webhooks",
-    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
-    params(
-        ("tenant" = String, Path, description = "Slug or id"),
-        ("webhook" = String, Path, description = "The webhook's id"),
-    ),
-    request_body = WebhookChange,
-    responses(
-        (status = 200, description = "The webhook as it is now", body = Webhook),
-        TenantErrors, InputErrors,
-    ),
-)]
-pub(crate) async fn change(
-    State(app): State<App>,
-    Authorised(tenant): Authorised<ManagedTenant>,
-    path: PathTexts,
-    StrictJson(change): StrictJson<WebhookChange>,
-) -> Result<Json<Webhook>, Failure> {
-    Ok(Json(webhooks::change(&app.engine, &tenant.into(), path.get("webhook")?, change.into()).await?.into()))
-}
-
-/// Removes a webhook with its log.
-#[utoipa::path(
-    delete, path = "/api/v1/tenants/{tenant}/webhooks/{webhook}", operation_id = "delete_tenant_webhook", tag = "webhooks",
-    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
-    params(
-        ("tenant" = String, Path, description = "Slug or id"),
-        ("webhook" = String, Path, description = "The webhook's id"),
-    ),
-    responses(
-        (status = 204, description = "It is removed"),
-        TenantErrors,
-    ),
-)]
-pub(crate) async fn delete(
-    State(app): State<App>,
-    Authorised(tenant): Authorised<ManagedTenant>,
-    path: PathTexts,
-) -> Result<StatusCode, Failure> {
-    webhooks::delete(&app.engine, &tenant.into(), path.get("webhook")?).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Replaces a webhook's secret and shows the new one, this once. For 24 hours requests are signed with both.
-#[utoipa::path(
-    post, path = "/api/v1/tenants/{tenant}/webhooks/{webhook}/rotate", operation_id = "rotate_tenant_webhook", tag = "webhooks",
-    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
-    params(
-        ("tenant" = String, Path, description = "Slug or id"),
-        ("webhook" = String, Path, description = "The webhook's id"),
-    ),
-    responses(
-        (status = 200, description = "The webhook with its new secret", body = MadeWebhook),
-        TenantErrors,
-    ),
-)]
-pub(crate) async fn rotate(
-    State(app): State<App>,
-    Authorised(tenant): Authorised<ManagedTenant>,
-    path: PathTexts,
-) -> Result<Json<MadeWebhook>, Failure> {
-    Ok(Json(webhooks::rotate(&app.engine, &tenant.into(), path.get("webhook")?).await?.into()))
-}
-
-/// Sends an event of the type `webhook.test`.
-#[utoipa::path(
-    post, path = "/api/v1/tenants/{tenant}/webhooks/{webhook}/test", operation_id = "test_tenant_webhook", tag = "webhooks",
-    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
-    params(
-        ("tenant" = String, Path, description = "Slug or id"),
-        ("webhook" = String, Path, description = "The webhook's id"),
-    ),
-    responses(
-        (status = 202, description = "It is sent", body = SentEvent),
-        (status = 409, description = "The webhook is switched off, or too much waits for it", body = crate::errors::Problem, content_type = "application/problem+json"),
-        TenantErrors,
-    ),
-)]
-pub(crate) async fn test(
-    State(app): State<App>,
-    Authorised(tenant): Authorised<ManagedTenant>,
-    path: PathTexts,
-) -> Result<(StatusCode, Json<SentEvent>), Failure> {
-    Ok(test_sent(webhooks::test(&app.engine, &tenant.into(), path.get("webhook")?).await?))
-}
-
-/// Shows what a webhook was told and what came of it, latest event first.
-#[utoipa::path(
-    get, path = "/api/v1/tenants/{tenant}/webhooks/{webhook}/deliveries", operation_id = "list_tenant_webhook_deliveries", tag = "webhooks",
-    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
-    params(
-        ("tenant" = String, Path, description = "Slug or id"),
-        ("webhook" = String, Path, description = "The webhook's id"),
-        PageQuery,
-    ),
-    responses(
-        (status = 200, description = "A page of the log", body = Listed<Delivery>),
-        TenantErrors, ParamErrors,
-    ),
-)]
-pub(crate) async fn deliveries(
-    State(app): State<App>,
-    Authorised(tenant): Authorised<ManagedTenant>,
-    path: PathTexts,
-    StrictQuery(page): StrictQuery<PageQuery>,
-) -> Result<Json<Listed<Delivery>>, Failure> {
-    let page = webhooks::deliveries(&app.engine, &tenant.into(), path.get("webhook")?, page.ask()?).await?;
-    Ok(Json(Listed::page(page, |delivery| Delivery::from(delivery))))
-}
-
-/// Sends an event to a webhook again, under the same id, whatever became of it before.
-#[utoipa::path(
-    post, path = "/api/v1/tenants/{tenant}/webhooks/{webhook}/deliveries/{event}/replay", operation_id = "replay_tenant_webhook_delivery", tag = "webhooks",
-    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
-    params(
-        ("tenant" = String, Path, description = "Slug or id"),
-        ("webhook" = String, Path, description = "The webhook's id"),
-        ("event" = String, Path, description = "The event's id"),
-    ),
-    responses(
-        (status = 202, description = "It is sent again"),
-        (status = 409, description = "The webhook is switched off", body = crate::errors::Problem, content_type = "application/problem+json"),
-        TenantErrors,
-    ),
-)]
-pub(crate) async fn replay(
-    State(app): State<App>,
-    Authorised(tenant): Authorised<ManagedTenant>,
-    path: PathTexts,
-) -> Result<StatusCode, Failure> {
-    webhooks::replay(&app.engine, &tenant.into(), path.get("webhook")?, path.get("event")?).await?;
-    Ok(StatusCode::ACCEPTED)
+fn tenant() -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let tenant = ParameterBuilder::new().name("tenant").parameter_in(ParameterIn::Path).required(Required::True);
+    tenant.description(Some("Slug or id")).schema(Some(text)).build()
 }

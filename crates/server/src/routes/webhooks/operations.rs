@@ -1,10 +1,11 @@
-//! `/api/v1/webhooks`: the platform's, which are told the events of all tenants.
+//! `/api/v1/webhooks`: the platform's, which are told the events of all tenants. Below a tenant the same handlers serve that
+//! tenant's: [`super::tenant`] says what the API document has otherwise there.
 
 use axum::{Json, extract::State};
 use http::StatusCode;
-use insula_engine::{directory::Operator, manage::webhooks};
+use insula_engine::manage::webhooks::{self, Owner};
 
-use super::{Delivery, MadeWebhook, SentEvent, Webhook, WebhookChange, WebhookOrder, test_sent};
+use super::{Delivery, MadeWebhook, SentEvent, Webhook, WebhookChange, WebhookOrder};
 use crate::{
     App,
     errors::{Failure, InputErrors, OperatorErrors, ParamErrors},
@@ -20,9 +21,9 @@ use crate::{
 )]
 pub(crate) async fn list(
     State(app): State<App>,
-    Authorised(by): Authorised<Operator>,
+    Authorised(owner): Authorised<Owner>,
 ) -> Result<Json<Listed<Webhook>>, Failure> {
-    let webhooks = webhooks::list(&app.engine, &by.into()).await?;
+    let webhooks = webhooks::list(&app.engine, &owner).await?;
     Ok(Json(Listed::whole(webhooks.into_iter().map(Webhook::from))))
 }
 
@@ -39,10 +40,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn create(
     State(app): State<App>,
-    Authorised(by): Authorised<Operator>,
+    Authorised(owner): Authorised<Owner>,
     StrictJson(order): StrictJson<WebhookOrder>,
 ) -> Result<(StatusCode, Json<MadeWebhook>), Failure> {
-    let made = webhooks::create(&app.engine, &by.into(), order.into()).await?;
+    let made = webhooks::create(&app.engine, &owner, order.into()).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 
@@ -59,10 +60,10 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn read(
     State(app): State<App>,
-    Authorised(by): Authorised<Operator>,
+    Authorised(owner): Authorised<Owner>,
     path: PathTexts,
 ) -> Result<Json<Webhook>, Failure> {
-    Ok(Json(webhooks::read(&app.engine, &by.into(), path.get("webhook")?).await?.into()))
+    Ok(Json(webhooks::read(&app.engine, &owner, path.get("webhook")?).await?.into()))
 }
 
 /// Changes a webhook.
@@ -79,11 +80,11 @@ pub(crate) async fn read(
 )]
 pub(crate) async fn change(
     State(app): State<App>,
-    Authorised(by): Authorised<Operator>,
+    Authorised(owner): Authorised<Owner>,
     path: PathTexts,
     StrictJson(change): StrictJson<WebhookChange>,
 ) -> Result<Json<Webhook>, Failure> {
-    Ok(Json(webhooks::change(&app.engine, &by.into(), path.get("webhook")?, change.into()).await?.into()))
+    Ok(Json(webhooks::change(&app.engine, &owner, path.get("webhook")?, change.into()).await?.into()))
 }
 
 /// Removes a webhook with its log.
@@ -99,10 +100,10 @@ pub(crate) async fn change(
 )]
 pub(crate) async fn delete(
     State(app): State<App>,
-    Authorised(by): Authorised<Operator>,
+    Authorised(owner): Authorised<Owner>,
     path: PathTexts,
 ) -> Result<StatusCode, Failure> {
-    webhooks::delete(&app.engine, &by.into(), path.get("webhook")?).await?;
+    webhooks::delete(&app.engine, &owner, path.get("webhook")?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -119,10 +120,10 @@ pub(crate) async fn delete(
 )]
 pub(crate) async fn rotate(
     State(app): State<App>,
-    Authorised(by): Authorised<Operator>,
+    Authorised(owner): Authorised<Owner>,
     path: PathTexts,
 ) -> Result<Json<MadeWebhook>, Failure> {
-    Ok(Json(webhooks::rotate(&app.engine, &by.into(), path.get("webhook")?).await?.into()))
+    Ok(Json(webhooks::rotate(&app.engine, &owner, path.get("webhook")?).await?.into()))
 }
 
 /// Sends an event of the type `webhook.test`.
@@ -139,10 +140,11 @@ pub(crate) async fn rotate(
 )]
 pub(crate) async fn test(
     State(app): State<App>,
-    Authorised(by): Authorised<Operator>,
+    Authorised(owner): Authorised<Owner>,
     path: PathTexts,
 ) -> Result<(StatusCode, Json<SentEvent>), Failure> {
-    Ok(test_sent(webhooks::test(&app.engine, &by.into(), path.get("webhook")?).await?))
+    let event = webhooks::test(&app.engine, &owner, path.get("webhook")?).await?.to_string();
+    Ok((StatusCode::ACCEPTED, Json(SentEvent { event })))
 }
 
 /// Shows what a webhook was told and what came of it, latest event first.
@@ -158,11 +160,11 @@ pub(crate) async fn test(
 )]
 pub(crate) async fn deliveries(
     State(app): State<App>,
-    Authorised(by): Authorised<Operator>,
+    Authorised(owner): Authorised<Owner>,
     path: PathTexts,
     StrictQuery(page): StrictQuery<PageQuery>,
 ) -> Result<Json<Listed<Delivery>>, Failure> {
-    let page = webhooks::deliveries(&app.engine, &by.into(), path.get("webhook")?, page.ask()?).await?;
+    let page = webhooks::deliveries(&app.engine, &owner, path.get("webhook")?, page.ask()?).await?;
     Ok(Json(Listed::page(page, |delivery| Delivery::from(delivery))))
 }
 
@@ -183,9 +185,9 @@ pub(crate) async fn deliveries(
 )]
 pub(crate) async fn replay(
     State(app): State<App>,
-    Authorised(by): Authorised<Operator>,
+    Authorised(owner): Authorised<Owner>,
     path: PathTexts,
 ) -> Result<StatusCode, Failure> {
-    webhooks::replay(&app.engine, &by.into(), path.get("webhook")?, path.get("event")?).await?;
+    webhooks::replay(&app.engine, &owner, path.get("webhook")?, path.get("event")?).await?;
     Ok(StatusCode::ACCEPTED)
 }
