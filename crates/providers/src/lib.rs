@@ -16,7 +16,9 @@
 //!
 //! let body = r#"{"model":"sim-small","messages":[{"role":"user","content":"Hello"}]}"#;
 //! let request = ChatRequest::parse(body.into())?;
-//! let route = providers.route(&request.model, Operation::Chat, Timestamp::parse("2026-01-01T00:00:00Z")?, None)?;
+//! let now = Timestamp::parse("2026-01-01T00:00:00Z")?;
+//! let routes = providers.candidates(&request.model, Operation::Chat, now, |_| true)?;
+//! let route = &routes[0];
 //! // The most that this call can cost: its bytes as input tokens, and the output limit that is also sent upstream.
 //! let input = request.input.tokens_max(&route.card).map_err(insula_model::Error::invalid)?;
 //! let most = route.price_row.price.bound(input, 100 * request.n);
@@ -26,6 +28,7 @@
 //! # Ok::<(), insula_model::Error>(())
 //! ```
 
+mod capability;
 mod json;
 mod openai;
 mod pace;
@@ -35,6 +38,7 @@ mod settings;
 mod sse;
 mod tokenizer;
 
+pub use capability::Capability;
 pub use openai::{
     Batch, ChatRequest, ChatStream, EmbeddingsRequest, InputBound, JsonAnswer, OpenAi, SendFailure, Sent, UpstreamError,
     normalised,
@@ -42,5 +46,5 @@ pub use openai::{
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
 pub use registry::{ProviderInfo, Providers, Route};
-pub use settings::{ProviderSettings, SecretText, Timeouts};
+pub use settings::{ProviderSettings, SecretText, Timeouts, is_region};
 pub use tokenizer::Tokenizer;

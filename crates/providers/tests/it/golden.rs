@@ -32,7 +32,7 @@ fn card(field: OutputLimitField) -> ModelCard {
     let book = PriceBook::parse(&book, "golden").unwrap();
     let providers = Providers::new(vec![ProviderSettings::new("gold", "http://127.0.0.1/v1")], book).unwrap();
     let now = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
-    providers.route("gold-alias", Operation::Chat, now, None).unwrap().card.as_ref().clone()
+    providers.candidates("gold-alias", Operation::Chat, now, |_| true).unwrap()[0].card.as_ref().clone()
 }
 
 #[test]

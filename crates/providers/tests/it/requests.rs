@@ -12,7 +12,7 @@ fn card() -> ModelCard {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let providers = Providers::new(vec![ProviderSettings::new("simulator", "http://127.0.0.1/v1")], book).unwrap();
     let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
-    providers.route("sim-small", Operation::Chat, now, None).unwrap().card.as_ref().clone()
+    providers.candidates("sim-small", Operation::Chat, now, |_| true).unwrap()[0].card.as_ref().clone()
 }
 
 fn parse(body: &Value) -> ChatRequest {

@@ -77,7 +77,8 @@ impl Server {
 pub fn provider(settings: ProviderSettings) -> Arc<OpenAi> {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let providers = Providers::new(vec![settings], book).unwrap();
-    providers.route("sim-small", Operation::Chat, Timestamp::parse("2026-01-01T00:00:00Z").unwrap(), None).unwrap().provider
+    let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+    providers.candidates("sim-small", Operation::Chat, now, |_| true).unwrap().remove(0).provider
 }
 
 async fn serve(mut socket: TcpStream, connection: usize, scripts: Vec<Vec<Step>>, seen: Arc<Mutex<Vec<Received>>>) {
