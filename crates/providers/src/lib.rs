@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use insula_model::{Operation, Timestamp};
-//! use insula_providers::{ChatRequest, PriceBook, Providers, ProviderSettings, SIMULATOR_PRICES};
+//! use insula_providers::{ChatRequest, PriceBook, Providers, ProviderSettings, SIMULATOR_PRICES, Viewer};
 //!
 //! let book = PriceBook::builtin()?.extended_by(PriceBook::parse(SIMULATOR_PRICES, "simulator prices")?);
 //! let providers = Providers::new(vec![ProviderSettings::new("simulator", "http://127.0.0.1:9999/v1")], book)?;
@@ -17,7 +17,7 @@
 //! let body = r#"{"model":"sim-small","messages":[{"role":"user","content":"Hello"}]}"#;
 //! let request = ChatRequest::parse(body.into())?;
 //! let now = Timestamp::parse("2026-01-01T00:00:00Z")?;
-//! let routes = providers.candidates(&request.model, Operation::Chat, now, |_| true)?;
+//! let routes = providers.candidates(&request.model, Operation::Chat, now, &Viewer::default())?;
 //! let route = &routes[0];
 //! // The most that this call can cost: its bytes as input tokens, and the output limit that is also sent upstream.
 //! let input = request.input.tokens_max(&route.card).map_err(insula_model::Error::invalid)?;
@@ -45,6 +45,6 @@ pub use openai::{
 };
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
-pub use registry::{ProviderInfo, Providers, Route};
+pub use registry::{ProviderInfo, Providers, Route, Viewer};
 pub use settings::{ProviderSettings, SecretText, Timeouts, is_region};
 pub use tokenizer::Tokenizer;

@@ -51,6 +51,22 @@ impl Route {
     }
 }
 
+/// Who looks for a model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Viewer<'a> {
+    /// The models that they may call: a name, an alias, or either behind `provider/`; all where absent.
+    pub among: Option<&'a [String]>,
+    /// What they are called, to see the models that are for them alone.
+    pub names: &'a [&'a str],
+}
+
+impl Viewer<'_> {
+    /// Whether a model exists for them.
+    pub fn sees(&self, card: &ModelCard) -> bool {
+        card.is_for(self.names) && card.is_among(self.among)
+    }
+}
+
 /// A configured provider, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderInfo {
@@ -97,21 +113,17 @@ impl Providers {
     }
 
     /// Everything that serves `model` (a name, an alias, or either behind `provider/`), in configuration order, each with the
-    /// price in force `at` this time; at least one. What the caller `may_see` alone counts: the rest is as if there were none.
+    /// price in force `at` this time; at least one. Only what `viewer` sees counts: the rest is as if there were none.
     ///
     /// # Errors
     /// `ModelNotFound` says how to list models, `UnknownPrice` how to add a price, `Invalid` what else the model can do.
-    pub fn candidates(
-        &self,
-        model: &str,
-        operation: Operation,
-        at: Timestamp,
-        may_see: impl Fn(&ModelCard) -> bool,
-    ) -> Result<Vec<Route>> {
+    pub fn candidates(&self, model: &str, operation: Operation, at: Timestamp, viewer: &Viewer<'_>) -> Result<Vec<Route>> {
         let places = self.by_name.get(model).map_or(&[][..], Vec::as_slice);
-        let mut seen = places.iter().map(|place| &self.served[*place]).filter(|served| may_see(&served.entry.card)).peekable();
+        let mut seen =
+            places.iter().map(|place| &self.served[*place]).filter(|served| viewer.sees(&served.entry.card)).peekable();
         if seen.peek().is_none() {
-            return Err(self.not_found(model, at));
+            // To whom only some are shown, an unknown one of a known provider must not look different from a hidden one.
+            return Err(if viewer.among.is_some() { not_found(model) } else { self.not_found(model, at) });
         }
         let able: Vec<_> = seen.filter(|served| served.entry.card.operations.contains(&operation)).collect();
         let Some(first) = able.first() else {
@@ -193,7 +205,7 @@ mod tests {
         let now = at("2026-01-01T00:00:00Z");
         let both = providers(&["second", "simulator"]);
         let ids = |model| {
-            let routes = both.candidates(model, Operation::Chat, now, |_| true).unwrap();
+            let routes = both.candidates(model, Operation::Chat, now, &Viewer::default()).unwrap();
             routes.iter().map(|route| route.price_row.id.clone()).collect::<Vec<_>>()
         };
         assert_eq!(ids("sim-small"), ["second/sim-small@2020-01-01", "simulator/sim-small@2020-01-01"]);
@@ -208,7 +220,7 @@ mod tests {
     fn refusals_say_what_to_do() {
         let now = at("2026-01-01T00:00:00Z");
         let providers = providers(&["simulator"]);
-        let fails = |model, operation, now| providers.candidates(model, operation, now, |_| true).unwrap_err();
+        let fails = |model, operation, now| providers.candidates(model, operation, now, &Viewer::default()).unwrap_err();
         let unknown = fails("gpt-99", Operation::Chat, now);
         assert_eq!(unknown.kind(), &ErrorKind::ModelNotFound);
         assert!(unknown.message().contains("GET /v1/models"));
@@ -226,13 +238,14 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let row = |model: &str, among: &[&str]| {
             let among = names(among);
-            let routed = both.candidates(model, Operation::Chat, now, |card| card.is_among(Some(&among)));
+            let viewer = Viewer { among: Some(&among), names: &[] };
+            let routed = both.candidates(model, Operation::Chat, now, &viewer);
             routed.map(|routes| routes[0].price_row.id.clone()).map_err(|error| (error.kind().clone(), error.to_string()))
         };
         assert_eq!(row("sim-small", &["sim-small"]).as_deref(), Ok("second/sim-small@2020-01-01"));
         assert_eq!(row("sim-small", &["simulator/sim-small"]).as_deref(), Ok("simulator/sim-small@2020-01-01"));
         let hidden = row("simulator/sim-large", &["sim-small"]).unwrap_err();
-        assert_eq!(hidden.0, ErrorKind::UnknownPrice, "as any unknown model of a known provider");
+        assert_eq!(hidden.0, ErrorKind::ModelNotFound);
         let unknown = row("simulator/gpt-99", &["sim-small"]).unwrap_err();
         assert_eq!(hidden.1.replace("sim-large", "gpt-99"), unknown.1);
         assert!(row("sim-small", &[]).is_err());

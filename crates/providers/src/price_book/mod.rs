@@ -85,7 +85,7 @@ impl ModelCard {
         names.is_none_or(|names| names.iter().any(|name| is_called(name) || behind_provider(name) == Some(true)))
     }
 
-    /// Whether this model is for everybody, or for whoever is called one of these names.
+    /// Whether this model is for everybody, or for somebody who is called one of these.
     pub fn is_for(&self, names: &[&str]) -> bool {
         self.tenants.as_ref().is_none_or(|tenants| tenants.iter().any(|tenant| names.contains(&tenant.as_str())))
     }

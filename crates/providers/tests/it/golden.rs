@@ -4,7 +4,9 @@ use std::{fs, path::PathBuf};
 
 use bytes::Bytes;
 use insula_model::{Operation, Timestamp, TokenCounts};
-use insula_providers::{ChatRequest, ModelCard, OutputLimitField, PriceBook, ProviderSettings, Providers, SendFailure, Sent};
+use insula_providers::{
+    ChatRequest, ModelCard, OutputLimitField, PriceBook, ProviderSettings, Providers, SendFailure, Sent, Viewer,
+};
 
 use crate::{
     server::{ATTEMPT, Server, answer, chunk, end, stream_head},
@@ -32,7 +34,7 @@ fn card(field: OutputLimitField) -> ModelCard {
     let book = PriceBook::parse(&book, "golden").unwrap();
     let providers = Providers::new(vec![ProviderSettings::new("gold", "http://127.0.0.1/v1")], book).unwrap();
     let now = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
-    providers.candidates("gold-alias", Operation::Chat, now, |_| true).unwrap()[0].card.as_ref().clone()
+    providers.candidates("gold-alias", Operation::Chat, now, &Viewer::default()).unwrap()[0].card.as_ref().clone()
 }
 
 #[test]

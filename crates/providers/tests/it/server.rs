@@ -6,7 +6,7 @@ use std::{
 };
 
 use insula_model::{AttemptId, Operation, Timestamp};
-use insula_providers::{OpenAi, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES};
+use insula_providers::{OpenAi, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, Viewer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -78,7 +78,7 @@ pub fn provider(settings: ProviderSettings) -> Arc<OpenAi> {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let providers = Providers::new(vec![settings], book).unwrap();
     let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
-    providers.candidates("sim-small", Operation::Chat, now, |_| true).unwrap().remove(0).provider
+    providers.candidates("sim-small", Operation::Chat, now, &Viewer::default()).unwrap().remove(0).provider
 }
 
 async fn serve(mut socket: TcpStream, connection: usize, scripts: Vec<Vec<Step>>, seen: Arc<Mutex<Vec<Received>>>) {
