@@ -163,6 +163,12 @@ impl Queue {
         self.state.lock().lanes.get(&LaneKey::of(card)).map_or(0.0, |track| track.lane.load())
     }
 
+    /// Whether a model's provider has asked for nothing more for now.
+    pub fn is_held(&self, card: &Arc<ModelCard>) -> bool {
+        let now = self.clock.elapsed();
+        self.state.lock().lanes.get(&LaneKey::of(card)).is_some_and(|track| track.lane.held_until() > now)
+    }
+
     async fn take(self: &Arc<Self>, route: &Route, ask: Ask, limits: &Limits) -> Result<Slot> {
         let wait_max = limits.queue_wait_ms_max.map_or(self.settings.wait_max, |ms| Duration::from_millis(ms.into()));
         let depth_max = limits.queue_depth_max.unwrap_or(self.settings.depth_max);

@@ -1,7 +1,7 @@
-//! In which order what may serve a request is tried: by the tenant's strategy, and behind the others what fails more than they do
-//! or may be too small.
+//! In which order what may serve a request is tried: by the tenant's strategy, and behind the others what fails more than they do,
+//! may be too small, or has asked for nothing more for now.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::cmp::Ordering;
 
 use insula_model::{Money, Random, Routing, Strategy};
 use insula_providers::Route;
@@ -28,23 +28,23 @@ pub(super) fn order(
     let scores = scores(engine, &tenant.routing, work, &routes);
     let shares: Vec<_> =
         routes.iter().map(|route| engine.health.failure_share(&route.card, tenant.record.id).unwrap_or(0.0)).collect();
-    let outliers = outliers(&shares);
-    let mut order: Vec<_> = routes.into_iter().zip(scores).zip(outliers).collect();
+    let behind: Vec<_> =
+        routes.iter().zip(outliers(&shares)).map(|(route, is_outlier)| behind(engine, work, route, is_outlier)).collect();
+    let mut order: Vec<_> = routes.into_iter().zip(behind).zip(scores).collect();
     // Stable: what is equal stays in configuration order.
-    let lateness = |route: &Route, is_outlier: bool| match (is_outlier, is_tight(work, route)) {
-        (_, true) => Some("context_tight"),
-        (true, false) => Some("outlier"),
-        (false, false) => None,
-    };
-    order.sort_by(|((one, score), is_outlier), ((other, other_score), other_is_outlier)| {
-        let (late, other_late) = (lateness(one, *is_outlier).is_some(), lateness(other, *other_is_outlier).is_some());
-        late.cmp(&other_late).then(score.partial_cmp(other_score).unwrap_or(Ordering::Equal))
+    order.sort_by(|((_, one), score), ((_, other), other_score)| {
+        one.is_some().cmp(&other.is_some()).then(score.partial_cmp(other_score).unwrap_or(Ordering::Equal))
     });
-    let told = |((route, _), is_outlier): ((Route, f64), bool)| {
-        let late = lateness(&route, is_outlier);
-        (route, late)
-    };
-    order.into_iter().map(told).collect()
+    order.into_iter().map(|(route, _)| route).collect()
+}
+
+/// Why a candidate stands behind the others, if it does.
+fn behind(engine: &Engine, work: &Work, route: &Route, is_outlier: bool) -> Option<&'static str> {
+    match (is_tight(work, route), is_outlier) {
+        (true, _) => Some("context_tight"),
+        (false, true) => Some("outlier"),
+        (false, false) => engine.queue.is_held(&route.card).then_some("paced"),
+    }
 }
 
 /// A number for each: the lowest is tried first.
@@ -61,7 +61,7 @@ fn scores(engine: &Engine, routing: &Routing, work: &Work, routes: &[Route]) -> 
             let weight = routing.weights.as_ref().and_then(|weights| weights.get(&route.card.provider)).copied();
             drawn(weight.unwrap_or(0), &*engine.random)
         }
-        Strategy::LeastLoaded => engine.queue.load(&Arc::clone(&route.card)),
+        Strategy::LeastLoaded => engine.queue.load(&route.card),
     };
     routes.iter().map(score).collect()
 }

@@ -249,11 +249,12 @@ impl Health {
         matches!(self.look(card, tenant), State::Open { .. })
     }
 
-    /// The share of a model's failures, as far as this tenant can tell.
+    /// The share of a model's failures, as far as this tenant can tell. One that waits to be probed has none: behind its peers
+    /// nobody would ever try it.
     pub(super) fn failure_share(&self, card: &Arc<ModelCard>, tenant: TenantId) -> Option<f64> {
-        let mut records = self.records.lock();
-        let record = records.get_mut(&LaneKey::of(card))?;
-        record.forget_old(self.clock.elapsed(), &self.settings);
+        let (mut records, now) = (self.records.lock(), self.clock.elapsed());
+        let record = records.get_mut(&LaneKey::of(card)).filter(|record| record.look(tenant, now) != State::HalfOpen)?;
+        record.forget_old(now, &self.settings);
         record.share(tenant, self.settings.circuit_outcomes_min)
     }
 

@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod quickstart;
 mod request;
+mod routing;
 mod segment;
 mod serve;
 mod settings;
@@ -90,6 +91,8 @@ enum Command {
     Budget(budget::BudgetArgs),
     /// Manages limits.
     Limit(limit::LimitArgs),
+    /// Manages how a tenant's requests are routed, and says where one would go.
+    Routing(routing::RoutingArgs),
     /// Shows the end users of a tenant's product.
     EndUser(end_user::EndUserArgs),
     /// Shows what was used and what it cost.
@@ -162,6 +165,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Token(args) => token::run(args, out).await,
         Command::Budget(args) => budget::run(args, out).await,
         Command::Limit(args) => limit::run(args, out).await,
+        Command::Routing(args) => routing::run(args, out).await,
         Command::EndUser(args) => end_user::run(args, out).await,
         Command::Usage(args) => usage::run(args, out).await,
         Command::Statement(args) => statement::run(args, out).await,
