@@ -73,6 +73,14 @@ fn limits(_: u64) -> Value {
     json!({"requests_per_minute": 1000})
 }
 
+fn routing(_: u64) -> Value {
+    json!({"strategy": "cheapest", "attempts_max": 2, "matrix": {"simple": "sim-small", "complex": "sim-large"}})
+}
+
+fn question(count: u64) -> Value {
+    json!({"request": chat(count)})
+}
+
 fn segment(_: u64) -> Value {
     json!({"limits": limits(0), "budgets": budgets(0), "models": ["sim-small"]})
 }
@@ -141,7 +149,6 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/operator-keys",         [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     with_body("POST /api/v1/operator-keys",   [401, 401, 403, 403, 403, 403, 403, 403, 201], new_operator_key),
     case("DELETE /api/v1/operator-keys/{key}", [401, 401, 403, 403, 403, 403, 403, 403, 404]),
-    case("GET /api/v1/models",                [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/prices",                [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/providers",             [401, 401, 403, 403, 403, 403, 403, 403, 200]),
 
@@ -171,6 +178,12 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/tenants/{tenant}/statements/{month}",          [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/statements/{month}/attempts", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/requests/{request}",            [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+
+    // The catalogue as a tenant sees it, and where a request of its own would go; an operator has to name the tenant.
+    case("GET /api/v1/models",                        [401, 401, 403, 403, 200, 403, 403, 200, 200]),
+    with_body("POST /api/v1/route:explain",           [401, 401, 403, 403, 200, 403, 403, 200, 400], question),
+    case("GET /api/v1/tenants/{tenant}/routing",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("PUT /api/v1/tenants/{tenant}/routing", [401, 401, 404, 404, 404, 403, 403, 200, 200], routing),
 
     // Its webhooks: the same.
     case("GET /api/v1/tenants/{tenant}/webhooks",                      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -290,6 +303,38 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body budgets limit_tokens", Holds::Data),
     ("body budgets mode",         Holds::Data),
     ("body budgets alert_at",     Holds::Data),
+    ("header x-insula-complexity", Holds::Data),
+    // Also by another test: the walk fills in no bodies.
+    ("body tenant",               Holds::TenantsId),
+    ("body request",              Holds::Data),
+    ("body complexity",           Holds::Data),
+    ("body strategy",             Holds::Data),
+    ("body prefer",               Holds::Data),
+    ("body weights",              Holds::Data),
+    ("body matrix",               Holds::Data),
+    ("body matrix simple",        Holds::Data),
+    ("body matrix complex",       Holds::Data),
+    ("body fallbacks",            Holds::Data),
+    ("body attempts_max",         Holds::Data),
+    ("body locks",                Holds::Data),
+    ("body locks model",          Holds::Data),
+    ("body locks snapshot",       Holds::Data),
+    ("body locks fingerprint",    Holds::Data),
+    ("body locks on_mismatch",    Holds::Data),
+    ("body routing",                       Holds::Data),
+    ("body routing strategy",              Holds::Data),
+    ("body routing prefer",                Holds::Data),
+    ("body routing weights",               Holds::Data),
+    ("body routing matrix",                Holds::Data),
+    ("body routing matrix simple",         Holds::Data),
+    ("body routing matrix complex",        Holds::Data),
+    ("body routing fallbacks",             Holds::Data),
+    ("body routing attempts_max",          Holds::Data),
+    ("body routing locks",                 Holds::Data),
+    ("body routing locks model",           Holds::Data),
+    ("body routing locks snapshot",        Holds::Data),
+    ("body routing locks fingerprint",     Holds::Data),
+    ("body routing locks on_mismatch",     Holds::Data),
     ("body prices",                             Holds::Data),
     ("body prices model",                       Holds::Data),
     ("body prices effective_from",              Holds::Data),

@@ -1,4 +1,4 @@
-//! A configuration file for `insula serve` with a simulator as its only provider.
+//! A configuration file for `insula serve` with a simulator as its provider, and others beside it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,21 @@ pub struct ServeConfig {
     pub more: Vec<(&'static str, String)>,
     /// More lines about the provider: `concurrency_max = 4`.
     pub provider: Vec<String>,
+    /// Providers beside it, with the same models at the same prices.
+    pub beside: Vec<Beside>,
+    /// More entries of the price book.
+    pub prices: String,
+}
+
+/// One more provider.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it listens.
+    pub url: String,
+    /// More lines about it: `region = "eu"`.
+    pub lines: Vec<String>,
 }
 
 /// The catalogue of `insula dev`, and a model that nobody gave a price.
@@ -66,7 +81,12 @@ impl ServeConfig {
     /// Writes the file and its price book into `folder`; returns the file's path.
     pub fn write(&self, folder: &Path, data_dir: &Path, simulator_url: &str) -> PathBuf {
         let prices = folder.join("prices.toml");
-        fs::write(&prices, PRICES).unwrap();
+        let mut book = PRICES.to_owned();
+        for Beside { name, .. } in &self.beside {
+            book.push_str(&PRICES.replace("\"sim\"", &format!("\"{name}\"")));
+        }
+        book.push_str(&self.prices);
+        fs::write(&prices, book).unwrap();
         let mut sections = vec![
             ("server", "listen = \"127.0.0.1:0\"".to_owned()),
             ("storage", format!("data_dir = {:?}", data_dir.to_str().unwrap())),
@@ -79,17 +99,19 @@ impl ServeConfig {
             text.push_str(&format!("[{}]\n", group[0].0));
             group.iter().for_each(|(_, line)| text.push_str(&format!("{line}\n")));
         }
-        text.push_str(&self.provider(simulator_url));
+        text.push_str(&self.provider("sim", simulator_url, &self.provider));
+        for Beside { name, url, lines } in &self.beside {
+            text.push_str(&self.provider(name, url, lines));
+        }
         let path = folder.join("insula.toml");
         fs::write(&path, text).unwrap();
         path
     }
 
-    fn provider(&self, simulator_url: &str) -> String {
-        let mut text = format!(
-            "[[providers]]\nname = \"sim\"\nbase_url = \"{simulator_url}/v1\"\nattempt_header = \"x-insula-attempt\"\n"
-        );
-        self.provider.iter().for_each(|line| text.push_str(&format!("{line}\n")));
+    fn provider(&self, name: &str, url: &str, lines: &[String]) -> String {
+        let mut text =
+            format!("[[providers]]\nname = \"{name}\"\nbase_url = \"{url}/v1\"\nattempt_header = \"x-insula-attempt\"\n");
+        lines.iter().for_each(|line| text.push_str(&format!("{line}\n")));
         if let Some(patience) = self.patience {
             for key in ["connect_ms_max", "first_byte_ms_max", "idle_ms_max"] {
                 text.push_str(&format!("{key} = {}\n", patience.as_millis()));

@@ -7,7 +7,7 @@ use insula_store::Admission;
 
 use crate::{
     Call, Engine, Transcript,
-    flight::Flight,
+    flight::{Flight, Left},
     idempotency::{self, Claim, Elsewhere},
     trace::Trace,
 };
@@ -36,7 +36,9 @@ pub(crate) async fn admit(engine: &Arc<Engine>, call: &Call, mut flight: Flight)
         return match answered {
             Ok(None) => Ok(Noted::Admitted(Box::new(flight))),
             Ok(Some(transcript)) => {
-                flight.stand_back();
+                if let Some(Left { trace, .. }) = flight.stand_back(None) {
+                    trace.replayed(engine, &transcript);
+                }
                 Ok(Noted::Replay(transcript))
             }
             Err(error) => {
@@ -46,9 +48,14 @@ pub(crate) async fn admit(engine: &Arc<Engine>, call: &Call, mut flight: Flight)
         };
     }
     // Money and seat go back while it waits; twins on this node go on waiting for it.
-    let Some((claim, trace)) = flight.stand_back() else { return Err(Error::internal("an attempt ended before it began")) };
+    let Some(Left { claim, trace, .. }) = flight.stand_back(None) else {
+        return Err(Error::internal("an attempt ended before it began"));
+    };
     match idempotency::elsewhere(engine, call, &claim).await {
-        Ok(Elsewhere::Replay(transcript)) => Ok(Noted::Replay(transcript)),
+        Ok(Elsewhere::Replay(transcript)) => {
+            trace.replayed(engine, &transcript);
+            Ok(Noted::Replay(transcript))
+        }
         Ok(Elsewhere::CameToNothing) => Ok(Noted::Again(Box::new((claim, trace)))),
         Err(error) => {
             trace.refuse(engine, call, &error);

@@ -5,21 +5,23 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use insula_model::{Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
+use insula_model::{Cause, Complexity, Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
 use insula_providers::Route;
 use insula_store::Seat;
 use tokio::sync::oneshot;
 
 use crate::{
     Engine, LiveStream, RateView, Transcript,
-    admission::{self, Noted},
+    attempts::{Attempts, Next},
     directory::TenantCredential,
     end_users::EndUser,
-    flight::{Flight, Held},
+    flight::{Held, Left},
     idempotency::{self, Turn},
     limits,
     queue::{self, Slot},
-    reserve, send,
+    reserve,
+    route::{Candidate, Expected, Watch},
+    send,
     trace::Trace,
     turn,
     work::Work,
@@ -41,6 +43,8 @@ pub struct Call {
     pub tags: BTreeMap<String, String>,
     /// Whom it is made for; the engine finds out.
     pub end_user: Option<EndUser>,
+    /// How demanding the caller says that it is.
+    pub complexity: Option<Complexity>,
     /// The status that the caller will see for an error; the mapping is the server's.
     pub status_of: fn(&Error) -> u16,
 }
@@ -96,8 +100,8 @@ pub enum Answer {
 }
 
 /// Runs a call through every stage. `gone` resolves when the caller has left.
-pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: oneshot::Receiver<()>) -> Result<Answer> {
-    let work = Arc::new(work);
+pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, gone: oneshot::Receiver<()>) -> Result<Answer> {
+    let (call, work, mut presence) = (Arc::new(call), Arc::new(work), Presence::until(gone));
     let mut trace = Trace::open(&engine, &call, &work).await?;
     // Cheap, before anything costs: not even a replay is free of pace.
     let limited = trace.stage(&engine, "limits", limits::charge(&engine, &call, &work)).await;
@@ -106,7 +110,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: o
         Ok(rates) => idempotency::claim(&engine, &call, &work).await.map(|turn| (turn, rates)),
         Err(error) => Err(error),
     };
-    let (mut claim, rates) = match claimed {
+    let (claim, rates) = match claimed {
         Ok((Turn::Replay(transcript), _)) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
         Ok((Turn::First(claim), rates)) => (claim, rates),
         Err(error) => {
@@ -114,40 +118,61 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: o
             return Err(error);
         }
     };
-    loop {
-        let admitted = tokio::select! {
-            admitted = admit(&engine, &call, &work, &mut trace) => admitted,
-            // Nobody waits for it: nothing is sent. Who sent an `Idempotency-Key` may come back for the answer.
-            _ = &mut gone, if claim.mark().is_none() => Err(send::client_gone()),
-        };
-        let admitted = match admitted {
-            Ok(admitted) => admitted,
-            Err(error) => {
-                trace.refuse(&engine, &call, &error);
-                return Err(error);
-            }
-        };
-        let flight = Flight::take_off(engine.clone(), &call, work.clone(), trace, claim, admitted)?;
-        // Noted before a byte is sent, and only sent where no other node has a twin under way.
-        match admission::admit(&engine, &call, flight).await? {
-            Noted::Admitted(flight) => return send::send(*flight, rates, gone).await,
-            Noted::Replay(transcript) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
-            Noted::Again(again) => (claim, trace) = *again,
+    // Who may serve it, in which order: what is reserved depends on it.
+    let candidates = match trace.route(&engine, &call, &work) {
+        Ok(candidates) => candidates,
+        Err(error) => {
+            trace.refuse(&engine, &call, &error);
+            return Err(error);
+        }
+    };
+    // The first attempt, and others after it where it fails before any of its answer has gone out.
+    let attempts = Attempts::new(engine, call.clone(), work, candidates);
+    match attempts.next(Left { claim, trace, ended: None }, presence.lost()).await? {
+        Next::Flight(flight, attempts) => send::send(*flight, attempts, &call, rates, presence).await,
+        Next::Replay(transcript) => call.still_admitted().map(|()| Answer::Replay(transcript)),
+    }
+}
+
+/// Whether the caller is still there.
+pub(crate) struct Presence(Option<oneshot::Receiver<()>>);
+
+impl Presence {
+    fn until(gone: oneshot::Receiver<()>) -> Self {
+        Self(Some(gone))
+    }
+
+    /// Resolves once the caller has left, and at once ever after.
+    pub async fn lost(&mut self) {
+        if let Some(gone) = &mut self.0 {
+            let _ = gone.await;
+            self.0 = None;
         }
     }
 }
 
-/// What a call holds once every stage before the send has let it through.
+/// What an attempt holds once every stage before the send has let it through.
 pub(crate) struct Admitted {
     pub route: Route,
+    pub expected: Expected,
+    pub cause: Cause,
+    pub watch: Watch,
     pub hold: Held,
     pub seat: Seat,
     pub slot: Slot,
 }
 
-async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut Trace) -> Result<Admitted> {
-    // Which provider serves the model, at which price: what is reserved depends on it.
-    let route = trace.stage(engine, "route", async { work.route(engine, call.credential.tenant.models.as_deref()) }).await?;
+/// Takes an attempt at a candidate through the stages before the send.
+pub(crate) async fn admit(
+    engine: &Arc<Engine>,
+    call: &Call,
+    work: &Arc<Work>,
+    candidate: &Candidate,
+    cause: Cause,
+    watch: Watch,
+    trace: &mut Trace,
+) -> Result<Admitted> {
+    let Candidate { route, expected } = candidate.clone();
     // The most that it can cost is held before it is sent; held by guard, so that no later refusal leaks it.
     let hold = trace.stage(engine, "budget", reserve::hold(engine, call, work, &route)).await?;
     let hold = Held::new(engine.clone(), hold);
@@ -158,5 +183,5 @@ async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut 
     // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
     call.still_admitted()?;
     engine.directory.check_current()?;
-    Ok(Admitted { route, hold, seat, slot })
+    Ok(Admitted { route, expected, cause, watch, hold, seat, slot })
 }

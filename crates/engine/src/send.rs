@@ -4,35 +4,57 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use insula_model::{AttemptOutcome, Error, ErrorKind, Result};
 use insula_providers::{JsonAnswer, SendFailure, Sent};
-use tokio::sync::oneshot;
 
 use crate::{
-    LiveStream, RateView, Transcript,
-    flight::{Flight, Landing},
-    pipeline::{Answer, withdrawn},
+    Call, LiveStream, RateView, Transcript,
+    attempts::{Attempts, Next},
+    flight::{Flight, Landing, Left},
+    pipeline::{Answer, Presence, withdrawn},
     queue::Latency,
 };
 
-/// Sends the attempt. A whole answer is settled here; a stream settles itself.
-pub(crate) async fn send(flight: Flight, rates: Vec<RateView>, gone: oneshot::Receiver<()>) -> Result<Answer> {
-    if flight.engine.settings.sync_before_send {
-        flight.engine.store.journal().synced(flight.begun).await;
+/// Sends the attempt, and where it fails the next. A whole answer is settled here; a stream settles itself.
+pub(crate) async fn send(
+    mut flight: Flight,
+    mut attempts: Box<Attempts>,
+    call: &Call,
+    rates: Vec<RateView>,
+    mut presence: Presence,
+) -> Result<Answer> {
+    let engine = flight.engine.clone();
+    loop {
+        if engine.settings.sync_before_send {
+            engine.store.journal().synced(flight.begun).await;
+        }
+        if flight.work.is_stream() {
+            return Ok(Answer::Stream { stream: LiveStream::open(flight, attempts, presence).await?, rates });
+        }
+        let left = match whole(flight, &mut attempts, &mut presence).await? {
+            Whole::Answer(body) => return Ok(Answer::Json { body, rates }),
+            Whole::Onward(left) => left,
+        };
+        match attempts.next(left, presence.lost()).await? {
+            Next::Flight(next, more) => (flight, attempts) = (*next, more),
+            Next::Replay(transcript) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
+        }
     }
-    if flight.work.is_stream() {
-        return Ok(Answer::Stream { stream: LiveStream::open(flight, gone).await?, rates });
-    }
-    let body = whole(flight, gone).await?;
-    Ok(Answer::Json { body, rates })
 }
 
-async fn whole(mut flight: Flight, gone: oneshot::Receiver<()>) -> Result<bytes::Bytes> {
+/// What came of an attempt at a whole answer.
+enum Whole {
+    Answer(bytes::Bytes),
+    /// It failed, and another attempt follows.
+    Onward(Left),
+}
+
+async fn whole(mut flight: Flight, attempts: &mut Attempts, presence: &mut Presence) -> Result<Whole> {
     let engine = flight.engine.clone();
     let begun = engine.clock.elapsed();
     let sent = flight.send();
     let sent = tokio::select! {
         sent = sent => sent,
         () = until_withdrawn(&flight) => Err(SendFailure::Broken { error: withdrawn() }),
-        () = nobody_waits(&flight, gone) => Err(SendFailure::Broken { error: client_gone() }),
+        () = nobody_waits(&flight, presence) => Err(SendFailure::Broken { error: client_gone() }),
     };
     let result = match sent {
         Ok(Sent::Json(answer)) => Ok(answer),
@@ -41,40 +63,53 @@ async fn whole(mut flight: Flight, gone: oneshot::Receiver<()>) -> Result<bytes:
         }),
         Err(failure) => Err(failure),
     };
-    let body = match result {
-        Ok(answer) => {
-            let body = answer.body.clone();
-            land_whole(&mut flight, begun, answer);
-            Ok(body)
-        }
-        Err(failure) => Err(failed(&mut flight, begun, failure)),
+    let came = match result {
+        Ok(answer) => land_whole(&mut flight, begun, answer).map(Whole::Answer),
+        Err(failure) => failed(&mut flight, attempts, begun, failure).map(Whole::Onward),
     };
     // No byte reaches the caller before the attempt's record would survive a power cut.
-    engine.store.journal().synced(flight.begun).await;
-    body
+    if !matches!(came, Ok(Whole::Onward(_))) {
+        engine.store.journal().synced(flight.begun).await;
+    }
+    came
 }
 
-fn land_whole(flight: &mut Flight, begun: Duration, answer: JsonAnswer) {
-    note(flight, begun, None);
+/// Settles a whole answer; refuses one of another version than was approved.
+fn land_whole(flight: &mut Flight, begun: Duration, answer: JsonAnswer) -> Result<bytes::Bytes> {
+    let checked = flight.check_version(answer.model.as_deref(), answer.fingerprint.as_deref());
+    note(flight, begun, checked.as_ref().err());
     flight.heed(&answer.allowance);
-    if let Some(trace) = flight.trace() {
-        trace.answer(&answer.body);
-    }
     let took = flight.engine.clock.elapsed().saturating_sub(begun);
     let output_tokens = answer.usage.map_or(0, |usage| usage.output_total());
+    let body = answer.body;
     let landing = Landing {
         outcome: AttemptOutcome::Completed,
         usage: answer.usage,
-        output_bytes: (!flight.route.card.reasons_unseen).then_some(answer.body.len() as u64),
+        output_bytes: (!flight.route.card.reasons_unseen).then_some(body.len() as u64),
         latency: Some(Latency::Whole { took, output_tokens }),
         response_model: answer.model,
         fingerprint: answer.fingerprint,
     };
-    flight.land(landing, Ok(Some(Transcript { is_stream: false, body: answer.body })));
+    match checked {
+        Ok(()) => {
+            if let Some(trace) = flight.trace() {
+                trace.answer(&body);
+            }
+            flight.land(landing, Ok(Some(Transcript { is_stream: false, body: body.clone() })));
+            Ok(body)
+        }
+        Err(error) => {
+            flight.land(landing, Err(&error));
+            Err(error)
+        }
+    }
 }
 
-/// Lands a flight whose send failed, and says with what.
-pub(crate) fn failed(flight: &mut Flight, begun: Duration, failure: SendFailure) -> Error {
+/// Ends an attempt whose send failed: makes way for the next one, or lands for good.
+///
+/// # Errors
+/// What it failed with, where no other attempt follows.
+pub(crate) fn failed(flight: &mut Flight, attempts: &mut Attempts, begun: Duration, failure: SendFailure) -> Result<Left> {
     let (outcome, error) = match failure {
         SendFailure::NotSent(error) => (None, error),
         SendFailure::Rejected { error } => (Some(AttemptOutcome::Rejected), error),
@@ -82,11 +117,21 @@ pub(crate) fn failed(flight: &mut Flight, begun: Duration, failure: SendFailure)
         SendFailure::Broken { error } => (Some(AttemptOutcome::Broken), error),
     };
     note(flight, begun, Some(&error));
-    match outcome {
-        None => flight.never_sent(&error),
-        Some(outcome) => flight.land(Landing::blind(outcome), Err(&error)),
-    }
-    error
+    let left = match (attempts.may_follow(&error), outcome) {
+        (true, None) => flight.stand_back(Some(&error)),
+        (true, Some(outcome)) => flight.make_way(&Landing::blind(outcome), &error),
+        (false, None) => {
+            flight.never_sent(&error);
+            None
+        }
+        (false, Some(outcome)) => {
+            flight.land(Landing::blind(outcome), Err(&error));
+            None
+        }
+    };
+    let Some(left) = left else { return Err(error) };
+    attempts.failed(error);
+    Ok(left)
 }
 
 /// Notes the `send` stage that began at `begun`.
@@ -110,8 +155,8 @@ async fn until_withdrawn(flight: &Flight) {
 
 /// Resolves when the caller has left and its answer is not worth waiting for any longer. A caller with an
 /// `Idempotency-Key` comes back for the answer, so that is waited for to its end.
-async fn nobody_waits(flight: &Flight, gone: oneshot::Receiver<()>) {
-    let _ = gone.await;
+async fn nobody_waits(flight: &Flight, presence: &mut Presence) {
+    presence.lost().await;
     if flight.is_awaited() {
         std::future::pending::<()>().await;
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{WebhookSettings, queue::QueueSettings};
+use crate::{WebhookSettings, queue::QueueSettings, route::RouteSettings};
 
 /// Bounds of the request path. All have defaults; each is a key of the configuration reference.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub struct EngineSettings {
     pub inflight_max: u32,
     /// How long a line may be, and how much one tenant may hold.
     pub queue: QueueSettings,
+    /// How failed attempts are followed by others, and what is not tried at all.
+    pub routing: RouteSettings,
     /// How long a request waits for money that others hold.
     pub budget_wait_max: Duration,
     /// How many requests of one tenant wait for money at once.
@@ -46,6 +48,7 @@ impl Default for EngineSettings {
         Self {
             inflight_max: 10_000,
             queue: QueueSettings::default(),
+            routing: RouteSettings::default(),
             budget_wait_max: Duration::from_secs(30),
             budget_waiters_max: 1_000,
             output_tokens_default: 4_096,

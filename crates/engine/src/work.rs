@@ -6,7 +6,7 @@ use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
 use insula_providers::{Asked, ChatRequest, Dialect, EmbeddingsRequest, ModelCard, Route, Tokenizer};
 
-use crate::{Engine, EngineSettings, accounts::OutputAsk};
+use crate::{EngineSettings, accounts::OutputAsk};
 
 /// A parsed call of one of the data plane's operations.
 pub(crate) enum Work {
@@ -69,26 +69,6 @@ impl Work {
             Work::Embeddings(_) => 0,
         };
         self.input_tokens_estimate().saturating_add(output)
-    }
-
-    /// Who serves it, at which price, of the models that the caller may use: `among` these, or all where absent.
-    ///
-    /// # Errors
-    /// No such model for this caller, no price, or more output asked for than the model has.
-    pub fn route(&self, engine: &Engine, among: Option<&[String]>) -> Result<Route> {
-        let route = engine.providers.route(self.model(), self.operation(), engine.clock.now(), among)?;
-        let output_max = route.card.output_tokens_max;
-        match self {
-            Work::Chat(chat) if among.is_some() && chat.hands_over.is_some() => {
-                let field = chat.hands_over.unwrap_or_default();
-                let why = format!("`{field}` may hand the request to a model that you may not use; leave it out");
-                Err(Error::invalid(why).at(field))
-            }
-            Work::Chat(chat) if chat.max_tokens.is_some_and(|tokens| tokens > output_max) => {
-                Err(Error::invalid(format!("the model `{}` writes at most {output_max} tokens", chat.model)).at("max_tokens"))
-            }
-            _ => Ok(route),
-        }
     }
 
     /// The most input tokens that this can be for `model`, from its bytes alone.

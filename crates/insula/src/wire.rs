@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use insula_engine::{Engine, EngineSettings, QueueSettings, WebhookSettings};
+use insula_engine::{Engine, EngineSettings, QueueSettings, RouteSettings, WebhookSettings};
 use insula_model::{Random, SystemClock};
 use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor};
 use insula_server::ServerSettings;
@@ -315,6 +315,7 @@ fn engine_settings(config: &Config) -> EngineSettings {
             waiting_max: queue.waiting_max,
             seats_share_max: queue.seats_share_max.get(),
         },
+        routing: route_settings(&config.routing),
         budget_wait_max: Duration::from_millis(budgets.wait_ms_max),
         budget_waiters_max: budgets.waiters_max,
         output_tokens_default: budgets.output_tokens_default,
@@ -329,6 +330,19 @@ fn engine_settings(config: &Config) -> EngineSettings {
         idempotency_wait_max: Duration::from_millis(bounds.idempotency_wait_ms_max),
         sync_before_send: config.durability.mode == Mode::Strict,
         webhooks: webhook_settings(&config.webhooks),
+    }
+}
+
+fn route_settings(routing: &config::Routing) -> RouteSettings {
+    RouteSettings {
+        attempts_max: routing.attempts_max.get(),
+        retry_within: Duration::from_millis(routing.retry_within_ms_max),
+        retry_wait_first: Duration::from_millis(routing.retry_wait_ms_first.get()),
+        retry_wait_max: Duration::from_millis(routing.retry_wait_ms_max),
+        circuit_failures_percent: routing.circuit_failures_percent.get(),
+        circuit_outcomes_min: routing.circuit_outcomes_min.get(),
+        circuit_window: Duration::from_millis(routing.circuit_window_ms.get()),
+        circuit_open: Duration::from_millis(routing.circuit_open_ms.get()),
     }
 }
 

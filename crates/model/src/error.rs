@@ -43,6 +43,10 @@ pub enum ErrorKind {
     Unbounded,
     /// No price is known for the model.
     UnknownPrice,
+    /// Nothing that serves the model may serve this request for this tenant: residency, capability and the like.
+    NoRoute,
+    /// The answer came from another version of the model than was approved.
+    VersionMismatch,
     /// The provider refused the request as the caller wrote it, with this status.
     ProviderRejected(u16),
     /// The provider is limiting this platform; try again after this long.
@@ -81,6 +85,8 @@ impl ErrorKind {
             ErrorKind::BudgetExceeded(_) => "budget_exceeded",
             ErrorKind::Unbounded => "cost_unbounded",
             ErrorKind::UnknownPrice => "unknown_price",
+            ErrorKind::NoRoute => "no_route",
+            ErrorKind::VersionMismatch => "version_mismatch",
             ErrorKind::ProviderRejected(_) => "provider_rejected",
             ErrorKind::ProviderRateLimited { .. } => "provider_rate_limited",
             ErrorKind::ProviderFailed => "provider_failed",

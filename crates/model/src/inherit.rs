@@ -30,7 +30,7 @@ pub struct Effective<T> {
 
 impl<T> Effective<T> {
     /// The same, or `default` where nobody has set it.
-    fn or(self, default: Option<T>) -> Self {
+    pub(crate) fn or(self, default: Option<T>) -> Self {
         Self { value: self.value.or(default), ..self }
     }
 }
@@ -121,7 +121,7 @@ impl<'a> Lineage<'a> {
         budgets
     }
 
-    fn nearest<T>(&self, own: Option<T>, of: impl Fn(&'a Defaults) -> Option<T>) -> Effective<T> {
+    pub(crate) fn nearest<T>(&self, own: Option<T>, of: impl Fn(&'a Defaults) -> Option<T>) -> Effective<T> {
         let places = [(Origin::Segment, self.segment), (Origin::Plan, self.plan)];
         let inherited = || places.into_iter().find_map(|(origin, defaults)| Some((of(defaults?)?, origin)));
         match own.map(|value| (value, Origin::Own)).or_else(inherited) {

@@ -9,14 +9,16 @@
 //!
 //! ```
 //! use insula_model::{Operation, Timestamp};
-//! use insula_providers::{ChatRequest, PriceBook, Providers, ProviderSettings, SIMULATOR_PRICES};
+//! use insula_providers::{ChatRequest, PriceBook, Providers, ProviderSettings, SIMULATOR_PRICES, Viewer};
 //!
 //! let book = PriceBook::builtin()?.extended_by(PriceBook::parse(SIMULATOR_PRICES, "simulator prices")?);
 //! let providers = Providers::new(vec![ProviderSettings::new("simulator", "http://127.0.0.1:9999/v1")], book)?;
 //!
 //! let body = r#"{"model":"sim-small","messages":[{"role":"user","content":"Hello"}]}"#;
 //! let request = ChatRequest::parse(body.into())?;
-//! let route = providers.route(&request.model, Operation::Chat, Timestamp::parse("2026-01-01T00:00:00Z")?, None)?;
+//! let now = Timestamp::parse("2026-01-01T00:00:00Z")?;
+//! let routes = providers.candidates(&request.model, Operation::Chat, now, &Viewer::default())?;
+//! let route = &routes[0];
 //! // The most that this call can cost: its bytes as input tokens, and the output limit that is also sent upstream.
 //! let input = request.input.tokens_max(&route.card).map_err(insula_model::Error::invalid)?;
 //! let most = route.price_row.price.bound(input, 100 * request.n);
@@ -27,6 +29,7 @@
 //! ```
 
 mod anthropic;
+mod capability;
 mod client;
 mod gemini;
 mod json;
@@ -41,12 +44,13 @@ mod sse;
 mod tokenizer;
 mod translate;
 
+pub use capability::Capability;
 pub use client::{Batch, ChatStream, JsonAnswer, Outbound, Provider, SendFailure, Sent, UpstreamError};
 pub use openai::EmbeddingsRequest;
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
-pub use registry::{ProviderInfo, Providers, Route};
+pub use registry::{ProviderInfo, Providers, Route, Viewer};
 pub use request::{ChatRequest, InputBound, normalised};
-pub use settings::{ProviderSettings, SecretText, Timeouts, Vendor};
+pub use settings::{ProviderSettings, SecretText, Timeouts, Vendor, is_region};
 pub use tokenizer::Tokenizer;
 pub use translate::{Asked, Dialect, Wire};

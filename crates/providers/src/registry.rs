@@ -25,6 +25,14 @@ struct Served {
     entry: Entry,
 }
 
+impl Served {
+    /// This with the price in force `at` this time, if one is.
+    fn route(&self, at: Timestamp) -> Option<Route> {
+        let price_row = self.entry.price(at)?.clone();
+        Some(Route { provider: self.provider.clone(), card: self.entry.card.clone(), price_row })
+    }
+}
+
 /// Where a request goes, and at what price.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -34,6 +42,29 @@ pub struct Route {
     pub card: Arc<ModelCard>,
     /// The price in force.
     pub price_row: Arc<PriceRow>,
+}
+
+impl Route {
+    /// Where it is processed, as far as the operator says.
+    pub fn region(&self) -> Option<&str> {
+        self.card.region.as_deref().or(self.provider.region())
+    }
+}
+
+/// Who looks for a model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Viewer<'a> {
+    /// The models that they may call: a name, an alias, or either behind `provider/`; all where absent.
+    pub among: Option<&'a [String]>,
+    /// What they are called, to see the models that are for them alone.
+    pub names: &'a [&'a str],
+}
+
+impl Viewer<'_> {
+    /// Whether a model exists for them.
+    pub fn sees(&self, card: &ModelCard) -> bool {
+        card.is_for(self.names) && card.is_among(self.among)
+    }
 }
 
 /// A configured provider, for people.
@@ -81,27 +112,28 @@ impl Providers {
         self.served.push(Served { provider: provider.clone(), entry });
     }
 
-    /// The first configured provider that serves `model` (a name, an alias, or either behind `provider/`), with the price
-    /// in force `at` this time. Where names are given, only `among` the models that are called one of them; the others are as if
-    /// there were none.
+    /// Everything that serves `model` (a name, an alias, or either behind `provider/`), in configuration order, each with the
+    /// price in force `at` this time; at least one. Only what `viewer` sees counts: the rest is as if there were none.
     ///
     /// # Errors
     /// `ModelNotFound` says how to list models, `UnknownPrice` how to add a price, `Invalid` what else the model can do.
-    pub fn route(&self, model: &str, operation: Operation, at: Timestamp, among: Option<&[String]>) -> Result<Route> {
+    pub fn candidates(&self, model: &str, operation: Operation, at: Timestamp, viewer: &Viewer<'_>) -> Result<Vec<Route>> {
         let places = self.by_name.get(model).map_or(&[][..], Vec::as_slice);
-        let mut usable = places.iter().map(|place| &self.served[*place]).filter(|s| s.entry.card.is_among(among)).peekable();
-        if usable.peek().is_none() {
+        let mut seen =
+            places.iter().map(|place| &self.served[*place]).filter(|served| viewer.sees(&served.entry.card)).peekable();
+        if seen.peek().is_none() {
             // To whom only some are shown, an unknown one of a known provider must not look different from a hidden one.
-            return Err(if among.is_some() { not_found(model) } else { self.not_found(model, at) });
+            return Err(if viewer.among.is_some() { not_found(model) } else { self.not_found(model, at) });
         }
-        let Some(served) = usable.find(|served| served.entry.card.operations.contains(&operation)) else {
+        let able: Vec<_> = seen.filter(|served| served.entry.card.operations.contains(&operation)).collect();
+        let Some(first) = able.first() else {
             let what = format!("the model `{model}` does not do {}; GET /v1/models lists the models", operation.name());
             return Err(Error::invalid(what).at("model"));
         };
-        let card = &served.entry.card;
-        match served.entry.price(at) {
-            Some(row) => Ok(Route { provider: served.provider.clone(), card: card.clone(), price_row: row.clone() }),
-            None => Err(unknown_price(&card.provider, &card.name, at)),
+        let routes: Vec<_> = able.iter().filter_map(|served| served.route(at)).collect();
+        match routes.is_empty() {
+            false => Ok(routes),
+            true => Err(unknown_price(&first.entry.card.provider, &first.entry.card.name, at)),
         }
     }
 
@@ -169,12 +201,15 @@ mod tests {
     }
 
     #[test]
-    fn the_first_configured_provider_wins() {
+    fn candidates_stand_in_configuration_order() {
         let now = at("2026-01-01T00:00:00Z");
         let both = providers(&["second", "simulator"]);
-        let id = |model| both.route(model, Operation::Chat, now, None).unwrap().price_row.id.clone();
-        assert_eq!(id("sim-small"), "second/sim-small@2020-01-01");
-        assert_eq!(id("simulator/sim-small"), "simulator/sim-small@2020-01-01");
+        let ids = |model| {
+            let routes = both.candidates(model, Operation::Chat, now, &Viewer::default()).unwrap();
+            routes.iter().map(|route| route.price_row.id.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("sim-small"), ["second/sim-small@2020-01-01", "simulator/sim-small@2020-01-01"]);
+        assert_eq!(ids("simulator/sim-small"), ["simulator/sim-small@2020-01-01"]);
         assert_eq!(both.models(now).len(), 6);
         assert_eq!(both.price_row("second/sim-small@2020-01-01").unwrap().price.input_pico, 7_000_000);
         assert!(both.price_row("second/sim-small@2019-01-01").is_none());
@@ -185,7 +220,7 @@ mod tests {
     fn refusals_say_what_to_do() {
         let now = at("2026-01-01T00:00:00Z");
         let providers = providers(&["simulator"]);
-        let fails = |model, operation, now| providers.route(model, operation, now, None).unwrap_err();
+        let fails = |model, operation, now| providers.candidates(model, operation, now, &Viewer::default()).unwrap_err();
         let unknown = fails("gpt-99", Operation::Chat, now);
         assert_eq!(unknown.kind(), &ErrorKind::ModelNotFound);
         assert!(unknown.message().contains("GET /v1/models"));
@@ -202,8 +237,10 @@ mod tests {
         let both = providers(&["second", "simulator"]);
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let row = |model: &str, among: &[&str]| {
-            let routed = both.route(model, Operation::Chat, now, Some(&names(among)));
-            routed.map(|route| route.price_row.id.clone()).map_err(|error| (error.kind().clone(), error.to_string()))
+            let among = names(among);
+            let viewer = Viewer { among: Some(&among), names: &[] };
+            let routed = both.candidates(model, Operation::Chat, now, &viewer);
+            routed.map(|routes| routes[0].price_row.id.clone()).map_err(|error| (error.kind().clone(), error.to_string()))
         };
         assert_eq!(row("sim-small", &["sim-small"]).as_deref(), Ok("second/sim-small@2020-01-01"));
         assert_eq!(row("sim-small", &["simulator/sim-small"]).as_deref(), Ok("simulator/sim-small@2020-01-01"));

@@ -99,6 +99,12 @@ impl ProviderSettings {
     }
 }
 
+/// Whether `text` can be a region: 1 to 63 of a-z, 0-9 and inner hyphens.
+pub fn is_region(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
 /// How long a provider may take, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {

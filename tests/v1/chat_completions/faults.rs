@@ -17,7 +17,9 @@ const MARGIN: Duration = Duration::from_secs(4);
 
 /// A node whose patience with providers is short, and a tenant with a budget.
 async fn impatient(slug: &str) -> (Node, TestTenant) {
-    let node = Setup::default().serve(ServeConfig { patience: Some(TIMEOUT), ..ServeConfig::default() }).start().await;
+    // One attempt: what follows a failure is another test's matter.
+    let more = vec![("routing", "attempts_max = 1".to_owned())];
+    let node = Setup::default().serve(ServeConfig { patience: Some(TIMEOUT), more, ..ServeConfig::default() }).start().await;
     let tenant = node.tenant(slug).await;
     tenant.set_monthly_budget(Money::from_usd("1").unwrap()).await;
     (node, tenant)

@@ -10,6 +10,7 @@ mod leaving;
 mod limits;
 mod plain;
 mod queue;
+mod routing;
 mod stream;
 mod tags;
 mod tools;

@@ -5,7 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use insula_model::{Key, KeyId, Limits, Lineage, Tenant, TenantState};
+use insula_model::{Key, KeyId, Limits, Lineage, Routing, Tenant, TenantState};
+use insula_providers::{ModelCard, Viewer};
 
 /// A tenant as requests see it. Replaced whole when anything about it or about what it inherits changes.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct TenantEntry {
     pub limits: Limits,
     /// The models that it may call, by name or alias; all where absent.
     pub models: Option<Vec<String>>,
+    /// How its requests are routed: its own word, and what it inherits where it has said nothing.
+    pub routing: Routing,
     /// The four bytes that its request ids carry.
     pub request_tag: [u8; 4],
     /// Shared by all versions of this entry, so that a request which is under way sees a change.
@@ -31,15 +34,27 @@ impl TenantEntry {
     pub(super) fn new(record: Tenant, own_limits: Limits, request_tag: [u8; 4]) -> Self {
         let denied = Withdrawal::default();
         denied.set(record.state != TenantState::Active);
-        let models = record.models.clone();
-        Self { record, own_limits, limits: own_limits, models, request_tag, denied, changing: Arc::default() }
+        let (models, routing) = (record.models.clone(), record.routing.clone());
+        Self { record, own_limits, limits: own_limits, models, routing, request_tag, denied, changing: Arc::default() }
+    }
+
+    /// Whether a model exists for this tenant: it may call it, and it is not for others alone.
+    pub fn may_see(&self, card: &ModelCard) -> bool {
+        self.looking(|viewer| viewer.sees(card))
+    }
+
+    /// Looks for models as this tenant.
+    pub(crate) fn looking<T>(&self, look: impl FnOnce(&Viewer<'_>) -> T) -> T {
+        let id = self.record.id.to_string();
+        look(&Viewer { among: self.models.as_deref(), names: &[self.record.slug.as_str(), &id] })
     }
 
     /// The same tenant with what it inherits now.
     pub(super) fn inheriting(self, lineage: Lineage<'_>) -> Self {
         let limits = lineage.limits(&self.own_limits, &Limits::default()).values();
         let models = lineage.models(self.record.models.as_deref()).value.map(<[String]>::to_vec);
-        Self { limits, models, ..self }
+        let routing = lineage.routing(&self.record.routing, &Routing::default()).into_values();
+        Self { limits, models, routing, ..self }
     }
 
     /// The same tenant with another record.
@@ -50,6 +65,7 @@ impl TenantEntry {
             own_limits: self.own_limits,
             limits: self.limits,
             models: self.models.clone(),
+            routing: self.routing.clone(),
             request_tag: self.request_tag,
             denied: self.denied.clone(),
             changing: Arc::clone(&self.changing),

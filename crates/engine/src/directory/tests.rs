@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use insula_model::{
-    Clock, Defaults, Error, ErrorKind, IdGenerator, Limits, ManualClock, Name, Placement, Plan, Role, SeededRandom, Slug,
-    Subject, Tenant, TenantState, Timestamp,
+    Clock, Defaults, Error, ErrorKind, IdGenerator, Limits, ManualClock, Name, Placement, Plan, Role, Routing, SeededRandom,
+    Slug, Subject, Tenant, TenantState, Timestamp,
 };
 use insula_store::{RealDisk, RootKey, Store, StoreOptions};
 
@@ -51,6 +51,7 @@ impl World {
             plan: None,
             segment: None,
             models: None,
+            routing: Routing::default(),
             region: None,
             placement: Placement::Shared,
             tags: Default::default(),

@@ -4,18 +4,29 @@ use std::sync::Arc;
 
 pub use insula_providers::{ModelCard, PriceRow, ProviderInfo};
 
-use insula_model::Price;
+use insula_model::{Price, Result};
 
-use crate::{Engine, directory::Operator};
+use crate::{
+    Engine,
+    directory::{Credential, Operator},
+};
 
 /// The configured providers.
 pub fn providers(engine: &Engine, _by: &Operator) -> Vec<ProviderInfo> {
     engine.providers.list()
 }
 
-/// The models that have a provider and a price now.
-pub fn models(engine: &Engine, _by: &Operator) -> Vec<Arc<ModelCard>> {
-    engine.providers.models(engine.clock.now())
+/// The models that have a provider and a price now: all of them for operators, for a tenant's admin those that its tenant sees.
+///
+/// # Errors
+/// [`insula_model::ErrorKind::Forbidden`] for a tenant's other credentials.
+pub fn models(engine: &Engine, by: &Credential) -> Result<Vec<Arc<ModelCard>>> {
+    let mut models = engine.providers.models(engine.clock.now());
+    if let Credential::Tenant(own) = by {
+        let tenant = engine.directory.managed(by, own.tenant.record.slug.as_str())?;
+        models.retain(|card| tenant.entry.may_see(card));
+    }
+    Ok(models)
 }
 
 /// The prices that are in force now.

@@ -1,6 +1,8 @@
 //! What is in force for a tenant, value by value, and where each comes from.
 
-use insula_model::{Budget, Effective, EffectiveLimits, Limits, Lineage, ReleaseMode, Slug, Subject};
+use insula_model::{
+    Budget, Effective, EffectiveLimits, EffectiveRouting, Limits, Lineage, ReleaseMode, Routing, Slug, Strategy, Subject,
+};
 
 use super::budgets;
 use crate::{Engine, QueueSettings, directory::ManagedTenant};
@@ -20,6 +22,8 @@ pub struct EffectiveView {
     pub hides_amounts: bool,
     /// The models that it may call; all where there is no value.
     pub models: Effective<Vec<String>>,
+    /// How its requests are routed.
+    pub routing: EffectiveRouting,
 }
 
 /// What the platform does where neither the tenant nor its segment nor its plan says anything.
@@ -31,6 +35,11 @@ fn platform(queue: &QueueSettings) -> Limits {
         mode: Some(ReleaseMode::default()),
         ..Limits::default()
     }
+}
+
+/// The same of routing.
+fn platform_routing(attempts_max: u32) -> Routing {
+    Routing { strategy: Some(Strategy::default()), attempts_max: Some(attempts_max), ..Routing::default() }
 }
 
 /// What is in force for a tenant now.
@@ -47,5 +56,6 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
         hides_amounts: budgets::hides_amounts(engine, tenant),
         budgets: engine.accounts.budgets(&Subject::Tenant(record.id)),
         models: Effective { value: models.value.map(<[String]>::to_vec), origin: models.origin },
+        routing: lineage.routing(&record.routing, &platform_routing(engine.settings.routing.attempts_max)),
     }
 }

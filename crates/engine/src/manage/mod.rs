@@ -27,6 +27,7 @@ pub mod operator_keys;
 pub mod page;
 pub mod plans;
 pub mod requests;
+pub mod routing;
 pub mod segments;
 pub mod tags;
 pub mod tenants;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use insula_model::{Error, ErrorKind, Name, Placement, Result, Slug, Tenant, TenantId, TenantState};
+use insula_model::{Error, ErrorKind, Name, Placement, Result, Routing, Slug, Tenant, TenantId, TenantState};
 pub use insula_store::ErasureReceipt;
 use serde::{Deserialize, Deserializer, de};
 
@@ -99,6 +99,7 @@ pub async fn create(engine: &Engine, by: &Operator, new: NewTenant) -> Result<Ar
         segment: new.segment.map(segment).transpose()?,
         models: new.models,
         region: new.region.map(|region| region.0),
+        routing: Routing::default(),
         placement: new.placement,
         tags: new.tags.into(),
         state: TenantState::Active,

@@ -101,6 +101,11 @@ impl Lane {
         self.seats.is_idle()
     }
 
+    /// How much of its seats is held or awaited.
+    pub fn load(&self) -> f64 {
+        self.seats.load()
+    }
+
     /// When somebody who waits may go though nothing else happens; as of the last [`Lane::next`].
     pub fn look_at(&self) -> Option<Duration> {
         self.look_at

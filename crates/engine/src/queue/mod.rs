@@ -101,7 +101,14 @@ struct Track {
 
 /// One model of one provider.
 #[derive(Debug, Clone)]
-struct LaneKey(Arc<ModelCard>);
+pub(crate) struct LaneKey(Arc<ModelCard>);
+
+impl LaneKey {
+    /// The lane of this model.
+    pub fn of(card: &Arc<ModelCard>) -> Self {
+        Self(card.clone())
+    }
+}
 
 impl PartialEq for LaneKey {
     fn eq(&self, other: &Self) -> bool {
@@ -149,6 +156,17 @@ impl Queue {
             clock,
             cluster,
         })
+    }
+
+    /// How much of a model's seats is held or awaited; 0 where nobody is there.
+    pub fn load(&self, card: &Arc<ModelCard>) -> f64 {
+        self.state.lock().lanes.get(&LaneKey::of(card)).map_or(0.0, |track| track.lane.load())
+    }
+
+    /// Whether a model's provider has asked for nothing more for now.
+    pub fn is_held(&self, card: &Arc<ModelCard>) -> bool {
+        let now = self.clock.elapsed();
+        self.state.lock().lanes.get(&LaneKey::of(card)).is_some_and(|track| track.lane.held_until() > now)
     }
 
     async fn take(self: &Arc<Self>, route: &Route, ask: Ask, limits: &Limits) -> Result<Slot> {

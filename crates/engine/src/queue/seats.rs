@@ -46,6 +46,12 @@ impl Seats {
         self.held
     }
 
+    /// How many are held or awaited, of those that there are.
+    pub fn load(&self) -> f64 {
+        let waiting: u32 = self.present.values().map(|presence| presence.waiting).sum();
+        f64::from(self.held + waiting) / f64::from(self.seats.max(1))
+    }
+
     /// Whether none is free.
     pub fn is_full(&self) -> bool {
         self.held >= self.seats

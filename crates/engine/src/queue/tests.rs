@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use insula_model::{Operation, Random, ReleaseMode, SeededRandom, TenantId, Timestamp};
-use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES};
+use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, Viewer};
 use tokio::time::Instant;
 
 use super::*;
@@ -29,7 +29,7 @@ fn route(pace: Pace, model: &str) -> Route {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let settings = ProviderSettings { pace, ..ProviderSettings::new("simulator", "http://127.0.0.1:1/v1") };
     let at = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
-    Providers::new(vec![settings], book).unwrap().route(model, Operation::Chat, at, None).unwrap()
+    Providers::new(vec![settings], book).unwrap().candidates(model, Operation::Chat, at, &Viewer::default()).unwrap().remove(0)
 }
 
 fn seats(concurrency: u32) -> Route {

@@ -1,6 +1,9 @@
 //! `insula plan` and `insula segment`: two catalogues of named defaults, worked with alike.
 
-use std::{io::Read, path::PathBuf};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -71,25 +74,29 @@ async fn act(client: &Client, catalogue: &str, action: Action, out: Output) -> R
     match action {
         Action::List => out.data(&client.list(&format!("/api/v1/{catalogue}"), None).await?, list),
         Action::Show { name } => out.data(&client.get(&path(&name)).await?, show),
-        Action::Set { name, file } => out.data(&client.put(&path(&name), &read(&file)?).await?, show),
+        Action::Set { name, file } => out.data(&client.put(&path(&name), &read_default(&file)?).await?, show),
         Action::Delete { name } => client.delete(&path(&name)).await.map(drop),
     }
 }
 
 /// What stands in a file, without what only the server says, so that a file may be what `show --json` printed.
-fn read(file: &PathBuf) -> Result<Value, Failure> {
+fn read_default(file: &Path) -> Result<Value, Failure> {
+    let mut value = read_json(file)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|field, _| !["name", "version", "created_at"].contains(&field.as_str()));
+    }
+    Ok(value)
+}
+
+/// The JSON in a file; `-` stands for stdin.
+pub fn read_json(file: &Path) -> Result<Value, Failure> {
     let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", file.display()));
     let mut content = String::new();
     match file.as_os_str() == "-" {
         true => std::io::stdin().lock().read_to_string(&mut content).map(drop).map_err(unreadable)?,
         false => content = std::fs::read_to_string(file).map_err(unreadable)?,
     }
-    let mut value: Value =
-        serde_json::from_str(&content).map_err(|error| Failure::usage(format!("{} is no JSON: {error}", file.display())))?;
-    if let Some(fields) = value.as_object_mut() {
-        fields.retain(|field, _| !["name", "version", "created_at"].contains(&field.as_str()));
-    }
-    Ok(value)
+    serde_json::from_str(&content).map_err(|error| Failure::usage(format!("{} is no JSON: {error}", file.display())))
 }
 
 fn list(body: &Value) -> String {
@@ -105,6 +112,7 @@ fn show(one: &Value) -> String {
         ("limits", text(one, "limits")),
         ("budgets", budgets(one)),
         ("models", models(one)),
+        ("routing", text(one, "routing")),
         ("prices", prices(one)),
         ("created_at", text(one, "created_at")),
         ("version", text(one, "version")),
@@ -169,8 +177,8 @@ mod tests {
         let file = dir.path().join("plan.json");
         std::fs::write(&file, r#"{"name":"pro","limits":{"concurrency":4},"version":3,"created_at":"2026-01-01T00:00:00Z"}"#)
             .unwrap();
-        assert_eq!(read(&file).unwrap(), json!({"limits": {"concurrency": 4}}));
+        assert_eq!(read_default(&file).unwrap(), json!({"limits": {"concurrency": 4}}));
         std::fs::write(&file, "{").unwrap();
-        assert!(read(&file).is_err());
+        assert!(read_default(&file).is_err());
     }
 }

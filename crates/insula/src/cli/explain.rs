@@ -7,6 +7,7 @@ use super::{
     client::escape,
     exit::Failure,
     output::{Output, array, pairs, table, text},
+    routing::candidates,
     target::Target,
     with_client,
 };
@@ -33,7 +34,8 @@ fn explain(request: &Value) -> String {
     let fields = ["id", "tenant", "key", "started_at", "operation", "model", "status"];
     let head = pairs(&fields.map(|field| (field, text(request, field))));
     let duration = format!("{} ms, of them {} ms in the queue", millis(request, "duration_us"), text(request, "cost/queue_ms"));
-    format!("{head}\n\n{duration}\n{}\n\n{}\n\n{}", waterfall(request), attempts(request), cost(request))
+    let parts = [waterfall(request), candidates(&request["route"]), attempts(request), cost(request)];
+    format!("{head}\n\n{duration}\n{}", parts.join("\n\n"))
 }
 
 /// Milliseconds of a field that counts microseconds.

@@ -21,6 +21,7 @@ mod operator;
 mod output;
 mod quickstart;
 mod request;
+mod routing;
 mod serve;
 mod settings;
 mod signals;
@@ -91,6 +92,8 @@ enum Command {
     Budget(budget::BudgetArgs),
     /// Manages limits: caps on pace and on requests at once, and how requests wait for their turn.
     Limit(limit::LimitArgs),
+    /// Manages how a tenant's requests are routed, and says where one would go.
+    Routing(routing::RoutingArgs),
     /// Shows the end users of a tenant's product.
     EndUser(end_user::EndUserArgs),
     /// Shows what was used and what it cost.
@@ -163,6 +166,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Token(args) => token::run(args, out).await,
         Command::Budget(args) => budget::run(args, out).await,
         Command::Limit(args) => limit::run(args, out).await,
+        Command::Routing(args) => routing::run(args, out).await,
         Command::EndUser(args) => end_user::run(args, out).await,
         Command::Usage(args) => usage::run(args, out).await,
         Command::Statement(args) => statement::run(args, out).await,

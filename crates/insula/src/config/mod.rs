@@ -15,6 +15,7 @@ mod problem;
 mod providers;
 mod queue;
 pub mod reference;
+mod routing;
 mod secret_url;
 pub(crate) mod section;
 mod server;
@@ -35,6 +36,7 @@ pub use prices::Prices;
 pub use problem::{Problem, Problems};
 pub use providers::{Kind, Provider};
 pub use queue::Queue;
+pub use routing::Routing;
 pub use secret_url::SecretUrl;
 pub use server::Server;
 pub use storage::Storage;
@@ -60,6 +62,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// How requests wait for their turn.
     pub queue: Queue,
+    /// How failed attempts are followed by others, and which models are not tried at all.
+    pub routing: Routing,
     /// The model providers.
     pub providers: Vec<Provider>,
     /// What models cost.
@@ -86,6 +90,7 @@ impl Config {
         faults.extend(self.coordination.fault(&self.storage));
         faults.extend(self.webhooks.fault());
         faults.extend(self.queue.fault());
+        faults.extend(self.routing.fault());
         faults.extend(self.log.fault());
         faults
     }

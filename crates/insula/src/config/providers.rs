@@ -39,7 +39,7 @@ section! {
         api_key_env: Option<String> = None;
         /// The file that holds its key, instead of `api_key_env`. Readable by its owner only.
         api_key_file: Option<PathBuf> = None;
-        /// Where it processes what it is sent, such as `eu`.
+        /// Where it processes what it is sent, such as `eu` or `eu-central-1`; an entry of the price file may say otherwise for its model. A tenant with a region is served only within it, so not at all by a provider without one.
         region: Option<String> = None;
         /// A header in which it is told each attempt's id.
         attempt_header: Option<String> = None;
@@ -78,6 +78,13 @@ impl Provider {
         }
         if let Err(says) = check_url(&self.base_url) {
             wrong("base_url", says, "write it such as https://api.openai.com/v1; a key goes into api_key_env");
+        }
+        if let Some(region) = self.region.as_ref().filter(|region| !insula_providers::is_region(region)) {
+            wrong(
+                "region",
+                format!("is {region:?}, which is no region"),
+                "1 to 63 of a-z, 0-9 and hyphens, such as `eu-central-1`",
+            );
         }
         if self.api_key_env.is_some() && self.api_key_file.is_some() {
             wrong("api_key_file", "stands beside api_key_env".into(), "keep one of the two");

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Spanned, value::Datetime};
 
 use super::{Entry, ModelCard, OutputLimitField, PriceBook, PriceRow};
-use crate::{Pace, Tokenizer};
+use crate::{Capability, Pace, Tokenizer, settings::is_region};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +39,12 @@ struct Model {
     requests_per_second_max: Option<NonZeroU32>,
     tokens_per_minute_max: Option<NonZeroU32>,
     concurrency_max: Option<NonZeroU32>,
+    region: Option<Spanned<String>>,
+    capabilities: Option<Vec<Capability>>,
+    snapshot: Option<Spanned<String>>,
+    #[serde(default)]
+    tags: Vec<Spanned<String>>,
+    tenants: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     prices: Vec<Spanned<Row>>,
 }
@@ -105,6 +111,13 @@ fn entry(place: &Place<'_>, model: Model, start: usize) -> Result<Entry> {
     let name = word(place, &model.name)?;
     let upstream_model = model.upstream_model.as_ref().map_or(Ok(name.clone()), |text| word(place, text))?;
     let aliases = model.aliases.iter().map(|alias| word(place, alias)).collect::<Result<Vec<_>>>()?;
+    let region = model.region.as_ref().map(|text| region(place, text)).transpose()?;
+    let snapshot = model.snapshot.as_ref().map(|text| word(place, text)).transpose()?;
+    let tags = model.tags.iter().map(|tag| word(place, tag)).collect::<Result<Vec<_>>>()?;
+    if let Some(tenants) = model.tenants.as_ref().filter(|tenants| tenants.get_ref().is_empty()) {
+        let what = "`tenants` is empty, so nobody could call it; name slugs or ids, or leave it out for everybody";
+        return Err(place.wrong(tenants.span().start, what));
+    }
     let operations = model.operations.get_ref().clone();
     if operations.is_empty() {
         let what = "`operations` is empty; say what the model does: [\"chat\"] or [\"embeddings\"]";
@@ -142,6 +155,11 @@ fn entry(place: &Place<'_>, model: Model, start: usize) -> Result<Entry> {
             tokens_per_minute: model.tokens_per_minute_max,
             concurrency: model.concurrency_max,
         },
+        region,
+        capabilities: model.capabilities,
+        snapshot,
+        tags,
+        tenants: model.tenants.map(Spanned::into_inner),
     };
     Ok(Entry { card: Arc::new(card), prices })
 }
@@ -177,6 +195,14 @@ fn word(place: &Place<'_>, text: &Spanned<String>) -> Result<String> {
     Ok(value.clone())
 }
 
+/// A region as tenants and providers are given one.
+fn region(place: &Place<'_>, text: &Spanned<String>) -> Result<String> {
+    if is_region(text.get_ref()) {
+        return Ok(text.get_ref().clone());
+    }
+    Err(place.wrong(text.span().start, "a region has 1 to 63 of a-z, 0-9 and inner hyphens, such as `eu-central-1`"))
+}
+
 fn amount(place: &Place<'_>, text: &Spanned<String>) -> Result<u64> {
     Price::token_pico(text.get_ref()).map_err(|error| place.wrong(text.span().start, error.message()))
 }
@@ -207,6 +233,11 @@ tokenizer = "o200k_base"
 template_tokens = 24
 reasons_unseen = true
 concurrency_max = 8
+region = "eu-central-1"
+capabilities = ["tools", "json_schema"]
+snapshot = "llama-2026-01-01"
+tags = ["own"]
+tenants = ["acme"]
 [[models.prices]]
 effective_from = 2026-01-01
 input = "0.10"
@@ -223,6 +254,11 @@ checked = 2026-01-01
         assert!(card.reasons_unseen);
         assert_eq!(card.pace, Pace { concurrency: NonZeroU32::new(8), ..Pace::default() });
         assert_eq!(card.upstream_model, "llama");
+        assert_eq!((card.region.as_deref(), card.snapshot.as_deref()), (Some("eu-central-1"), Some("llama-2026-01-01")));
+        assert_eq!(card.lacks(&[Capability::Tools, Capability::Images]), Some(Capability::Images));
+        assert_eq!(card.lacks(&[Capability::JsonSchema]), None);
+        assert!(card.is_for(&["acme", "ten_1"]) && !card.is_for(&["globex"]));
+        assert_eq!(card.tags, ["own"]);
         assert_eq!(book.entries[0].prices[0].id, "vllm/llama@2026-01-01");
     }
 
@@ -230,16 +266,19 @@ checked = 2026-01-01
     fn mistakes_name_their_line_and_the_fix() {
         let cases = [
             ("output_tokens_max = 8192\n", "output_tokens_max = 8192\ncolour = 1\n", "line 7: unknown field `colour`"),
-            ("input = \"0.10\"", "input = \"1e-3\"", "line 14: write money as a decimal string"),
-            ("input = \"0.10\"", "input = \"0.0000001\"", "line 14: a price per million tokens has at most 6 decimals"),
-            ("input = \"0.10\"", "input = 0.10", "line 14: invalid type: floating point"),
-            ("effective_from = 2026-01-01", "effective_from = 2026-01-01T00:00:00Z", "line 13: write a day without quotes"),
+            ("input = \"0.10\"", "input = \"1e-3\"", "line 19: write money as a decimal string"),
+            ("input = \"0.10\"", "input = \"0.0000001\"", "line 19: a price per million tokens has at most 6 decimals"),
+            ("input = \"0.10\"", "input = 0.10", "line 19: invalid type: floating point"),
+            ("effective_from = 2026-01-01", "effective_from = 2026-01-01T00:00:00Z", "line 18: write a day without quotes"),
             ("output_tokens_max = 8192\n", "", "line 1: `llama` chats, so it needs `output_tokens_max`"),
             ("[\"chat\"]", "[]", "line 5: `operations` is empty"),
             ("[\"chat\"]", "[\"paint\"]", "line 5: unknown variant `paint`"),
             ("o200k_base", "gpt2", "line 8: unknown variant `gpt2`"),
             ("\"llama\"", "\"lla ma\"", "line 3: a name has 1 to 256 characters"),
-            ("what the hardware costs us", " ", "line 16: `source` is empty"),
+            ("what the hardware costs us", " ", "line 21: `source` is empty"),
+            ("eu-central-1", "Frankfurt am Main", "line 12: a region has 1 to 63"),
+            ("\"tools\"", "\"magic\"", "line 13: unknown variant `magic`"),
+            ("[\"acme\"]", "[]", "line 16: `tenants` is empty"),
             ("[[models]]", "[[models", "line 1:"),
         ];
         for (from, to, says) in cases {
@@ -251,6 +290,6 @@ checked = 2026-01-01
     #[test]
     fn names_are_unique_within_a_provider() {
         let error = parse(&format!("{GOOD}\n{}", GOOD.replace("\"llama\"", "\"llama-latest\"")), "p").unwrap_err();
-        assert!(error.message().contains("line 19: `llama-latest` of `vllm` is already taken"), "{error}");
+        assert!(error.message().contains("line 24: `llama-latest` of `vllm` is already taken"), "{error}");
     }
 }

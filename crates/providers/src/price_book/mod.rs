@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use insula_model::{Error, ErrorKind, Operation, Price, Result, Timestamp};
 
-use crate::{Pace, Tokenizer};
+use crate::{Capability, Pace, Tokenizer};
 
 const BUILTIN: &str = include_str!("builtin.toml");
 
@@ -65,6 +65,16 @@ pub struct ModelCard {
     pub output_limit_field: OutputLimitField,
     /// How fast requests may go to it; what is absent here is its provider's to say.
     pub pace: Pace,
+    /// Where it is processed; where absent, its provider's region holds.
+    pub region: Option<String>,
+    /// What it can do beside plain text; everything where absent.
+    pub capabilities: Option<Vec<Capability>>,
+    /// The exact version that its answers must name.
+    pub snapshot: Option<String>,
+    /// Free labels of the catalogue.
+    pub tags: Vec<String>,
+    /// The tenants that alone may see it, by slug or id; all where absent.
+    pub tenants: Option<Vec<String>>,
 }
 
 impl ModelCard {
@@ -73,6 +83,17 @@ impl ModelCard {
         let is_called = |name: &str| self.name == name || self.aliases.iter().any(|alias| alias == name);
         let behind_provider = |name: &str| name.strip_prefix(self.provider.as_str())?.strip_prefix('/').map(is_called);
         names.is_none_or(|names| names.iter().any(|name| is_called(name) || behind_provider(name) == Some(true)))
+    }
+
+    /// Whether this model is for everybody, or for somebody who is called one of these.
+    pub fn is_for(&self, names: &[&str]) -> bool {
+        self.tenants.as_ref().is_none_or(|tenants| tenants.iter().any(|tenant| names.contains(&tenant.as_str())))
+    }
+
+    /// The first of these that the model cannot do.
+    pub fn lacks(&self, needed: &[Capability]) -> Option<Capability> {
+        let can = self.capabilities.as_ref()?;
+        needed.iter().copied().find(|capability| !can.contains(capability))
     }
 }
 

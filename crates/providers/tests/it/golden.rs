@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use insula_model::{Operation, Timestamp, TokenCounts};
 use insula_providers::{
-    ChatRequest, ModelCard, OutputLimitField, PriceBook, ProviderSettings, Providers, SendFailure, Sent, Wire,
+    ChatRequest, ModelCard, OutputLimitField, PriceBook, ProviderSettings, Providers, SendFailure, Sent, Viewer, Wire,
 };
 
 use crate::{
@@ -33,7 +33,7 @@ fn card(field: OutputLimitField) -> ModelCard {
     let book = PriceBook::parse(&book, "golden").unwrap();
     let providers = Providers::new(vec![ProviderSettings::new("gold", "http://127.0.0.1/v1")], book).unwrap();
     let now = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
-    providers.route("gold-alias", Operation::Chat, now, None).unwrap().card.as_ref().clone()
+    providers.candidates("gold-alias", Operation::Chat, now, &Viewer::default()).unwrap()[0].card.as_ref().clone()
 }
 
 #[test]

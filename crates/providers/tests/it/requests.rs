@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use insula_model::{ErrorKind, Operation, Timestamp};
 use insula_providers::{
-    ChatRequest, EmbeddingsRequest, ModelCard, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, Tokenizer, Wire,
+    ChatRequest, EmbeddingsRequest, ModelCard, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, Tokenizer, Viewer,
+    Wire,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ fn card() -> ModelCard {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let providers = Providers::new(vec![ProviderSettings::new("simulator", "http://127.0.0.1/v1")], book).unwrap();
     let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
-    providers.route("sim-small", Operation::Chat, now, None).unwrap().card.as_ref().clone()
+    providers.candidates("sim-small", Operation::Chat, now, &Viewer::default()).unwrap()[0].card.as_ref().clone()
 }
 
 fn parse(body: &Value) -> ChatRequest {

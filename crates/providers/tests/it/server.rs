@@ -7,7 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use insula_model::{AttemptId, Operation, Timestamp};
-use insula_providers::{Asked, Dialect, Outbound, PriceBook, Provider, ProviderSettings, Providers, SIMULATOR_PRICES};
+use insula_providers::{
+    Asked, Dialect, Outbound, PriceBook, Provider, ProviderSettings, Providers, SIMULATOR_PRICES, Viewer,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -78,7 +80,8 @@ impl Server {
 pub fn provider(settings: ProviderSettings) -> Arc<Provider> {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let providers = Providers::new(vec![settings], book).unwrap();
-    providers.route("sim-small", Operation::Chat, Timestamp::parse("2026-01-01T00:00:00Z").unwrap(), None).unwrap().provider
+    let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+    providers.candidates("sim-small", Operation::Chat, now, &Viewer::default()).unwrap().remove(0).provider
 }
 
 async fn serve(mut socket: TcpStream, connection: usize, scripts: Vec<Vec<Step>>, seen: Arc<Mutex<Vec<Received>>>) {
@@ -152,7 +155,7 @@ pub fn outbound(body: &'static [u8], stream: bool, include_usage: bool) -> Outbo
         PriceBook::parse(SIMULATOR_PRICES, "simulator").unwrap(),
     );
     let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
-    let card = providers.unwrap().route("sim-small", Operation::Chat, now, None).unwrap().card;
+    let card = providers.unwrap().candidates("sim-small", Operation::Chat, now, &Viewer::default()).unwrap().remove(0).card;
     let body = Bytes::from_static(body);
     let dialect = Dialect::ChatCompletions;
     let model = "sim-small".to_owned();

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use insula_engine::{Call, directory::Credential};
-use insula_model::{Error, ErrorKind, RequestId, Result};
+use insula_model::{Complexity, Error, ErrorKind, RequestId, Result};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::tags;
@@ -54,8 +54,17 @@ impl Arrival {
         let turned_away = |error| Box::new(TurnedAway { error, request: id });
         let idempotency_key = idempotency_key(&parts.headers).map_err(turned_away)?;
         let tags = tags::read(&parts.headers).map_err(turned_away)?;
-        let status_of = errors::status;
-        let call = Call { credential, request: id, started_at, started, idempotency_key, tags, end_user: None, status_of };
+        let call = Call {
+            credential,
+            request: id,
+            started_at,
+            started,
+            idempotency_key,
+            tags,
+            end_user: None,
+            complexity: complexity(&parts.headers).map_err(turned_away)?,
+            status_of: errors::status,
+        };
         Ok(Self { call, body })
     }
 
@@ -103,6 +112,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
         return Err(wrong());
     }
     Ok(Some(text.to_owned()))
+}
+
+/// How demanding the caller says that its request is.
+fn complexity(headers: &HeaderMap) -> Result<Option<Complexity>> {
+    let Some(value) = headers.get("x-insula-complexity") else { return Ok(None) };
+    let stated = value.to_str().ok().and_then(Complexity::from_name);
+    stated.map(Some).ok_or_else(|| Error::invalid("write `simple` or `complex`").at("x-insula-complexity"))
 }
 
 /// The media type of JSON.

@@ -50,9 +50,9 @@ impl IntoResponses for CallErrors {
             ("404", "No such model"),
             ("409", "The same Idempotency-Key is still under way, or its outcome is unknown"),
             ("413", "The body is over its bound"),
-            ("422", "The Idempotency-Key was used with another body, or the model has no price"),
+            ("422", "The Idempotency-Key was used with another body, the model has no price, or nothing may serve the request"),
             ("429", "A rate limit or a budget; `code` says which"),
-            ("502", "The provider failed"),
+            ("502", "The provider failed, or answered with another version than was approved"),
             ("503", "This node takes nothing new"),
             ("504", "The provider took too long"),
         ];

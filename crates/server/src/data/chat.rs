@@ -19,6 +19,7 @@ use crate::App;
     tag = "data plane",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Executes once; repeats get the first answer for 24 hours"),
+        ("x-insula-complexity" = Option<String>, Header, description = "`simple` or `complex`, for the model `auto`; guessed where absent"),
         ("x-insula-tags" = Option<String>, Header, description = "Labels for the bill, `team=search, feature=faq`, percent-encoded"),
     ),
     request_body(description = "An OpenAI chat completion request", content_type = "application/json"),

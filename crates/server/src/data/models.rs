@@ -45,7 +45,7 @@ fn model(card: &ModelCard, since: Timestamp) -> Model {
 /// The models that this caller's tenant may call, each with its price.
 fn offered(app: &App, call: &Call) -> Vec<(Arc<ModelCard>, Arc<PriceRow>)> {
     let mut models = app.engine.providers.prices(call.started_at);
-    models.retain(|(card, _)| card.is_among(call.credential.tenant.models.as_deref()));
+    models.retain(|(card, _)| call.credential.tenant.may_see(card));
     models
 }
 

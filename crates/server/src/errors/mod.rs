@@ -58,6 +58,8 @@ pub(crate) fn shape(kind: &ErrorKind) -> Shape {
         ErrorKind::BudgetExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", "insufficient_quota"),
         ErrorKind::Unbounded => (StatusCode::BAD_REQUEST, "cost_unbounded", INVALID_REQUEST),
         ErrorKind::UnknownPrice => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_price", INVALID_REQUEST),
+        ErrorKind::NoRoute => (StatusCode::UNPROCESSABLE_ENTITY, "no_route", INVALID_REQUEST),
+        ErrorKind::VersionMismatch => (StatusCode::BAD_GATEWAY, "version_mismatch", SERVER),
         ErrorKind::ProviderRejected(status) => (client_error(*status), "provider_rejected", INVALID_REQUEST),
         ErrorKind::ProviderRateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "provider_rate_limited", RATE_LIMIT),
         ErrorKind::ProviderFailed => (StatusCode::BAD_GATEWAY, "provider_failed", SERVER),
@@ -69,7 +71,7 @@ pub(crate) fn shape(kind: &ErrorKind) -> Shape {
 }
 
 /// Every code, in both dialects.
-pub(crate) const CODES: [&str; 21] = [
+pub(crate) const CODES: [&str; 23] = [
     "budget_exceeded",
     "conflict",
     "cost_unbounded",
@@ -80,6 +82,7 @@ pub(crate) const CODES: [&str; 21] = [
     "invalid_request",
     "method_not_allowed",
     "model_not_found",
+    "no_route",
     "not_found",
     "precondition_failed",
     "provider_failed",
@@ -91,6 +94,7 @@ pub(crate) const CODES: [&str; 21] = [
     "too_large",
     "unavailable",
     "unknown_price",
+    "version_mismatch",
 ];
 
 /// What no [`ErrorKind`] says: the router's own.
@@ -168,7 +172,12 @@ fn put_headers(headers: &mut HeaderMap, error: &Error, request: RequestId) {
             None
         }
         // Trying again would only fail again; OpenAI's SDKs retry some of these statuses unless told not to.
-        ErrorKind::BudgetExceeded(_) | ErrorKind::Unbounded | ErrorKind::UnknownPrice | ErrorKind::Suspended => {
+        ErrorKind::BudgetExceeded(_)
+        | ErrorKind::Unbounded
+        | ErrorKind::UnknownPrice
+        | ErrorKind::NoRoute
+        | ErrorKind::VersionMismatch
+        | ErrorKind::Suspended => {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
             None
         }

@@ -87,6 +87,8 @@ fn every_code_is_documented_and_no_other() {
         ErrorKind::BudgetExceeded(refusal),
         ErrorKind::Unbounded,
         ErrorKind::UnknownPrice,
+        ErrorKind::NoRoute,
+        ErrorKind::VersionMismatch,
         ErrorKind::ProviderRejected(400),
         ErrorKind::ProviderRateLimited { retry_after: None },
         ErrorKind::ProviderFailed,

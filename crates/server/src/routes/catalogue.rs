@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use insula_engine::{
-    directory::Operator,
+    directory::{Credential, Operator},
     manage::catalogue::{self, ModelCard, PriceRow, ProviderInfo},
 };
 use serde::Serialize;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     App,
-    errors::OperatorErrors,
+    errors::{Failure, OperatorErrors},
     extract::Authorised,
     wire::{Listed, Moment, Rates},
 };
@@ -56,10 +56,21 @@ pub(crate) struct CatalogueModel {
     output_tokens_max: u64,
     /// The most that one image can cost, tokens; unknown where null.
     image_tokens_max: Option<u64>,
+    /// Where it is processed, where that is not what its provider says.
+    region: Option<String>,
+    /// `tools`, `parallel_tools`, `images`, `json_schema` and `reasoning`, as far as it can do them; all of them where null.
+    capabilities: Option<Vec<&'static str>>,
+    /// The exact version that its answers must name.
+    snapshot: Option<String>,
+    /// Labels of the catalogue.
+    tags: Vec<String>,
+    /// The tenants that alone may see it, told to operators; all where null.
+    tenants: Option<Vec<String>>,
 }
 
-impl From<&ModelCard> for CatalogueModel {
-    fn from(card: &ModelCard) -> Self {
+impl CatalogueModel {
+    /// What `is_operator` shows: to a tenant it is nothing who else sees a model.
+    fn of(card: &ModelCard, is_operator: bool) -> Self {
         Self {
             name: card.name.to_string(),
             aliases: card.aliases.iter().map(ToString::to_string).collect(),
@@ -69,6 +80,11 @@ impl From<&ModelCard> for CatalogueModel {
             context_tokens_max: card.context_tokens_max,
             output_tokens_max: card.output_tokens_max,
             image_tokens_max: card.image_tokens_max,
+            region: card.region.clone(),
+            capabilities: card.capabilities.as_ref().map(|can| can.iter().map(|capability| capability.name()).collect()),
+            snapshot: card.snapshot.clone(),
+            tags: card.tags.clone(),
+            tenants: card.tenants.clone().filter(|_| is_operator),
         }
     }
 }
@@ -117,14 +133,20 @@ pub(crate) async fn providers(State(app): State<App>, Authorised(by): Authorised
     Json(Listed::whole(catalogue::providers(&app.engine, &by).into_iter().map(Provider::from)))
 }
 
-/// Lists the models that have a provider and a price now.
+/// Lists the models that have a provider and a price now: all of them for operators, for a tenant's admin those that its tenant
+/// may call.
 #[utoipa::path(
     get, path = "/api/v1/models", operation_id = "list_catalogue_models", tag = "platform",
-    extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),
+    extensions(("x-credential" = json!("tenant-admin"))), security(("operatorKey" = []), ("tenantKey" = [])),
     responses((status = 200, description = "The models", body = Listed<CatalogueModel>), OperatorErrors),
 )]
-pub(crate) async fn models(State(app): State<App>, Authorised(by): Authorised<Operator>) -> Json<Listed<CatalogueModel>> {
-    Json(Listed::whole(catalogue::models(&app.engine, &by).iter().map(|card| CatalogueModel::from(&**card))))
+pub(crate) async fn models(
+    State(app): State<App>,
+    Authorised(by): Authorised<Credential>,
+) -> Result<Json<Listed<CatalogueModel>>, Failure> {
+    let models = catalogue::models(&app.engine, &by)?;
+    let is_operator = matches!(by, Credential::Operator(_));
+    Ok(Json(Listed::whole(models.iter().map(|card| CatalogueModel::of(card, is_operator)))))
 }
 
 /// Lists the prices that are in force now.

@@ -5,7 +5,7 @@ use insula_engine::{
     directory::ManagedTenant,
     manage::effective::{self, EffectiveView},
 };
-use insula_model::{BudgetOrigin, BudgetTerms, Effective, EffectiveLimits};
+use insula_model::{BudgetOrigin, BudgetTerms, Effective, EffectiveLimits, EffectiveRouting};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,6 +25,8 @@ pub(crate) struct InForce {
     budgets: Vec<EffectiveBudget>,
     /// The models that it may call; all where the value is null.
     models: Effective<Vec<String>>,
+    /// How its requests are routed.
+    routing: EffectiveRouting,
 }
 
 /// A budget in force.
@@ -49,6 +51,7 @@ impl From<EffectiveView> for InForce {
             limits: view.limits,
             budgets: budgets.map(|b| EffectiveBudget { origin: b.origin, budget: order(b.into_terms()) }).collect(),
             models: view.models,
+            routing: view.routing,
         }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod limits;
 pub(crate) mod operator_keys;
 pub(crate) mod plans;
 pub(crate) mod requests;
+pub(crate) mod routing;
 pub(crate) mod segments;
 pub(crate) mod statements;
 pub(crate) mod tenants;

@@ -6,7 +6,7 @@ use insula_engine::{
     directory::Operator,
     manage::plans::{self, NewPlan, NewPrice},
 };
-use insula_model::{Defaults, Limits, Price, Result};
+use insula_model::{Defaults, Limits, Price, Result, Routing};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     budgets: Vec<BudgetOrder>,
     /// The models that its tenants may call; all where null.
     models: Option<Vec<String>>,
+    /// How requests of each of its tenants are routed.
+    routing: Routing,
     /// What its tenants are charged.
     prices: Vec<SellPrice>,
     /// Counts its changes.
@@ -45,6 +47,7 @@ impl From<&insula_model::Plan> for Plan {
             limits: defaults.limits,
             budgets: defaults.budgets.into_iter().map(BudgetOrder::from).collect(),
             models: defaults.models,
+            routing: defaults.routing,
             prices: prices.into_iter().map(SellPrice::from).collect(),
             version,
             created_at: Moment(created_at),
@@ -116,6 +119,9 @@ pub(crate) struct PlanOrder {
     budgets: Vec<BudgetOrder>,
     /// The models that its tenants may call, by name or alias; all where absent.
     models: Option<Vec<String>>,
+    /// How requests of each of its tenants are routed; about an absent value nothing is said.
+    #[serde(default)]
+    routing: Routing,
     /// What its tenants are charged; one price per model and moment. Statements of past months are made from it too, so a price from
     /// before the running month stays as it is.
     #[serde(default)]
@@ -165,10 +171,10 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<PlanOrder>,
 ) -> Result<Json<Plan>, Failure> {
-    let PlanOrder { limits, budgets, models, prices } = order;
+    let PlanOrder { limits, budgets, models, routing, prices } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
     let prices = prices.into_iter().enumerate().map(|(i, price)| price.read(&format!("prices[{i}]")));
-    let new = NewPlan { defaults: Defaults { limits, budgets, models }, prices: prices.collect::<Result<_>>()? };
+    let new = NewPlan { defaults: Defaults { limits, budgets, models, routing }, prices: prices.collect::<Result<_>>()? };
     Ok(Json(Plan::from(&*plans::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }
 

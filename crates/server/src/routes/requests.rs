@@ -13,6 +13,7 @@ use insula_model::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::routing::Route;
 use crate::{
     App,
     errors::{Failure, ParamErrors, TenantErrors},
@@ -71,6 +72,8 @@ pub(crate) struct TracedRequest {
     stages: Vec<Stage>,
     /// The attempts at providers, each a row of the ledger.
     attempts: Vec<Attempt>,
+    /// Where it could go, and why it went where it did; null where it got no further than the stages before.
+    route: Option<Route>,
     /// What it cost, and why; for the tenant itself, what it is charged.
     cost: Cost,
     /// What was said, for `include=content`; null for a request that was refused.
@@ -252,6 +255,7 @@ pub(crate) async fn read(
         tags: detail.tags,
         stages: detail.stages.into_iter().map(Stage::from).collect(),
         attempts: attempts.into_iter().map(Attempt::from).collect(),
+        route: detail.route.map(Route::from),
         cost: cost.into(),
         content: said.map(|said| Content { request: said.request, response: said.response, truncated: said.truncated }),
     }))

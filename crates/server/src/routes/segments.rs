@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use http::StatusCode;
 use insula_engine::{directory::Operator, manage::segments};
-use insula_model::{Defaults, Limits, Result};
+use insula_model::{Defaults, Limits, Result, Routing};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,6 +26,8 @@ pub(crate) struct Segment {
     budgets: Vec<BudgetOrder>,
     /// The models that its tenants may call; left to their plans where null.
     models: Option<Vec<String>>,
+    /// How requests of each of its tenants are routed.
+    routing: Routing,
     /// Counts its changes.
     version: u64,
     /// When it was created.
@@ -40,6 +42,7 @@ impl From<&insula_model::Segment> for Segment {
             limits: defaults.limits,
             budgets: defaults.budgets.into_iter().map(BudgetOrder::from).collect(),
             models: defaults.models,
+            routing: defaults.routing,
             version,
             created_at: Moment(created_at),
         }
@@ -58,6 +61,9 @@ pub(crate) struct SegmentOrder {
     budgets: Vec<BudgetOrder>,
     /// The models that its tenants may call, by name or alias; left to their plans where absent.
     models: Option<Vec<String>>,
+    /// How requests of each of its tenants are routed; about an absent value nothing is said.
+    #[serde(default)]
+    routing: Routing,
 }
 
 /// Lists all segments in order of their names.
@@ -103,9 +109,9 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<SegmentOrder>,
 ) -> Result<Json<Segment>, Failure> {
-    let SegmentOrder { limits, budgets, models } = order;
+    let SegmentOrder { limits, budgets, models, routing } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
-    let new = Defaults { limits, budgets, models };
+    let new = Defaults { limits, budgets, models, routing };
     Ok(Json(Segment::from(&*segments::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }
 

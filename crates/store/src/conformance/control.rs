@@ -29,7 +29,9 @@ async fn tenants_are_made_and_changed() {
         assert_eq!((taken.kind(), taken.param()), (&ErrorKind::Conflict, Some("external_id")));
 
         let acme = &tenants[0];
-        let changed = Tenant { state: TenantState::Suspended, region: Some("eu".to_owned()), version: 2, ..acme.clone() };
+        let routing = Routing { attempts_max: Some(2), ..Routing::default() };
+        let changed =
+            Tenant { state: TenantState::Suspended, region: Some("eu".to_owned()), routing, version: 2, ..acme.clone() };
         control.update_tenant(&changed, 1).await.unwrap();
         assert_eq!(control.tenants().await.unwrap()[0], changed);
         assert_eq!(control.tenant(acme.id).await.unwrap(), Some(changed.clone()));

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use insula_model::{
-    Clock, IdGenerator, ManualClock, Money, Placement, Random, Result, ScopeSource, SeededRandom, Tenant, TenantScope,
+    Clock, IdGenerator, ManualClock, Money, Placement, Random, Result, Routing, ScopeSource, SeededRandom, Tenant, TenantScope,
     TenantState, Timestamp,
 };
 use tempfile::TempDir;
@@ -157,6 +157,7 @@ pub(super) fn tenant(ids: &IdGenerator, slug: &str, now: Timestamp) -> Tenant {
         plan: None,
         segment: None,
         models: None,
+        routing: Routing::default(),
         region: None,
         placement: Placement::Shared,
         tags: [("cost-centre".to_owned(), "a\"b".to_owned())].into(),

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use insula_model::{
-    AttemptOutcome, Clock, ErrorKind, IdGenerator, ManualClock, Placement, Result, ScopeSource, SeededRandom, Tenant,
+    AttemptOutcome, Clock, ErrorKind, IdGenerator, ManualClock, Placement, Result, Routing, ScopeSource, SeededRandom, Tenant,
     TenantScope, TenantState,
 };
 
@@ -33,6 +33,7 @@ async fn create_tenant(store: &Store, clock: &Arc<ManualClock>) -> Result<Tenant
         plan: None,
         segment: None,
         models: None,
+        routing: Routing::default(),
         region: None,
         placement: Placement::Shared,
         tags: Default::default(),

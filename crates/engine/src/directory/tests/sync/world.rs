@@ -9,7 +9,7 @@ use std::{
 };
 
 use insula_model::{
-    Clock, Error, IdGenerator, Limits, ManualClock, Name, Placement, Random, Result, Role, SeededRandom, Slug, Tenant,
+    Clock, Error, IdGenerator, Limits, ManualClock, Name, Placement, Random, Result, Role, Routing, SeededRandom, Slug, Tenant,
     TenantId, TenantState, Timestamp,
 };
 use insula_store::{Changes, RealDisk, RootKey, Store, StoreOptions};
@@ -158,6 +158,7 @@ impl World {
             plan: None,
             segment: None,
             models: None,
+            routing: Routing::default(),
             region: None,
             placement: Placement::Shared,
             tags: Default::default(),

@@ -1,5 +1,7 @@
 //! The trace of a request: what each stage did, what each attempt cost, and, sealed, what was said.
 
+mod earlier;
+
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -7,7 +9,13 @@ use insula_model::{Error, ErrorKind, KeyId, Money, Operation, RequestId, Result,
 use insula_store::{IdempotencyEntry, TenantSeals, TraceRecord};
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Engine, queue::Slot, work::Work};
+use self::earlier::{FirstDetail, SecondDetail};
+use crate::{
+    Call, Engine, Mismatch, RouteRecord, Transcript,
+    queue::Slot,
+    route::{self, Candidate, Plan},
+    work::Work,
+};
 
 /// What the sealed part of a stored request holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,20 +30,8 @@ pub struct RequestDetail {
     pub end_user: Option<String>,
     /// The labels of tenant, key and request together.
     pub tags: BTreeMap<String, String>,
-}
-
-/// [`RequestDetail`] as the first version wrote it; never changed.
-#[derive(Deserialize)]
-struct FirstDetail {
-    stages: Vec<StageRecord>,
-    attempts: Vec<AttemptRecord>,
-    content: Option<Content>,
-}
-
-impl From<FirstDetail> for RequestDetail {
-    fn from(FirstDetail { stages, attempts, content }: FirstDetail) -> Self {
-        Self { stages, attempts, content, end_user: None, tags: BTreeMap::new() }
-    }
+    /// Where it could go, and why it went where it did; absent where it got no further than the stages before.
+    pub route: Option<RouteRecord>,
 }
 
 /// One stage of the pipeline.
@@ -106,6 +102,7 @@ pub(crate) struct Trace {
     model: String,
     end_user: Option<String>,
     tags: BTreeMap<String, String>,
+    route: Option<RouteRecord>,
     started_at: Timestamp,
     started: Duration,
     stages: Vec<StageRecord>,
@@ -131,6 +128,7 @@ impl Trace {
             model: work.model().to_owned(),
             end_user: call.end_user.as_ref().map(|user| user.name.clone()),
             tags: call.tags.clone(),
+            route: None,
             started_at: call.started_at,
             started: call.started,
             stages: Vec::with_capacity(7),
@@ -164,6 +162,22 @@ impl Trace {
         result
     }
 
+    /// Runs the stage that decides where the request may go, and notes the decision.
+    ///
+    /// # Errors
+    /// Why it may go nowhere.
+    pub fn route(&mut self, engine: &Engine, call: &Call, work: &Work) -> Result<Vec<Candidate>> {
+        let begun = engine.clock.elapsed();
+        let Plan { record, candidates } = route::plan(engine, &call.credential.tenant, work, call.complexity);
+        let (outcome, reason) = match &candidates {
+            Ok(_) => ("ok", Cow::Owned(record.summary())),
+            Err(error) => ("refused", Cow::Borrowed(error.kind().name())),
+        };
+        self.note(engine, "route", begun, outcome, Some(reason));
+        self.route = Some(record);
+        candidates
+    }
+
     /// Notes a stage that began at `begun` of the engine's clock and is over now.
     pub fn note(
         &mut self,
@@ -192,12 +206,38 @@ impl Trace {
     /// Stores the trace of a call that got no further than a refusal. A call over its pace limit leaves none: it costs
     /// nothing, and a flood of them must not either. One that waited for its turn in vain does: no more can wait than the queue has
     /// room for.
-    pub fn refuse(self, engine: &Engine, call: &Call, error: &Error) {
+    pub fn refuse(mut self, engine: &Engine, call: &Call, error: &Error) {
         let has_waited = |stage: &StageRecord| stage.name == QUEUE && stage.duration_us >= WAITED_US_MIN;
-        if !matches!(error.kind(), ErrorKind::RateLimited { .. }) || self.stages.iter().any(has_waited) {
-            let record = self.close(engine, (call.status_of)(error), false, None);
+        let was_sent = !self.attempts.is_empty();
+        if was_sent || !matches!(error.kind(), ErrorKind::RateLimited { .. }) || self.stages.iter().any(has_waited) {
+            if was_sent {
+                self.answer(error.message().as_bytes());
+            }
+            let record = self.close(engine, (call.status_of)(error), was_sent, None);
             engine.store.journal().trace(&record);
         }
+    }
+
+    /// Stores the trace of a call that got an earlier answer after attempts of its own had failed.
+    pub fn replayed(mut self, engine: &Engine, transcript: &Transcript) {
+        if !self.attempts.is_empty() {
+            self.answer(&transcript.body);
+            let record = self.close(engine, 200, true, None);
+            engine.store.journal().trace(&record);
+        }
+    }
+
+    /// Notes answers of other versions.
+    pub fn mismatched(&mut self, mismatches: Vec<Mismatch>) {
+        if let Some(route) = &mut self.route {
+            route.mismatches.extend(mismatches);
+        }
+    }
+
+    /// Forgets what came of an attempt that another one takes the place of.
+    pub fn forget_answer(&mut self) {
+        self.answer.clear();
+        self.answer_cut = false;
     }
 
     /// Closes the trace: the record for the journal. `with_content` is false for refusals, which said nothing.
@@ -216,6 +256,7 @@ impl Trace {
             content,
             end_user: self.end_user.take(),
             tags: std::mem::take(&mut self.tags),
+            route: self.route.take(),
         };
         TraceRecord {
             request: self.request,
@@ -271,9 +312,10 @@ impl RequestDetail {
         Self::from_kept(&plain)
     }
 
-    /// What the first version wrote ends where `end_user` begins.
+    /// What earlier versions wrote ends sooner: the first before `end_user`, the second before `route`.
     fn from_kept(plain: &[u8]) -> Result<Self> {
         postcard::from_bytes(plain)
+            .or_else(|_| postcard::from_bytes::<SecondDetail>(plain).map(Self::from))
             .or_else(|_| postcard::from_bytes::<FirstDetail>(plain).map(Self::from))
             .map_err(Error::internal)
     }
@@ -288,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_first_version_sealed_is_read() {
+    fn what_earlier_versions_sealed_is_read() {
         let stage = StageRecord {
             name: "limits".into(),
             start_us: 1,
@@ -302,8 +344,18 @@ mod tests {
             let first = postcard::to_stdvec(&(vec![stage.clone()], Vec::<AttemptRecord>::new(), content.clone()));
             let read = RequestDetail::from_kept(&first.expect("plain data")).expect("known");
             let (end_user, tags) = (Some("ada".to_owned()), [("team".to_owned(), "search".to_owned())].into());
-            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags };
-            assert_eq!(read, RequestDetail { end_user: None, tags: BTreeMap::new(), ..now.clone() });
+            let second = postcard::to_stdvec(&(vec![stage.clone()], Vec::<AttemptRecord>::new(), &content, &end_user, &tags));
+            let second = RequestDetail::from_kept(&second.expect("plain data")).expect("known");
+            let route = Some(RouteRecord {
+                model: "m".to_owned(),
+                complexity: None,
+                strategy: "configured".into(),
+                candidates: vec![],
+                mismatches: vec![],
+            });
+            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags, route };
+            assert_eq!(second, RequestDetail { route: None, ..now.clone() });
+            assert_eq!(read, RequestDetail { end_user: None, tags: BTreeMap::new(), ..second });
             assert_eq!(RequestDetail::from_kept(&postcard::to_stdvec(&now).expect("plain data")).expect("known"), now);
         }
         assert!(RequestDetail::from_kept(&[0xff; 3]).is_err());

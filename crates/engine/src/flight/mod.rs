@@ -1,101 +1,34 @@
 //! An attempt under way with everything that must end together: its money, its seat, its trace, its twin's wait.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, atomic::Ordering},
-};
+mod held;
+mod landing;
+
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, Operation, ReleaseMode, Result, TokenCounts};
-use insula_providers::{Allowance, Outbound, Route, SendFailure, Sent, UpstreamError, normalised};
-use insula_store::{Admission, Attribution, Begin, End, Seat, Seq};
+use insula_providers::{Allowance, Outbound, Route, SendFailure, Sent, normalised};
+use insula_store::{Admission, Attribution, Begin, End, LeaseMove, Seat, Seq, TraceRecord};
 
+use self::{held::Aloft, landing::estimate};
+pub(crate) use self::{held::Held, landing::Landing};
 use crate::{
-    Call, Engine,
+    Call, Engine, Mismatch,
     accounts::{Amounts, Hold},
     directory::TenantCredential,
     end_users,
     idempotency::{Claim, Transcript},
     pipeline::Admitted,
-    queue::{Latency, Signal, Slot, Used},
+    queue::{Slot, Used},
+    route::{Expected, Outcome, Watch},
     trace::{AttemptRecord, Trace},
     work::Work,
 };
 
-/// A hold that is given back unless it is taken out.
-pub(crate) struct Held {
-    engine: Arc<Engine>,
-    hold: Option<Hold>,
-}
-
-impl Held {
-    pub fn new(engine: Arc<Engine>, hold: Hold) -> Self {
-        Self { engine, hold: Some(hold) }
-    }
-
-    /// What is held.
-    ///
-    /// # Errors
-    /// Our own fault: it was taken out.
-    pub fn get(&self) -> Result<&Hold> {
-        self.hold.as_ref().ok_or_else(|| Error::internal("a hold was taken out twice"))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(hold) = self.hold.take() {
-            self.engine.accounts.release(&hold);
-        }
-    }
-}
-
-/// Something is under way that a stop waits for.
-struct Aloft(Arc<Engine>);
-
-impl Aloft {
-    fn of(engine: &Arc<Engine>) -> Self {
-        engine.flights.open.fetch_add(1, Ordering::SeqCst);
-        Self(engine.clone())
-    }
-}
-
-impl Clone for Aloft {
-    fn clone(&self) -> Self {
-        Self::of(&self.0)
-    }
-}
-
-impl Drop for Aloft {
-    fn drop(&mut self) {
-        if self.0.flights.open.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.flights.landed.notify_waiters();
-        }
-    }
-}
-
-/// How an attempt ended, with what the provider said it used.
-pub(crate) struct Landing {
-    pub outcome: AttemptOutcome,
-    pub usage: Option<TokenCounts>,
-    /// Bytes of output that were seen, where usage was not reported; `None` when the whole hold may have been used.
-    pub output_bytes: Option<u64>,
-    /// How quickly it was answered, where it was.
-    pub latency: Option<Latency>,
-    pub response_model: Option<String>,
-    pub fingerprint: Option<String>,
-}
-
-impl Landing {
-    /// An end of which nothing is known but how it came about.
-    pub fn blind(outcome: AttemptOutcome) -> Self {
-        Self { outcome, usage: None, output_bytes: None, latency: None, response_model: None, fingerprint: None }
-    }
-}
-
 /// An open attempt.
 ///
-/// It ends in [`Flight::land`] or [`Flight::never_sent`], exactly once. Dropped without either (a panic in between) it is
+/// It ends in [`Flight::land`] or [`Flight::never_sent`], exactly once; where another attempt follows it, in
+/// [`Flight::make_way`] or [`Flight::stand_back`]. Dropped without either (a panic in between) it is
 /// settled as an estimate at the full hold, as a crash would be.
 pub(crate) struct Flight {
     pub engine: Arc<Engine>,
@@ -103,6 +36,8 @@ pub(crate) struct Flight {
     pub route: Route,
     pub attempt: AttemptId,
     pub begun: Seq,
+    cause: Cause,
+    expected: Expected,
     pub credential: TenantCredential,
     status_of: fn(&Error) -> u16,
     open: Option<Open>,
@@ -115,6 +50,25 @@ struct Open {
     claim: Claim,
     _seat: Seat,
     slot: Slot,
+    watch: Watch,
+}
+
+/// What goes on to the next attempt of a request.
+pub(crate) struct Left {
+    /// The right to the `Idempotency-Key`.
+    pub claim: Claim,
+    pub trace: Trace,
+    /// The record that ends the attempt before; absent before the first.
+    pub ended: Option<Seq>,
+}
+
+/// An attempt whose end is about to be journaled.
+struct Ending {
+    end: End,
+    used: Amounts,
+    taken: Used,
+    outcome: Outcome,
+    moves: Vec<LeaseMove>,
 }
 
 impl Flight {
@@ -130,7 +84,7 @@ impl Flight {
         claim: Claim,
         admitted: Admitted,
     ) -> Result<Self> {
-        let Admitted { route, mut hold, seat, slot } = admitted;
+        let Admitted { route, expected, cause, watch, mut hold, seat, slot } = admitted;
         let reserved = hold.get()?;
         let attempt = engine.ids.attempt();
         let begun = engine.store.journal().begin(&Begin {
@@ -140,7 +94,7 @@ impl Flight {
             key: call.credential.key.as_ref().map(|key| key.record.id),
             reserved_at: reserved.at(),
             operation: work.operation(),
-            cause: Cause::Base,
+            cause,
             provider: route.card.provider.clone(),
             model: route.card.name.clone(),
             price_row: route.price_row.id.clone(),
@@ -166,14 +120,15 @@ impl Flight {
             end_users::note(&engine, call.credential.scope, user);
         }
         let aloft = Aloft::of(&engine);
-        let open = hold.hold.take().map(|hold| Open { hold, trace, claim, _seat: seat, slot });
-        drop(hold);
+        let open = hold.take().map(|hold| Open { hold, trace, claim, _seat: seat, slot, watch });
         Ok(Self {
             engine,
             work,
             route,
             attempt,
             begun,
+            cause,
+            expected,
             credential: call.credential.clone(),
             status_of: call.status_of,
             open,
@@ -234,21 +189,20 @@ impl Flight {
         self.open.as_ref().is_some_and(|open| open.claim.mark().is_some())
     }
 
+    /// Refuses an answer of another version than the tenant has approved, where that is what it wants.
+    ///
+    /// # Errors
+    /// [`ErrorKind::VersionMismatch`].
+    pub fn check_version(&self, model: Option<&str>, fingerprint: Option<&str>) -> Result<()> {
+        self.expected.check(&self.route.card, model, fingerprint)
+    }
+
     /// The attempt is over: journals END and trace in one write, settles the budgets, frees the seat, and hands a
     /// finished answer to whoever waits under the same `Idempotency-Key`.
     pub fn land(&mut self, landing: Landing, result: Result<Option<Transcript>, &Error>) {
-        let Some(Open { hold, mut trace, mut claim, _seat, slot }) = self.open.take() else { return };
-        let (tokens, estimated) = match landing.usage {
-            Some(tokens) if tokens.total() > 0 => (tokens, false),
-            _ if landing.outcome == AttemptOutcome::Rejected => (TokenCounts::default(), false),
-            _ => (estimate(&hold, landing.output_bytes), true),
-        };
-        let end = self.end(&hold, landing.outcome, tokens, estimated);
-        let signal = signal(&landing, result.as_ref().err().copied());
-        if let Err(ErrorKind::ProviderRateLimited { retry_after: Some(wait) }) = result.as_ref().map_err(|error| error.kind()) {
-            slot.hold(*wait);
-        }
-        trace.attempts.push(self.record(&hold, &end, &landing));
+        let Some(mut open) = self.open.take() else { return };
+        let ending = self.ending(&mut open, &landing, result.as_ref().err().copied());
+        let Open { hold, mut trace, mut claim, _seat, slot, watch } = open;
         let (status, finished) = match result {
             Ok(finished) => (200, finished),
             Err(error) => {
@@ -259,21 +213,69 @@ impl Flight {
         let finished = finished.map(Arc::new);
         let entry = claim.entry(&self.engine, &trace, finished.as_deref());
         let record = trace.close(&self.engine, status, true, entry);
+        let ended = self.close_accounts(hold, slot, watch, &ending, Some(&record));
+        claim.resolve(finished, ended);
+    }
+
+    /// The attempt is over and another follows: journals its END alone. The trace goes on, and so does the right to the
+    /// `Idempotency-Key`.
+    pub fn make_way(&mut self, landing: &Landing, error: &Error) -> Option<Left> {
+        let mut open = self.open.take()?;
+        let ending = self.ending(&mut open, landing, Some(error));
+        let Open { hold, trace, claim, _seat, slot, watch } = open;
+        let ended = self.close_accounts(hold, slot, watch, &ending, None);
+        Some(Left { claim, trace, ended: Some(ended) })
+    }
+
+    /// What an end comes to; notes it on the trace, and on the lane what the provider asked for.
+    fn ending(&self, open: &mut Open, landing: &Landing, error: Option<&Error>) -> Ending {
+        let hold = &open.hold;
+        let (tokens, estimated) = landing.tokens(hold);
+        let end = self.end(hold, landing.outcome, tokens, estimated);
+        if let Some(ErrorKind::ProviderRateLimited { retry_after: Some(wait) }) = error.map(Error::kind) {
+            open.slot.hold(*wait);
+        }
+        open.trace.attempts.push(self.record(hold, &end, landing));
+        open.trace.mismatched(self.mismatches(landing));
         let used = Amounts { money: end.cost, tokens: end.tokens.total() };
         // Usage beyond what was held is billed in full, but is no measure for turns: a provider may say nonsense.
         let held = hold.amounts().tokens;
+        let signal = landing.signal(error);
         let taken = Used { tokens: used.tokens.min(held), output_tokens: end.tokens.output_total().min(held), signal };
-        let moves = self.engine.accounts.lease_moves(&hold, used);
-        let ended = self.engine.store.journal().end(&end, Some(&record), &moves);
-        self.settle(hold, used, ended);
-        slot.settle(taken);
-        claim.resolve(finished, ended);
+        let moves = self.engine.accounts.lease_moves(hold, used);
+        Ending { end, used, taken, outcome: Outcome::of(error), moves }
+    }
+
+    fn close_accounts(&self, hold: Hold, slot: Slot, watch: Watch, ending: &Ending, trace: Option<&TraceRecord>) -> Seq {
+        let ended = self.engine.store.journal().end(&ending.end, trace, &ending.moves);
+        self.settle(hold, ending.used, ended);
+        slot.settle(ending.taken);
+        watch.report(ending.outcome);
+        ended
+    }
+
+    /// In what an answer was another version than the approved one, or than the answer before it.
+    fn mismatches(&self, landing: &Landing) -> Vec<Mismatch> {
+        let (model, fingerprint) = (landing.response_model.as_deref(), landing.fingerprint.as_deref());
+        if model.is_none() && fingerprint.is_none() && landing.outcome != AttemptOutcome::Completed {
+            return Vec::new();
+        }
+        let found = self.engine.versions.note(&self.route.card, &self.expected, model, fingerprint);
+        for Mismatch { provider, model, what, is_locked, .. } in &found {
+            tracing::warn!(attempt = %self.attempt, provider, model, %what, is_locked, "an answer came from another version");
+        }
+        found
     }
 
     /// No byte reached the provider: everything is given back and the ledger gets no row.
     pub fn never_sent(&mut self, error: &Error) {
-        let Some(Open { hold, trace, .. }) = self.open.take() else { return };
-        let record = trace.close(&self.engine, (self.status_of)(error), false, None);
+        let Some(Open { hold, mut trace, watch, .. }) = self.open.take() else { return };
+        watch.report(Outcome::of(Some(error)));
+        let has_attempts = !trace.attempts.is_empty();
+        if has_attempts {
+            trace.answer(error.message().as_bytes());
+        }
+        let record = trace.close(&self.engine, (self.status_of)(error), has_attempts, None);
         let moves = self.engine.accounts.lease_moves(&hold, Amounts::default());
         let ended = self.engine.store.journal().release(self.attempt, &moves);
         self.engine.store.journal().trace(&record);
@@ -311,13 +313,16 @@ impl Flight {
         admitted
     }
 
-    /// Gives everything back without having sent anything; what is left is the right to the `Idempotency-Key`.
-    pub fn stand_back(&mut self) -> Option<(Claim, Trace)> {
-        let Open { hold, trace, claim, .. } = self.open.take()?;
+    /// Gives everything back without having sent anything; `error` says why, where the provider could not be reached.
+    pub fn stand_back(&mut self, error: Option<&Error>) -> Option<Left> {
+        let Open { hold, trace, claim, watch, .. } = self.open.take()?;
+        if error.is_some() {
+            watch.report(Outcome::of(error));
+        }
         let moves = self.engine.accounts.lease_moves(&hold, Amounts::default());
         let ended = self.engine.store.journal().release(self.attempt, &moves);
         self.settle(hold, Amounts::default(), ended);
-        Some((claim, trace))
+        Some(Left { claim, trace, ended: Some(ended) })
     }
 
     /// The right to the `Idempotency-Key`, while the attempt is open.
@@ -340,7 +345,7 @@ impl Flight {
     fn record(&self, hold: &Hold, end: &End, landing: &Landing) -> AttemptRecord {
         AttemptRecord {
             id: self.attempt.to_string(),
-            cause: Cow::Borrowed(Cause::Base.name()),
+            cause: Cow::Borrowed(self.cause.name()),
             provider: self.route.card.provider.clone(),
             model: self.route.card.name.clone(),
             price_row: self.route.price_row.id.clone(),
@@ -354,26 +359,6 @@ impl Flight {
             fingerprint: landing.fingerprint.clone(),
         }
     }
-}
-
-/// What an attempt's end says of how much its provider bears; nothing where the caller ended it, or its request was at fault.
-fn signal(landing: &Landing, error: Option<&Error>) -> Option<Signal> {
-    let Some(error) = error else { return landing.latency.map(|latency| Signal::Success { latency }) };
-    let status = UpstreamError::of(error).map(|said| said.status);
-    match error.kind() {
-        ErrorKind::ProviderRateLimited { .. } | ErrorKind::ProviderTimeout => Some(Signal::Overloaded),
-        // 529 is what some vendors say for "overloaded".
-        ErrorKind::ProviderFailed if matches!(status, Some(503 | 529)) => Some(Signal::Overloaded),
-        ErrorKind::ProviderFailed => Some(Signal::Failed),
-        _ => None,
-    }
-}
-
-/// What is billed where the provider did not say: never less than it can have been, never more than was held.
-/// The input at its bound; the output by the bytes that were seen (a token has at least one), or at its bound.
-fn estimate(hold: &Hold, output_bytes: Option<u64>) -> TokenCounts {
-    let output = output_bytes.map_or(hold.output_tokens_max, |bytes| bytes.min(hold.output_tokens_max));
-    TokenCounts { input: hold.input_tokens_max, output, ..TokenCounts::default() }
 }
 
 impl Drop for Flight {

@@ -1,0 +1,147 @@
+//! Where a request may go, and in which order: decided once, before anything is held for it.
+//!
+//! - [`complexity`]: which model the name `auto` stands for;
+//! - [`filter`]: what may serve it at all. Residency comes before any scoring, for models that step in as well;
+//! - [`choose`]: in which order the rest is tried;
+//! - [`health`]: which of them fail too much to be tried, or go behind their peers;
+//! - [`locks`]: which version must answer;
+//! - [`record`]: the decision as the trace keeps it.
+//!
+//! `attempts.rs` then makes attempts at the candidates, one after the other; `manage/routing.rs` explains the decision without
+//! sending anything.
+
+mod choose;
+mod complexity;
+mod filter;
+mod health;
+mod locks;
+mod record;
+
+use std::{sync::Arc, time::Duration};
+
+use insula_model::{Complexity, Result};
+use insula_providers::Route;
+
+use self::filter::Needs;
+pub(crate) use self::{
+    health::{Health, Outcome, Watch},
+    locks::{Expected, Versions},
+};
+pub use self::{
+    locks::Mismatch,
+    record::{CandidateRecord, RouteRecord},
+};
+use crate::{Engine, directory::TenantEntry, work::Work};
+
+/// Bounds of routing; each is a key of the configuration reference.
+#[derive(Debug, Clone)]
+pub struct RouteSettings {
+    /// Attempts at one request together, unless its tenant wants fewer.
+    pub attempts_max: u32,
+    /// How long after a request arrived another attempt may begin.
+    pub retry_within: Duration,
+    /// The first wait before the same candidate is tried again; later ones double it.
+    pub retry_wait_first: Duration,
+    /// The longest such wait; a provider that asks for more is not waited for.
+    pub retry_wait_max: Duration,
+    /// From which share of failures on a circuit opens, in percent.
+    pub circuit_failures_percent: u32,
+    /// From how many outcomes on that is judged.
+    pub circuit_outcomes_min: usize,
+    /// How old an outcome may be to count.
+    pub circuit_window: Duration,
+    /// How long an open circuit waits before its first probe; it doubles with each that fails.
+    pub circuit_open: Duration,
+}
+
+impl Default for RouteSettings {
+    fn default() -> Self {
+        Self {
+            attempts_max: 3,
+            retry_within: Duration::from_secs(180),
+            retry_wait_first: Duration::from_millis(200),
+            retry_wait_max: Duration::from_secs(10),
+            circuit_failures_percent: 50,
+            circuit_outcomes_min: 10,
+            circuit_window: Duration::from_secs(30),
+            circuit_open: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Something that may serve a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    pub route: Route,
+    /// The version that must answer.
+    pub expected: Expected,
+}
+
+/// What may serve a request, in the order in which it is tried, and why.
+pub(crate) struct Plan {
+    /// The decision for the trace. What is not this tenant's to see is not in it.
+    pub record: RouteRecord,
+    /// At least one candidate, or why there is none.
+    pub candidates: Result<Vec<Candidate>>,
+}
+
+/// Draws up where a request of this tenant may go. Nothing is held or noted by it.
+pub(crate) fn plan(engine: &Engine, tenant: &TenantEntry, work: &Work, stated: Option<Complexity>) -> Plan {
+    let strategy = tenant.routing.strategy.unwrap_or_default();
+    let (model, complexity) = complexity::resolve(tenant.routing.matrix.as_ref(), work, stated);
+    let mut record = RouteRecord::new(model, complexity, strategy);
+    let candidates = filter::check_hand_over(tenant, work)
+        .and_then(|()| found(engine, tenant, work, model))
+        .and_then(|found| select(engine, tenant, work, found, &mut record));
+    Plan { record, candidates }
+}
+
+/// All that serves the model, and behind it all that steps in for it.
+fn found(engine: &Engine, tenant: &TenantEntry, work: &Work, model: &str) -> Result<Vec<Route>> {
+    let (now, operation) = (engine.clock.now(), work.operation());
+    tenant.looking(|viewer| {
+        let mut found = engine.providers.candidates(model, operation, now, viewer)?;
+        let fallbacks = tenant.routing.fallbacks.as_ref().and_then(|fallbacks| fallbacks.get(model));
+        for fallback in fallbacks.into_iter().flatten() {
+            // What is not there, or not this tenant's, steps in for nothing.
+            for route in engine.providers.candidates(fallback, operation, now, viewer).unwrap_or_default() {
+                if !found.iter().any(|known| Arc::ptr_eq(&known.card, &route.card)) {
+                    found.push(route);
+                }
+            }
+        }
+        Ok(found)
+    })
+}
+
+/// Keeps what may serve the request and puts it in order.
+fn select(
+    engine: &Engine,
+    tenant: &TenantEntry,
+    work: &Work,
+    found: Vec<Route>,
+    record: &mut RouteRecord,
+) -> Result<Vec<Candidate>> {
+    let needs = Needs::of(engine, tenant, work, &found);
+    let mut kept = Vec::with_capacity(found.len());
+    let mut refusals = Vec::new();
+    for route in found {
+        let refusal = filter::refusal(engine, &needs, &route);
+        record.candidates.push(CandidateRecord::new(&route, refusal.as_ref()));
+        match refusal {
+            Some(refusal) => refusals.push(refusal),
+            None => kept.push(route),
+        }
+    }
+    if kept.is_empty() {
+        return Err(filter::nothing_left(&needs, work, &refusals));
+    }
+    let order = choose::order(engine, tenant, work, kept);
+    let mut candidates = Vec::with_capacity(order.len());
+    for (rank, (route, behind)) in (1..).zip(order) {
+        record.rank(&route, rank, behind);
+        let expected = needs.expected(&route);
+        candidates.push(Candidate { route, expected });
+    }
+    Ok(candidates)
+}
