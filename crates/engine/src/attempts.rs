@@ -34,6 +34,8 @@ pub(crate) struct Attempts {
     made_max: u32,
     /// What the caller is told, unless a later attempt does better.
     failure: Option<Error>,
+    /// When the headers of a stream go out, whatever has come by then.
+    headers_at: Option<Duration>,
 }
 
 struct Chance {
@@ -83,7 +85,7 @@ impl Attempts {
         let made_max = call.credential.tenant.routing.attempts_max.map_or(platform_max, |own| own.min(platform_max));
         let chance = |candidate| Chance { candidate, tries: 0, not_before: Duration::ZERO, is_out: false };
         let chances = candidates.into_iter().map(chance).collect();
-        Box::new(Self { engine, call, work, chances, at: 0, made: 0, made_max, failure: None })
+        Box::new(Self { engine, call, work, chances, at: 0, made: 0, made_max, failure: None, headers_at: None })
     }
 
     /// Whether another attempt follows one that failed with this error.
@@ -99,7 +101,15 @@ impl Attempts {
         let Some(next) = self.soonest().filter(|_| self.made < self.made_max) else { return false };
         let begins = self.chances[next].not_before.max(now);
         self.at = next;
-        begins - now <= settings.retry_wait_max && begins.saturating_sub(self.call.started) <= settings.retry_within
+        // While a status can still tell of the failure, no wait is begun that would end in an event instead.
+        let tells_late = self.headers_at.is_some_and(|headers_at| now < headers_at && headers_at <= begins);
+        let is_in_time = begins.saturating_sub(self.call.started) <= settings.retry_within;
+        !tells_late && is_in_time && begins - now <= settings.retry_wait_max
+    }
+
+    /// The headers of a stream go out at this time, whatever has come by then.
+    pub fn tell_headers_at(&mut self, headers_at: Duration) {
+        self.headers_at = Some(headers_at);
     }
 
     /// No other attempt follows the one that is under way.

@@ -33,7 +33,7 @@ pub(crate) async fn send(
             Whole::Answer(body) => return Ok(Answer::Json { body, rates }),
             Whole::Onward(left) => left,
         };
-        match attempts.next(left, presence.lost()).await? {
+        match attempts.next(*left, presence.lost()).await? {
             Next::Flight(next, more) => (flight, attempts) = (*next, more),
             Next::Replay(transcript) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
         }
@@ -44,7 +44,7 @@ pub(crate) async fn send(
 enum Whole {
     Answer(bytes::Bytes),
     /// It failed, and another attempt follows.
-    Onward(Left),
+    Onward(Box<Left>),
 }
 
 async fn whole(mut flight: Flight, attempts: &mut Attempts, presence: &mut Presence) -> Result<Whole> {
@@ -65,7 +65,7 @@ async fn whole(mut flight: Flight, attempts: &mut Attempts, presence: &mut Prese
     };
     let came = match result {
         Ok(answer) => land_whole(&mut flight, begun, answer).map(Whole::Answer),
-        Err(failure) => failed(&mut flight, attempts, begun, failure).map(Whole::Onward),
+        Err(failure) => failed(&mut flight, attempts, begun, failure).map(|left| Whole::Onward(Box::new(left))),
     };
     // No byte reaches the caller before the attempt's record would survive a power cut.
     if !matches!(came, Ok(Whole::Onward(_))) {

@@ -174,17 +174,38 @@ async fn a_body_of_a_gibibyte() {
     assert_well(&mut node, &tenant).await;
 }
 
+/// A model whose context nobody stated, so that nothing is too long for it.
+const WIDE: &str = r#"
+[[models]]
+provider = "sim"
+name = "sim-wide"
+upstream_model = "sim-small"
+operations = ["chat"]
+output_tokens_max = 16384
+[[models.prices]]
+effective_from = 2020-01-01
+input = "1.00"
+output = "2.00"
+source = "the tests"
+checked = 2020-01-01
+"#;
+
 /// Bodies that are right but large, in streams that stay open: together they hold no more than the node allows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_large_bodies_at_once_share_one_bound() {
     let more = vec![("bounds", format!("bodies_bytes_max = {}", 64 * MIB))];
-    let node = Setup::default().serve(ServeConfig { more, ..ServeConfig::default() }).start().await;
+    let prices = WIDE.to_owned();
+    let node = Setup::default().serve(ServeConfig { more, prices, ..ServeConfig::default() }).start().await;
     let tenant = node.tenant("together").await;
+    let wide = |mut body: Value| {
+        body["model"] = json!("sim-wide");
+        body
+    };
     node.scenario(Scenario { chunks: 60, gap_ms: 1_000, ..Scenario::default() });
     let before = resident_bytes_peak(node.process_id());
     let (text, mut open, mut refused) = ("x".repeat(16 * MIB as usize), Vec::new(), 0);
     for _ in 0..8 {
-        match tenant.service.call(http::Method::POST, CHAT).json(&streamed_chat(&text)).try_stream().await {
+        match tenant.service.call(http::Method::POST, CHAT).json(&wide(streamed_chat(&text))).try_stream().await {
             Ok(stream) if stream.status == 200 => open.push(stream),
             Ok(stream) => {
                 stream.into_reply().await.openai_error(503, "unavailable");
@@ -203,7 +224,7 @@ async fn many_large_bodies_at_once_share_one_bound() {
     drop((open, small));
     node.scenario(Scenario::default());
     eventually("there is room again", || async {
-        let call = tenant.service.call(http::Method::POST, CHAT).json(&chat(&text));
+        let call = tenant.service.call(http::Method::POST, CHAT).json(&wide(chat(&text)));
         call.try_send().await.ok().filter(|reply| reply.status == 200)
     })
     .await;

@@ -31,7 +31,7 @@ pub struct NewTenant {
     pub segment: Option<String>,
     /// The models that it may call; where absent, its segment and plan say.
     pub models: Option<Vec<String>>,
-    /// The region it asks for.
+    /// Where alone it may be processed; anywhere where absent.
     pub region: Option<Region>,
     /// How its data is stored.
     pub placement: Placement,
@@ -54,7 +54,7 @@ pub struct TenantPatch {
     pub segment: Option<Option<String>>,
     /// The models that it may call; `Some(None)` leaves it to its segment and plan. Operators only.
     pub models: Option<Option<Vec<String>>>,
-    /// The region it asks for; `Some(None)` takes it away. Operators only.
+    /// Where alone it may be processed; `Some(None)` lets it be anywhere. Operators only.
     pub region: Option<Option<Region>>,
     /// How its data is stored. Operators only.
     pub placement: Option<Placement>,

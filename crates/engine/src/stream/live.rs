@@ -56,8 +56,9 @@ enum Source {
 
 impl Live {
     /// Sends the attempt.
-    pub fn new(flight: Flight, attempts: Box<Attempts>) -> Self {
+    pub fn new(flight: Flight, mut attempts: Box<Attempts>) -> Self {
         let begun = flight.engine.clock.elapsed();
+        attempts.tell_headers_at(begun + flight.engine.settings.header_wait_max);
         Self {
             source: Source::Opening(opening(&flight)),
             transcript: flight.is_awaited().then(BytesMut::new),

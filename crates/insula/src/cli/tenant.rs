@@ -105,7 +105,7 @@ struct Fields {
     /// A model that it may call, whatever its segment and plan say; may be repeated. An update replaces the whole list.
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// The region in which it wants to be processed.
+    /// Where alone it may be processed: this region or within it, as `eu-central-1` lies within `eu`.
     #[arg(long)]
     region: Option<String>,
     /// A label for finance and support; may be repeated. An update replaces all labels.

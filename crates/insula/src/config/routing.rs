@@ -8,6 +8,9 @@ const THREE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
 const HALF: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 const TEN: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
 
+/// Outcomes of one model that the engine keeps.
+const OUTCOMES_KEPT: usize = 128;
+
 /// A number that cannot be zero, from one that is not.
 const fn from_one(number: u64) -> NonZeroU64 {
     NonZeroU64::MIN.saturating_add(number - 1)
@@ -38,11 +41,18 @@ section! {
 impl Routing {
     /// What cannot be.
     pub(super) fn fault(&self) -> Option<Fault> {
-        let percent = self.circuit_failures_percent.get();
-        (percent > 100).then(|| Fault {
-            key: "routing.circuit_failures_percent".into(),
-            says: format!("is {percent}, more than all"),
-            fix: "write percent from 1 to 100, such as 50".into(),
+        let (percent, outcomes) = (self.circuit_failures_percent.get(), self.circuit_outcomes_min.get());
+        if percent > 100 {
+            return Some(Fault {
+                key: "routing.circuit_failures_percent".into(),
+                says: format!("is {percent}, more than all"),
+                fix: "write percent from 1 to 100, such as 50".into(),
+            });
+        }
+        (outcomes > OUTCOMES_KEPT).then(|| Fault {
+            key: "routing.circuit_outcomes_min".into(),
+            says: format!("is {outcomes}, more than are kept"),
+            fix: "write a number from 1 to 128, such as 10".into(),
         })
     }
 }

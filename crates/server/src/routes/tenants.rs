@@ -44,7 +44,7 @@ pub(crate) struct Tenant {
     segment: Option<String>,
     /// The models that it may call, whatever segment and plan say; null leaves it to them.
     models: Option<Vec<String>>,
-    /// The region it asked for.
+    /// Where alone its requests are processed: in this region or within it, as `eu-central-1` lies within `eu`; anywhere where null.
     region: Option<String>,
     /// How its data is stored.
     placement: Placement,

@@ -1,6 +1,8 @@
 //! Tenants, keys, budgets and limits.
 
-use insula_model::{Budget, BudgetMode, Cap, Clock, ErrorKind, Key, Limits, Role, Subject, Tenant, TenantState, Window};
+use insula_model::{
+    Budget, BudgetMode, Cap, Clock, ErrorKind, Key, Limits, Role, Routing, Subject, Tenant, TenantState, Window,
+};
 
 use super::{
     samples::KEY,

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use super::{CHAT, Two, always};
 
-/// Waits of a millisecond, and circuits that stay closed.
-const QUICK: (&str, &str) = ("routing", "retry_wait_ms_first = 1\ncircuit_outcomes_min = 1000");
+/// Waits of a millisecond, and circuits that stay closed: no provider here fails half of the time for long.
+const QUICK: (&str, &str) = ("routing", "retry_wait_ms_first = 1\ncircuit_outcomes_min = 128");
 
 fn causes(trace: &Value) -> Vec<(&str, &str)> {
     let attempts = trace["attempts"].as_array().unwrap();
@@ -64,7 +64,7 @@ async fn three_attempts_make_an_unreliable_provider_reliable() {
         .collect();
     assert_eq!(by_cause["base"], REQUESTS as u64);
     assert_eq!(by_cause.values().sum::<u64>(), seen.len() as u64);
-    assert!(by_cause["fallback"] > 60, "{by_cause:?}");
+    assert!(by_cause["fallback"] > 25, "{by_cause:?}");
 }
 
 #[tokio::test]
