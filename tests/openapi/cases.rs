@@ -45,6 +45,10 @@ fn chat(count: u64) -> Value {
     json!({"model": "sim-small", "messages": [{"role": "user", "content": format!("walk on {count}")}]})
 }
 
+fn message(count: u64) -> Value {
+    json!({"model": "sim-small", "max_tokens": 99, "messages": [{"role": "user", "content": format!("walk on {count}")}]})
+}
+
 fn embedding(count: u64) -> Value {
     json!({"model": "sim-embed", "input": format!("walk on {count}")})
 }
@@ -114,6 +118,8 @@ pub const CASES: &[Case] = &[
 
     // The data plane: everybody within the tenant of the credential; operators have none.
     with_body("POST /v1/chat/completions", [401, 401, 200, 200, 200, 200, 200, 200, 403], chat),
+    with_body("POST /v1/messages",         [401, 401, 200, 200, 200, 200, 200, 200, 403], message),
+    with_body("POST /v1/messages/count_tokens", [401, 401, 200, 200, 200, 200, 200, 200, 403], message),
     with_body("POST /v1/embeddings",       [401, 401, 200, 200, 200, 200, 200, 200, 403], embedding),
     case("GET /v1/models",                 [401, 401, 200, 200, 200, 200, 200, 200, 403]),
     case("GET /v1/models/{model}",         [401, 401, 200, 200, 200, 200, 200, 200, 403]),

@@ -14,6 +14,7 @@ pub mod manage;
 pub mod statement;
 
 mod admission;
+mod count;
 mod end_users;
 mod engine;
 mod flight;

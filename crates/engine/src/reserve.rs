@@ -76,7 +76,7 @@ const TOKEN_BYTES_MAX: u64 = 128;
 
 /// The input counted by the model's own tokenizer, off the async threads and few at a time; `None` where no tokenizer is
 /// known for it.
-async fn counted(engine: &Engine, work: &Arc<Work>, route: &Route) -> Option<u64> {
+pub(crate) async fn counted(engine: &Engine, work: &Arc<Work>, route: &Route) -> Option<u64> {
     let (tokenizer, work, card) = (route.card.tokenizer?, work.clone(), route.card.clone());
     let _place = engine.tokenizing.acquire().await.ok()?;
     tokio::task::spawn_blocking(move || work.count_input_tokens(&card, tokenizer)).await.ok()

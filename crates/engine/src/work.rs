@@ -136,16 +136,20 @@ impl Work {
         }
     }
 
+    /// In which form the caller asks.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Work::Chat(chat) => chat.dialect,
+            Work::Embeddings(_) => Dialect::ChatCompletions,
+        }
+    }
+
     /// How the caller wants its answer; `id` is what a translated one is called.
     pub fn asked(&self, id: String, at: Timestamp) -> Asked {
-        let (dialect, include_usage) = match self {
-            Work::Chat(chat) => (chat.dialect, chat.include_usage),
-            Work::Embeddings(_) => (Dialect::ChatCompletions, false),
-        };
         Asked {
-            dialect,
+            dialect: self.dialect(),
             stream: self.is_stream(),
-            include_usage,
+            include_usage: matches!(self, Work::Chat(chat) if chat.include_usage),
             model: self.model().to_owned(),
             id,
             created: at.seconds(),

@@ -1,8 +1,10 @@
-//! Refusals, in OpenAI's shape: `{"error":{"message","type","param","code"}}`.
+//! Refusals, in OpenAI's shape, `{"error":{"message","type","param","code"}}`, and in Anthropic's,
+//! `{"type":"error","error":{"type","message"}}`.
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// What the `retry-after` header of a simulated 429 says.
 pub(crate) const RETRY_AFTER_S: u32 = 1;
@@ -86,6 +88,18 @@ impl ApiError {
     pub(crate) fn to_json(&self) -> Bytes {
         let error = WireError { message: &self.message, r#type: self.kind, param: self.param.as_deref(), code: self.code };
         to_json(&Wire { error })
+    }
+
+    /// The error object in Anthropic's shape.
+    pub(crate) fn to_anthropic(&self) -> Value {
+        let kind = match self.status.as_u16() {
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            500.. => "api_error",
+            _ => "invalid_request_error",
+        };
+        json!({"type": "error", "error": {"type": kind, "message": self.message}})
     }
 }
 

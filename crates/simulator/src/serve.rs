@@ -18,8 +18,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::answer::Answer;
+use crate::anthropic;
 use crate::control;
-use crate::errors::ApiError;
+use crate::errors::{ApiError, to_json};
 use crate::faults::{self, Outcome};
 use crate::openai;
 use crate::script::{Player, Script};
@@ -41,8 +42,13 @@ const ATTEMPT_HEADER: &str = "x-insula-attempt";
 type Endpoint = fn(&Call, &[u8]) -> Result<Answer, ApiError>;
 
 /// Every path whose requests are counted, logged and subject to faults. A new dialect adds its lines here.
-const ENDPOINTS: [(&str, Endpoint); 2] =
-    [("/v1/chat/completions", openai::chat::answer), ("/v1/embeddings", openai::embeddings::answer)];
+const ENDPOINTS: [(&str, Endpoint); 3] = [
+    ("/v1/chat/completions", openai::chat::answer),
+    ("/v1/embeddings", openai::embeddings::answer),
+    (MESSAGES, anthropic::messages::answer),
+];
+/// Whose errors have Anthropic's shape.
+const MESSAGES: &str = "/v1/messages";
 
 /// Accepts connections until `stop` changes or its sender is gone.
 ///
@@ -120,7 +126,7 @@ async fn respond(request: Request<Incoming>, world: Arc<World>, reset: Arc<Notif
         (Some((path, endpoint)), &Method::POST) => {
             let attempt_id = head.headers.get(ATTEMPT_HEADER).and_then(|value| value.to_str().ok());
             let call = world.arrive(attempt_id, path, body.clone());
-            return model_call(call, endpoint, &body, reset).await;
+            return model_call(call, path, endpoint, &body, reset).await;
         }
         (Some(_), method) => Err(wrong_method(method, path)),
         (None, &Method::GET) if path == "/v1/models" => Ok(openai::models::list(&world.scenario())),
@@ -133,7 +139,7 @@ async fn respond(request: Request<Incoming>, world: Arc<World>, reset: Arc<Notif
 }
 
 /// Answers a request that counts.
-async fn model_call(call: Call, endpoint: Endpoint, body: &[u8], reset: Arc<Notify>) -> Response<Player> {
+async fn model_call(call: Call, path: &str, endpoint: Endpoint, body: &[u8], reset: Arc<Notify>) -> Response<Player> {
     let drafted = endpoint(&call, body);
     let paced = |ms: u64| Duration::from_millis(if call.degraded { ms.saturating_mul(2) } else { ms });
 
@@ -143,7 +149,7 @@ async fn model_call(call: Call, endpoint: Endpoint, body: &[u8], reset: Arc<Noti
     // Faults after checks, so that what is wrong with a request is said whatever the dice say.
     let answer = match drafted {
         Ok(answer) => answer,
-        Err(error) => return refusal(&error, Some(call.ticket), reset),
+        Err(error) => return refused(path, &error, Some(call.ticket), reset),
     };
     let outcome = faults::strike(call.fault, answer.form, paced(call.scenario.gap_ms));
     tracing::debug!(ordinal = call.ordinal, fault = ?call.fault.map(|fault| fault.kind), "answering");
@@ -153,7 +159,7 @@ async fn model_call(call: Call, endpoint: Endpoint, body: &[u8], reset: Arc<Noti
             call.ticket.record.set_usage(answer.usage);
             play(StatusCode::OK, script, Some(call.ticket), reset)
         }
-        Outcome::Refuse(error) => refusal(&error, Some(call.ticket), reset),
+        Outcome::Refuse(error) => refused(path, &error, Some(call.ticket), reset),
         Outcome::Reset => {
             reset.notify_one();
             std::future::pending().await
@@ -200,8 +206,15 @@ fn wrong_method(method: &Method, path: &str) -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, Some("method_not_supported"), message)
 }
 
+/// A refusal in OpenAI's shape.
 fn refusal(error: &ApiError, ticket: Option<Ticket>, reset: Arc<Notify>) -> Response<Player> {
-    let mut response = play(error.status, Script::json(error.to_json(), true), ticket, reset);
+    refused("", error, ticket, reset)
+}
+
+/// A refusal in the shape of the path's vendor.
+fn refused(path: &str, error: &ApiError, ticket: Option<Ticket>, reset: Arc<Notify>) -> Response<Player> {
+    let body = if path == MESSAGES { to_json(&error.to_anthropic()) } else { error.to_json() };
+    let mut response = play(error.status, Script::json(body, true), ticket, reset);
     if let Some(seconds) = error.retry_after_s {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

@@ -39,7 +39,7 @@ struct Said {
 }
 
 impl Said {
-    /// `{"error":{...}}` (OpenAI), `[{"error":{...}}]` (Gemini), `{"error":"..."}` (Ollama), `{"message":...}` (vLLM),
+    /// `{"error":{...}}` (OpenAI, Anthropic), `[{"error":{...}}]` (Gemini), `{"error":"..."}` (Ollama), `{"message":...}` (vLLM),
     /// `{"detail":"..."}` (FastAPI).
     fn read(body: &[u8]) -> Self {
         let value: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -89,6 +89,10 @@ pub(crate) fn from_answer(error: &RawValue, scrub: &Scrub) -> Error {
 fn classify(status: u16, retry_after: Option<Duration>, said: &Said, scrub: &Scrub) -> Error {
     let source = UpstreamError { status, code: said.code.as_deref().and_then(|code| word(code, 64)) };
     let error = match status {
+        // How Anthropic says that the platform has not paid.
+        400 if said.message.as_deref().is_some_and(|message| message.contains("credit balance is too low")) => {
+            account_refused()
+        }
         400 | 404 | 413 | 422 => {
             let message = said.message.as_deref().map(|message| scrub.clean(message)).filter(|message| !message.is_empty());
             let message = message.unwrap_or_else(|| format!("the provider refused the request with status {status}"));
@@ -227,6 +231,7 @@ mod tests {
             r#"[{"error":{"code":400,"message":"bad thing","status":"INVALID_ARGUMENT"}}]"#,
             r#"{"object":"error","message":"bad thing","code":400}"#,
             r#"{"detail":"bad thing"}"#,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"bad thing"},"request_id":"req_1"}"#,
         ] {
             assert_eq!(rejected(422, &[], body).message(), "bad thing");
         }
@@ -243,6 +248,8 @@ mod tests {
             assert_eq!(error.kind(), &ErrorKind::ProviderFailed, "{status}");
             assert!(!error.message().contains("key"), "{error}");
         }
+        let unpaid = r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#;
+        assert_eq!(rejected(400, &[], unpaid).kind(), &ErrorKind::ProviderFailed);
         let quota = rejected(429, &[], r#"{"error":{"code":"insufficient_quota","message":"You exceeded your quota"}}"#);
         assert_eq!(quota.kind(), &ErrorKind::ProviderFailed);
     }

@@ -156,7 +156,7 @@ impl Draft {
 }
 
 /// Fields by which some providers hand a request to other models.
-const HANDING_OVER: [&str; 4] = ["models", "plugins", "fallbacks", "route"];
+pub(crate) const HANDING_OVER: [&str; 4] = ["models", "plugins", "fallbacks", "route"];
 
 /// Fields that cost by other measures than the tokens of the prompt and the output limit.
 fn note_unbounded(found: &mut Findings, name: &str, value: &RawValue) {

@@ -73,7 +73,7 @@ impl EmbeddingsRequest {
 
     /// The wire body: the provider's model name, all else byte for byte.
     pub fn upstream_body(&self, card: &ModelCard) -> Bytes {
-        self.body.rewritten(&Rewrite { card, limit: None, ask_usage: false })
+        self.body.rewritten(&Rewrite { card, limit_field: card.output_limit_field, limit: None, ask_usage: false })
     }
 
     /// The most input tokens that a provider can count, from the bytes alone: a token has at least one byte of text, and

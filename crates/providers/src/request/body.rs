@@ -30,6 +30,8 @@ pub(crate) struct Body {
 /// What the wire form says differently.
 pub(crate) struct Rewrite<'a> {
     pub card: &'a ModelCard,
+    /// The field in which the provider takes its limit.
+    pub limit_field: OutputLimitField,
     /// The most tokens that an answer may have, if it is limited.
     pub limit: Option<u64>,
     /// Whether usage is to be asked for in a stream.
@@ -84,7 +86,7 @@ impl Body {
             || self.has(Field::Limit(OutputLimitField::MaxCompletionTokens));
         if let (Some(limit), false) = (rewrite.limit, is_limited) {
             out.push(b',');
-            push_string(&mut out, rewrite.card.output_limit_field.name());
+            push_string(&mut out, rewrite.limit_field.name());
             out.push(b':');
             push_number(&mut out, limit);
         }
@@ -107,7 +109,7 @@ impl Body {
         range: &Range<usize>,
         rewrite: &Rewrite<'_>,
     ) {
-        let wanted = rewrite.card.output_limit_field;
+        let wanted = rewrite.limit_field;
         if named != wanted && self.has(Field::Limit(wanted)) {
             self.copy(out, done, range.start);
             out.extend_from_slice(b"null");

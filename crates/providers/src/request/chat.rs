@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Body, InputBound, Rewrite};
 use crate::{
-    Dialect, ModelCard, Tokenizer, Wire,
+    Dialect, ModelCard, OutputLimitField, Tokenizer, Wire,
     json::{EachText, is_given, members},
 };
 
@@ -69,7 +69,9 @@ impl ChatRequest {
         let limit = output_tokens_max.or(self.max_tokens);
         if self.dialect.is(wire) {
             let ask_usage = self.stream && wire == Wire::ChatCompletions;
-            return Ok(self.body.rewritten(&Rewrite { card, limit, ask_usage }));
+            // Messages have one name for it, whatever the price file says.
+            let limit_field = if wire == Wire::Messages { OutputLimitField::MaxTokens } else { card.output_limit_field };
+            return Ok(self.body.rewritten(&Rewrite { card, limit_field, limit, ask_usage }));
         }
         let mut request = self.dialect.read(self.text())?;
         request.output_tokens_max = limit;
@@ -86,7 +88,7 @@ impl ChatRequest {
         for (name, value) in members(self.text(), "the body").map(|fields| fields.0).unwrap_or_default() {
             match name.as_ref() {
                 "messages" | "input" | "system" | "instructions" => tokens += self.count_texts(value, tokenizer),
-                "tools" | "functions" | "response_format" | "text" if is_given(value) => {
+                "tools" | "functions" | "response_format" | "text" | "output_config" | "output_format" if is_given(value) => {
                     tokens += TOOLS_TOKENS + 2 * tokenizer.count(value.get());
                 }
                 // What any other field adds to the prompt (an effort, a verbosity) is no longer than the field itself.

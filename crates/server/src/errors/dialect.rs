@@ -10,7 +10,7 @@ use insula_engine::Dialect;
 use insula_model::{Error, RequestId};
 use serde::Serialize;
 
-use super::{BudgetFields, Shape, budget_fields, log::log, put_headers, shape};
+use super::{BudgetFields, Shape, budget_fields, log::log, put_headers, put_request_id, shape};
 
 #[derive(Serialize)]
 struct Inner<'a> {
@@ -49,6 +49,7 @@ pub(super) fn response(dialect: Dialect, error: &Error, shape: Shape, request: R
     let mut response = Response::new(Body::from(body(dialect, error, shape, request)));
     *response.status_mut() = shape.status;
     put_headers(response.headers_mut(), error, request);
+    put_request_id(response.headers_mut(), dialect, request);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -39,7 +39,7 @@ pub(crate) fn answer(call: &Call, body: &[u8]) -> Result<Answer, ApiError> {
     let request = ChatRequest::from_json(body)?;
     models::check(&call.scenario, &request.model)?;
 
-    let extent = Extent::of(&request, call);
+    let extent = Extent::of(request.tokens_max(), call);
     let seed = request.seed();
     let choices = (0..request.choices())
         .map(|index| choose(&request, call, &extent, seeded::hash(seed, &index.to_le_bytes())))
@@ -63,18 +63,19 @@ pub(crate) fn answer(call: &Call, body: &[u8]) -> Result<Answer, ApiError> {
 
 /// How much a choice says.
 #[derive(Debug)]
-struct Extent {
-    tokens: u64,
+pub(crate) struct Extent {
+    pub(crate) tokens: u64,
     /// What it would say if nothing stopped it.
     wanted: u64,
     /// Whether something did.
-    cut: bool,
+    pub(crate) cut: bool,
 }
 
 impl Extent {
-    fn of(request: &ChatRequest<'_>, call: &Call) -> Extent {
+    /// Of an answer that the request lets have at most so many tokens.
+    pub(crate) fn of(tokens_max: Option<u64>, call: &Call) -> Extent {
         let wanted = call.scenario.output_tokens;
-        let mut tokens = wanted.min(request.tokens_max().unwrap_or(wanted));
+        let mut tokens = wanted.min(tokens_max.unwrap_or(wanted));
         let halved = call.degraded || call.meets(FaultKind::CutOff);
         if halved {
             tokens = tokens.div_ceil(2);
@@ -83,7 +84,7 @@ impl Extent {
     }
 
     /// The part of a text that is not counted in words.
-    fn share(&self, text: String) -> String {
+    pub(crate) fn share(&self, text: String) -> String {
         text::cut(text, self.tokens, self.wanted)
     }
 }
@@ -136,7 +137,7 @@ fn wanted_json(request: &ChatRequest<'_>, extent: &Extent, seed: u64) -> Result<
 }
 
 /// A structured answer as JSON, with its drifts.
-fn structured(call: &Call, mut value: Value) -> String {
+pub(crate) fn structured(call: &Call, mut value: Value) -> String {
     if let Some(object) = value.as_object_mut() {
         if call.meets(FaultKind::MissingFields)
             && let Some(last) = object.keys().next_back().cloned()
@@ -150,7 +151,7 @@ fn structured(call: &Call, mut value: Value) -> String {
     value.to_string()
 }
 
-fn fenced(json: &str) -> String {
+pub(crate) fn fenced(json: &str) -> String {
     format!("Here is the JSON:\n\n```json\n{json}\n```\n")
 }
 

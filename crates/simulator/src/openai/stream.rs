@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::chat::{Choice, Content};
 use super::wire::Stamp;
 use crate::answer::EventStream;
+use crate::errors::ApiError;
 use crate::text;
 use crate::tokens::ChatUsage;
 
@@ -94,6 +95,7 @@ pub(crate) fn render(stamp: &Stamp, choices: &[Choice], usage: Option<Option<Cha
         content_from: choices.len(),
         content_count,
         terminator: Bytes::from_static(b"data: [DONE]\n\n"),
+        error: [b"data: ".as_slice(), &ApiError::server_error().to_json(), b"\n\n"].concat().into(),
     }
 }
 

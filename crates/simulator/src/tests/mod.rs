@@ -4,6 +4,7 @@ mod chat;
 mod control;
 mod embeddings;
 mod faults;
+mod messages;
 mod stream;
 
 use bytes::Bytes;
