@@ -42,7 +42,8 @@ async fn ask(tenant: &TestTenant, path: &str, body: &Value) -> Reply {
 fn events(reply: &Reply) -> Vec<Value> {
     let text = reply.text();
     let read = |event: &str| {
-        let (name, data) = event.split_once("\ndata: ").unwrap_or(("", event.strip_prefix("data: ").unwrap()));
+        let named = event.split_once("\ndata: ");
+        let (name, data) = named.or_else(|| Some(("", event.strip_prefix("data: ")?))).unwrap();
         let data: Value = serde_json::from_str(data).unwrap_or_default();
         assert!(name.is_empty() || name == format!("event: {}", data["type"].as_str().unwrap()), "{name}");
         data
@@ -128,7 +129,7 @@ async fn every_class_of_tokens_is_billed_at_its_price() {
     assert_eq!(tenant.settled().await, cost);
     assert_eq!(claude().input_pico_max(), 8_000_000);
     let proof = node.operator().get("/api/v1/ledger/verification").await.expect(200).json();
-    assert_eq!(proof["differences"].as_array().map(Vec::len), Some(0), "{proof}");
+    assert_eq!(proof["mismatches"].as_array().map(Vec::len), Some(0), "{proof}");
 }
 
 #[tokio::test]
