@@ -302,6 +302,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body prices input_usd_per_million",       Holds::Data),
     ("body prices cache_read_usd_per_million",  Holds::Data),
     ("body prices cache_write_usd_per_million", Holds::Data),
+    ("body prices cache_write_1h_usd_per_million", Holds::Data),
     ("body prices output_usd_per_million",      Holds::Data),
 ];
 

@@ -2,4 +2,5 @@
 
 mod chat_completions;
 mod embeddings;
+mod messages;
 mod models;

@@ -173,12 +173,12 @@ fn other_streams_become_messages() {
 
 #[test]
 fn whole_answers_are_read_and_counted() {
-    let counts = |input, cache_read, cache_write, output, reasoning| {
-        Some(TokenCounts { input, cache_read, cache_write, output, reasoning })
+    let counts = |input, cache_read, cache_write, cache_write_1h, output, reasoning| {
+        Some(TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning })
     };
     for (case, usage) in [
-        ("anthropic", counts(2_095, 1_024, 456, 412, 91)),
-        ("anthropic_odd", counts(12, 0, 0, 6, 0)),
+        ("anthropic", counts(2_095, 1_024, 400, 56, 412, 91)),
+        ("anthropic_odd", counts(12, 0, 0, 0, 6, 0)),
         ("anthropic_contradiction", None),
     ] {
         let body = Bytes::from(read(&format!("{case}.answer.json")));

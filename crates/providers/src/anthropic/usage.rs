@@ -58,12 +58,13 @@ impl Usage {
     /// In classes that do not overlap.
     pub fn counts(self) -> Option<TokenCounts> {
         let cache_read = self.cache_read_input_tokens.unwrap_or(0);
-        let cache_write = self.written()?;
+        let (cache_write, cache_write_1h) = self.written()?;
         let within = self.output_tokens_details.map_or(0, |details| details.thinking_tokens);
         let counts = TokenCounts {
             input: self.input_tokens?,
             cache_read,
             cache_write,
+            cache_write_1h,
             output: self.output_tokens?.checked_sub(within)?,
             reasoning: within,
         };
@@ -71,13 +72,14 @@ impl Usage {
         (counts.input_total() > 0).then_some(counts)
     }
 
-    /// What was written to the cache.
-    fn written(self) -> Option<u64> {
+    /// What was written to the cache, for minutes and for an hour.
+    fn written(self) -> Option<(u64, u64)> {
         match (self.cache_creation_input_tokens, self.cache_creation) {
-            (total, None) => Some(total.unwrap_or(0)),
+            (total, None) => Some((total.unwrap_or(0), 0)),
             (total, Some(by_time)) => {
-                let sum = by_time.ephemeral_5m_input_tokens.checked_add(by_time.ephemeral_1h_input_tokens)?;
-                (total.unwrap_or(sum) == sum).then_some(sum)
+                let (minutes, hour) = (by_time.ephemeral_5m_input_tokens, by_time.ephemeral_1h_input_tokens);
+                let sum = minutes.checked_add(hour)?;
+                (total.unwrap_or(sum) == sum).then_some((minutes, hour))
             }
         }
     }
@@ -88,9 +90,9 @@ pub(super) fn written(counts: Option<TokenCounts>) -> Value {
     let counts = counts.unwrap_or_default();
     json!({
         "input_tokens": counts.input,
-        "cache_creation_input_tokens": counts.cache_write,
+        "cache_creation_input_tokens": counts.cache_write.saturating_add(counts.cache_write_1h),
         "cache_read_input_tokens": counts.cache_read,
-        "cache_creation": {"ephemeral_5m_input_tokens": counts.cache_write, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": {"ephemeral_5m_input_tokens": counts.cache_write, "ephemeral_1h_input_tokens": counts.cache_write_1h},
         "output_tokens": counts.output_total(),
         "output_tokens_details": {"thinking_tokens": counts.reasoning},
     })

@@ -87,7 +87,9 @@ impl ChatRequest {
         let mut tokens = REQUEST_TOKENS + MESSAGE_TOKENS * self.input.messages;
         for (name, value) in members(self.text(), "the body").map(|fields| fields.0).unwrap_or_default() {
             match name.as_ref() {
-                "messages" | "input" | "system" | "instructions" => tokens += self.count_texts(value, tokenizer),
+                "messages" | "input" => tokens += self.count_texts(value, tokenizer),
+                // A message without saying so: its marks, and the name of its role.
+                "system" | "instructions" => tokens += MESSAGE_TOKENS + TEXT_TOKENS + self.count_texts(value, tokenizer),
                 "tools" | "functions" | "response_format" | "text" | "output_config" | "output_format" if is_given(value) => {
                     tokens += TOOLS_TOKENS + 2 * tokenizer.count(value.get());
                 }

@@ -58,8 +58,9 @@ fn requests_become_their_wire_form() {
 
 #[tokio::test]
 async fn answers_are_counted_and_pass_unchanged() {
-    let counts =
-        |input, cache_read, output, reasoning| Some(TokenCounts { input, cache_read, cache_write: 0, output, reasoning });
+    let counts = |input, cache_read, output, reasoning| {
+        Some(TokenCounts { input, cache_read, cache_write: 0, cache_write_1h: 0, output, reasoning })
+    };
     for (case, model, fingerprint, usage) in [
         ("openai", "gpt-5-2025-08-07", None, counts(86, 1_920, 108, 192)),
         ("deepseek", "deepseek-flash", Some("fp_eaab8d114b"), counts(16, 64, 10, 30)),
@@ -80,8 +81,9 @@ async fn answers_are_counted_and_pass_unchanged() {
 
 #[tokio::test]
 async fn streams_become_what_the_client_asked_for() -> Result<(), SendFailure> {
-    let counts =
-        |input, cache_read, output, reasoning| Some(TokenCounts { input, cache_read, cache_write: 0, output, reasoning });
+    let counts = |input, cache_read, output, reasoning| {
+        Some(TokenCounts { input, cache_read, cache_write: 0, cache_write_1h: 0, output, reasoning })
+    };
     for (case, usage, output_bytes) in
         [("openai", counts(4, 16, 3, 2), 9), ("deepseek", counts(12, 0, 3, 6), 9), ("odd", counts(3, 0, 4, 0), 3)]
     {

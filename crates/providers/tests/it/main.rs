@@ -5,6 +5,7 @@ mod client;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod messages;
 mod requests;
 #[cfg(test)]
 mod server;

@@ -8,7 +8,7 @@ use insula_providers::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn card() -> ModelCard {
+pub fn card() -> ModelCard {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let providers = Providers::new(vec![ProviderSettings::new("simulator", "http://127.0.0.1/v1")], book).unwrap();
     let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
@@ -233,7 +233,7 @@ fn embeddings_are_bounded() {
 }
 
 /// What OpenAI counts for a chat of texts, by its cookbook.
-fn vendor_count(messages: &[(String, String)]) -> u64 {
+pub fn vendor_count(messages: &[(String, String)]) -> u64 {
     let bpe = tiktoken_rs::o200k_base_singleton();
     let tokens = |text: &str| bpe.encode_with_special_tokens(text).len() as u64;
     3 + messages.iter().map(|(role, content)| 3 + tokens(role) + tokens(content)).sum::<u64>()
@@ -294,7 +294,7 @@ proptest! {
     }
 }
 
-fn any_text() -> impl Strategy<Value = String> {
+pub fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[ -~]{0,200}",

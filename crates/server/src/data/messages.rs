@@ -32,17 +32,7 @@ use crate::{App, errors};
     request_body(description = "An Anthropic message request", content_type = "application/json"),
     responses(
         (status = 200, description = "A message, or `text/event-stream` of its events"),
-        (status = 400, description = "The body is not a valid request; `param` names the field"),
-        (status = 401, description = "No valid credential"),
-        (status = 403, description = "The tenant is suspended, or the credential is an operator's"),
-        (status = 404, description = "No such model"),
-        (status = 409, description = "The same Idempotency-Key is still under way, or its outcome is unknown"),
-        (status = 413, description = "The body is over its bound"),
-        (status = 422, description = "The Idempotency-Key was used with another body, or the model has no price"),
-        (status = 429, description = "A rate limit or a budget; `code` says which"),
-        (status = 502, description = "The provider failed"),
-        (status = 503, description = "This node takes nothing new"),
-        (status = 504, description = "The provider took too long"),
+        CallErrors,
     ),
     security(("tenantKey" = []))
 )]
