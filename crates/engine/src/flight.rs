@@ -200,9 +200,10 @@ impl Flight {
         let (card, body) = (self.route.card.clone(), self.upstream_body());
         async move {
             let body = body.map_err(SendFailure::NotSent)?;
+            let outbound = Outbound { body, card, asked };
             match operation {
-                Operation::Chat => provider.chat(attempt, Outbound { body, card, asked }).await,
-                Operation::Embeddings => provider.embeddings(attempt, body).await,
+                Operation::Chat => provider.chat(attempt, outbound).await,
+                Operation::Embeddings => provider.embeddings(attempt, outbound).await,
             }
         }
     }

@@ -132,7 +132,7 @@ impl Work {
     pub fn upstream_body(&self, route: &Route, output_tokens: Option<u64>) -> Result<Bytes> {
         match self {
             Work::Chat(chat) => chat.upstream_body(&route.card, route.provider.wire(), output_tokens),
-            Work::Embeddings(embeddings) => Ok(embeddings.upstream_body(&route.card)),
+            Work::Embeddings(embeddings) => embeddings.upstream_body(&route.card, route.provider.wire()),
         }
     }
 

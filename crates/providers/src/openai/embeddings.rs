@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::content::not_as_expected;
 use crate::{
-    InputBound, ModelCard, Tokenizer,
+    InputBound, ModelCard, Tokenizer, Wire,
     json::{EachText, checked_text, members, range_in},
     request::{
         Body, Field, Rewrite,
@@ -71,8 +71,15 @@ impl EmbeddingsRequest {
         self.body.raw()
     }
 
-    /// The wire body: the provider's model name, all else byte for byte.
-    pub fn upstream_body(&self, card: &ModelCard) -> Bytes {
+    /// The request for a provider of this form. Where that is the caller's own: the provider's model name, all else byte for byte.
+    ///
+    /// # Errors
+    /// `Invalid`, naming what the provider's form cannot say.
+    pub fn upstream_body(&self, card: &ModelCard, wire: Wire) -> Result<Bytes> {
+        wire.write_embeddings(self, card)
+    }
+
+    pub(crate) fn rewritten(&self, card: &ModelCard) -> Bytes {
         self.body.rewritten(&Rewrite { card, limit: None, ask_usage: false })
     }
 

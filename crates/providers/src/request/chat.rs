@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::{Body, InputBound, Rewrite};
 use crate::{
     Dialect, ModelCard, Tokenizer, Wire,
+    gemini::without_signatures,
     json::{EachText, is_given, members},
 };
 
@@ -69,9 +70,10 @@ impl ChatRequest {
         let limit = output_tokens_max.or(self.max_tokens);
         if self.dialect.is(wire) {
             let ask_usage = self.stream && wire == Wire::ChatCompletions;
-            return Ok(self.body.rewritten(&Rewrite { card, limit, ask_usage }));
+            return Ok(without_signatures(&self.body.rewritten(&Rewrite { card, limit, ask_usage })));
         }
-        let mut request = self.dialect.read(self.text())?;
+        let body = if wire == Wire::GenerateContent { self.raw().clone() } else { without_signatures(self.raw()) };
+        let mut request = self.dialect.read(std::str::from_utf8(&body).unwrap_or_default())?;
         request.output_tokens_max = limit;
         request.stream = self.stream;
         wire.write(&request, card)

@@ -227,7 +227,7 @@ fn embeddings_are_bounded() {
     assert_eq!(bound(json!(vec!["a"; 2_049])), Err(Some("input".to_owned())));
     let body = r#"{ "input":["a"], "model":"sim-embed","encoding_format":"base64","dimensions":8}"#;
     let request = EmbeddingsRequest::parse(body.into()).unwrap();
-    let wire = request.upstream_body(&ModelCard { upstream_model: "up".to_owned(), ..card() });
+    let wire = request.upstream_body(&ModelCard { upstream_model: "up".to_owned(), ..card() }, Wire::ChatCompletions).unwrap();
     assert_eq!(wire, body.replace("sim-embed", "up"));
     assert_eq!(request.count_input_tokens(Tokenizer::Cl100kBase), 3);
 }
