@@ -1,4 +1,4 @@
-//! Refusals, in OpenAI's shape: `{"error":{"message","type","param","code"}}`.
+//! Refusals, in OpenAI's shape, `{"error":{"message","type","param","code"}}`, or Google's, `{"error":{"code","message","status"}}`.
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -35,6 +35,18 @@ struct WireError<'a> {
     r#type: &'a str,
     param: Option<&'a str>,
     code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct GoogleWire<'a> {
+    error: GoogleError<'a>,
+}
+
+#[derive(Serialize)]
+struct GoogleError<'a> {
+    code: u16,
+    message: &'a str,
+    status: &'static str,
 }
 
 impl ApiError {
@@ -86,6 +98,20 @@ impl ApiError {
     pub(crate) fn to_json(&self) -> Bytes {
         let error = WireError { message: &self.message, r#type: self.kind, param: self.param.as_deref(), code: self.code };
         to_json(&Wire { error })
+    }
+}
+
+impl ApiError {
+    /// The error object in Google's shape.
+    pub(crate) fn to_google_json(&self) -> Bytes {
+        let code = self.status.as_u16();
+        let status = match code {
+            404 => "NOT_FOUND",
+            429 => "RESOURCE_EXHAUSTED",
+            400..=499 => "INVALID_ARGUMENT",
+            _ => "INTERNAL",
+        };
+        to_json(&GoogleWire { error: GoogleError { code, message: &self.message, status } })
     }
 }
 

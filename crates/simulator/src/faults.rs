@@ -60,6 +60,8 @@ pub enum FaultKind {
     MissingUsage,
     /// Usage that says 0 everywhere.
     ZeroUsage,
+    /// Usage of a chat whose total is one less than its parts.
+    WrongTotal,
     /// Drift: members of the envelope are gone; a structured answer lacks its last property.
     MissingFields,
     /// Drift: unknown members in the envelope, and one in a structured answer.
@@ -79,7 +81,8 @@ pub enum FaultKind {
 /// Bytes that no UTF-8 text contains.
 const NOT_UTF8: &[u8] = &[0xff, 0xfe];
 /// Where to put them: inside the first string that the answer has of these.
-const TEXT_STARTS: [&[u8]; 3] = [b"\"content\":\"", b"\"arguments\":\"", b"\"model\":\""];
+const TEXT_STARTS: [&[u8]; 5] =
+    [b"\"content\":\"", b"\"arguments\":\"", b"\"text\":\"", b"\"model\":\"", b"\"modelVersion\":\""];
 /// What an event's JSON comes after.
 const EVENT_PREFIX: &[u8] = b"data: ";
 
