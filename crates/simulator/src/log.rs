@@ -93,10 +93,10 @@ struct Entries {
 
 impl Log {
     /// Adds a request; returns its ordinal, which counts from 0 at every reset.
-    pub(crate) fn add(&self, attempt_id: Option<&str>, path: Cow<'static, str>, body: Bytes) -> (u64, Arc<Record>) {
+    pub(crate) fn add(&self, attempt_id: Option<&str>, path: impl Into<Cow<'static, str>>, body: Bytes) -> (u64, Arc<Record>) {
         let record = Arc::new(Record {
             attempt_id: attempt_id.map(Box::from),
-            path,
+            path: path.into(),
             usage: OnceLock::new(),
             finished: AtomicBool::new(false),
         });

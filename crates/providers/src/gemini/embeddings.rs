@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use insula_model::{Error, Result, TokenCounts};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::usage::read_usage;
 use crate::{
@@ -45,6 +45,11 @@ enum Encoding {
 }
 
 #[derive(Serialize)]
+struct Batch<'a> {
+    requests: Vec<One<'a>>,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct One<'a> {
     model: &'a str,
@@ -66,17 +71,48 @@ struct Text<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Said<'a> {
-    #[serde(default)]
-    embeddings: Vec<Vector>,
+    #[serde(default, borrow)]
+    embeddings: Vec<VectorSaid<'a>>,
     #[serde(borrow)]
-    usage_metadata: Option<&'a serde_json::value::RawValue>,
+    usage_metadata: Option<&'a RawValue>,
     #[serde(borrow)]
-    error: Option<&'a serde_json::value::RawValue>,
+    error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Vector {
-    values: Vec<f32>,
+struct VectorSaid<'a> {
+    #[serde(borrow)]
+    values: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    object: &'static str,
+    data: Vec<Embedding<'a>>,
+    model: &'a str,
+    usage: Usage,
+}
+
+#[derive(Serialize)]
+struct Usage {
+    prompt_tokens: u64,
+    total_tokens: u64,
+}
+
+#[derive(Serialize)]
+struct Embedding<'a> {
+    object: &'static str,
+    index: usize,
+    embedding: Vector<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Vector<'a> {
+    /// As they came.
+    Floats(&'a RawValue),
+    /// Little-endian `f32`s.
+    Base64(String),
 }
 
 fn asked(body: &[u8]) -> Result<Asked<'_>> {
@@ -101,7 +137,7 @@ pub(crate) fn write_embeddings(request: &EmbeddingsRequest, card: &ModelCard) ->
     let one =
         |text| One { model: &model, content: Content { parts: [Text { text }] }, output_dimensionality: asked.dimensions };
     let requests: Vec<One<'_>> = texts.iter().map(|text| one(text)).collect();
-    serde_json::to_vec(&json!({ "requests": requests })).map(Bytes::from).map_err(Error::internal)
+    serde_json::to_vec(&Batch { requests }).map(Bytes::from).map_err(Error::internal)
 }
 
 /// The answer in the caller's form, for its `request`.
@@ -120,19 +156,24 @@ pub(crate) fn read_embeddings(body: &[u8], request: &Bytes, scrub: &Scrub) -> Re
     }
     let usage = said.usage_metadata.and_then(read_usage);
     let tokens = usage.map_or(request.input_tokens_max(), |usage: TokenCounts| usage.input_total());
-    let vector = |vector: Vector| match asked.encoding_format {
-        Encoding::Float => json!(vector.values),
-        Encoding::Base64 => STANDARD.encode(vector.values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).into(),
-    };
-    let data = (0u64..)
-        .zip(said.embeddings)
-        .map(|(index, said)| json!({"object": "embedding", "index": index, "embedding": vector(said)}));
-    let body = json!({
-        "object": "list",
-        "data": data.collect::<Vec<_>>(),
-        "model": asked.model,
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-    });
     let is_miscounted = said.usage_metadata.is_some() && usage.is_none();
-    Ok(Whole { body: body.to_string().into(), seen: Seen { usage, is_miscounted, is_done: true, ..Seen::default() } })
+    let list = List {
+        object: "list",
+        data: said.embeddings.iter().zip(0..).map(|said| embedding(said, &asked.encoding_format)).collect::<Result<_>>()?,
+        model: &asked.model,
+        usage: Usage { prompt_tokens: tokens, total_tokens: tokens },
+    };
+    let body = serde_json::to_vec(&list).map_err(Error::internal)?.into();
+    Ok(Whole { body, seen: Seen { usage, is_miscounted, is_done: true, ..Seen::default() } })
+}
+
+fn embedding<'a>((said, index): (&VectorSaid<'a>, usize), encoding: &Encoding) -> Result<Embedding<'a>> {
+    let embedding = match encoding {
+        Encoding::Float => Vector::Floats(said.values),
+        Encoding::Base64 => {
+            let floats: Vec<f32> = serde_json::from_str(said.values.get()).map_err(unreadable)?;
+            Vector::Base64(STANDARD.encode(floats.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()))
+        }
+    };
+    Ok(Embedding { object: "embedding", index, embedding })
 }

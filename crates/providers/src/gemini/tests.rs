@@ -202,7 +202,7 @@ fn embeddings_are_translated() {
         let answer = Bytes::from(read("embeddings.gemini.answer.json"));
         let read = embeddings(Wire::GenerateContent, &asked, answer, &Scrub::default()).unwrap();
         let text = String::from_utf8(read.body.to_vec()).unwrap();
-        assert!(text.contains(&format!(r#""embedding":{first},"index":0"#)), "{text}");
+        assert!(text.contains(&format!(r#""index":0,"embedding":{first}"#)), "{text}");
         // Each input's bytes and quotes: nobody counted.
         assert!(text.contains(r#""usage":{"prompt_tokens":7,"total_tokens":7}"#) && read.seen.usage.is_none(), "{text}");
     }

@@ -1,7 +1,6 @@
 //! `batchEmbedContents`: the vectors of `/v1/embeddings`, without a word on tokens.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Form};
 use crate::errors::{ApiError, to_json};
@@ -34,6 +33,16 @@ struct Part {
     text: String,
 }
 
+#[derive(Serialize)]
+struct Answered {
+    embeddings: Vec<Vector>,
+}
+
+#[derive(Serialize)]
+struct Vector {
+    values: Vec<f32>,
+}
+
 /// Drafts the answer.
 pub(super) fn answer(call: &Call, model: &str, body: &[u8]) -> Result<Answer, ApiError> {
     let body: Body = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
@@ -42,7 +51,7 @@ pub(super) fn answer(call: &Call, model: &str, body: &[u8]) -> Result<Answer, Ap
         return Err(ApiError::field("requests", format!("requests: 1 to {INPUTS_MAX} of them")));
     }
     let mut counted = 0;
-    let mut vectors = Vec::with_capacity(body.requests.len());
+    let mut embeddings = Vec::with_capacity(body.requests.len());
     for one in &body.requests {
         let text: String = one.content.parts.iter().map(|part| part.text.as_str()).collect();
         let dimensions = one.output_dimensionality.unwrap_or(DIMENSIONS_DEFAULT);
@@ -50,8 +59,8 @@ pub(super) fn answer(call: &Call, model: &str, body: &[u8]) -> Result<Answer, Ap
             return Err(ApiError::field("requests", "requests: the model of the path, a text and dimensions that it has"));
         }
         counted += tokens::of_bytes(text.len());
-        vectors.push(json!({"values": unit_vector(seeded::hash(0, text.as_bytes()), dimensions)}));
+        embeddings.push(Vector { values: unit_vector(seeded::hash(0, text.as_bytes()), dimensions) });
     }
     let usage = Usage::Embeddings(EmbeddingsUsage::new(counted));
-    Ok(Answer { usage, form: Form::Json(to_json(&json!({"embeddings": vectors}))) })
+    Ok(Answer { usage, form: Form::Json(to_json(&Answered { embeddings })) })
 }
