@@ -91,6 +91,7 @@ async fn gemini_embeds_as_well_and_is_settled_by_estimate() {
     let config = ServeConfig { kind: Some("gemini"), ..ServeConfig::default() };
     let node = Setup::default().serve(config).start().await;
     let tenant = node.tenant("gem").await;
+    tenant.set_monthly_budget(Money::from_usd("1").unwrap()).await;
     let body = json!({"model": "sim-embed", "input": ["one", "two"], "dimensions": 8, "encoding_format": "base64"});
     let answer = tenant.service.post(EMBEDDINGS, &body).await.expect(200).json();
     assert_eq!(decode(&answer["data"][1]["embedding"]).len(), 8);

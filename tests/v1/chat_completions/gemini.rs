@@ -46,6 +46,7 @@ async fn answers_are_told_and_billed_to_the_token() {
 async fn streams_say_what_whole_answers_say() {
     let node = node().await;
     let tenant = node.tenant("gem").await;
+    tenant.set_monthly_budget(Money::from_usd("1").unwrap()).await;
     let whole = ask(&tenant, json!({})).await;
     let body = asking(json!({"stream": true, "stream_options": {"include_usage": true}}));
     let streamed = tenant.service.stream(CHAT, &body).await.collect().await.expect_complete();
@@ -100,6 +101,7 @@ async fn schemas_and_errors_are_translated() {
 async fn what_does_not_add_up_is_settled_as_an_estimate() {
     let node = node().await;
     let tenant = node.tenant("gem").await;
+    tenant.set_monthly_budget(Money::from_usd("1").unwrap()).await;
     for kind in [FaultKind::WrongTotal, FaultKind::MissingUsage, FaultKind::ZeroUsage] {
         node.scenario(Scenario { faults: vec![Fault::new(kind, 1.0)], ..Scenario::default() });
         let before = tenant.settled().await;

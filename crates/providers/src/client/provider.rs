@@ -25,7 +25,7 @@ use super::{
     stream::ChatStream,
 };
 use crate::{
-    Allowance, Asked, ModelCard, Pace, ProviderSettings, Timeouts, Wire,
+    Allowance, Asked, CacheIsolation, ModelCard, Pace, ProviderSettings, Timeouts, Wire,
     translate::{Whole, embeddings, reading, whole},
 };
 
@@ -98,6 +98,7 @@ pub struct Provider {
     region: Option<String>,
     has_key: bool,
     wire: Wire,
+    cache_isolation: CacheIsolation,
     address: Address,
     timeouts: Timeouts,
     pace: Pace,
@@ -132,6 +133,7 @@ impl Provider {
             base_url: settings.base_url,
             region: settings.region,
             wire: settings.vendor.wire(),
+            cache_isolation: settings.cache_isolation,
             address,
             timeouts: settings.timeouts,
             pace: settings.pace,
@@ -169,6 +171,11 @@ impl Provider {
     /// The form in which it is asked.
     pub fn wire(&self) -> Wire {
         self.wire
+    }
+
+    /// How it is told whose cached prompts may be used.
+    pub fn cache_isolation(&self) -> CacheIsolation {
+        self.cache_isolation
     }
 
     /// Sends a chat.

@@ -56,7 +56,7 @@ fn asked(stream: bool, request: impl Into<Bytes>) -> Asked {
 
 fn wire(body: &str, model: &str) -> String {
     let request = ChatRequest::parse(body.to_owned().into()).unwrap();
-    let wire = request.upstream_body(&card(model), Wire::GenerateContent, Some(64)).unwrap();
+    let wire = request.upstream_body(&card(model), Wire::GenerateContent, Some(64), None).unwrap();
     String::from_utf8(wire.to_vec()).unwrap()
 }
 
@@ -88,7 +88,7 @@ fn what_gemini_cannot_be_told_is_refused() {
     let refused = |messages: &str| {
         let body = format!(r#"{{"model":"g","messages":[{messages}]}}"#);
         let request = ChatRequest::parse(body.into()).unwrap();
-        request.upstream_body(&card("gemini-3-pro"), Wire::GenerateContent, None).unwrap_err().message().to_owned()
+        request.upstream_body(&card("gemini-3-pro"), Wire::GenerateContent, None, None).unwrap_err().message().to_owned()
     };
     let image = r#"{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/a.png"}}]}"#;
     assert!(refused(image).contains("send a `data:` address"));
@@ -108,7 +108,7 @@ fn instructions_alone_are_what_the_user_says() {
 #[test]
 fn seals_stay_with_gemini() {
     let request = ChatRequest::parse(read("conversation.request.json").into()).unwrap();
-    let other = request.upstream_body(&card("gpt"), Wire::ChatCompletions, None).unwrap();
+    let other = request.upstream_body(&card("gpt"), Wire::ChatCompletions, None, None).unwrap();
     let text = String::from_utf8(other.to_vec()).unwrap();
     assert!(!text.contains("__sig_") && text.matches("\"call_r1_0_0\"").count() == 2, "{text}");
 }
@@ -195,7 +195,7 @@ fn a_total_that_does_not_add_up_counts_as_not_said() {
 fn embeddings_are_translated() {
     let body = |format: &str| format!(r#"{{"model":"gold","input":["ab","c"],"dimensions":2{format}}}"#);
     let request = EmbeddingsRequest::parse(body("").into()).unwrap();
-    let sent = request.upstream_body(&card("gemini-embedding-001"), Wire::GenerateContent).unwrap();
+    let sent = request.upstream_body(&card("gemini-embedding-001"), Wire::GenerateContent, None).unwrap();
     same("embeddings.gemini.json", &(String::from_utf8(sent.to_vec()).unwrap() + "\n"));
     for (format, first) in [("", "[0.5,-0.25]"), (r#","encoding_format":"base64""#, r#""AAAAPwAAgL4=""#)] {
         let asked = asked(false, body(format));
@@ -207,5 +207,5 @@ fn embeddings_are_translated() {
         assert!(text.contains(r#""usage":{"prompt_tokens":7,"total_tokens":7}"#) && read.seen.usage.is_none(), "{text}");
     }
     let tokens = EmbeddingsRequest::parse(r#"{"model":"gold","input":[1,2]}"#.into()).unwrap();
-    assert!(tokens.upstream_body(&card("g"), Wire::GenerateContent).unwrap_err().message().contains("texts only"));
+    assert!(tokens.upstream_body(&card("g"), Wire::GenerateContent, None).unwrap_err().message().contains("texts only"));
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use insula_model::{Error, Result, TokenCounts, chat};
 
 use crate::{
-    EmbeddingsRequest, ModelCard, anthropic,
+    EmbeddingsRequest, Isolation, ModelCard, anthropic,
     client::{Fault, Outgoing, Scrub},
     gemini, openai, responses,
     sse::Event,
@@ -176,9 +176,14 @@ impl Wire {
     ///
     /// # Errors
     /// `Invalid`, naming what this form cannot say.
-    pub(crate) fn write_embeddings(self, request: &EmbeddingsRequest, card: &ModelCard) -> Result<Bytes> {
+    pub(crate) fn write_embeddings(
+        self,
+        request: &EmbeddingsRequest,
+        card: &ModelCard,
+        isolation: Option<Isolation<'_>>,
+    ) -> Result<Bytes> {
         match self {
-            Wire::ChatCompletions => Ok(request.rewritten(card)),
+            Wire::ChatCompletions => Ok(request.rewritten(card, isolation)),
             Wire::Messages => Err(Error::invalid("the model's provider has no embeddings").at("model")),
             Wire::GenerateContent => gemini::write_embeddings(request, card),
         }

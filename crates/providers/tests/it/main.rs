@@ -5,8 +5,12 @@ mod client;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod usage;
