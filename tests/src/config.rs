@@ -7,6 +7,8 @@ use std::time::Duration;
 /// What the file says beside the bare minimum.
 #[derive(Debug, Clone, Default)]
 pub struct ServeConfig {
+    /// Whose API the simulator is taken to have; OpenAI's when absent.
+    pub kind: Option<&'static str>,
     /// How long the provider may take to connect, to begin and to go on; as configured by default when absent.
     pub patience: Option<Duration>,
     /// More lines, by section: `("bounds", "header_wait_ms_max = 100")`.
@@ -108,8 +110,11 @@ impl ServeConfig {
     }
 
     fn provider(&self, simulator_url: &str) -> String {
+        let kind = self.kind.unwrap_or("openai");
+        let version = if kind == "gemini" { "v1beta" } else { "v1" };
         let mut text = format!(
-            "[[providers]]\nname = \"sim\"\nbase_url = \"{simulator_url}/v1\"\nattempt_header = \"x-insula-attempt\"\n"
+            "[[providers]]\nname = \"sim\"\nkind = \"{kind}\"\nbase_url = \"{simulator_url}/{version}\"\n\
+             attempt_header = \"x-insula-attempt\"\n"
         );
         self.provider.iter().for_each(|line| text.push_str(&format!("{line}\n")));
         if let Some(patience) = self.patience {

@@ -19,6 +19,7 @@ mod end_users;
 mod engine;
 mod flight;
 mod idempotency;
+mod isolation;
 mod labels;
 mod limits;
 mod pipeline;

@@ -17,7 +17,7 @@ use crate::{
     end_users::EndUser,
     flight::{Flight, Held},
     idempotency::{self, Turn},
-    limits,
+    isolation, limits,
     queue::{self, Slot},
     reserve, send,
     trace::Trace,
@@ -158,5 +158,7 @@ async fn admit(engine: &Arc<Engine>, call: &Call, work: &Arc<Work>, trace: &mut 
     // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
     call.still_admitted()?;
     engine.directory.check_current()?;
+    // What keeps its prompt apart from others' at the provider can cost: told with what is sent.
+    isolation::note(engine, call, work, &route, trace);
     Ok(Admitted { route, hold, seat, slot })
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
-use insula_providers::{Asked, ChatRequest, Dialect, EmbeddingsRequest, ModelCard, Route, Tokenizer};
+use insula_providers::{
+    Asked, CacheIsolation, ChatRequest, Dialect, EmbeddingsRequest, Isolation, ModelCard, Route, Tokenizer,
+};
 
-use crate::{Engine, EngineSettings, accounts::OutputAsk};
+use crate::{Engine, EngineSettings, accounts::OutputAsk, isolation};
 
 /// A parsed call of one of the data plane's operations.
 pub(crate) enum Work {
@@ -129,10 +131,19 @@ impl Work {
     ///
     /// # Errors
     /// `Invalid`, naming what the provider's form cannot say.
-    pub fn upstream_body(&self, route: &Route, output_tokens: Option<u64>) -> Result<Bytes> {
+    pub fn upstream_body(&self, route: &Route, output_tokens: Option<u64>, isolation: Isolation<'_>) -> Result<Bytes> {
+        let wire = route.provider.wire();
         match self {
-            Work::Chat(chat) => chat.upstream_body(&route.card, route.provider.wire(), output_tokens),
-            Work::Embeddings(embeddings) => Ok(embeddings.upstream_body(&route.card)),
+            Work::Chat(chat) => chat.upstream_body(&route.card, wire, output_tokens, Some(isolation)),
+            Work::Embeddings(embeddings) => embeddings.upstream_body(&route.card, wire, Some(isolation)),
+        }
+    }
+
+    /// What keeping it apart from others' requests can add to its input, in tokens.
+    pub fn isolation_tokens_max(&self, cache: CacheIsolation) -> u64 {
+        match self {
+            Work::Chat(_) => isolation::tokens_max(cache),
+            Work::Embeddings(_) => 0,
         }
     }
 

@@ -21,7 +21,7 @@
 //! let input = request.input.tokens_max(&route.card).map_err(insula_model::Error::invalid)?;
 //! let most = route.price_row.price.bound(input, 100 * request.n);
 //! assert_eq!(most.to_string(), "0.000268");
-//! let wire = request.upstream_body(&route.card, route.provider.wire(), Some(100))?;
+//! let wire = request.upstream_body(&route.card, route.provider.wire(), Some(100), None)?;
 //! assert!(wire.ends_with(br#","max_tokens":100}"#));
 //! # Ok::<(), insula_model::Error>(())
 //! ```
@@ -29,6 +29,7 @@
 mod anthropic;
 mod client;
 mod gemini;
+mod isolation;
 mod json;
 mod openai;
 mod pace;
@@ -42,6 +43,7 @@ mod tokenizer;
 mod translate;
 
 pub use client::{Batch, ChatStream, JsonAnswer, Outbound, Provider, SendFailure, Sent, UpstreamError};
+pub use isolation::{CacheIsolation, Isolation, Salt};
 pub use openai::EmbeddingsRequest;
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};

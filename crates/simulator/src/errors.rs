@@ -1,5 +1,5 @@
-//! Refusals, in OpenAI's shape, `{"error":{"message","type","param","code"}}`, and in Anthropic's,
-//! `{"type":"error","error":{"type","message"}}`.
+//! Refusals, in OpenAI's shape, `{"error":{"message","type","param","code"}}`, in Anthropic's,
+//! `{"type":"error","error":{"type","message"}}`, and in Google's, `{"error":{"code","message","status"}}`.
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -37,6 +37,18 @@ struct WireError<'a> {
     r#type: &'a str,
     param: Option<&'a str>,
     code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct GoogleWire<'a> {
+    error: GoogleError<'a>,
+}
+
+#[derive(Serialize)]
+struct GoogleError<'a> {
+    code: u16,
+    message: &'a str,
+    status: &'static str,
 }
 
 impl ApiError {
@@ -100,6 +112,23 @@ impl ApiError {
             _ => "invalid_request_error",
         };
         json!({"type": "error", "error": {"type": kind, "message": self.message}})
+    }
+
+    /// The same as bytes.
+    pub(crate) fn to_anthropic_json(&self) -> Bytes {
+        to_json(&self.to_anthropic())
+    }
+
+    /// The error object in Google's shape.
+    pub(crate) fn to_google_json(&self) -> Bytes {
+        let code = self.status.as_u16();
+        let status = match code {
+            404 => "NOT_FOUND",
+            429 => "RESOURCE_EXHAUSTED",
+            400..=499 => "INVALID_ARGUMENT",
+            _ => "INTERNAL",
+        };
+        to_json(&GoogleWire { error: GoogleError { code, message: &self.message, status } })
     }
 }
 

@@ -60,6 +60,8 @@ pub enum FaultKind {
     MissingUsage,
     /// Usage that says 0 everywhere.
     ZeroUsage,
+    /// Usage of a chat whose total is one less than its parts.
+    WrongTotal,
     /// Drift: members of the envelope are gone; a structured answer lacks its last property.
     MissingFields,
     /// Drift: unknown members in the envelope, and one in a structured answer.
@@ -79,8 +81,15 @@ pub enum FaultKind {
 /// Bytes that no UTF-8 text contains.
 const NOT_UTF8: &[u8] = &[0xff, 0xfe];
 /// Where to put them: inside the first string that the answer has of these.
-const TEXT_STARTS: [&[u8]; 6] =
-    [b"\"content\":\"", b"\"arguments\":\"", b"\"text\":\"", b"\"thinking\":\"", b"\"partial_json\":\"", b"\"model\":\""];
+const TEXT_STARTS: [&[u8]; 7] = [
+    b"\"content\":\"",
+    b"\"arguments\":\"",
+    b"\"text\":\"",
+    b"\"thinking\":\"",
+    b"\"partial_json\":\"",
+    b"\"model\":\"",
+    b"\"modelVersion\":\"",
+];
 /// What an event's JSON comes after.
 const EVENT_PREFIX: &[u8] = b"data: ";
 

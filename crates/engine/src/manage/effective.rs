@@ -1,6 +1,6 @@
 //! What is in force for a tenant, value by value, and where each comes from.
 
-use insula_model::{Budget, Effective, EffectiveLimits, Limits, Lineage, ReleaseMode, Slug, Subject};
+use insula_model::{Budget, Effective, EffectiveLimits, Limits, Lineage, ProviderIsolation, ReleaseMode, Slug, Subject};
 
 use super::budgets;
 use crate::{Engine, QueueSettings, directory::ManagedTenant};
@@ -29,6 +29,7 @@ fn platform(queue: &QueueSettings) -> Limits {
         queue_wait_ms_max: Some(u32::try_from(queue.wait_max.as_millis()).unwrap_or(u32::MAX)),
         weight: Some(1),
         mode: Some(ReleaseMode::default()),
+        provider_isolation: Some(ProviderIsolation::default()),
         ..Limits::default()
     }
 }

@@ -36,6 +36,10 @@ struct Said {
     param: Option<String>,
     code: Option<String>,
     kind: Option<String>,
+    /// Google's word for the kind, such as `INVALID_ARGUMENT`, and what its `details` say besides.
+    status: Option<String>,
+    reason: Option<String>,
+    retry_delay: Option<Duration>,
 }
 
 impl Said {
@@ -54,7 +58,23 @@ impl Said {
             _ => None,
         };
         let message = error.as_str().map(str::to_owned).or_else(|| text("message")).or_else(|| text("detail"));
-        Self { message, param: text("param"), code: text("code"), kind: text("type") }
+        let details = || error.get("details").and_then(Value::as_array).into_iter().flatten();
+        let detail = |name: &str| details().find_map(|detail| detail.get(name)?.as_str());
+        let seconds = detail("retryDelay").and_then(|text| text.strip_suffix('s')?.parse().ok());
+        Self {
+            message,
+            param: text("param"),
+            code: text("code"),
+            kind: text("type"),
+            status: text("status"),
+            reason: detail("reason").map(str::to_owned),
+            retry_delay: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        }
+    }
+
+    /// Google answers 400 where its key is wrong or its account is not set up.
+    fn is_of_googles_account(&self) -> bool {
+        self.reason.as_deref() == Some("API_KEY_INVALID") || self.status.as_deref() == Some("FAILED_PRECONDITION")
     }
 
     fn names(&self, word: &str) -> bool {
@@ -65,7 +85,8 @@ impl Said {
 /// An answer with an error status.
 pub(super) fn from_status(status: StatusCode, headers: &HeaderMap, body: &[u8], scrub: &Scrub) -> SendFailure {
     let said = Said::read(body);
-    let error = classify(status.as_u16(), retry_after(headers), &said, scrub);
+    let delay = retry_after(headers).or(said.retry_delay.map(|delay| delay.min(RETRY_AFTER_MAX)));
+    let error = classify(status.as_u16(), delay, &said, scrub);
     match status.as_u16() {
         // A gateway gave up waiting; behind it the provider may go on, and bill.
         504 | 524 => SendFailure::Broken { error },
@@ -93,6 +114,7 @@ fn classify(status: u16, retry_after: Option<Duration>, said: &Said, scrub: &Scr
         400 if said.message.as_deref().is_some_and(|message| message.contains("credit balance is too low")) => {
             account_refused()
         }
+        400 if said.is_of_googles_account() => account_refused(),
         400 | 404 | 413 | 422 => {
             let message = said.message.as_deref().map(|message| scrub.clean(message)).filter(|message| !message.is_empty());
             let message = message.unwrap_or_else(|| format!("the provider refused the request with status {status}"));
@@ -250,6 +272,12 @@ mod tests {
         }
         let unpaid = r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#;
         assert_eq!(rejected(400, &[], unpaid).kind(), &ErrorKind::ProviderFailed);
+        for body in [
+            r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#,
+            r#"{"error":{"code":400,"message":"User location is not supported.","status":"FAILED_PRECONDITION"}}"#,
+        ] {
+            assert_eq!(rejected(400, &[], body).kind(), &ErrorKind::ProviderFailed);
+        }
         let quota = rejected(429, &[], r#"{"error":{"code":"insufficient_quota","message":"You exceeded your quota"}}"#);
         assert_eq!(quota.kind(), &ErrorKind::ProviderFailed);
     }
@@ -268,6 +296,9 @@ mod tests {
         assert_eq!(limited(&[("retry-after", "9999999")]), Some(RETRY_AFTER_MAX));
         let used_up = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1m30s")];
         assert_eq!(limited(&used_up), seconds(90));
+        let said = r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"x"},{"retryDelay":"34.5s"}]}}"#;
+        let kind = ErrorKind::ProviderRateLimited { retry_after: Some(Duration::from_millis(34_500)) };
+        assert_eq!(rejected(429, &[], said).kind(), &kind);
         for nonsense in ["-1", "NaN", "inf", "soon", "Wed, 21 Oct 2026 07:28:30 GMT"] {
             assert_eq!(limited(&[("retry-after", nonsense)]), None, "{nonsense}");
         }

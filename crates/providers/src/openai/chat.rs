@@ -62,6 +62,7 @@ impl Draft {
             }
             "messages" => {
                 self.has_messages = true;
+                self.spots.push(spot(Field::Messages));
                 read_messages(value, &mut self.found)?;
             }
             "stream" => self.stream = flag(value, "stream")?,
@@ -72,7 +73,13 @@ impl Draft {
             "max_tokens" => self.take_limit(value, OutputLimitField::MaxTokens, spot)?,
             "max_completion_tokens" => self.take_limit(value, OutputLimitField::MaxCompletionTokens, spot)?,
             "n" => self.n = positive(value, "n", CHOICES_MAX)?,
-            "user" => self.user = optional_text(value, "user")?,
+            "user" => {
+                self.user = optional_text(value, "user")?;
+                self.spots.push(spot(Field::Salted("user")));
+            }
+            "safety_identifier" => self.spots.push(spot(Field::Salted("safety_identifier"))),
+            "prompt_cache_key" => self.spots.push(spot(Field::Salted("prompt_cache_key"))),
+            "cache_salt" => self.spots.push(spot(Field::Salted("cache_salt"))),
             "tools" if is_given(value) => {
                 self.schema_bytes += value.get().len() as u64;
                 read_tools(value, &mut self.found)?;

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 
 use super::{Body, InputBound, Rewrite};
 use crate::{
-    Dialect, ModelCard, OutputLimitField, Tokenizer, Wire,
+    Dialect, Isolation, ModelCard, OutputLimitField, Tokenizer, Wire,
+    gemini::without_signatures,
     json::{EachText, is_given, members},
 };
 
@@ -60,23 +61,40 @@ impl ChatRequest {
     }
 
     /// The request for a provider of this form. Where that is the caller's own: the provider's model name, the output limit in the
-    /// field that the model heeds, usage asked for when streaming; all else byte for byte. `output_tokens_max` is per choice; `None`
+    /// field that the model heeds, usage asked for when streaming, names of users and caches hashed; all else byte for byte. `output_tokens_max` is per choice; `None`
     /// leaves the caller's limit, or none.
     ///
     /// # Errors
     /// `Invalid`, naming what the provider's form cannot say.
-    pub fn upstream_body(&self, card: &ModelCard, wire: Wire, output_tokens_max: Option<u64>) -> Result<Bytes> {
+    pub fn upstream_body(
+        &self,
+        card: &ModelCard,
+        wire: Wire,
+        output_tokens_max: Option<u64>,
+        isolation: Option<Isolation<'_>>,
+    ) -> Result<Bytes> {
         let limit = output_tokens_max.or(self.max_tokens);
         if self.dialect.is(wire) {
             let ask_usage = self.stream && wire == Wire::ChatCompletions;
             // Messages have one name for it, whatever the price file says.
             let limit_field = if wire == Wire::Messages { OutputLimitField::MaxTokens } else { card.output_limit_field };
-            return Ok(self.body.rewritten(&Rewrite { card, limit_field, limit, ask_usage }));
+            let body = self.body.rewritten(&Rewrite { card, limit_field, limit, ask_usage, isolation });
+            let body = without_signatures(&body);
+            let anthropics = isolation.filter(|_| wire == Wire::Messages);
+            return Ok(anthropics.map_or(body.clone(), |isolation| isolation.applied_to_messages(&body)));
         }
-        let mut request = self.dialect.read(self.text())?;
+        let body = if wire == Wire::GenerateContent { self.raw().clone() } else { without_signatures(self.raw()) };
+        let mut request = self.dialect.read(std::str::from_utf8(&body).unwrap_or_default())?;
         request.output_tokens_max = limit;
         request.stream = self.stream;
-        wire.write(&request, card)
+        if let Some(isolation) = isolation {
+            isolation.apply(&mut request);
+        }
+        let body = wire.write(&request, card)?;
+        Ok(match isolation.filter(|_| wire == Wire::ChatCompletions) {
+            Some(isolation) => isolation.keyed(body),
+            None => body,
+        })
     }
 
     /// At least as many input tokens as a provider with this tokenizer counts, images and the template of its card aside.

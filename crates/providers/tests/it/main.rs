@@ -5,9 +5,14 @@ mod client;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod messages;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod usage;

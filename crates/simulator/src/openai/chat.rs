@@ -34,24 +34,40 @@ pub(crate) enum Content {
     },
 }
 
+/// What is said, in no vendor's form yet.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) usage: ChatUsage,
+    /// The hash of what was asked.
+    pub(crate) seed: u64,
+}
+
+impl Draft {
+    /// Decides what to say.
+    pub(crate) fn of(call: &Call, request: &ChatRequest<'_>) -> Result<Draft, ApiError> {
+        models::check(&call.scenario, &request.model)?;
+        let extent = Extent::of(request.tokens_max(), call);
+        let seed = request.seed();
+        let choices = (0..request.choices())
+            .map(|index| choose(request, call, &extent, seeded::hash(seed, &index.to_le_bytes())))
+            .collect::<Result<Vec<_>, _>>()?;
+        let usage = ChatUsage::new(
+            request.prompt_tokens(),
+            call.scenario.cached_tokens,
+            extent.tokens.saturating_mul(request.choices()),
+            call.scenario.reasoning_tokens,
+        );
+        Ok(Draft { choices, usage, seed })
+    }
+}
+
 /// Drafts the answer.
 pub(crate) fn answer(call: &Call, body: &[u8]) -> Result<Answer, ApiError> {
     let request = ChatRequest::from_json(body)?;
-    models::check(&call.scenario, &request.model)?;
-
-    let extent = Extent::of(request.tokens_max(), call);
-    let seed = request.seed();
-    let choices = (0..request.choices())
-        .map(|index| choose(&request, call, &extent, seeded::hash(seed, &index.to_le_bytes())))
-        .collect::<Result<Vec<_>, _>>()?;
-    let usage = ChatUsage::new(
-        request.prompt_tokens(),
-        call.scenario.cached_tokens,
-        extent.tokens.saturating_mul(request.choices()),
-        call.scenario.reasoning_tokens,
-    );
+    let Draft { choices, usage, seed } = Draft::of(call, &request)?;
     let stamp = Stamp::new(call, &request.model, seed);
-    let shown = shown_usage(call, usage);
+    let shown = shown_usage(call, if call.meets(FaultKind::WrongTotal) { usage.with_wrong_total() } else { usage });
     let form = if request.streams() {
         let usage = if request.includes_usage() { Some(shown) } else { None };
         Form::Stream(stream::render(&stamp, &choices, usage, call.scenario.chunks))

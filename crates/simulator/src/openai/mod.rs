@@ -6,7 +6,7 @@
 pub(crate) mod chat;
 pub(crate) mod embeddings;
 pub(crate) mod models;
-mod request;
+pub(crate) mod request;
 mod stream;
 mod tools;
 pub(crate) mod wire;

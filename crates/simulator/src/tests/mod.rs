@@ -4,6 +4,7 @@ mod chat;
 mod control;
 mod embeddings;
 mod faults;
+mod gemini;
 mod messages;
 mod stream;
 
