@@ -7,6 +7,8 @@ mod golden;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stream;
