@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
-use insula_providers::{Asked, ChatRequest, Dialect, EmbeddingsRequest, ModelCard, Route, Tokenizer};
+use insula_providers::{Asked, Chain, ChatRequest, Dialect, EmbeddingsRequest, ModelCard, Route, Tokenizer};
 
 use crate::{Engine, EngineSettings, accounts::OutputAsk};
 
@@ -50,6 +50,14 @@ impl Work {
         match self {
             Work::Chat(chat) => &chat.metadata,
             Work::Embeddings(_) => &NONE,
+        }
+    }
+
+    /// What came before it, and whether its answer is kept; of Responses alone.
+    pub fn chain(&self) -> Option<&Chain> {
+        match self {
+            Work::Chat(chat) => chat.chain.as_ref(),
+            Work::Embeddings(_) => None,
         }
     }
 
@@ -136,7 +144,7 @@ impl Work {
         }
     }
 
-    /// How the caller wants its answer; `id` is what a translated one is called.
+    /// How the caller wants its answer; `id` is what a translated one is called, unless it has a name of its own already.
     pub fn asked(&self, id: String, at: Timestamp) -> Asked {
         let (dialect, include_usage) = match self {
             Work::Chat(chat) => (chat.dialect, chat.include_usage),
@@ -147,7 +155,7 @@ impl Work {
             stream: self.is_stream(),
             include_usage,
             model: self.model().to_owned(),
-            id,
+            id: self.chain().and_then(|chain| chain.id.clone()).unwrap_or(id),
             created: at.seconds(),
             request: self.body().clone(),
         }

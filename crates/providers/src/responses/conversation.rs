@@ -5,7 +5,11 @@ use insula_model::{Error, Result};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{ChatRequest, json::members, json::push_string};
+use super::Chain;
+use crate::{
+    ChatRequest,
+    json::{members, push_string},
+};
 
 /// A request and its answer, as they are kept.
 #[derive(Debug, Clone)]
@@ -28,6 +32,9 @@ impl ChatRequest {
     /// # Errors
     /// Our own fault: the body was checked when it came.
     pub fn own_input(&self) -> Result<Bytes> {
+        if let Some(brought) = self.chain.as_ref().and_then(|chain| chain.brought.clone()) {
+            return Ok(brought);
+        }
         let mut out = vec![b'['];
         for (_, input) in self.fields()?.iter().filter(|(name, _)| name == "input") {
             push_items(&mut out, input)?;
@@ -66,7 +73,8 @@ impl ChatRequest {
             return Err(Error::new(insula_model::ErrorKind::TooLarge, why).at("previous_response_id"));
         }
         let whole = Self::parse_responses(out.into())?;
-        Ok(Self { chain: self.chain.clone(), ..whole })
+        let brought = Some(self.own_input()?);
+        Ok(Self { chain: self.chain.clone().map(|chain| Chain { brought, ..chain }), ..whole })
     }
 
     fn fields(&self) -> Result<Vec<(std::borrow::Cow<'_, str>, &RawValue)>> {

@@ -26,6 +26,8 @@ pub struct Chain {
     pub previous: Option<String>,
     /// Whether the answer is to be kept, so that it can be asked for and gone on from.
     pub store: bool,
+    /// The items that the request itself brings, where others were put in front of them.
+    pub brought: Option<Bytes>,
 }
 
 impl ChatRequest {
@@ -140,7 +142,7 @@ impl Draft {
             metadata: self.metadata,
             hands_over: None,
             input,
-            chain: Some(Chain { id: None, previous: self.previous, store: self.store }),
+            chain: Some(Chain { previous: self.previous, store: self.store, ..Chain::default() }),
             body: Body::new(body, Vec::new()),
         })
     }

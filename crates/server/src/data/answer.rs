@@ -43,9 +43,14 @@ pub(super) fn response(
 /// A response of our own making.
 pub(super) fn json<T: Serialize>(value: &T, request: RequestId) -> Response {
     match serde_json::to_vec(value) {
-        Ok(body) => whole(body.into(), JSON, &[], request),
+        Ok(body) => bytes(body.into(), request),
         Err(error) => errors::openai(&Error::internal(error), request),
     }
+}
+
+/// A response of JSON that is written already.
+pub(super) fn bytes(body: Bytes, request: RequestId) -> Response {
+    whole(body, JSON, &[], request)
 }
 
 fn whole(body: Bytes, media: HeaderValue, rates: &[RateView], request: RequestId) -> Response {

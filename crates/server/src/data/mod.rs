@@ -2,7 +2,7 @@
 //!
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
 //! - [`converse`]: what every dialect's chat has in common;
-//! - [`chat`], [`embeddings`], [`models`]: an operation each;
+//! - [`chat`], [`embeddings`], [`models`]: an operation each; [`responses`]: those that make and keep responses;
 //! - [`tags`]: the labels that a request carries in a header;
 //! - [`room`]: what all bodies together may hold in memory;
 //! - [`answer`] and [`events`]: from the engine's answer back to bytes.
@@ -14,6 +14,7 @@ mod converse;
 pub mod embeddings;
 mod events;
 pub mod models;
+pub mod responses;
 mod room;
 mod tags;
 

@@ -42,7 +42,10 @@ impl Schema {
                 ("0005_credits", include_str!("schema/control/0005_credits.sql")),
                 ("0006_end_users", include_str!("schema/control/0006_end_users.sql")),
             ],
-            Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
+            Schema::Tenant => &[
+                ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
+                ("0002_responses", include_str!("schema/tenant/0002_responses.sql")),
+            ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }
     }
