@@ -3,3 +3,4 @@
 mod chat_completions;
 mod embeddings;
 mod models;
+mod responses;
