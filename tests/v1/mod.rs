@@ -4,3 +4,4 @@ mod chat_completions;
 mod embeddings;
 mod messages;
 mod models;
+mod responses;

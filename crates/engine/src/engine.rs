@@ -127,7 +127,11 @@ impl Engine {
     ///
     /// # Errors
     /// Any refusal or failure of a stage; a stream's later failures come in the stream.
-    pub async fn chat(self: &Arc<Self>, call: Call, request: ChatRequest) -> Result<Answer> {
+    pub async fn chat(self: &Arc<Self>, call: Call, mut request: ChatRequest) -> Result<Answer> {
+        // Known before anything is sent, and the same whichever attempt succeeds.
+        if let Some(chain) = &mut request.chain {
+            chain.id = Some(call.request.bare());
+        }
         self.perform(call, Work::Chat(Box::new(request))).await
     }
 
@@ -140,7 +144,7 @@ impl Engine {
     }
 
     async fn perform(self: &Arc<Self>, mut call: Call, work: Work) -> Result<Answer> {
-        call.end_user = self.end_users.of(&call, &work);
+        call.end_user = self.end_users.of(&call.credential, &work);
         call.tags = labels::of(&call, &work)?;
         // Dropped with this future, which tells the task that nobody listens any more.
         let (_present, gone) = oneshot::channel();

@@ -19,7 +19,7 @@ use crate::{
     idempotency::{self, Turn},
     isolation, limits,
     queue::{self, Slot},
-    reserve, send,
+    reserve, responses, send,
     trace::Trace,
     turn,
     work::Work,
@@ -109,6 +109,14 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: o
     let (mut claim, rates) = match claimed {
         Ok((Turn::Replay(transcript), _)) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
         Ok((Turn::First(claim), rates)) => (claim, rates),
+        Err(error) => {
+            trace.refuse(&engine, &call, &error);
+            return Err(error);
+        }
+    };
+    // Before money: what is held must cover all that was said before.
+    let work = match responses::resume(&engine, &call, work, &mut trace).await {
+        Ok(work) => work,
         Err(error) => {
             trace.refuse(&engine, &call, &error);
             return Err(error);

@@ -11,6 +11,7 @@ use crate::{
     flight::{Flight, Landing},
     pipeline::{Answer, withdrawn},
     queue::Latency,
+    responses::Keeping,
 };
 
 /// Sends the attempt. A whole answer is settled here; a stream settles itself.
@@ -44,6 +45,10 @@ async fn whole(mut flight: Flight, gone: oneshot::Receiver<()>) -> Result<bytes:
     let body = match result {
         Ok(answer) => {
             let body = answer.body.clone();
+            // Before its caller can ask for it.
+            if let Some(keeping) = Keeping::of(&flight) {
+                keeping.keep(body.clone()).await;
+            }
             land_whole(&mut flight, begun, answer);
             Ok(body)
         }

@@ -17,6 +17,7 @@ use crate::{
     flight::{Flight, Landing},
     pipeline::withdrawn,
     queue::Latency,
+    responses::Keeping,
     send::{self, client_gone},
 };
 
@@ -39,6 +40,8 @@ struct Live {
     source: Source,
     /// Events that arrived before the response headers went out.
     waiting: Option<Bytes>,
+    /// The last events, while the answer that they end is kept: who has seen its end can ask for it.
+    keeping: Option<(Kept, Batch)>,
     /// Kept for a replay, where the caller sent an `Idempotency-Key`.
     transcript: Option<BytesMut>,
     begun: Duration,
@@ -49,6 +52,7 @@ struct Live {
     is_over: bool,
 }
 
+type Kept = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Opening = Pin<Box<dyn Future<Output = Result<Sent, SendFailure>> + Send>>;
 
 enum Source {
@@ -68,6 +72,7 @@ impl LiveStream {
             flight,
             source: Source::Opening(opening),
             waiting: None,
+            keeping: None,
             transcript,
             begun,
             first_content: None,
@@ -127,6 +132,11 @@ impl Live {
         if self.is_over {
             return Poll::Ready(None);
         }
+        if let Some((kept, _)) = &mut self.keeping {
+            ready!(kept.as_mut().poll(cx));
+            self.land(AttemptOutcome::Completed, None);
+            return Poll::Ready(self.keeping.take().map(|(_, batch)| Ok(batch)));
+        }
         loop {
             match &mut self.source {
                 Source::Over => return Poll::Ready(None),
@@ -144,8 +154,15 @@ impl Live {
                 },
                 Source::Open(stream) => {
                     let batch = ready!(stream.poll_batch(cx));
-                    let is_finished = stream.finished();
-                    return Poll::Ready(self.take_batch(batch, is_finished));
+                    let (is_finished, whole) = (stream.finished(), stream.whole());
+                    let keeping = whole.and_then(|whole| Some((Keeping::of(&self.flight)?, whole)));
+                    let taken = self.take_batch(batch, is_finished && keeping.is_none());
+                    let (Some((keeping, whole)), true) = (keeping, matches!(taken, Some(Ok(_)))) else {
+                        return Poll::Ready(taken);
+                    };
+                    self.keeping =
+                        taken.and_then(Result::ok).map(|batch| -> (Kept, Batch) { (Box::pin(keeping.keep(whole)), batch) });
+                    return self.poll_batch(cx);
                 }
             }
         }

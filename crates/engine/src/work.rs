@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
 use insula_providers::{
-    Asked, CacheIsolation, ChatRequest, Dialect, EmbeddingsRequest, Isolation, ModelCard, Route, Tokenizer,
+    Asked, CacheIsolation, Chain, ChatRequest, Dialect, EmbeddingsRequest, Isolation, ModelCard, Route, Tokenizer,
 };
 
 use crate::{Engine, EngineSettings, accounts::OutputAsk, isolation};
@@ -52,6 +52,14 @@ impl Work {
         match self {
             Work::Chat(chat) => &chat.metadata,
             Work::Embeddings(_) => &NONE,
+        }
+    }
+
+    /// What came before it, and whether its answer is kept; of Responses alone.
+    pub fn chain(&self) -> Option<&Chain> {
+        match self {
+            Work::Chat(chat) => chat.chain.as_ref(),
+            Work::Embeddings(_) => None,
         }
     }
 
@@ -155,14 +163,14 @@ impl Work {
         }
     }
 
-    /// How the caller wants its answer; `id` is what a translated one is called.
+    /// How the caller wants its answer; `id` is what a translated one is called, unless it has a name of its own already.
     pub fn asked(&self, id: String, at: Timestamp) -> Asked {
         Asked {
             dialect: self.dialect(),
             stream: self.is_stream(),
             include_usage: matches!(self, Work::Chat(chat) if chat.include_usage),
             model: self.model().to_owned(),
-            id,
+            id: self.chain().and_then(|chain| chain.id.clone()).unwrap_or(id),
             created: at.seconds(),
             request: self.body().clone(),
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use insula_engine::{Engine, EngineSettings, QueueSettings, WebhookSettings};
+use insula_engine::{Engine, EngineSettings, QueueSettings, ResponsesSettings, WebhookSettings};
 use insula_model::{Random, SystemClock};
 use insula_providers::{
     CacheIsolation, Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor,
@@ -335,6 +335,12 @@ fn engine_settings(config: &Config) -> EngineSettings {
         idempotency_transcript_bytes_max: bounds.idempotency_transcript_bytes_max,
         idempotency_ttl: Duration::from_secs(bounds.idempotency_ttl_seconds),
         idempotency_wait_max: Duration::from_millis(bounds.idempotency_wait_ms_max),
+        responses: ResponsesSettings {
+            ttl: Duration::from_secs(bounds.responses_ttl_seconds),
+            count_max: bounds.responses_per_tenant_max,
+            bytes_max: bounds.responses_bytes_per_tenant_max,
+            conversation_bytes_max: bounds.conversation_bytes_max,
+        },
         sync_before_send: config.durability.mode == Mode::Strict,
         webhooks: webhook_settings(&config.webhooks),
     }

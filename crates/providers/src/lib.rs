@@ -49,6 +49,7 @@ pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
 pub use registry::{ProviderInfo, Providers, Route};
 pub use request::{ChatRequest, InputBound, normalised};
+pub use responses::{Chain, Exchange, input_items};
 pub use settings::{ProviderSettings, SecretText, Timeouts, Vendor};
 pub use tokenizer::Tokenizer;
 pub use translate::{Asked, Dialect, Wire};

@@ -32,6 +32,10 @@ pub(crate) fn data_plane() -> OpenApiRouter<App> {
         .routes(routes!(data::embeddings::embeddings))
         .routes(routes!(data::messages::messages))
         .routes(routes!(data::messages::count_tokens))
+        .routes(routes!(data::responses::create::create_response))
+        .routes(routes!(data::responses::kept::retrieve_response, data::responses::kept::delete_response))
+        .routes(routes!(data::responses::kept::cancel_response))
+        .routes(routes!(data::responses::items::list_input_items))
         .routes(routes!(data::models::list_models))
         .routes(routes!(data::models::retrieve_model))
 }

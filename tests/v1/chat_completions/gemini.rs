@@ -35,7 +35,7 @@ async fn answers_are_told_and_billed_to_the_token() {
         (&usage["prompt_tokens"], &usage["completion_tokens"], &usage["total_tokens"]),
         (&json!(8), &json!(64), &json!(72))
     );
-    let tokens = TokenCounts { input: 5, cache_read: 3, cache_write: 0, output: 50, reasoning: 14 };
+    let tokens = TokenCounts { input: 5, cache_read: 3, cache_write: 0, cache_write_1h: 0, output: 50, reasoning: 14 };
     assert_eq!(tenant.settled().await, Prices::small().cost(&tokens).unwrap());
     let sent = &node.simulator().requests()[0];
     assert_eq!(sent.path, "/v1beta/models/sim-small:generateContent");

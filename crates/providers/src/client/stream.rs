@@ -98,6 +98,11 @@ impl ChatStream {
         }
     }
 
+    /// The complete answer as it would have been given whole; only at its end, and in dialects that let it be asked for again.
+    pub fn whole(&self) -> Option<Bytes> {
+        self.reading.whole()
+    }
+
     /// Waits for the next batch.
     pub async fn next(&mut self) -> Option<Result<Batch>> {
         poll_fn(|cx| self.poll_batch(cx)).await

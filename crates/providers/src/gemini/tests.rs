@@ -165,7 +165,7 @@ fn whole_answers_are_read() {
     let body = read("whole.gemini.answer.json");
     let read = whole(Wire::GenerateContent, &asked(false, ""), body.into(), &Scrub::default()).unwrap();
     same("whole.gemini.chat.json", &(String::from_utf8(read.body.to_vec()).unwrap() + "\n"));
-    let counts = TokenCounts { input: 11, cache_read: 0, cache_write: 0, output: 9, reasoning: 30 };
+    let counts = TokenCounts { input: 11, cache_read: 0, cache_write: 0, cache_write_1h: 0, output: 9, reasoning: 30 };
     assert_eq!((read.seen.usage, read.seen.model.as_deref()), (Some(counts), Some("gemini-3-pro")));
 }
 

@@ -157,6 +157,7 @@ impl Draft {
             metadata: self.metadata,
             hands_over: self.hands_over,
             input,
+            chain: None,
             body: Body::new(body, self.spots),
         })
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Body, InputBound, Rewrite};
 use crate::{
-    Dialect, Isolation, ModelCard, OutputLimitField, Tokenizer, Wire,
+    Chain, Dialect, Isolation, ModelCard, OutputLimitField, Tokenizer, Wire,
     gemini::without_signatures,
     json::{EachText, is_given, members},
 };
@@ -47,6 +47,8 @@ pub struct ChatRequest {
     pub hands_over: Option<&'static str>,
     /// What bounds its input.
     pub input: InputBound,
+    /// What came before it and whether its answer is kept; of Responses alone.
+    pub chain: Option<Chain>,
     pub(crate) body: Body,
 }
 

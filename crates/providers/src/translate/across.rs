@@ -59,6 +59,10 @@ impl Reading for Across {
     fn seen(&self) -> &Seen {
         &self.seen
     }
+
+    fn whole(&self) -> Option<Bytes> {
+        self.encode.whole()
+    }
 }
 
 impl Seen {

@@ -86,6 +86,11 @@ pub(crate) trait Reading: fmt::Debug + Send + Sync {
     }
 
     fn seen(&self) -> &Seen;
+
+    /// The complete answer as it would have been given whole, where the caller's dialect lets it be asked for again.
+    fn whole(&self) -> Option<Bytes> {
+        None
+    }
 }
 
 /// Reads a vendor's events.
@@ -107,6 +112,11 @@ pub(crate) trait Decode: fmt::Debug + Send + Sync {
 /// Writes events in a caller's dialect.
 pub(crate) trait Encode: fmt::Debug + Send + Sync {
     fn event(&mut self, event: &chat::Event, out: &mut Outgoing);
+
+    /// As [`Reading::whole`].
+    fn whole(&self) -> Option<Bytes> {
+        None
+    }
 }
 
 /// A whole answer in the caller's dialect, and what it shows.

@@ -12,12 +12,12 @@ use crate::{
     stream::collect,
 };
 
-fn read(name: &str) -> String {
+pub fn read(name: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "golden", name].iter().collect();
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn card(field: OutputLimitField) -> ModelCard {
+pub fn card(field: OutputLimitField) -> ModelCard {
     let field = field.name();
     let book = format!(
         r#"[[models]]

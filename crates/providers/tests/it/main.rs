@@ -11,6 +11,8 @@ mod messages;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod responses;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stream;

@@ -44,13 +44,16 @@ pub(super) fn response(
 /// A response of our own making.
 pub(super) fn json<T: Serialize>(value: &T, dialect: Dialect, request: RequestId) -> Response {
     match serde_json::to_vec(value) {
-        Ok(body) => {
-            let mut response = Response::new(Body::from(body));
-            put_media(response.headers_mut(), JSON, dialect, request);
-            response
-        }
+        Ok(body) => bytes(body.into(), dialect, request),
         Err(error) => errors::in_dialect(dialect, &Error::internal(error), request),
     }
+}
+
+/// A response of JSON that is written already.
+pub(super) fn bytes(body: Bytes, dialect: Dialect, request: RequestId) -> Response {
+    let mut response = Response::new(Body::from(body));
+    put_media(response.headers_mut(), JSON, dialect, request);
+    response
 }
 
 /// What the headers of an answer say.

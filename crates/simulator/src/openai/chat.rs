@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::request::{ChatRequest, invalid};
+use super::tools::Function;
 use super::wire::{Stamp, shown_usage};
 use super::{models, stream, tools};
 use crate::answer::{Answer, Form};
@@ -19,6 +20,8 @@ use crate::{schema, text};
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) content: Content,
+    /// Calls beside the first.
+    pub(crate) further: Vec<Content>,
     pub(crate) finish_reason: &'static str,
 }
 
@@ -107,8 +110,15 @@ impl Extent {
 
 fn choose(request: &ChatRequest<'_>, call: &Call, extent: &Extent, seed: u64) -> Result<Choice, ApiError> {
     let reformat = call.meets(FaultKind::ChangedFormat);
-    let tool = if call.scenario.echo { None } else { tools::called(request)? };
+    let mut tools = if call.scenario.echo { Vec::new() } else { tools::called(request)? }.into_iter();
+    let tool = tools.next();
     let ends = if tool.is_some() { "tool_calls" } else { "stop" };
+    let called = |place: usize, function: Function| {
+        let arguments = structured(call, schema::generate(&function.parameters, seed));
+        let arguments = if reformat { fenced(&arguments) } else { arguments };
+        let id = format!("call_sim_{:016x}_{}", seed.wrapping_add(place as u64), call.ordinal);
+        Content::Tool { id, name: function.name, arguments: extent.share(arguments) }
+    };
 
     let content = if call.scenario.echo {
         let mut text = request.whole_text();
@@ -118,10 +128,7 @@ fn choose(request: &ChatRequest<'_>, call: &Call, extent: &Extent, seed: u64) ->
         }
         Content::Text(text)
     } else if let Some(function) = tool {
-        let arguments = structured(call, schema::generate(&function.parameters, seed));
-        let arguments = if reformat { fenced(&arguments) } else { arguments };
-        let id = format!("call_sim_{seed:016x}_{}", call.ordinal);
-        Content::Tool { id, name: function.name, arguments: extent.share(arguments) }
+        called(0, function)
     } else if let Some(value) = wanted_json(request, extent, seed)? {
         let json = structured(call, value);
         Content::Text(extent.share(if reformat { fenced(&json) } else { json }))
@@ -129,7 +136,8 @@ fn choose(request: &ChatRequest<'_>, call: &Call, extent: &Extent, seed: u64) ->
         let words = text::answer(&request.last_said(), extent.tokens, seed);
         Content::Text(if reformat { format!("# Answer\n\n* {words}\n") } else { words })
     };
-    Ok(Choice { content, finish_reason: if extent.cut { "length" } else { ends } })
+    let further = (1..).zip(tools).map(|(place, function)| called(place, function)).collect();
+    Ok(Choice { content, further, finish_reason: if extent.cut { "length" } else { ends } })
 }
 
 /// The value that `response_format` asks for, if it asks for one.
@@ -187,7 +195,7 @@ struct WireMessage<'a> {
     content: Option<&'a str>,
     refusal: (),
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_calls: Option<[WireToolCall<'a>; 1]>,
+    tool_calls: Option<Vec<WireToolCall<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -210,13 +218,20 @@ fn render(stamp: &Stamp, choices: &[Choice], usage: Option<ChatUsage>) -> Bytes 
 
 impl Choice {
     fn to_wire(&self, index: usize, x_sim_extra: Option<&'static str>) -> WireChoice<'_> {
-        let (content, tool_calls) = match &self.content {
-            Content::Text(text) => (Some(text.as_str()), None),
-            Content::Tool { id, name, arguments } => {
-                (None, Some([WireToolCall { id, r#type: "function", function: WireFunction { name, arguments } }]))
-            }
+        let content = match &self.content {
+            Content::Text(text) => Some(text.as_str()),
+            Content::Tool { .. } => None,
         };
+        let calls: Vec<_> = std::iter::once(&self.content).chain(&self.further).filter_map(Content::to_wire).collect();
+        let tool_calls = (!calls.is_empty()).then_some(calls);
         let message = WireMessage { role: "assistant", content, refusal: (), tool_calls };
         WireChoice { index, message, logprobs: (), finish_reason: self.finish_reason, x_sim_extra }
+    }
+}
+
+impl Content {
+    fn to_wire(&self) -> Option<WireToolCall<'_>> {
+        let Content::Tool { id, name, arguments } = self else { return None };
+        Some(WireToolCall { id, r#type: "function", function: WireFunction { name, arguments } })
     }
 }

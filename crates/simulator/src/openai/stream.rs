@@ -85,6 +85,9 @@ pub(crate) fn render(stamp: &Stamp, choices: &[Choice], usage: Option<Option<Cha
         }
     }
     for (index, choice) in choices.iter().enumerate() {
+        for (place, call) in (1..).zip(&choice.further) {
+            writer.choice(index, call.whole(place), None);
+        }
         writer.choice(index, Delta::default(), Some(choice.finish_reason));
     }
     if let Some(Some(usage)) = usage {
@@ -118,6 +121,13 @@ impl Content {
             }
         };
         Delta { role: Some("assistant"), content: Some(content), tool_calls, refusal: Some(()) }
+    }
+
+    /// A further call in one piece.
+    fn whole(&self, index: usize) -> Delta<'_> {
+        let Content::Tool { id, name, arguments } = self else { return Delta::default() };
+        let function = FunctionDelta { name: Some(name), arguments };
+        Delta { tool_calls: Some([ToolDelta { index, id: Some(id), r#type: Some("function"), function }]), ..Delta::default() }
     }
 
     /// The delta of a content chunk.

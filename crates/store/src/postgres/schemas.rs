@@ -44,7 +44,10 @@ impl Schema {
                 ("0007_cache_write_1h", include_str!("schema/control/0007_cache_write_1h.sql")),
                 ("0008_provider_isolation", include_str!("schema/control/0008_provider_isolation.sql")),
             ],
-            Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
+            Schema::Tenant => &[
+                ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
+                ("0002_responses", include_str!("schema/tenant/0002_responses.sql")),
+            ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }
     }

@@ -34,8 +34,10 @@ pub(super) const CONTROL: Schema = Schema {
 pub(super) const KEYS: Schema = Schema { name: "the key store", steps: &[include_str!("schema/keys/0001_foundation.sql")] };
 
 /// One tenant's file.
-pub(super) const TENANT: Schema =
-    Schema { name: "this tenant's file", steps: &[include_str!("schema/tenant/0001_foundation.sql")] };
+pub(super) const TENANT: Schema = Schema {
+    name: "this tenant's file",
+    steps: &[include_str!("schema/tenant/0001_foundation.sql"), include_str!("schema/tenant/0002_responses.sql")],
+};
 
 impl Schema {
     /// Takes the steps that are missing, each in one transaction with its number.
