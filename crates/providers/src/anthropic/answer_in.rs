@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     client::{Fault, Scrub, from_answer, unreadable},
+    json::is_given,
     sse::Event,
     translate::Decode,
 };
@@ -80,6 +81,7 @@ pub(crate) struct Decoder {
     /// The tool calls among the blocks.
     calls: HashMap<u64, Call>,
     usage: Option<Usage>,
+    is_miscounted: bool,
 }
 
 #[derive(Debug)]
@@ -91,7 +93,7 @@ struct Call {
 
 impl Decoder {
     pub fn new(scrub: Arc<Scrub>) -> Self {
-        Self { scrub, calls: HashMap::new(), usage: None }
+        Self { scrub, calls: HashMap::new(), usage: None, is_miscounted: false }
     }
 
     fn begin(&mut self, message: &Message<'_>, into: &mut Vec<chat::Event>) {
@@ -147,7 +149,9 @@ impl Decoder {
             into.extend(finish.map(|reason| chat::Event::Finished { choice: 0, reason }));
         }
         self.usage = usage.and_then(Usage::read).map(|usage| usage.after(self.usage));
-        into.extend(self.usage.and_then(Usage::counts).map(chat::Event::Used));
+        let counted = self.usage.and_then(Usage::counts);
+        self.is_miscounted = usage.is_some_and(is_given) && counted.is_none();
+        into.extend(counted.map(chat::Event::Used));
     }
 }
 
@@ -177,5 +181,9 @@ impl Decode for Decoder {
             _ => {}
         }
         Ok(())
+    }
+
+    fn is_miscounted(&self) -> bool {
+        self.is_miscounted
     }
 }

@@ -138,6 +138,7 @@ impl Draft {
             metadata: std::collections::BTreeMap::new(),
             hands_over: self.hands_over,
             input,
+            chain: None,
             body: Body::new(body, self.spots),
         })
     }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     client::{Fault, Outgoing, Scrub, from_answer, unreadable},
+    json::is_given,
     sse::Event,
     translate::{Reading, Seen, Whole, is_plausible},
 };
@@ -26,9 +27,11 @@ pub(crate) fn pass_answer(body: Bytes, scrub: &Scrub) -> Result<Whole> {
         return Err(from_answer(error, scrub));
     }
     let output_bytes = said.content.iter().map(|block| block.output_bytes()).sum();
-    let usage = said.usage.and_then(Usage::read).and_then(Usage::counts).filter(|usage| is_plausible(usage, output_bytes));
+    let counted = said.usage.filter(|usage| is_given(usage));
+    let usage = counted.and_then(Usage::read).and_then(Usage::counts).filter(|usage| is_plausible(usage, output_bytes));
+    let is_miscounted = counted.is_some() && usage.is_none();
     let model = said.model.map(|model| text(Some(model)));
-    Ok(Whole { seen: Seen { usage, output_bytes, model, fingerprint: None, is_done: true }, body })
+    Ok(Whole { seen: Seen { usage, output_bytes, model, fingerprint: None, is_done: true, is_miscounted }, body })
 }
 
 /// Passes on a stream.
@@ -56,6 +59,7 @@ impl Passing {
             "message_delta" => {
                 self.usage = said.usage.and_then(Usage::read).map(|usage| usage.after(self.usage));
                 self.seen.usage = self.usage.and_then(Usage::counts);
+                self.seen.is_miscounted = said.usage.is_some_and(is_given) && self.seen.usage.is_none();
             }
             "message_stop" => self.seen.is_done = true,
             "content_block_start" => return said.content_block.as_ref().map_or(0, |block| block.output_bytes()),

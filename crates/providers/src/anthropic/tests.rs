@@ -40,7 +40,7 @@ fn asked(dialect: Dialect, stream: bool) -> Asked {
 
 /// What a request in this dialect becomes.
 fn wired(request: &ChatRequest, model: &str, wire: Wire, limit: Option<u64>) -> String {
-    let body = request.upstream_body(&card(model), wire, limit).unwrap();
+    let body = request.upstream_body(&card(model), wire, limit, None).unwrap();
     // A field a line reads better in a file.
     let mut text = String::new();
     for (name, value) in members(std::str::from_utf8(&body).unwrap(), "it").unwrap().0 {
@@ -77,7 +77,7 @@ fn messages_become_chats() {
 fn messages_stay_as_they_are_for_who_speaks_them() {
     let body = read("thinking.messages.json");
     let request = ChatRequest::parse_messages(body.clone().into()).unwrap();
-    let sent = request.upstream_body(&card("claude-opus-5"), Wire::Messages, Some(5_000)).unwrap();
+    let sent = request.upstream_body(&card("claude-opus-5"), Wire::Messages, Some(5_000), None).unwrap();
     assert_eq!(
         sent,
         body.replace("\"sim-small\"", "\"claude-opus-5\"").replace("\"max_tokens\": 6000", "\"max_tokens\": 5000")

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use insula_model::chat::{Event, Request};
 
-use super::{Asked, Decode, Dialect, Encode, Wire};
+use super::{Asked, Dialect, Wire};
 use crate::{
     ModelCard, PriceBook, SIMULATOR_PRICES,
     client::{Fault, Outgoing, Scrub},

@@ -118,7 +118,7 @@ fn the_limit_has_one_name_here() {
     let body = br#"{"model":"m", "max_tokens" : 9,"messages":[{"role":"user","content":"hi"}]}"#;
     let chat = ChatRequest::parse_messages(Bytes::from_static(body)).unwrap();
     let card = ModelCard { output_limit_field: OutputLimitField::MaxCompletionTokens, ..card() };
-    let sent = chat.upstream_body(&card, Wire::Messages, Some(5)).unwrap();
+    let sent = chat.upstream_body(&card, Wire::Messages, Some(5), None).unwrap();
     assert_eq!(sent, &br#"{"model":"sim-small", "max_tokens" : 5,"messages":[{"role":"user","content":"hi"}]}"#[..]);
 }
 

@@ -25,7 +25,7 @@ fn with(fields: Value) -> Value {
 fn requests_become_chat_completions() {
     for case in ["turns"] {
         let request = ChatRequest::parse_responses(read(&format!("{case}.responses.request.json")).into()).unwrap();
-        let wire = request.upstream_body(&card(OutputLimitField::MaxCompletionTokens), Wire::ChatCompletions, None).unwrap();
+        let wire = request.upstream_body(&card(OutputLimitField::MaxCompletionTokens), Wire::ChatCompletions, None, None).unwrap();
         let wire: Value = serde_json::from_slice(&wire).unwrap();
         assert_eq!(wire, json_of(&format!("{case}.responses.wire.json")), "{case}");
     }
@@ -170,7 +170,7 @@ fn what_has_no_bound_is_named() {
     }
     // What runs at a provider cannot be asked of one that speaks another form.
     let hosted = parse(&with(json!({"tools": [{"type": "web_search"}]})));
-    let refused = hosted.upstream_body(&card(OutputLimitField::MaxTokens), Wire::ChatCompletions, None).unwrap_err();
+    let refused = hosted.upstream_body(&card(OutputLimitField::MaxTokens), Wire::ChatCompletions, None, None).unwrap_err();
     assert_eq!((refused.kind(), refused.param()), (&ErrorKind::Invalid, Some("tools")));
 }
 
@@ -198,7 +198,7 @@ fn a_conversation_is_put_in_front() {
     assert_eq!(whole.own_input().unwrap(), next.own_input().unwrap());
     assert_eq!(whole.chain.as_ref().map(|chain| &chain.previous), next.chain.as_ref().map(|chain| &chain.previous));
     assert!(whole.input.bytes > next.input.bytes + 2 * u64::try_from(before.input.len()).unwrap());
-    let wire = whole.upstream_body(&card(OutputLimitField::MaxTokens), Wire::ChatCompletions, None).unwrap();
+    let wire = whole.upstream_body(&card(OutputLimitField::MaxTokens), Wire::ChatCompletions, None, None).unwrap();
     let wire: Value = serde_json::from_slice(&wire).unwrap();
     let said: Vec<_> = wire["messages"].as_array().unwrap().iter().map(|said| said["content"].as_str().unwrap()).collect();
     assert_eq!(said, ["one", "two", "one", "two", "three"]);

@@ -98,7 +98,13 @@ impl Stamp {
         let finished = choices.iter().enumerate().map(|(index, choice)| {
             json!({"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": finish_reason(choice), "index": index})
         });
-        EventStream { events, content_from: 0, content_count, terminator: self.event(finished.collect(), true) }
+        EventStream {
+            events,
+            content_from: 0,
+            content_count,
+            terminator: self.event(finished.collect(), true),
+            error: [b"data: ".as_slice(), &ApiError::server_error().to_google_json(), b"\r\n\r\n"].concat().into(),
+        }
     }
 
     fn pieces(&self, choice: &Choice, chunks: usize) -> Vec<Value> {
