@@ -38,7 +38,7 @@ pub struct ChatStream {
     patience: Patience,
     allowance: Allowance,
     reading: Box<dyn Reading>,
-    alarm: Alarm,
+    alarm: Box<Alarm>,
     out: Outgoing,
     /// What to say after the batch before it.
     failure: Option<Box<Error>>,
@@ -60,7 +60,7 @@ impl ChatStream {
             patience,
             allowance,
             reading,
-            alarm,
+            alarm: Box::new(alarm),
             out: Outgoing::default(),
             failure: None,
             has_yielded: false,

@@ -23,14 +23,14 @@ pub(super) struct Content<'a> {
 #[serde(rename_all = "camelCase")]
 struct PartOut<'a> {
     #[serde(flatten)]
-    data: Data<'a>,
+    kind: Kind<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thought_signature: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-enum Data<'a> {
+enum Kind<'a> {
     Text(&'a str),
     InlineData(Inline<'a>),
     FunctionCall(Call<'a>),
@@ -66,9 +66,9 @@ struct ResponsePart<'a> {
     inline_data: Inline<'a>,
 }
 
-impl<'a> From<Data<'a>> for PartOut<'a> {
-    fn from(data: Data<'a>) -> Self {
-        Self { data, thought_signature: None }
+impl<'a> From<Kind<'a>> for PartOut<'a> {
+    fn from(kind: Kind<'a>) -> Self {
+        Self { kind, thought_signature: None }
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn contents(messages: &[Message], is_sealing: bool) -> Result<(Option
 
 /// The first of the calls that were made together has the seal. One that another model made gets what is taken in its place.
 fn seal(parts: &mut [PartOut<'_>]) {
-    let first = parts.iter_mut().find(|part| matches!(part.data, Data::FunctionCall(_)));
+    let first = parts.iter_mut().find(|part| matches!(part.kind, Kind::FunctionCall(_)));
     if let Some(first) = first.filter(|part| part.thought_signature.is_none()) {
         first.thought_signature = Some(FOREIGN.to_owned());
     }
@@ -116,17 +116,17 @@ fn parts<'a>(message: &'a Message, called: &mut HashMap<&'a str, &'a str>) -> Re
         match part {
             // Gemini refuses empty texts.
             Part::Text(text) | Part::Refusal(text) if text.is_empty() => {}
-            Part::Text(text) | Part::Refusal(text) => out.push(Data::Text(text).into()),
-            Part::Image(media) | Part::Document(media) => out.push(Data::InlineData(inline(media)?).into()),
+            Part::Text(text) | Part::Refusal(text) => out.push(Kind::Text(text).into()),
+            Part::Image(media) | Part::Document(media) => out.push(Kind::InlineData(inline(media)?).into()),
             Part::ToolCall { id, name, arguments } => {
                 called.insert(id, name);
                 let (id, thought_signature) = unsealed(id);
-                let data = Data::FunctionCall(Call { id, name, args: arguments_of(arguments)? });
-                out.push(PartOut { data, thought_signature });
+                let kind = Kind::FunctionCall(Call { id, name, args: arguments_of(arguments)? });
+                out.push(PartOut { kind, thought_signature });
             }
             Part::ToolResult { call_id, parts, is_error } => {
                 let name = called.get(call_id.as_str()).copied().ok_or_else(|| no_such_call(call_id))?;
-                out.push(Data::FunctionResponse(response(call_id, name, parts, *is_error)?).into());
+                out.push(Kind::FunctionResponse(response(call_id, name, parts, *is_error)?).into());
             }
             // Thoughts go back only as the seals on calls.
             Part::Reasoning { .. } => {}

@@ -174,6 +174,7 @@ async fn the_nearest_value_is_in_force_and_says_where_it_comes_from() {
         ("concurrency", json!({"value": 5, "origin": "segment"})),
         ("weight", json!({"value": 3, "origin": "plan"})),
         ("mode", json!({"value": "balanced", "origin": "default"})),
+        ("provider_isolation", json!({"value": "keyed", "origin": "default"})),
     ];
     for (name, want) in limits {
         assert_eq!(shown["limits"][name], want, "{name}");
