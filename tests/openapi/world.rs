@@ -62,7 +62,8 @@ impl Household {
         let call = tenant.service.call(http::Method::POST, "/v1/chat/completions").json(&chat("walk"));
         let request = call.header("idempotency-key", IDEMPOTENCY_KEY).send().await.expect(200).request_id().to_owned();
         tenant.request(&request).await;
-        let made = tenant.service.post("/v1/responses", &json!({"model": "sim-small", "input": "walk"})).await.expect(200).json();
+        let made =
+            tenant.service.post("/v1/responses", &json!({"model": "sim-small", "input": "walk"})).await.expect(200).json();
         let response = made["id"].as_str().unwrap().to_owned();
         let (webhook, event) = webhook(&tenant).await;
         Household { tenant, token: token["token"].as_str().unwrap().to_owned(), key, request, response, webhook, event }

@@ -59,7 +59,7 @@ pub(super) async fn put(tx: &mut Tx, row: &ResponseRow, most: ResponsesMax, now:
     )
     .await?;
     // Ids end with chance.
-    if row.response.as_bytes()[15] % SWEPT_EVERY == 0 {
+    if row.response.as_bytes()[15].is_multiple_of(SWEPT_EVERY) {
         sweep(tx, most).await?;
     }
     Ok(())
