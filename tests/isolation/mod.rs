@@ -4,5 +4,6 @@ mod canaries;
 mod disk;
 mod drops;
 mod eviction;
+mod providers;
 mod revocation;
 mod spoofing;

@@ -45,6 +45,14 @@ fn chat(count: u64) -> Value {
     json!({"model": "sim-small", "messages": [{"role": "user", "content": format!("walk on {count}")}]})
 }
 
+fn message(count: u64) -> Value {
+    json!({"model": "sim-small", "max_tokens": 99, "messages": [{"role": "user", "content": format!("walk on {count}")}]})
+}
+
+fn response(count: u64) -> Value {
+    json!({"model": "sim-small", "input": format!("walk on {count}")})
+}
+
 fn embedding(count: u64) -> Value {
     json!({"model": "sim-embed", "input": format!("walk on {count}")})
 }
@@ -122,7 +130,16 @@ pub const CASES: &[Case] = &[
 
     // The data plane: everybody within the tenant of the credential; operators have none.
     with_body("POST /v1/chat/completions", [401, 401, 200, 200, 200, 200, 200, 200, 403], chat),
+    with_body("POST /v1/messages",         [401, 401, 200, 200, 200, 200, 200, 200, 403], message),
+    with_body("POST /v1/messages/count_tokens", [401, 401, 200, 200, 200, 200, 200, 200, 403], message),
     with_body("POST /v1/embeddings",       [401, 401, 200, 200, 200, 200, 200, 200, 403], embedding),
+    with_body("POST /v1/responses",        [401, 401, 200, 200, 200, 200, 200, 200, 403], response),
+    case("GET /v1/responses/{response}",   [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    case("GET /v1/responses/{response}/input_items", [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    // None is made in the background, so none can be cancelled.
+    case("POST /v1/responses/{response}/cancel",     [401, 401, 404, 404, 404, 400, 400, 400, 403]),
+    // The first of its tenant deletes it.
+    case("DELETE /v1/responses/{response}", [401, 401, 404, 404, 404, 200, 404, 404, 403]),
     case("GET /v1/models",                 [401, 401, 200, 200, 200, 200, 200, 200, 403]),
     case("GET /v1/models/{model}",         [401, 401, 200, 200, 200, 200, 200, 200, 403]),
 
@@ -236,9 +253,12 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path end_user", Holds::Data),
     ("path month",   Holds::Data),
     ("path other",   Holds::TenantsId),
+    ("path response", Holds::TenantsId),
 
     ("query cursor",   Holds::TenantsId),
     ("query limit",    Holds::Data),
+    ("query after",    Holds::TenantsId),
+    ("query order",    Holds::Data),
     ("query from",     Holds::Data),
     ("query to",       Holds::Data),
     ("query group_by", Holds::Data),
@@ -341,6 +361,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body prices input_usd_per_million",       Holds::Data),
     ("body prices cache_read_usd_per_million",  Holds::Data),
     ("body prices cache_write_usd_per_million", Holds::Data),
+    ("body prices cache_write_1h_usd_per_million", Holds::Data),
     ("body prices output_usd_per_million",      Holds::Data),
 ];
 

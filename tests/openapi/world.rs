@@ -38,6 +38,8 @@ pub struct Household {
     /// A key that nobody in these tests holds.
     pub key: String,
     pub request: String,
+    /// A response that is kept.
+    pub response: String,
     pub webhook: String,
     /// What that webhook was told.
     pub event: String,
@@ -60,8 +62,11 @@ impl Household {
         let call = tenant.service.call(http::Method::POST, "/v1/chat/completions").json(&chat("walk"));
         let request = call.header("idempotency-key", IDEMPOTENCY_KEY).send().await.expect(200).request_id().to_owned();
         tenant.request(&request).await;
+        let made =
+            tenant.service.post("/v1/responses", &json!({"model": "sim-small", "input": "walk"})).await.expect(200).json();
+        let response = made["id"].as_str().unwrap().to_owned();
         let (webhook, event) = webhook(&tenant).await;
-        Household { tenant, token: token["token"].as_str().unwrap().to_owned(), key, request, webhook, event }
+        Household { tenant, token: token["token"].as_str().unwrap().to_owned(), key, request, response, webhook, event }
     }
 
     /// Its own id for what a path, query or header calls `name`; `None` for names that are no ids of a tenant.
@@ -70,6 +75,7 @@ impl Household {
             "tenant" | "other" => Some(&self.tenant.id),
             "key" => Some(&self.key),
             "request" => Some(&self.request),
+            "response" => Some(&self.response),
             // The plan and the segment that nobody else in these tests uses.
             "name" => Some(&self.tenant.slug),
             "webhook" => Some(&self.webhook),

@@ -7,12 +7,16 @@ use std::time::Duration;
 /// What the file says beside the bare minimum.
 #[derive(Debug, Clone, Default)]
 pub struct ServeConfig {
+    /// Whose API the simulator is taken to have; OpenAI's when absent.
+    pub kind: Option<&'static str>,
     /// How long the provider may take to connect, to begin and to go on; as configured by default when absent.
     pub patience: Option<Duration>,
     /// More lines, by section: `("bounds", "header_wait_ms_max = 100")`.
     pub more: Vec<(&'static str, String)>,
     /// More lines about the provider: `concurrency_max = 4`.
     pub provider: Vec<String>,
+    /// Whether the same simulator is a second provider as well, `claude`, that speaks Anthropic's form.
+    pub with_claude: bool,
     /// Providers beside it, with the same models at the same prices.
     pub beside: Vec<Beside>,
     /// More entries of the price book.
@@ -77,6 +81,26 @@ operations = ["chat"]
 output_tokens_max = 16384
 "#;
 
+/// A model of the provider that speaks Anthropic's form.
+const CLAUDE_PRICES: &str = r#"
+[[models]]
+provider = "claude"
+name = "claude-sim"
+upstream_model = "sim-small"
+operations = ["chat"]
+output_tokens_max = 16384
+image_tokens_max = 1600
+[[models.prices]]
+effective_from = 2020-01-01
+input = "4.00"
+cache_read = "0.40"
+cache_write = "5.00"
+cache_write_1h = "8.00"
+output = "20.00"
+source = "the tests"
+checked = 2020-01-01
+"#;
+
 impl ServeConfig {
     /// Writes the file and its price book into `folder`; returns the file's path.
     pub fn write(&self, folder: &Path, data_dir: &Path, simulator_url: &str) -> PathBuf {
@@ -86,6 +110,9 @@ impl ServeConfig {
             book.push_str(&PRICES.replace("\"sim\"", &format!("\"{name}\"")));
         }
         book.push_str(&self.prices);
+        if self.with_claude {
+            book.push_str(CLAUDE_PRICES);
+        }
         fs::write(&prices, book).unwrap();
         let mut sections = vec![
             ("server", "listen = \"127.0.0.1:0\"".to_owned()),
@@ -103,14 +130,24 @@ impl ServeConfig {
         for Beside { name, url, lines } in &self.beside {
             text.push_str(&self.provider(name, url, lines));
         }
+        if self.with_claude {
+            text.push_str(&format!(
+                "[[providers]]\nname = \"claude\"\nkind = \"anthropic\"\nbase_url = \"{simulator_url}/v1\"\n\
+                 attempt_header = \"x-insula-attempt\"\n"
+            ));
+        }
         let path = folder.join("insula.toml");
         fs::write(&path, text).unwrap();
         path
     }
 
     fn provider(&self, name: &str, url: &str, lines: &[String]) -> String {
-        let mut text =
-            format!("[[providers]]\nname = \"{name}\"\nbase_url = \"{url}/v1\"\nattempt_header = \"x-insula-attempt\"\n");
+        let kind = self.kind.unwrap_or("openai");
+        let version = if kind == "gemini" { "v1beta" } else { "v1" };
+        let mut text = format!(
+            "[[providers]]\nname = \"{name}\"\nkind = \"{kind}\"\nbase_url = \"{url}/{version}\"\n\
+             attempt_header = \"x-insula-attempt\"\n"
+        );
         lines.iter().for_each(|line| text.push_str(&format!("{line}\n")));
         if let Some(patience) = self.patience {
             for key in ["connect_ms_max", "first_byte_ms_max", "idle_ms_max"] {

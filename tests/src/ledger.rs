@@ -75,7 +75,7 @@ fn attempts_of(request: &Value) -> Vec<Attempt> {
     let read = |row: &Value| Attempt {
         id: row["id"].as_str().unwrap().to_owned(),
         request: request["id"].as_str().unwrap().to_owned(),
-        input: ["input", "cache_read", "cache_write"].map(|class| count(row, class)).iter().sum(),
+        input: ["input", "cache_read", "cache_write", "cache_write_1h"].map(|class| count(row, class)).iter().sum(),
         output: ["output", "reasoning"].map(|class| count(row, class)).iter().sum(),
         cost: usd(&row["cost_usd"]),
         estimated: row["estimated"].as_bool().unwrap(),
@@ -86,8 +86,8 @@ fn attempts_of(request: &Value) -> Vec<Attempt> {
 /// The attempts of all tenants as their rows stand in a database that nodes share, what was corrected since included. An attempt
 /// with two rows is there twice.
 pub async fn stored(database: &Database) -> Vec<Attempt> {
-    let sql = "SELECT a.attempt, a.request, a.input_tokens + a.cache_read_tokens + a.cache_write_tokens + COALESCE(c.input_tokens \
-        + c.cache_read_tokens + c.cache_write_tokens, 0), a.output_tokens + a.reasoning_tokens \
+    let sql = "SELECT a.attempt, a.request, a.input_tokens + a.cache_read_tokens + a.cache_write_tokens \
+        + a.cache_write_1h_tokens + COALESCE(c.input_tokens + c.cache_read_tokens + c.cache_write_tokens + c.cache_write_1h_tokens, 0), a.output_tokens + a.reasoning_tokens \
         + COALESCE(c.output_tokens + c.reasoning_tokens, 0), a.cost + COALESCE(c.cost, 0), a.estimated + COALESCE(c.estimated, 0) \
         FROM insula_control.ledger a LEFT JOIN insula_control.ledger c ON c.attempt = a.attempt AND c.correction = 1 \
         WHERE a.correction = 0";

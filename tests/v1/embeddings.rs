@@ -1,7 +1,7 @@
 //! `POST /v1/embeddings`.
 
 use insula_model::{Money, TokenCounts};
-use insula_tests::{Node, Prices, usd};
+use insula_tests::{Node, Prices, config::ServeConfig, node::Setup, usd};
 use serde_json::{Value, json};
 
 const EMBEDDINGS: &str = "/v1/embeddings";
@@ -84,4 +84,20 @@ async fn what_makes_no_sense_is_refused_by_name() {
     let reply = tenant.service.post(EMBEDDINGS, &json!({"model": "sim-small", "input": "a"})).await;
     assert!((400..=404).contains(&reply.status), "a chat model embeds nothing: {}", reply.text());
     assert_eq!(node.simulator().count(), 0);
+}
+
+#[tokio::test]
+async fn gemini_embeds_as_well_and_is_settled_by_estimate() {
+    let config = ServeConfig { kind: Some("gemini"), ..ServeConfig::default() };
+    let node = Setup::default().serve(config).start().await;
+    let tenant = node.tenant("gem").await;
+    tenant.set_monthly_budget(Money::from_usd("1").unwrap()).await;
+    let body = json!({"model": "sim-embed", "input": ["one", "two"], "dimensions": 8, "encoding_format": "base64"});
+    let answer = tenant.service.post(EMBEDDINGS, &body).await.expect(200).json();
+    assert_eq!(decode(&answer["data"][1]["embedding"]).len(), 8);
+    // Gemini says nothing of tokens: each input counts by its bytes and quotes.
+    let tokens = TokenCounts { input: 10, ..TokenCounts::default() };
+    assert_eq!(answer["usage"], json!({"prompt_tokens": 10, "total_tokens": 10}));
+    assert_eq!(tenant.settled().await, Prices::embed().cost(&tokens).unwrap());
+    tenant.service.post(EMBEDDINGS, &json!({"model": "sim-embed", "input": [1, 2]})).await.expect(400);
 }

@@ -2,4 +2,6 @@
 
 mod chat_completions;
 mod embeddings;
+mod messages;
 mod models;
+mod responses;

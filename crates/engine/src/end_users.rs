@@ -12,7 +12,11 @@ use insula_store::{EndUserRow, TenantSeals};
 use parking_lot::Mutex;
 use sha2::Sha256;
 
-use crate::{Call, Engine, directory::keyed, work::Work};
+use crate::{
+    Engine,
+    directory::{TenantCredential, keyed},
+    work::Work,
+};
 
 /// How many end users a node remembers to have kept the names of.
 const KEPT_MAX: usize = 65_536;
@@ -64,9 +68,9 @@ impl EndUsers {
     }
 
     /// Whom a call is made for: the token's word counts before the body's.
-    pub fn of(&self, call: &Call, work: &Work) -> Option<EndUser> {
-        let name = call.credential.end_user.as_deref().or(work.user())?;
-        Some(self.named(call.credential.scope.tenant(), name))
+    pub fn of(&self, credential: &TenantCredential, work: &Work) -> Option<EndUser> {
+        let name = credential.end_user.as_deref().or(work.user())?;
+        Some(self.named(credential.scope.tenant(), name))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     directory::{Directory, Others},
     end_users::{self, EndUsers},
     idempotency::Twins,
+    isolation::Salts,
     labels,
     pipeline::{self, Answer, Call},
     queue::Queue,
@@ -53,6 +54,7 @@ pub struct Engine {
     pub(crate) versions: Versions,
     pub(crate) twins: Arc<Twins>,
     pub(crate) end_users: EndUsers,
+    pub(crate) salts: Salts,
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
     pub(crate) flights: Flights,
@@ -103,6 +105,7 @@ impl Engine {
             accounts,
             idempotency_secret: store.platform_secret("idempotency"),
             end_users: EndUsers::new(&store.platform_secret("end users")),
+            salts: Salts::new(&store.platform_secret("provider isolation")),
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
             coordination,
@@ -129,7 +132,11 @@ impl Engine {
     ///
     /// # Errors
     /// Any refusal or failure of a stage; a stream's later failures come in the stream.
-    pub async fn chat(self: &Arc<Self>, call: Call, request: ChatRequest) -> Result<Answer> {
+    pub async fn chat(self: &Arc<Self>, call: Call, mut request: ChatRequest) -> Result<Answer> {
+        // Known before anything is sent, and the same whichever attempt succeeds.
+        if let Some(chain) = &mut request.chain {
+            chain.id = Some(call.request.bare());
+        }
         self.perform(call, Work::Chat(Box::new(request))).await
     }
 
@@ -142,7 +149,7 @@ impl Engine {
     }
 
     async fn perform(self: &Arc<Self>, mut call: Call, work: Work) -> Result<Answer> {
-        call.end_user = self.end_users.of(&call, &work);
+        call.end_user = self.end_users.of(&call.credential, &work);
         call.tags = labels::of(&call, &work)?;
         // Dropped with this future, which tells the task that nobody listens any more.
         let (_present, gone) = oneshot::channel();

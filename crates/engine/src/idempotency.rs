@@ -12,6 +12,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use insula_model::{Error, ErrorKind, Result, TenantId};
+use insula_providers::Dialect;
 use insula_store::{IdempotencyEntry, IdempotencyMark, IdempotencyState, Seq};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -250,7 +251,14 @@ fn key_hash(engine: &Engine, tenant: TenantId, key: &str) -> Result<[u8; 32]> {
 }
 
 fn body_hash(work: &Work) -> [u8; 32] {
-    Sha256::new().chain_update(work.operation().name()).chain_update([0]).chain_update(work.body()).finalize().into()
+    let hash = Sha256::new().chain_update(work.operation().name());
+    // An answer in one dialect is none in another.
+    let hash = match work.dialect() {
+        Dialect::ChatCompletions => hash,
+        Dialect::Responses => hash.chain_update("/responses"),
+        Dialect::Messages => hash.chain_update("/messages"),
+    };
+    hash.chain_update([0]).chain_update(work.body()).finalize().into()
 }
 
 fn mismatch() -> Error {

@@ -26,6 +26,17 @@ pub(crate) async fn charge(engine: &Engine, call: &Call, work: &Work) -> Result<
     for (subject, limits) in call.limited_subjects() {
         add(&mut charges, subject, &limits, work);
     }
+    apply(engine, charges).await
+}
+
+/// Charges them for a request that uses no tokens.
+pub(crate) async fn charge_request(engine: &Engine, call: &Call) -> Result<Vec<RateView>> {
+    let limited = call.limited_subjects().filter_map(|(subject, limits)| Some((subject, limits.requests_per_minute?)));
+    let charge = |(subject, per_minute)| Charge { subject, kind: RateKind::Requests, per_minute, amount: 1 };
+    apply(engine, limited.map(charge).collect()).await
+}
+
+async fn apply(engine: &Engine, charges: Vec<Charge>) -> Result<Vec<RateView>> {
     if charges.is_empty() {
         return Ok(Vec::new());
     }

@@ -17,9 +17,9 @@ use crate::{
     end_users::EndUser,
     flight::{Held, Left},
     idempotency::{self, Turn},
-    limits,
+    isolation, limits,
     queue::{self, Slot},
-    reserve,
+    reserve, responses,
     route::{Candidate, Expected, Watch},
     send,
     trace::Trace,
@@ -118,6 +118,14 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, gone: onesh
             return Err(error);
         }
     };
+    // Before route and money: what is held must cover all that was said before.
+    let work = match responses::resume(&engine, &call, work, &mut trace).await {
+        Ok(work) => work,
+        Err(error) => {
+            trace.refuse(&engine, &call, &error);
+            return Err(error);
+        }
+    };
     // Who may serve it, in which order: what is reserved depends on it.
     let candidates = match trace.route(&engine, &call, &work) {
         Ok(candidates) => candidates,
@@ -183,5 +191,7 @@ pub(crate) async fn admit(
     // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
     call.still_admitted()?;
     engine.directory.check_current()?;
+    // What keeps its prompt apart from others' at the provider can cost: told with what is sent.
+    isolation::note(engine, call, work, &route, trace);
     Ok(Admitted { route, expected, cause, watch, hold, seat, slot })
 }

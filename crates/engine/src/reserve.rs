@@ -8,6 +8,7 @@ use insula_providers::Route;
 use crate::{
     Call, Engine,
     accounts::{Ask, Hold},
+    isolation,
     work::Work,
 };
 
@@ -47,6 +48,8 @@ async fn reserve(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) 
         // Without a hard budget there is nothing to keep: the bytes stand in for what cannot be known.
         Err(_) => work.body().len() as u64,
     };
+    let added = work.isolation_tokens_max(isolation::of(&call.credential, &route.provider));
+    let input_tokens_max = input_tokens_max.saturating_add(added);
     let mut ask = Ask {
         tenant: call.credential.scope.tenant(),
         subjects,
@@ -65,7 +68,7 @@ async fn reserve(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) 
     let shortest = Ask { input_tokens_max: input_tokens_max / TOKEN_BYTES_MAX, ..ask.clone() };
     let counted = if engine.accounts.could_fit(&shortest) { counted(engine, work, route).await } else { None };
     match counted {
-        Some(tokens) => ask.input_tokens_max = tokens.min(input_tokens_max),
+        Some(tokens) => ask.input_tokens_max = tokens.saturating_add(added).min(input_tokens_max),
         None => by_bytes.map(drop)?,
     }
     engine.accounts.reserve(&ask, engine.settings.budget_wait_max).await
@@ -76,7 +79,7 @@ const TOKEN_BYTES_MAX: u64 = 128;
 
 /// The input counted by the model's own tokenizer, off the async threads and few at a time; `None` where no tokenizer is
 /// known for it.
-async fn counted(engine: &Engine, work: &Arc<Work>, route: &Route) -> Option<u64> {
+pub(crate) async fn counted(engine: &Engine, work: &Arc<Work>, route: &Route) -> Option<u64> {
     let (tokenizer, work, card) = (route.card.tokenizer?, work.clone(), route.card.clone());
     let _place = engine.tokenizing.acquire().await.ok()?;
     tokio::task::spawn_blocking(move || work.count_input_tokens(&card, tokenizer)).await.ok()

@@ -11,6 +11,7 @@ use crate::{
     flight::{Flight, Landing, Left},
     pipeline::{Answer, Presence, withdrawn},
     queue::Latency,
+    responses::Keeping,
 };
 
 /// Sends the attempt, and where it fails the next. A whole answer is settled here; a stream settles itself.
@@ -64,7 +65,13 @@ async fn whole(mut flight: Flight, attempts: &mut Attempts, presence: &mut Prese
         Err(failure) => Err(failure),
     };
     let came = match result {
-        Ok(answer) => land_whole(&mut flight, begun, answer).map(Whole::Answer),
+        Ok(answer) => {
+            // Before its caller can ask for it.
+            if let Some(keeping) = Keeping::of(&flight) {
+                keeping.keep(answer.body.clone()).await;
+            }
+            land_whole(&mut flight, begun, answer).map(Whole::Answer)
+        }
         Err(failure) => failed(&mut flight, attempts, begun, failure).map(|left| Whole::Onward(Box::new(left))),
     };
     // No byte reaches the caller before the attempt's record would survive a power cut.

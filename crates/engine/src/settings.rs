@@ -41,6 +41,32 @@ pub struct EngineSettings {
     pub sync_before_send: bool,
     /// Bounds of webhooks.
     pub webhooks: WebhookSettings,
+    /// Bounds of responses that are kept.
+    pub responses: ResponsesSettings,
+}
+
+/// How much is kept of responses, and for how long.
+#[derive(Debug, Clone)]
+pub struct ResponsesSettings {
+    /// How long one is kept.
+    pub ttl: Duration,
+    /// How many of a tenant are kept; the oldest go first.
+    pub count_max: u64,
+    /// How many bytes of them, requests and answers together.
+    pub bytes_max: u64,
+    /// How large a request may become with all that was said before in front of it.
+    pub conversation_bytes_max: usize,
+}
+
+impl Default for ResponsesSettings {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(30 * 24 * 60 * 60),
+            count_max: 100_000,
+            bytes_max: 1024 * 1024 * 1024,
+            conversation_bytes_max: 32 * 1024 * 1024,
+        }
+    }
 }
 
 impl Default for EngineSettings {
@@ -63,6 +89,7 @@ impl Default for EngineSettings {
             idempotency_wait_max: Duration::from_secs(60),
             sync_before_send: false,
             webhooks: WebhookSettings::default(),
+            responses: ResponsesSettings::default(),
         }
     }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
-use insula_providers::{Asked, ChatRequest, Dialect, EmbeddingsRequest, ModelCard, Route, Tokenizer};
+use insula_providers::{
+    Asked, CacheIsolation, Chain, ChatRequest, Dialect, EmbeddingsRequest, Isolation, ModelCard, Route, Tokenizer,
+};
 
-use crate::{EngineSettings, accounts::OutputAsk};
+use crate::{EngineSettings, accounts::OutputAsk, isolation};
 
 /// A parsed call of one of the data plane's operations.
 pub(crate) enum Work {
@@ -50,6 +52,14 @@ impl Work {
         match self {
             Work::Chat(chat) => &chat.metadata,
             Work::Embeddings(_) => &NONE,
+        }
+    }
+
+    /// What came before it, and whether its answer is kept; of Responses alone.
+    pub fn chain(&self) -> Option<&Chain> {
+        match self {
+            Work::Chat(chat) => chat.chain.as_ref(),
+            Work::Embeddings(_) => None,
         }
     }
 
@@ -109,25 +119,38 @@ impl Work {
     ///
     /// # Errors
     /// `Invalid`, naming what the provider's form cannot say.
-    pub fn upstream_body(&self, route: &Route, output_tokens: Option<u64>) -> Result<Bytes> {
+    pub fn upstream_body(&self, route: &Route, output_tokens: Option<u64>, isolation: Isolation<'_>) -> Result<Bytes> {
+        let wire = route.provider.wire();
         match self {
-            Work::Chat(chat) => chat.upstream_body(&route.card, route.provider.wire(), output_tokens),
-            Work::Embeddings(embeddings) => Ok(embeddings.upstream_body(&route.card)),
+            Work::Chat(chat) => chat.upstream_body(&route.card, wire, output_tokens, Some(isolation)),
+            Work::Embeddings(embeddings) => embeddings.upstream_body(&route.card, wire, Some(isolation)),
         }
     }
 
-    /// How the caller wants its answer; `id` is what a translated one is called.
+    /// What keeping it apart from others' requests can add to its input, in tokens.
+    pub fn isolation_tokens_max(&self, cache: CacheIsolation) -> u64 {
+        match self {
+            Work::Chat(_) => isolation::tokens_max(cache),
+            Work::Embeddings(_) => 0,
+        }
+    }
+
+    /// In which form the caller asks.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Work::Chat(chat) => chat.dialect,
+            Work::Embeddings(_) => Dialect::ChatCompletions,
+        }
+    }
+
+    /// How the caller wants its answer; `id` is what a translated one is called, unless it has a name of its own already.
     pub fn asked(&self, id: String, at: Timestamp) -> Asked {
-        let (dialect, include_usage) = match self {
-            Work::Chat(chat) => (chat.dialect, chat.include_usage),
-            Work::Embeddings(_) => (Dialect::ChatCompletions, false),
-        };
         Asked {
-            dialect,
+            dialect: self.dialect(),
             stream: self.is_stream(),
-            include_usage,
+            include_usage: matches!(self, Work::Chat(chat) if chat.include_usage),
             model: self.model().to_owned(),
-            id,
+            id: self.chain().and_then(|chain| chain.id.clone()).unwrap_or(id),
             created: at.seconds(),
             request: self.body().clone(),
         }

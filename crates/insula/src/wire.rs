@@ -10,9 +10,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use insula_engine::{Engine, EngineSettings, QueueSettings, RouteSettings, WebhookSettings};
+use insula_engine::{Engine, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings};
 use insula_model::{Random, SystemClock};
-use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor};
+use insula_providers::{
+    CacheIsolation, Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor,
+};
 use insula_server::ServerSettings;
 use insula_store::{
     Cluster, ClusterOptions, Coordination, Examination, Holds, PostgresOptions, PostgresUrl, RedisOptions, RootKey, Store,
@@ -22,7 +24,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
 use crate::{
-    config::{self, Config, Kind, Mode, Provider, SecretUrl, Storage},
+    config::{self, Config, Isolation, Kind, Mode, Provider, SecretUrl, Storage},
     node::World,
     private_file,
 };
@@ -259,6 +261,12 @@ fn provider_settings(provider: &Provider) -> Result<ProviderSettings> {
         api_key: api_key(provider)?,
         region: provider.region.clone(),
         attempt_header: provider.attempt_header.clone(),
+        cache_isolation: match provider.cache_isolation() {
+            Isolation::PromptCacheKey => CacheIsolation::PromptCacheKey,
+            Isolation::CacheSalt => CacheIsolation::CacheSalt,
+            Isolation::Prefix => CacheIsolation::Prefix,
+            Isolation::None => CacheIsolation::None,
+        },
         timeouts: Timeouts {
             connect_ms_max: provider.connect_ms_max.get(),
             first_byte_ms_max: provider.first_byte_ms_max.get(),
@@ -328,6 +336,12 @@ fn engine_settings(config: &Config) -> EngineSettings {
         idempotency_transcript_bytes_max: bounds.idempotency_transcript_bytes_max,
         idempotency_ttl: Duration::from_secs(bounds.idempotency_ttl_seconds),
         idempotency_wait_max: Duration::from_millis(bounds.idempotency_wait_ms_max),
+        responses: ResponsesSettings {
+            ttl: Duration::from_secs(bounds.responses_ttl_seconds),
+            count_max: bounds.responses_per_tenant_max,
+            bytes_max: bounds.responses_bytes_per_tenant_max,
+            conversation_bytes_max: bounds.conversation_bytes_max,
+        },
         sync_before_send: config.durability.mode == Mode::Strict,
         webhooks: webhook_settings(&config.webhooks),
     }

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Budget, BudgetId, BudgetOrigin, BudgetTerms, Defaults, Limits, ReleaseMode, Subject, TenantId, Window};
+use crate::{
+    Budget, BudgetId, BudgetOrigin, BudgetTerms, Defaults, Limits, ProviderIsolation, ReleaseMode, Subject, TenantId, Window,
+};
 
 /// Where a value of a tenant comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -52,6 +54,8 @@ pub struct EffectiveLimits {
     pub weight: Effective<u32>,
     /// How its requests are released toward the providers.
     pub mode: Effective<ReleaseMode>,
+    /// How its prompts are kept apart from others' in the caches of providers.
+    pub provider_isolation: Effective<ProviderIsolation>,
 }
 
 impl EffectiveLimits {
@@ -65,6 +69,7 @@ impl EffectiveLimits {
             queue_wait_ms_max: self.queue_wait_ms_max.value,
             weight: self.weight.value,
             mode: self.mode.value,
+            provider_isolation: self.provider_isolation.value,
         }
     }
 }
@@ -90,6 +95,9 @@ impl<'a> Lineage<'a> {
             queue_wait_ms_max: count(|limits| limits.queue_wait_ms_max),
             weight: count(|limits| limits.weight),
             mode: self.nearest(own.mode, |defaults| defaults.limits.mode).or(platform.mode),
+            provider_isolation: self
+                .nearest(own.provider_isolation, |defaults| defaults.limits.provider_isolation)
+                .or(platform.provider_isolation),
         }
     }
 

@@ -38,7 +38,7 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{AttemptId, BudgetId, CreditId, EndUserId, EventId, IdGenerator, KeyId, RequestId, TenantId, WebhookId};
 pub use inherit::{Effective, EffectiveLimits, Lineage, Origin};
-pub use limits::{Limits, ReleaseMode};
+pub use limits::{Limits, ProviderIsolation, ReleaseMode};
 pub use money::{Money, Price};
 pub use names::{Name, Slug};
 pub use plan::{BudgetTerms, Defaults, Plan, Segment, SellPrice};

@@ -32,6 +32,20 @@ pub struct Limits {
     /// How its requests are released toward the providers. Of a tenant only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<ReleaseMode>,
+    /// How its prompts are kept apart from others' in the caches of providers. Of a tenant only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_isolation: Option<ProviderIsolation>,
+}
+
+/// How a tenant's prompts are kept apart from other tenants' in the caches of providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderIsolation {
+    /// By a key or salt, where the provider has one: it costs nothing.
+    #[default]
+    Keyed,
+    /// The same, and by a salted line before the prompt where the provider has no such thing: it costs the line's tokens.
+    Prefixed,
 }
 
 /// How a tenant's requests are released toward a provider: speed against predictability.

@@ -109,6 +109,7 @@ impl Sum for Money {
 
 /// What one token of each class costs, in picodollars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "KeptPrice")]
 pub struct Price {
     /// An uncached input token.
     pub input_pico: u64,
@@ -116,15 +117,36 @@ pub struct Price {
     pub cache_read_pico: u64,
     /// An input token written to the provider's cache.
     pub cache_write_pico: u64,
+    /// An input token written to the provider's cache for an hour.
+    pub cache_write_1h_pico: u64,
     /// An output token, reasoning included.
     pub output_pico: u64,
+}
+
+/// A price as it is kept. What was kept before an hour had its price costs what any write costs.
+#[derive(Deserialize)]
+struct KeptPrice {
+    input_pico: u64,
+    cache_read_pico: u64,
+    cache_write_pico: u64,
+    cache_write_1h_pico: Option<u64>,
+    output_pico: u64,
+}
+
+impl From<KeptPrice> for Price {
+    fn from(kept: KeptPrice) -> Self {
+        let KeptPrice { input_pico, cache_read_pico, cache_write_pico, cache_write_1h_pico, output_pico } = kept;
+        let cache_write_1h_pico = cache_write_1h_pico.unwrap_or(cache_write_pico);
+        Self { input_pico, cache_read_pico, cache_write_pico, cache_write_1h_pico, output_pico }
+    }
 }
 
 impl Price {
     /// A price from USD per million tokens; cache classes cost what input costs.
     pub fn per_million(input: &str, output: &str) -> Result<Self> {
         let (input, output) = (Self::token_pico(input)?, Self::token_pico(output)?);
-        Ok(Self { input_pico: input, cache_read_pico: input, cache_write_pico: input, output_pico: output })
+        let (cache_read_pico, cache_write_pico, cache_write_1h_pico) = (input, input, input);
+        Ok(Self { input_pico: input, cache_read_pico, cache_write_pico, cache_write_1h_pico, output_pico: output })
     }
 
     /// Picodollars per token from USD per million tokens; at most six decimals, so that the division is exact.
@@ -143,7 +165,7 @@ impl Price {
 
     /// The dearest that an input token can be, whichever class the provider puts it in.
     pub fn input_pico_max(&self) -> u64 {
-        self.input_pico.max(self.cache_read_pico).max(self.cache_write_pico)
+        self.input_pico.max(self.cache_read_pico).max(self.cache_write_pico).max(self.cache_write_1h_pico)
     }
 
     /// What these tokens of one attempt cost; an error when that is not storable.
@@ -161,6 +183,7 @@ impl Price {
             (tokens.input, self.input_pico),
             (tokens.cache_read, self.cache_read_pico),
             (tokens.cache_write, self.cache_write_pico),
+            (tokens.cache_write_1h, self.cache_write_1h_pico),
             (tokens.output, self.output_pico),
             (tokens.reasoning, self.output_pico),
         ];
@@ -207,11 +230,32 @@ mod tests {
 
     #[test]
     fn a_cache_saves_net_of_its_writes() {
-        let price = Price { input_pico: 100, cache_read_pico: 10, cache_write_pico: 125, output_pico: 400 };
-        let tokens = |cache_read, cache_write| TokenCounts { input: 7, cache_read, cache_write, output: 3, reasoning: 2 };
+        let price =
+            Price { input_pico: 100, cache_read_pico: 10, cache_write_pico: 125, cache_write_1h_pico: 200, output_pico: 400 };
+        let tokens = |cache_read, cache_write| TokenCounts {
+            input: 7,
+            cache_read,
+            cache_write,
+            cache_write_1h: 0,
+            output: 3,
+            reasoning: 2,
+        };
         assert_eq!(price.cache_savings(&tokens(0, 0)), Money::ZERO);
         assert_eq!(price.cache_savings(&tokens(10, 4)), Money::from_pico(10 * 90 - 4 * 25));
         assert_eq!(price.cache_savings(&tokens(0, 4)), Money::from_pico(-100));
+        let for_an_hour = TokenCounts { cache_write_1h: 4, ..tokens(0, 4) };
+        assert_eq!(price.cache_savings(&for_an_hour), Money::from_pico(-100 - 400));
+        assert_eq!(price.sum(&for_an_hour), Money::from_pico(7 * 100 + 4 * 125 + 4 * 200 + 5 * 400));
+        assert_eq!(price.input_pico_max(), 200);
+    }
+
+    #[test]
+    fn a_price_that_was_kept_before_an_hour_had_one_is_read() {
+        let kept = r#"{"input_pico":1,"cache_read_pico":2,"cache_write_pico":3,"output_pico":4}"#;
+        let price: Price = serde_json::from_str(kept).unwrap();
+        assert_eq!(price.cache_write_1h_pico, 3);
+        let dearer = Price { cache_write_1h_pico: 5, ..price };
+        assert_eq!(serde_json::from_str::<Price>(&serde_json::to_string(&dearer).unwrap()).unwrap(), dearer);
     }
 
     proptest! {
@@ -223,7 +267,7 @@ mod tests {
 
         #[test]
         fn cost_never_exceeds_the_bound(input in 0u64..1_000_000, read in 0u64..1_000_000, output in 0u64..1_000_000, reasoning in 0u64..1_000_000) {
-            let price = Price { input_pico: 3_000_000, cache_read_pico: 300_000, cache_write_pico: 3_750_000, output_pico: 15_000_000 };
+            let price = Price { input_pico: 3_000_000, cache_read_pico: 300_000, cache_write_pico: 3_750_000, cache_write_1h_pico: 6_000_000, output_pico: 15_000_000 };
             let used = TokenCounts { input, cache_read: read, output, reasoning, ..TokenCounts::default() };
             let cost = price.cost(&used).ok();
             prop_assert!(cost <= Some(price.bound(input + read, output + reasoning)));

@@ -16,6 +16,8 @@ pub struct TokenCounts {
     pub cache_read: u64,
     /// Input that the provider wrote to its cache.
     pub cache_write: u64,
+    /// Input that the provider wrote to its cache to keep it for an hour, where that has a price of its own.
+    pub cache_write_1h: u64,
     /// Visible output.
     pub output: u64,
     /// Hidden reasoning, billed as output.
@@ -25,7 +27,7 @@ pub struct TokenCounts {
 impl TokenCounts {
     /// All input classes together.
     pub fn input_total(&self) -> u64 {
-        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
+        [self.cache_read, self.cache_write, self.cache_write_1h].into_iter().fold(self.input, u64::saturating_add)
     }
 
     /// All output classes together.
@@ -45,6 +47,7 @@ impl AddAssign for TokenCounts {
         self.input = self.input.saturating_add(other.input);
         self.cache_read = self.cache_read.saturating_add(other.cache_read);
         self.cache_write = self.cache_write.saturating_add(other.cache_write);
+        self.cache_write_1h = self.cache_write_1h.saturating_add(other.cache_write_1h);
         self.output = self.output.saturating_add(other.output);
         self.reasoning = self.reasoning.saturating_add(other.reasoning);
     }

@@ -112,7 +112,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 /// A text that borrows where it has no escapes.
 pub(crate) struct Key<'a>(pub Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Key<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
 

@@ -23,7 +23,7 @@
 //! let input = request.input.tokens_max(&route.card).map_err(insula_model::Error::invalid)?;
 //! let most = route.price_row.price.bound(input, 100 * request.n);
 //! assert_eq!(most.to_string(), "0.000268");
-//! let wire = request.upstream_body(&route.card, route.provider.wire(), Some(100))?;
+//! let wire = request.upstream_body(&route.card, route.provider.wire(), Some(100), None)?;
 //! assert!(wire.ends_with(br#","max_tokens":100}"#));
 //! # Ok::<(), insula_model::Error>(())
 //! ```
@@ -32,6 +32,7 @@ mod anthropic;
 mod capability;
 mod client;
 mod gemini;
+mod isolation;
 mod json;
 mod openai;
 mod pace;
@@ -46,11 +47,13 @@ mod translate;
 
 pub use capability::Capability;
 pub use client::{Batch, ChatStream, JsonAnswer, Outbound, Provider, SendFailure, Sent, UpstreamError};
+pub use isolation::{CacheIsolation, Isolation, Salt};
 pub use openai::EmbeddingsRequest;
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
 pub use registry::{ProviderInfo, Providers, Route, Viewer};
 pub use request::{ChatRequest, InputBound, normalised};
+pub use responses::{Chain, Exchange, input_items};
 pub use settings::{ProviderSettings, SecretText, Timeouts, Vendor, is_region};
 pub use tokenizer::Tokenizer;
 pub use translate::{Asked, Dialect, Wire};

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
-use crate::{Pace, Wire};
+use crate::{CacheIsolation, Pace, Wire};
 
 /// A text that must not be shown: it prints as `[secret]` and is wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct ProviderSettings {
     pub region: Option<String>,
     /// The header in which it wants to be told the attempt's id, such as `x-insula-attempt`.
     pub attempt_header: Option<String>,
+    /// How it is told whose cached prompts may be used.
+    pub cache_isolation: CacheIsolation,
     /// How long it may take.
     pub timeouts: Timeouts,
     /// How fast requests may go to each of its models.
@@ -90,6 +92,7 @@ impl ProviderSettings {
             api_key: None,
             region: None,
             attempt_header: None,
+            cache_isolation: CacheIsolation::default(),
             timeouts: Timeouts::default(),
             pace: Pace::default(),
             response_bytes_max: 32 << 20,

@@ -30,7 +30,7 @@ use crate::{App, errors::Problem, router};
     components(schemas(Problem)),
     modifiers(&Credentials),
     tags(
-        (name = "data plane", description = "What a tenant's programs call, in OpenAI's dialect"),
+        (name = "data plane", description = "What a tenant's programs call, in the dialects of OpenAI and Anthropic"),
         (name = "tenants", description = "Customers and their state"),
         (name = "plans", description = "Defaults that tenants inherit, and what is in force for a tenant"),
         (name = "keys", description = "Tenants' keys and tokens"),

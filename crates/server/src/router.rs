@@ -25,11 +25,17 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// `/v1`: the data plane, in OpenAI's dialect.
+/// `/v1`: the data plane, in the vendors' dialects.
 pub(crate) fn data_plane() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(data::chat::chat_completions))
         .routes(routes!(data::embeddings::embeddings))
+        .routes(routes!(data::messages::messages))
+        .routes(routes!(data::messages::count_tokens))
+        .routes(routes!(data::responses::create::create_response))
+        .routes(routes!(data::responses::kept::retrieve_response, data::responses::kept::delete_response))
+        .routes(routes!(data::responses::kept::cancel_response))
+        .routes(routes!(data::responses::items::list_input_items))
         .routes(routes!(data::models::list_models))
         .routes(routes!(data::models::retrieve_model))
 }

@@ -104,6 +104,8 @@ pub(crate) struct Tokens {
     cache_read: u64,
     /// Input written to the provider's cache.
     cache_write: u64,
+    /// Input written to it for an hour, where that has a price of its own.
+    cache_write_1h: u64,
     /// Visible output.
     output: u64,
     /// Hidden reasoning.
@@ -112,8 +114,8 @@ pub(crate) struct Tokens {
 
 impl From<TokenCounts> for Tokens {
     fn from(counts: TokenCounts) -> Self {
-        let TokenCounts { input, cache_read, cache_write, output, reasoning } = counts;
-        Self { input, cache_read, cache_write, output, reasoning }
+        let TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning } = counts;
+        Self { input, cache_read, cache_write, cache_write_1h, output, reasoning }
     }
 }
 
@@ -126,6 +128,8 @@ pub(crate) struct Rates {
     cache_read_usd: Usd,
     /// Input written to the provider's cache.
     cache_write_usd: Usd,
+    /// Input written to it for an hour.
+    cache_write_1h_usd: Usd,
     /// Output, reasoning included.
     output_usd: Usd,
 }
@@ -136,6 +140,7 @@ impl From<Price> for Rates {
             input_usd: Usd::per_million(price.input_pico),
             cache_read_usd: Usd::per_million(price.cache_read_pico),
             cache_write_usd: Usd::per_million(price.cache_write_pico),
+            cache_write_1h_usd: Usd::per_million(price.cache_write_1h_pico),
             output_usd: Usd::per_million(price.output_pico),
         }
     }

@@ -20,7 +20,7 @@ pub(crate) enum Form {
     Stream(EventStream),
 }
 
-/// Server-sent events, each with its `data: ` and its blank line.
+/// Server-sent events, each with its blank line.
 #[derive(Debug)]
 pub(crate) struct EventStream {
     /// All but the terminator, in order. Never empty, and never ending with the content: a finish event follows it.
@@ -29,6 +29,8 @@ pub(crate) struct EventStream {
     pub(crate) content_from: usize,
     /// How many carry content.
     pub(crate) content_count: usize,
-    /// `[DONE]`.
+    /// What says that the answer is whole: `[DONE]`, or the vendor's last event.
     pub(crate) terminator: Bytes,
+    /// The event of the fault `error_in_stream`.
+    pub(crate) error: Bytes,
 }

@@ -1,8 +1,10 @@
-//! Refusals, in OpenAI's shape: `{"error":{"message","type","param","code"}}`.
+//! Refusals, in OpenAI's shape, `{"error":{"message","type","param","code"}}`, in Anthropic's,
+//! `{"type":"error","error":{"type","message"}}`, and in Google's, `{"error":{"code","message","status"}}`.
 
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// What the `retry-after` header of a simulated 429 says.
 pub(crate) const RETRY_AFTER_S: u32 = 1;
@@ -35,6 +37,18 @@ struct WireError<'a> {
     r#type: &'a str,
     param: Option<&'a str>,
     code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct GoogleWire<'a> {
+    error: GoogleError<'a>,
+}
+
+#[derive(Serialize)]
+struct GoogleError<'a> {
+    code: u16,
+    message: &'a str,
+    status: &'static str,
 }
 
 impl ApiError {
@@ -86,6 +100,35 @@ impl ApiError {
     pub(crate) fn to_json(&self) -> Bytes {
         let error = WireError { message: &self.message, r#type: self.kind, param: self.param.as_deref(), code: self.code };
         to_json(&Wire { error })
+    }
+
+    /// The error object in Anthropic's shape.
+    pub(crate) fn to_anthropic(&self) -> Value {
+        let kind = match self.status.as_u16() {
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            500.. => "api_error",
+            _ => "invalid_request_error",
+        };
+        json!({"type": "error", "error": {"type": kind, "message": self.message}})
+    }
+
+    /// The same as bytes.
+    pub(crate) fn to_anthropic_json(&self) -> Bytes {
+        to_json(&self.to_anthropic())
+    }
+
+    /// The error object in Google's shape.
+    pub(crate) fn to_google_json(&self) -> Bytes {
+        let code = self.status.as_u16();
+        let status = match code {
+            404 => "NOT_FOUND",
+            429 => "RESOURCE_EXHAUSTED",
+            400..=499 => "INVALID_ARGUMENT",
+            _ => "INTERNAL",
+        };
+        to_json(&GoogleWire { error: GoogleError { code, message: &self.message, status } })
     }
 }
 

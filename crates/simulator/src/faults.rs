@@ -50,7 +50,7 @@ pub enum FaultKind {
     Stall,
     /// The answer ends in the middle of an event (of the JSON, without a stream), and HTTP ends it properly.
     TruncatedChunk,
-    /// The stream ends properly, but without `[DONE]`.
+    /// The stream ends properly, but without `[DONE]` or the vendor's last event.
     NoDone,
     /// A text in the answer holds bytes that are not UTF-8.
     BadUtf8,
@@ -60,6 +60,8 @@ pub enum FaultKind {
     MissingUsage,
     /// Usage that says 0 everywhere.
     ZeroUsage,
+    /// Usage of a chat whose total is one less than its parts.
+    WrongTotal,
     /// Drift: members of the envelope are gone; a structured answer lacks its last property.
     MissingFields,
     /// Drift: unknown members in the envelope, and one in a structured answer.
@@ -79,7 +81,15 @@ pub enum FaultKind {
 /// Bytes that no UTF-8 text contains.
 const NOT_UTF8: &[u8] = &[0xff, 0xfe];
 /// Where to put them: inside the first string that the answer has of these.
-const TEXT_STARTS: [&[u8]; 3] = [b"\"content\":\"", b"\"arguments\":\"", b"\"model\":\""];
+const TEXT_STARTS: [&[u8]; 7] = [
+    b"\"content\":\"",
+    b"\"arguments\":\"",
+    b"\"text\":\"",
+    b"\"thinking\":\"",
+    b"\"partial_json\":\"",
+    b"\"model\":\"",
+    b"\"modelVersion\":\"",
+];
 /// What an event's JSON comes after.
 const EVENT_PREFIX: &[u8] = b"data: ";
 
@@ -131,7 +141,7 @@ fn strike_json(kind: Option<FaultKind>, body: Bytes) -> Script {
 }
 
 fn strike_stream(fault: Option<Fault>, stream: EventStream, gap: Duration) -> Script {
-    let EventStream { mut events, content_from, content_count, terminator } = stream;
+    let EventStream { mut events, content_from, content_count, terminator, error } = stream;
     let after = fault.and_then(|fault| fault.after_chunks).unwrap_or(content_count / 2);
     // A finish event follows the content, so there is an event to strike even after all of it.
     let at = content_from + after.min(content_count);
@@ -148,7 +158,7 @@ fn strike_stream(fault: Option<Fault>, stream: EventStream, gap: Duration) -> Sc
         }
         Some(FaultKind::ErrorInStream) => {
             events.truncate(at);
-            events.push([EVENT_PREFIX, &ApiError::server_error().to_json(), b"\n\n"].concat().into());
+            events.push(error);
             last = None;
         }
         Some(FaultKind::Reset) => {
@@ -191,7 +201,8 @@ fn bad_utf8(bytes: &Bytes) -> Bytes {
 
 /// Spoils the first colon after `data: `; no key of ours contains one, so it stands outside of strings.
 fn malformed(bytes: &Bytes) -> Bytes {
-    let from = if bytes.starts_with(EVENT_PREFIX) { EVENT_PREFIX.len() } else { 0 };
+    let prefix = bytes.windows(EVENT_PREFIX.len()).position(|window| window == EVENT_PREFIX);
+    let from = prefix.map_or(0, |at| at + EVENT_PREFIX.len());
     let mut spoilt = bytes.to_vec();
     if let Some(colon) = spoilt[from..].iter_mut().find(|byte| **byte == b':') {
         *colon = b';';

@@ -6,7 +6,9 @@
 //! | call | answer |
 //! |---|---|
 //! | `POST /v1/chat/completions` | JSON, or SSE with a usage chunk; tools and `response_format` included |
+//! | `POST /v1/messages` | Anthropic's: JSON, or its events; tools, thinking and `output_config.format` included |
 //! | `POST /v1/embeddings` | unit vectors, floats or base64 |
+//! | `POST /v1beta/models/{model}:generateContent` | Gemini's JSON; `:streamGenerateContent` its SSE, `:batchEmbedContents` its vectors |
 //! | `GET /v1/models` | `sim-small`, `sim-large`, `sim-embed` and the scenario's own |
 //! | `GET /_sim/count` | `{"count"}`: model requests received since the last reset |
 //! | `GET /_sim/requests` | `{"data":[{attempt_id,path,body,usage,finished}]}` in order of arrival; `?fields=light` omits `body` |
@@ -43,13 +45,15 @@
 //! ```
 //!
 //! **Where things are.** `serve.rs` takes a request from the socket to its answer, top to bottom: read it first. A dialect
-//! is a folder with a file per endpoint (`openai/`; `anthropic/` and `gemini/` go beside it), which drafts an `Answer`
+//! is a folder with a file per endpoint (`openai/`, `anthropic/`, `gemini/`), which drafts an `Answer`
 //! and knows only the drifts that change its content. `faults.rs` strikes the draft, `script.rs` plays what is left.
 
 mod answer;
+mod anthropic;
 mod control;
 mod errors;
 mod faults;
+mod gemini;
 mod log;
 mod openai;
 mod scenario;

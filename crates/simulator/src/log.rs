@@ -2,6 +2,7 @@
 //!
 //! A light record of every request is kept until the reset (about 200 bytes each); bodies are kept in a ring.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -48,7 +49,7 @@ pub(crate) enum Fields {
 #[derive(Debug)]
 pub(crate) struct Record {
     attempt_id: Option<Box<str>>,
-    path: &'static str,
+    path: Cow<'static, str>,
     usage: OnceLock<Usage>,
     finished: AtomicBool,
 }
@@ -68,7 +69,7 @@ impl Record {
     fn show(&self, body: Option<Value>) -> RequestRecord {
         RequestRecord {
             attempt_id: self.attempt_id.as_deref().map(str::to_owned),
-            path: self.path.to_owned(),
+            path: self.path.clone().into_owned(),
             body,
             usage: self.usage.get().and_then(|usage| serde_json::to_value(usage).ok()),
             finished: self.finished.load(Ordering::Acquire),
@@ -92,10 +93,10 @@ struct Entries {
 
 impl Log {
     /// Adds a request; returns its ordinal, which counts from 0 at every reset.
-    pub(crate) fn add(&self, attempt_id: Option<&str>, path: &'static str, body: Bytes) -> (u64, Arc<Record>) {
+    pub(crate) fn add(&self, attempt_id: Option<&str>, path: impl Into<Cow<'static, str>>, body: Bytes) -> (u64, Arc<Record>) {
         let record = Arc::new(Record {
             attempt_id: attempt_id.map(Box::from),
-            path,
+            path: path.into(),
             usage: OnceLock::new(),
             finished: AtomicBool::new(false),
         });

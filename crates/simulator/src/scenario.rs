@@ -33,6 +33,10 @@ pub struct Scenario {
     pub output_tokens: u64,
     /// How many of the prompt's tokens are reported as cached; at most all of them.
     pub cached_tokens: u64,
+    /// How many of the rest are reported as written to the cache for five minutes, and for an hour: by `/v1/messages` alone.
+    pub cache_write_tokens: u64,
+    /// See `cache_write_tokens`.
+    pub cache_write_1h_tokens: u64,
     /// How many of the completion's tokens are reported as reasoning; at most all of them.
     pub reasoning_tokens: u64,
     /// What goes wrong. A request meets the first fault whose roll falls below its rate, or none.
@@ -57,6 +61,8 @@ impl Default for Scenario {
             gap_ms: 0,
             output_tokens: 64,
             cached_tokens: 0,
+            cache_write_tokens: 0,
+            cache_write_1h_tokens: 0,
             reasoning_tokens: 0,
             faults: Vec::new(),
             degrade_above: None,

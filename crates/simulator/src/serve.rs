@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -18,9 +18,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::answer::Answer;
+use crate::anthropic;
 use crate::control;
 use crate::errors::ApiError;
 use crate::faults::{self, Outcome};
+use crate::gemini;
 use crate::openai;
 use crate::script::{Player, Script};
 use crate::world::{Call, Ticket, World};
@@ -40,9 +42,15 @@ const ATTEMPT_HEADER: &str = "x-insula-attempt";
 /// Drafts the answer of one endpoint to one body. Pure: what it may depend on is in the call.
 type Endpoint = fn(&Call, &[u8]) -> Result<Answer, ApiError>;
 
-/// Every path whose requests are counted, logged and subject to faults. A new dialect adds its lines here.
-const ENDPOINTS: [(&str, Endpoint); 2] =
-    [("/v1/chat/completions", openai::chat::answer), ("/v1/embeddings", openai::embeddings::answer)];
+/// Writes a refusal as a vendor does.
+type Shape = fn(&ApiError) -> Bytes;
+
+/// Every path whose requests are counted, logged and subject to faults. A new dialect adds its lines here; Gemini's paths are patterns.
+const ENDPOINTS: [(&str, Endpoint, Shape); 3] = [
+    ("/v1/chat/completions", openai::chat::answer, ApiError::to_json),
+    ("/v1/embeddings", openai::embeddings::answer, ApiError::to_json),
+    ("/v1/messages", anthropic::messages::answer, ApiError::to_anthropic_json),
+];
 
 /// Accepts connections until `stop` changes or its sender is gone.
 ///
@@ -112,15 +120,20 @@ async fn respond(request: Request<Incoming>, world: Arc<World>, reset: Arc<Notif
     let (head, body) = request.into_parts();
     let body = match read(body).await {
         Ok(body) => body,
-        Err(error) => return refusal(&error, None, reset),
+        Err(error) => return refusal(&error, error.to_json(), None, reset),
     };
     let path = head.uri.path();
-    let endpoint = ENDPOINTS.into_iter().find(|(served, _)| *served == path);
+    if let Some(target) = gemini::Target::of(path).filter(|_| head.method == Method::POST) {
+        let call = world.arrive(attempt_of(&head.headers), path.to_owned(), body.clone());
+        let drafted = target.answer(&call, &body);
+        return model_call(call, drafted, ApiError::to_google_json, reset).await;
+    }
+    let endpoint = ENDPOINTS.into_iter().find(|(served, ..)| *served == path);
     let answered = match (endpoint, &head.method) {
-        (Some((path, endpoint)), &Method::POST) => {
-            let attempt_id = head.headers.get(ATTEMPT_HEADER).and_then(|value| value.to_str().ok());
-            let call = world.arrive(attempt_id, path, body.clone());
-            return model_call(call, endpoint, &body, reset).await;
+        (Some((path, endpoint, shape)), &Method::POST) => {
+            let call = world.arrive(attempt_of(&head.headers), path, body.clone());
+            let drafted = endpoint(&call, &body);
+            return model_call(call, drafted, shape, reset).await;
         }
         (Some(_), method) => Err(wrong_method(method, path)),
         (None, &Method::GET) if path == "/v1/models" => Ok(openai::models::list(&world.scenario())),
@@ -128,13 +141,17 @@ async fn respond(request: Request<Incoming>, world: Arc<World>, reset: Arc<Notif
     };
     match answered {
         Ok(json) => play(StatusCode::OK, Script::json(json, true), None, reset),
-        Err(error) => refusal(&error, None, reset),
+        Err(error) => refusal(&error, error.to_json(), None, reset),
     }
 }
 
-/// Answers a request that counts.
-async fn model_call(call: Call, endpoint: Endpoint, body: &[u8], reset: Arc<Notify>) -> Response<Player> {
-    let drafted = endpoint(&call, body);
+/// The id that the gateway gave its attempt.
+fn attempt_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(ATTEMPT_HEADER).and_then(|value| value.to_str().ok())
+}
+
+/// Answers a request that counts; `shape` writes its refusals.
+async fn model_call(call: Call, drafted: Result<Answer, ApiError>, shape: Shape, reset: Arc<Notify>) -> Response<Player> {
     let paced = |ms: u64| Duration::from_millis(if call.degraded { ms.saturating_mul(2) } else { ms });
 
     // Before anything is answered, refusals and faults included: to the client they all look like thinking.
@@ -143,7 +160,7 @@ async fn model_call(call: Call, endpoint: Endpoint, body: &[u8], reset: Arc<Noti
     // Faults after checks, so that what is wrong with a request is said whatever the dice say.
     let answer = match drafted {
         Ok(answer) => answer,
-        Err(error) => return refusal(&error, Some(call.ticket), reset),
+        Err(error) => return refusal(&error, shape(&error), Some(call.ticket), reset),
     };
     let outcome = faults::strike(call.fault, answer.form, paced(call.scenario.gap_ms));
     tracing::debug!(ordinal = call.ordinal, fault = ?call.fault.map(|fault| fault.kind), "answering");
@@ -153,7 +170,7 @@ async fn model_call(call: Call, endpoint: Endpoint, body: &[u8], reset: Arc<Noti
             call.ticket.record.set_usage(answer.usage);
             play(StatusCode::OK, script, Some(call.ticket), reset)
         }
-        Outcome::Refuse(error) => refusal(&error, Some(call.ticket), reset),
+        Outcome::Refuse(error) => refusal(&error, shape(&error), Some(call.ticket), reset),
         Outcome::Reset => {
             reset.notify_one();
             std::future::pending().await
@@ -200,8 +217,8 @@ fn wrong_method(method: &Method, path: &str) -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, Some("method_not_supported"), message)
 }
 
-fn refusal(error: &ApiError, ticket: Option<Ticket>, reset: Arc<Notify>) -> Response<Player> {
-    let mut response = play(error.status, Script::json(error.to_json(), true), ticket, reset);
+fn refusal(error: &ApiError, body: Bytes, ticket: Option<Ticket>, reset: Arc<Notify>) -> Response<Player> {
+    let mut response = play(error.status, Script::json(body, true), ticket, reset);
     if let Some(seconds) = error.retry_after_s {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

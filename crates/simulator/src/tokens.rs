@@ -9,6 +9,8 @@
 
 use serde::Serialize;
 
+use crate::scenario::Scenario;
+
 /// Once for a chat prompt, and once more for each message: the role and the separators.
 pub(crate) const FRAME_TOKENS: u64 = 3;
 /// For each image part, whatever its size.
@@ -25,6 +27,8 @@ pub(crate) fn of_bytes(bytes: usize) -> u64 {
 pub(crate) enum Usage {
     Chat(ChatUsage),
     Embeddings(EmbeddingsUsage),
+    Messages(MessagesUsage),
+    Gemini(GeminiUsage),
 }
 
 /// Usage of `/v1/chat/completions`: cached and reasoning tokens are *parts* of the counts beside them.
@@ -56,6 +60,79 @@ impl ChatUsage {
             total_tokens: prompt_tokens.saturating_add(completion_tokens),
             prompt_tokens_details: PromptDetails { cached_tokens: cached_tokens.min(prompt_tokens) },
             completion_tokens_details: CompletionDetails { reasoning_tokens: reasoning_tokens.min(completion_tokens) },
+        }
+    }
+
+    /// The same with a total that is not the sum of its parts.
+    pub(crate) fn with_wrong_total(self) -> ChatUsage {
+        ChatUsage { total_tokens: self.total_tokens.saturating_sub(1), ..self }
+    }
+}
+
+/// Usage of `/v1/messages`: classes of input stand beside each other, thinking is a part of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub(crate) struct MessagesUsage {
+    input_tokens: u64,
+    cache_creation_input_tokens: u64,
+    cache_read_input_tokens: u64,
+    cache_creation: CacheCreation,
+    output_tokens: u64,
+    output_tokens_details: OutputDetails,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+struct CacheCreation {
+    ephemeral_5m_input_tokens: u64,
+    ephemeral_1h_input_tokens: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+struct OutputDetails {
+    thinking_tokens: u64,
+}
+
+impl MessagesUsage {
+    /// What the scenario takes out of the prompt for the cache is at most all of it.
+    pub(crate) fn new(prompt_tokens: u64, output_tokens: u64, scenario: &Scenario) -> MessagesUsage {
+        let read = scenario.cached_tokens.min(prompt_tokens);
+        let minutes = scenario.cache_write_tokens.min(prompt_tokens - read);
+        let hour = scenario.cache_write_1h_tokens.min(prompt_tokens - read - minutes);
+        MessagesUsage {
+            input_tokens: prompt_tokens - read - minutes - hour,
+            cache_creation_input_tokens: minutes + hour,
+            cache_read_input_tokens: read,
+            cache_creation: CacheCreation { ephemeral_5m_input_tokens: minutes, ephemeral_1h_input_tokens: hour },
+            output_tokens,
+            output_tokens_details: OutputDetails { thinking_tokens: scenario.reasoning_tokens.min(output_tokens) },
+        }
+    }
+}
+
+/// Usage of Gemini's `generateContent`: cached tokens are a *part* of the prompt, thoughts stand *beside* the candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GeminiUsage {
+    prompt_token_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached_content_token_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidates_token_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thoughts_token_count: Option<u64>,
+    total_token_count: u64,
+}
+
+impl From<ChatUsage> for GeminiUsage {
+    /// What is nothing is left out, as Gemini does.
+    fn from(usage: ChatUsage) -> GeminiUsage {
+        let some = |tokens: u64| (tokens > 0).then_some(tokens);
+        let thoughts = usage.completion_tokens_details.reasoning_tokens;
+        GeminiUsage {
+            prompt_token_count: usage.prompt_tokens,
+            cached_content_token_count: some(usage.prompt_tokens_details.cached_tokens),
+            candidates_token_count: some(usage.completion_tokens - thoughts),
+            thoughts_token_count: some(thoughts),
+            total_token_count: usage.total_tokens,
         }
     }
 }

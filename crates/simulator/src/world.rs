@@ -1,5 +1,6 @@
 //! What all connections share, and the one place where a request enters it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -73,7 +74,7 @@ impl World {
     }
 
     /// Logs a request whose body has arrived and decides its fate.
-    pub(crate) fn arrive(self: &Arc<World>, attempt_id: Option<&str>, path: &'static str, body: Bytes) -> Call {
+    pub(crate) fn arrive(self: &Arc<World>, attempt_id: Option<&str>, path: impl Into<Cow<'static, str>>, body: Bytes) -> Call {
         let scenario = self.scenario();
         let (ordinal, record) = self.log.add(attempt_id, path, body);
         let in_flight = 1 + self.in_flight.fetch_add(1, Ordering::Relaxed);

@@ -98,5 +98,5 @@ pub use options::{ClusterOptions, PostgresOptions, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
-pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, TenantStore};
+pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, ResponseRow, ResponsesMax, TenantStore};
 pub use vault::{RootKey, TenantSeals};

@@ -135,6 +135,43 @@ pub struct End {
     pub estimated: bool,
 }
 
+/// [`End`] as the first version wrote it; never changed.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+pub(crate) struct FirstEnd {
+    attempt: AttemptId,
+    settled_at: Timestamp,
+    outcome: AttemptOutcome,
+    tokens: FirstTokens,
+    cost: Money,
+    estimated: bool,
+}
+
+/// Tokens while all writes to a cache were one class.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+struct FirstTokens {
+    input: u64,
+    cache_read: u64,
+    cache_write: u64,
+    output: u64,
+    reasoning: u64,
+}
+
+impl From<FirstEnd> for End {
+    fn from(first: FirstEnd) -> Self {
+        let FirstTokens { input, cache_read, cache_write, output, reasoning } = first.tokens;
+        Self {
+            attempt: first.attempt,
+            settled_at: first.settled_at,
+            outcome: first.outcome,
+            tokens: TokenCounts { input, cache_read, cache_write, cache_write_1h: 0, output, reasoning },
+            cost: first.cost,
+            estimated: first.estimated,
+        }
+    }
+}
+
 /// A finished request on its way to its tenant's file. What a person wrote or a model said is only in the sealed parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TraceRecord {
@@ -203,5 +240,30 @@ mod serde_bytes_vec {
             }
         }
         from.deserialize_bytes(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of an END that a journal of the first version holds.
+    #[test]
+    fn an_end_of_the_first_version_is_read() {
+        let tokens = FirstTokens { input: 1, cache_read: 2, cache_write: 3, output: 4, reasoning: 5 };
+        let first = FirstEnd {
+            attempt: AttemptId::from_bytes([7; 16]),
+            settled_at: Timestamp::from_micros(9),
+            outcome: AttemptOutcome::Completed,
+            tokens,
+            cost: Money::from_pico(11),
+            estimated: true,
+        };
+        let kept = postcard::to_stdvec(&first).unwrap();
+        let read = End::from(postcard::from_bytes::<FirstEnd>(&kept).unwrap());
+        let tokens = TokenCounts { input: 1, cache_read: 2, cache_write: 3, cache_write_1h: 0, output: 4, reasoning: 5 };
+        assert_eq!((read.tokens, read.cost, read.estimated), (tokens, Money::from_pico(11), true));
+        // Why it has a number of its own: the same bytes are no END as it is now.
+        assert_ne!(postcard::from_bytes::<End>(&kept).ok(), Some(read));
     }
 }

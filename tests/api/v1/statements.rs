@@ -69,7 +69,7 @@ async fn agrees_with_usage_and_provider(node: &Node) {
     assert_eq!(usd(&statement["amount_usd"]), settled);
     assert_eq!(usd(&statement["closing_usd"]), settled);
     assert_eq!(usd(&tenant.usage().await["cost_usd"]), settled);
-    for class in ["input", "cache_read", "cache_write", "output", "reasoning"] {
+    for class in ["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning"] {
         assert_eq!(statement["tokens"][class], tenant.usage().await["tokens"][class], "{class}");
     }
 

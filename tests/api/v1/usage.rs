@@ -38,7 +38,7 @@ async fn usage_is_shown_by_key_model_operation_and_day() {
     let sum: Money = tenant.usage_by("model").await.iter().map(|row| usd(&row["cost_usd"])).sum();
     assert_eq!(usd(&total["cost_usd"]), sum);
     assert_eq!(total["requests"], 4);
-    for class in ["input", "cache_read", "cache_write", "output", "reasoning"] {
+    for class in ["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning"] {
         assert!(total["tokens"][class].is_u64(), "no `{class}`: {total}");
     }
 }

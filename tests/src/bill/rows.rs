@@ -65,6 +65,7 @@ fn read(envelope: &Value, data: &Value) -> Row {
             input: count(&tokens["input"]),
             cache_read: count(&tokens["cache_read"]),
             cache_write: count(&tokens["cache_write"]),
+            cache_write_1h: count(&tokens["cache_write_1h"]),
             output: count(&tokens["output"]),
             reasoning: count(&tokens["reasoning"]),
         },

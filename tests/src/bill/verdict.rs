@@ -17,13 +17,13 @@ struct Sum {
     requests: usize,
     attempts: u64,
     estimated: u64,
-    tokens: [u64; 5],
+    tokens: [u64; 6],
     cost: Money,
 }
 
-fn classes(tokens: &TokenCounts) -> [u64; 5] {
-    let TokenCounts { input, cache_read, cache_write, output, reasoning } = *tokens;
-    [input, cache_read, cache_write, output, reasoning]
+fn classes(tokens: &TokenCounts) -> [u64; 6] {
+    let TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning } = *tokens;
+    [input, cache_read, cache_write, cache_write_1h, output, reasoning]
 }
 
 fn sums<'r>(rows: &[&'r Row], group: impl Fn(&'r Row) -> &'r str) -> BTreeMap<String, Sum> {
@@ -121,7 +121,8 @@ fn figures(row: &Value, money: &str) -> Sum {
         requests: 0,
         attempts: count(&row["attempts"]),
         estimated: count(&row["estimated"]),
-        tokens: ["input", "cache_read", "cache_write", "output", "reasoning"].map(|class| count(&row["tokens"][class])),
+        tokens: ["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning"]
+            .map(|class| count(&row["tokens"][class])),
         cost: usd(&row[money]),
     }
 }
@@ -183,6 +184,7 @@ fn tokens(record: &RequestRecord) -> TokenCounts {
         input: count("/prompt_tokens") - cache_read,
         cache_read,
         cache_write: 0,
+        cache_write_1h: 0,
         output: count("/completion_tokens") - reasoning,
         reasoning,
     }

@@ -5,6 +5,7 @@ mod budget;
 mod budget_race;
 mod errors;
 mod faults;
+mod gemini;
 mod idempotency;
 mod leaving;
 mod limits;

@@ -15,6 +15,12 @@ pub fn python(binary: &Path) -> Result<String> {
     against_dev(binary, "python", run::command(python).arg("tests/clients/python/run.py"))
 }
 
+/// The suite of anthropic-python.
+pub fn anthropic_python(binary: &Path) -> Result<String> {
+    let python = tools::python("tests/clients/python/requirements.txt")?;
+    against_dev(binary, "anthropic-python", run::command(python).arg("tests/clients/python/messages.py"))
+}
+
 /// The suite of openai-node.
 pub fn node(binary: &Path) -> Result<String> {
     tools::node_packages("tests/clients/node")?;

@@ -42,7 +42,7 @@ enum Step {
     Rust,
     /// The examples in the documentation.
     Doc,
-    /// OpenAI's SDK for Python.
+    /// OpenAI's and Anthropic's SDKs for Python.
     Python,
     /// OpenAI's SDK for Node.
     Node,
@@ -74,7 +74,10 @@ pub fn run(options: &Options) -> Result<()> {
             Step::Tidy => {}
             Step::Rust => report.step("rust tests", || rust_tests(options.runner, &services)),
             Step::Doc => report.step("doc tests", || doc_tests(&services)),
-            Step::Python => report.step("openai-python", || clients::python(&binary)),
+            Step::Python => {
+                report.step("openai-python", || clients::python(&binary));
+                report.step("anthropic-python", || clients::anthropic_python(&binary));
+            }
             Step::Node => report.step("openai-node", || clients::node(&binary)),
             Step::Kill => report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS), None)),
             Step::KillCluster => report.step("kill cluster", || {

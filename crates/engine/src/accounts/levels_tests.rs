@@ -49,7 +49,13 @@ struct World {
 }
 
 fn price() -> Price {
-    Price { input_pico: 1_000_000, cache_read_pico: 500_000, cache_write_pico: 1_250_000, output_pico: 2_000_000 }
+    Price {
+        input_pico: 1_000_000,
+        cache_read_pico: 500_000,
+        cache_write_pico: 1_250_000,
+        cache_write_1h_pico: 1_250_000,
+        output_pico: 2_000_000,
+    }
 }
 
 fn tenant(n: u64) -> TenantId {

@@ -54,7 +54,7 @@ impl World {
             subjects: vec![Subject::Platform, Subject::Tenant(self.tenant), Subject::Key(self.tenant, key)],
             input_tokens_max: 0,
             output: OutputAsk::Fixed(output),
-            price: Price { input_pico: 1, cache_read_pico: 1, cache_write_pico: 1, output_pico: 1 },
+            price: Price { input_pico: 1, cache_read_pico: 1, cache_write_pico: 1, cache_write_1h_pico: 1, output_pico: 1 },
         }
     }
 

@@ -7,7 +7,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, Operation, ReleaseMode, Result, TokenCounts};
-use insula_providers::{Allowance, Outbound, Route, SendFailure, Sent, normalised};
+use insula_providers::{Allowance, Isolation, Outbound, Route, SendFailure, Sent, normalised};
 use insula_store::{Admission, Attribution, Begin, End, LeaseMove, Seat, Seq, TraceRecord};
 
 use self::{held::Aloft, landing::estimate};
@@ -18,6 +18,7 @@ use crate::{
     directory::TenantCredential,
     end_users,
     idempotency::{Claim, Transcript},
+    isolation,
     pipeline::Admitted,
     queue::{Slot, Used},
     route::{Expected, Outcome, Watch},
@@ -143,7 +144,9 @@ impl Flight {
     pub fn upstream_body(&self) -> Result<Bytes> {
         let ours = self.open.as_ref().filter(|open| open.hold.sets_output_max);
         let per_choice = ours.map(|open| open.hold.output_tokens_max / self.work.choices().max(1));
-        let body = self.work.upstream_body(&self.route, per_choice)?;
+        let salt = self.engine.salts.of(self.credential.scope.tenant());
+        let cache = isolation::of(&self.credential, &self.route.provider);
+        let body = self.work.upstream_body(&self.route, per_choice, Isolation { salt: &salt, cache })?;
         // Whose requests go predictably has them all in one form.
         Ok(if self.credential.tenant.limits.mode == Some(ReleaseMode::Predictable) { normalised(body) } else { body })
     }
@@ -155,9 +158,10 @@ impl Flight {
         let (card, body) = (self.route.card.clone(), self.upstream_body());
         async move {
             let body = body.map_err(SendFailure::NotSent)?;
+            let outbound = Outbound { body, card, asked };
             match operation {
-                Operation::Chat => provider.chat(attempt, Outbound { body, card, asked }).await,
-                Operation::Embeddings => provider.embeddings(attempt, body).await,
+                Operation::Chat => provider.chat(attempt, outbound).await,
+                Operation::Embeddings => provider.embeddings(attempt, outbound).await,
             }
         }
     }

@@ -1,7 +1,8 @@
 //! What is in force for a tenant, value by value, and where each comes from.
 
 use insula_model::{
-    Budget, Effective, EffectiveLimits, EffectiveRouting, Limits, Lineage, ReleaseMode, Routing, Slug, Strategy, Subject,
+    Budget, Effective, EffectiveLimits, EffectiveRouting, Limits, Lineage, ProviderIsolation, ReleaseMode, Routing, Slug,
+    Strategy, Subject,
 };
 
 use super::budgets;
@@ -33,6 +34,7 @@ fn platform(queue: &QueueSettings) -> Limits {
         queue_wait_ms_max: Some(u32::try_from(queue.wait_max.as_millis()).unwrap_or(u32::MAX)),
         weight: Some(1),
         mode: Some(ReleaseMode::default()),
+        provider_isolation: Some(ProviderIsolation::default()),
         ..Limits::default()
     }
 }

@@ -49,6 +49,7 @@ fn check_of_key(limits: &Limits) -> Result<()> {
         (limits.queue_wait_ms_max.is_some(), "queue_wait_ms_max"),
         (limits.weight.is_some(), "weight"),
         (limits.mode.is_some(), "mode"),
+        (limits.provider_isolation.is_some(), "provider_isolation"),
     ];
     match set.iter().find(|(is_set, _)| *is_set) {
         None => Ok(()),

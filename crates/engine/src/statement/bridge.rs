@@ -25,7 +25,7 @@
 
 use std::collections::BTreeMap;
 
-use insula_model::{Cause, Money};
+use insula_model::{Cause, Money, Price, TokenCounts};
 
 use super::lines::Line;
 
@@ -139,9 +139,9 @@ impl Bridge {
     }
 }
 
-/// Classes that can differ in price: input, cache read, cache write, and output with reasoning.
-const CLASSES: usize = 4;
-const OUTPUT: usize = 3;
+/// Classes that can differ in price: input, cache read, cache write for minutes and for an hour, and output with reasoning.
+const CLASSES: usize = 5;
+const OUTPUT: usize = 4;
 type Tokens = [i128; CLASSES];
 
 /// A part of a whole.
@@ -173,11 +173,13 @@ struct Side {
 impl Side {
     fn add(&mut self, line: &Line) {
         let counts = &line.charged.tokens;
-        let tokens = [counts.input, counts.cache_read, counts.cache_write, counts.output_total()].map(i128::from);
+        let TokenCounts { input, cache_read, cache_write, cache_write_1h, .. } = *counts;
+        let tokens = [input, cache_read, cache_write, cache_write_1h, counts.output_total()].map(i128::from);
         let (amount, whole) = (line.charged.amount.pico(), tokens.iter().sum());
-        let rates = line
-            .rates
-            .map(|rates| [rates.input_pico, rates.cache_read_pico, rates.cache_write_pico, rates.output_pico].map(i128::from));
+        let rates = line.rates.map(|rates| {
+            let Price { input_pico, cache_read_pico, cache_write_pico, cache_write_1h_pico, output_pico } = rates;
+            [input_pico, cache_read_pico, cache_write_pico, cache_write_1h_pico, output_pico].map(i128::from)
+        });
         self.listed = rates.unwrap_or([Ratio { part: 1, whole }.of(amount); CLASSES]);
         self.rest += amount;
         for (class, count) in tokens.into_iter().enumerate() {
@@ -211,8 +213,8 @@ impl Side {
     /// So much input, as this bill has it fresh, from the cache and into it.
     fn input_classes(&self, input: i128) -> [i128; OUTPUT] {
         let share = |class: usize| Ratio { part: self.tokens[class], whole: self.input() }.of(input);
-        let (read, write) = (share(1), share(2));
-        [input - read - write, read, write]
+        let (read, write, write_1h) = (share(1), share(2), share(3));
+        [input - read - write - write_1h, read, write, write_1h]
     }
 }
 
@@ -284,8 +286,8 @@ impl Bills {
         let mix = side(Driver::Mix);
         let share = |part: i128| Ratio { part, whole: self.volumes[mix] }.of(volume);
         let of = &item.sides[mix];
-        let [fresh, read, write] = item.sides[side(Driver::Cache)].input_classes(share(of.input()));
-        [fresh, read, write, share(of.tokens[OUTPUT])]
+        let [fresh, read, write, write_1h] = item.sides[side(Driver::Cache)].input_classes(share(of.input()));
+        [fresh, read, write, write_1h, share(of.tokens[OUTPUT])]
     }
 }
 

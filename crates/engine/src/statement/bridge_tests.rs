@@ -1,4 +1,4 @@
-use insula_model::{Operation, Price, Timestamp, TokenCounts, Window};
+use insula_model::{Operation, Timestamp, Window};
 use proptest::prelude::*;
 
 use super::{
@@ -10,7 +10,13 @@ const MODELS: [&str; 3] = ["small", "large", "other"];
 
 fn price(model: &str, factor: u64) -> Price {
     let unit = factor * MODELS.iter().position(|known| *known == model).map_or(1, |n| 10_u64.pow(n as u32));
-    Price { input_pico: 1_000 * unit, cache_read_pico: 100 * unit, cache_write_pico: 1_250 * unit, output_pico: 2_001 * unit }
+    Price {
+        input_pico: 1_000 * unit,
+        cache_read_pico: 100 * unit,
+        cache_write_pico: 1_250 * unit,
+        cache_write_1h_pico: 2_000 * unit,
+        output_pico: 2_001 * unit,
+    }
 }
 
 fn line(model: &str, cause: Cause, tokens: TokenCounts, price: Price) -> Line {
@@ -54,11 +60,12 @@ fn only(old: &[Line], new: &[Line], only: Driver) -> Result<(), TestCaseError> {
 
 fn tokens() -> impl Strategy<Value = TokenCounts> {
     let count = 1_u64..2_000_000_000;
-    let parts = (count.clone(), count.clone(), count.clone(), count.clone(), count);
-    parts.prop_map(|(input, cache_read, cache_write, output, reasoning)| TokenCounts {
+    let parts = (count.clone(), count.clone(), count.clone(), count.clone(), count.clone(), count);
+    parts.prop_map(|(input, cache_read, cache_write, cache_write_1h, output, reasoning)| TokenCounts {
         input,
         cache_read,
         cache_write,
+        cache_write_1h,
         output,
         reasoning,
     })
@@ -109,11 +116,12 @@ proptest! {
             input: tokens.input * times,
             cache_read: tokens.cache_read * times,
             cache_write: tokens.cache_write * times,
+            cache_write_1h: tokens.cache_write_1h * times,
             output: tokens.output * times,
             reasoning: tokens.reasoning * times,
         };
         only(&old, &bill(&[("small", more(small)), ("large", more(large))], n, n, 1), Driver::Volume)?;
-        let uncached = TokenCounts { input: small.input_total(), cache_read: 0, cache_write: 0, ..small };
+        let uncached = TokenCounts { input: small.input_total(), cache_read: 0, cache_write: 0, cache_write_1h: 0, ..small };
         only(&old, &bill(&[("small", uncached), ("large", large)], n, n, 1), Driver::Cache)?;
         only(&bill(&[("small", uncached), ("large", large)], n, n, 1), &old, Driver::Cache)?;
         let silent = |tokens: TokenCounts| TokenCounts { input: tokens.total(), ..TokenCounts::default() };

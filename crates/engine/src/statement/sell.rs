@@ -152,19 +152,24 @@ mod tests {
     proptest! {
         #[test]
         fn a_correction_leaves_what_would_have_been_charged(
-            first: [u32; 5], last: [u32; 5], costs: [u32; 2], is_sold: bool,
+            first: [u32; 6], last: [u32; 6], costs: [u32; 2], is_sold: bool,
         ) {
             let prices = SellPrices::new(vec![plan("pro", &[("m", 0, 3)])]);
             let name = is_sold.then_some("pro");
-            let charge = |[input, cache_read, cache_write, output, reasoning]: [u32; 5], cost: u32| {
-                let [input, cache_read, cache_write, output, reasoning] =
-                    [input, cache_read, cache_write, output, reasoning].map(u64::from);
-                let tokens = TokenCounts { input, cache_read, cache_write, output, reasoning };
+            let charge = |counts: [u32; 6], cost: u32| {
+                let [input, cache_read, cache_write, cache_write_1h, output, reasoning] = counts.map(u64::from);
+                let tokens = TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning };
                 prices.charge(name, "m", at(0), &tokens, Money::from_pico(cost.into())).1
             };
             let more = |n: usize| i64::from(last[n]) - i64::from(first[n]);
-            let tokens =
-                TokenDifferences { input: more(0), cache_read: more(1), cache_write: more(2), output: more(3), reasoning: more(4) };
+            let tokens = TokenDifferences {
+                input: more(0),
+                cache_read: more(1),
+                cache_write: more(2),
+                cache_write_1h: more(3),
+                output: more(4),
+                reasoning: more(5),
+            };
             let cost = Money::from_pico(i128::from(costs[1]) - i128::from(costs[0]));
             let (_, difference) = prices.charge_difference(name, "m", at(0), &tokens, cost);
             prop_assert_eq!(charge(first, costs[0]) + difference, charge(last, costs[1]));

@@ -15,15 +15,15 @@ fn at(micros: i64) -> Timestamp {
 
 fn row() -> impl Strategy<Value = ChargeRow> {
     let count = 0_u64..1_000_000_000_000;
-    let tokens = (count.clone(), count.clone(), count.clone(), count.clone(), count);
+    let tokens = (count.clone(), count.clone(), count.clone(), count.clone(), count.clone(), count);
     let whose = (0..PLANS.len(), proptest::option::of(0_u8..3), proptest::option::of("[ab]"));
     let what = (0..MODELS.len(), 0..Cause::ALL.len(), any::<bool>(), 0_u8..3);
     (what, whose, tokens, (0_u64..1_000, 0_u64..1_000, 0_i128..1 << 70)).prop_map(
         |(what, whose, tokens, (attempts, estimated, cost))| {
             let (model, cause, is_chat, price_row) = what;
             let (plan, key, team) = whose;
-            let (input, cache_read, cache_write, output, reasoning) = tokens;
-            let tokens = TokenCounts { input, cache_read, cache_write, output, reasoning };
+            let (input, cache_read, cache_write, cache_write_1h, output, reasoning) = tokens;
+            let tokens = TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning };
             ChargeRow {
                 model: MODELS[model].to_owned(),
                 operation: if is_chat { Operation::Chat } else { Operation::Embeddings },
@@ -40,7 +40,13 @@ fn row() -> impl Strategy<Value = ChargeRow> {
 
 /// A plan with these prices: the model, from when on, and picodollars for a token of any class.
 pub(super) fn plan(name: &str, prices: &[(&str, i64, u64)]) -> Arc<Plan> {
-    let price = |pico| Price { input_pico: pico, cache_read_pico: pico, cache_write_pico: pico, output_pico: pico };
+    let price = |pico| Price {
+        input_pico: pico,
+        cache_read_pico: pico,
+        cache_write_pico: pico,
+        cache_write_1h_pico: pico,
+        output_pico: pico,
+    };
     let row = |(model, from, pico): &(&str, i64, u64)| SellPrice {
         model: (*model).to_owned(),
         effective_from: at(*from),

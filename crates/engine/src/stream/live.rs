@@ -19,6 +19,7 @@ use crate::{
     flight::{Flight, Landing, Left},
     pipeline::withdrawn,
     queue::Latency,
+    responses::Keeping,
     send::{self, client_gone},
 };
 
@@ -32,6 +33,8 @@ pub(super) struct Live {
     source: Source,
     /// Events that wait for the response headers, or for the first content.
     waiting: Option<Bytes>,
+    /// The last events, while the answer that they end is kept: who has seen its end can ask for it.
+    keeping: Option<(Kept, Batch)>,
     /// Whether something was passed on: then no other attempt can follow.
     has_passed: bool,
     /// Kept for a replay, where the caller sent an `Idempotency-Key`.
@@ -44,6 +47,7 @@ pub(super) struct Live {
     is_over: bool,
 }
 
+type Kept = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Opening = Pin<Box<dyn Future<Output = Result<Sent, SendFailure>> + Send>>;
 
 enum Source {
@@ -65,6 +69,7 @@ impl Live {
             flight,
             attempts: Some(attempts),
             waiting: None,
+            keeping: None,
             has_passed: false,
             begun,
             first_content: None,
@@ -115,6 +120,11 @@ impl Live {
 
     /// The next batch of events from the provider; lands the flight when it was the last, or failed for good.
     pub fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch>>> {
+        if let Some((kept, _)) = &mut self.keeping {
+            ready!(kept.as_mut().poll(cx));
+            self.land(AttemptOutcome::Completed, None);
+            return Poll::Ready(self.keeping.take().map(|(_, batch)| Ok(batch)));
+        }
         loop {
             let batch = match &mut self.source {
                 Source::Over => return Poll::Ready(None),
@@ -128,14 +138,19 @@ impl Live {
                 }
                 Source::Open(stream) => {
                     let batch = ready!(stream.poll_batch(cx));
-                    let is_finished = stream.finished();
-                    return match self.take_batch(batch, is_finished) {
-                        Some(Err(error)) => match self.broke(error) {
+                    let (is_finished, whole) = (stream.finished(), stream.whole());
+                    let keeping = whole.and_then(|whole| Some((Keeping::of(&self.flight)?, whole)));
+                    match (self.take_batch(batch, is_finished && keeping.is_none()), keeping) {
+                        (Some(Err(error)), _) => match self.broke(error) {
                             None => continue,
-                            Some(error) => Poll::Ready(Some(Err(error))),
+                            Some(error) => return Poll::Ready(Some(Err(error))),
                         },
-                        taken => Poll::Ready(taken),
-                    };
+                        (Some(Ok(batch)), Some((keeping, whole))) => {
+                            self.keeping = Some((Box::pin(keeping.keep(whole)), batch));
+                            return self.poll_batch(cx);
+                        }
+                        (taken, _) => return Poll::Ready(taken),
+                    }
                 }
             };
             if let Some(batch) = batch {

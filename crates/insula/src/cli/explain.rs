@@ -77,13 +77,15 @@ fn attempts(request: &Value) -> String {
             priced(attempt, "input", "input_usd"),
             priced(attempt, "cache_read", "cache_read_usd"),
             priced(attempt, "cache_write", "cache_write_usd"),
+            priced(attempt, "cache_write_1h", "cache_write_1h_usd"),
             priced(attempt, "output", "output_usd"),
             priced(attempt, "reasoning", "output_usd"),
             text(attempt, "outcome") + estimated,
             text(attempt, "cost_usd"),
         ]
     });
-    let heading = ["attempt", "cause", "price row", "input", "cached", "written", "output", "reasoning", "outcome", "cost"];
+    let heading =
+        ["attempt", "cause", "price row", "input", "cached", "written", "for 1 h", "output", "reasoning", "outcome", "cost"];
     table(&heading, rows)
 }
 

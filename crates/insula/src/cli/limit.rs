@@ -47,6 +47,9 @@ enum Action {
         /// How its requests are released toward the providers: speed against predictability. Of a tenant only.
         #[arg(long, value_parser = ["fast", "balanced", "predictable", "none"])]
         mode: Option<String>,
+        /// How its prompts are kept apart from others' in the caches of providers.
+        #[arg(long, value_parser = ["keyed", "prefixed", "none"])]
+        provider_isolation: Option<String>,
     },
     /// Shows the limits of a tenant or a key.
     Show {
@@ -56,8 +59,16 @@ enum Action {
 }
 
 /// What is shown, in order.
-const FIELDS: [&str; 7] =
-    ["requests_per_minute", "tokens_per_minute", "concurrency", "queue_depth_max", "queue_wait_ms_max", "weight", "mode"];
+const FIELDS: [&str; 8] = [
+    "requests_per_minute",
+    "tokens_per_minute",
+    "concurrency",
+    "queue_depth_max",
+    "queue_wait_ms_max",
+    "weight",
+    "mode",
+    "provider_isolation",
+];
 
 /// A number, or no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +97,7 @@ pub async fn run(args: LimitArgs, out: Output) -> Result<(), Failure> {
             queue_wait_ms_max,
             weight,
             mode,
+            provider_isolation,
         } => {
             let path = format!("{}/limits", subject.path());
             let body = client.get(&path).await?;
@@ -99,7 +111,8 @@ pub async fn run(args: LimitArgs, out: Output) -> Result<(), Failure> {
                 ("queue_wait_ms_max", queue_wait_ms_max),
                 ("weight", weight),
             ];
-            if given.iter().all(|(_, limit)| limit.is_none()) && mode.is_none() {
+            let words = [("mode", mode), ("provider_isolation", provider_isolation)];
+            if given.iter().all(|(_, limit)| limit.is_none()) && words.iter().all(|(_, word)| word.is_none()) {
                 return Err(Failure::usage("nothing to set: give a limit such as --requests-per-minute, or --mode"));
             }
             for (field, limit) in given {
@@ -107,8 +120,10 @@ pub async fn run(args: LimitArgs, out: Output) -> Result<(), Failure> {
                     limits[field] = json!(limit);
                 }
             }
-            if let Some(mode) = mode {
-                limits["mode"] = if mode == "none" { Value::Null } else { json!(mode) };
+            for (field, word) in words {
+                if let Some(word) = word {
+                    limits[field] = if word == "none" { Value::Null } else { json!(word) };
+                }
             }
             if let Some(fields) = limits.as_object_mut() {
                 fields.retain(|_, limit| !limit.is_null());

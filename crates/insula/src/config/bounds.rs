@@ -35,5 +35,13 @@ section! {
         idempotency_ttl_seconds: u64 = 24 * 60 * 60;
         /// How long a request waits for its twin with the same `Idempotency-Key`, milliseconds.
         idempotency_wait_ms_max: u64 = 60_000;
+        /// How long a response of `/v1/responses` is kept, to be asked for and gone on from, seconds.
+        responses_ttl_seconds: u64 = 30 * 24 * 60 * 60;
+        /// Responses of one tenant that are kept; of more the oldest are forgotten.
+        responses_per_tenant_max: u64 = 100_000;
+        /// Bytes of one tenant's responses that are kept, their requests included; of more the oldest are forgotten.
+        responses_bytes_per_tenant_max: u64 = 1024 * 1024 * 1024;
+        /// Bytes of a request with all that `previous_response_id` puts in front of it; a longer one answers 413.
+        conversation_bytes_max: usize = 32 * 1024 * 1024;
     }
 }

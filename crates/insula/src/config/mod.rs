@@ -34,7 +34,7 @@ pub use layers::{Fault, Flag, Loaded, Origin, Sources};
 pub use log::{Format, Log};
 pub use prices::Prices;
 pub use problem::{Problem, Problems};
-pub use providers::{Kind, Provider};
+pub use providers::{Isolation, Kind, Provider};
 pub use queue::Queue;
 pub use routing::Routing;
 pub use secret_url::SecretUrl;

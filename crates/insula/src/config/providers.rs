@@ -21,6 +21,22 @@ choice! {
     }
 }
 
+choice! {
+    /// How a provider is told whose cached prompts may be used.
+    Isolation("`prompt_cache_key`, `cache_salt`, `prefix` or `none`") {
+        /// By a field of OpenAI's.
+        #[serde(rename = "prompt_cache_key")]
+        PromptCacheKey,
+        /// By a field of vLLM's.
+        #[serde(rename = "cache_salt")]
+        CacheSalt,
+        /// By a line before the prompt.
+        Prefix,
+        /// Not at all.
+        None,
+    }
+}
+
 /// A number that cannot be zero, from one that is not.
 const fn from_one(number: u64) -> NonZeroU64 {
     NonZeroU64::MIN.saturating_add(number - 1)
@@ -43,6 +59,8 @@ section! {
         region: Option<String> = None;
         /// A header in which it is told each attempt's id.
         attempt_header: Option<String> = None;
+        /// How it is told whose cached prompts may be used, so that no tenant learns by price or speed what another has sent: `prompt_cache_key` and `cache_salt` are fields of OpenAI's and vLLM's that hold a keyed hash, `prefix` is a salted line of at most 64 tokens before every prompt. Unset: `prompt_cache_key` at api.openai.com and Azure, else `none`, because other servers may refuse fields that they do not know.
+        cache_isolation: Option<Isolation> = None;
         /// How long a connection may take, milliseconds.
         connect_ms_max: NonZeroU64 = from_one(5_000);
         /// How long the first byte of an answer may take, milliseconds.
@@ -67,6 +85,16 @@ section! {
 }
 
 impl Provider {
+    /// How it is told whose cached prompts may be used.
+    pub fn cache_isolation(&self) -> Isolation {
+        let is_openais = || self.base_url.parse().is_ok_and(|url: http::Uri| url.host() == Some("api.openai.com"));
+        match self.cache_isolation {
+            Some(isolation) => isolation,
+            None if self.kind == Kind::Azure || self.kind == Kind::Openai && is_openais() => Isolation::PromptCacheKey,
+            None => Isolation::None,
+        }
+    }
+
     /// What cannot be about the entry at this position.
     pub(super) fn faults(&self, position: usize) -> Vec<Fault> {
         let mut faults = Vec::new();

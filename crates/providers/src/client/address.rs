@@ -31,7 +31,7 @@ pub(super) struct Address {
     base: String,
     /// Where chats go; for vendors that name the model in the address, any that is valid.
     chat: Uri,
-    pub embeddings: Uri,
+    embeddings: Uri,
     pub json_headers: HeaderMap,
     pub stream_headers: HeaderMap,
     pub attempt_header: Option<HeaderName>,
@@ -48,11 +48,22 @@ impl Address {
         match self.vendor {
             Vendor::OpenAi | Vendor::Azure | Vendor::Anthropic => Ok(self.chat.clone()),
             Vendor::Gemini => {
-                let what = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
-                let uri = format!("{}/models/{upstream_model}:{what}", self.base).parse();
-                uri.map_err(|_| Error::internal("a model's name does not fit into an address"))
+                self.of_model(upstream_model, if stream { "streamGenerateContent?alt=sse" } else { "generateContent" })
             }
         }
+    }
+
+    /// Where embeddings by this model go.
+    pub fn embeddings(&self, upstream_model: &str) -> Result<Uri> {
+        match self.vendor {
+            Vendor::OpenAi | Vendor::Azure | Vendor::Anthropic => Ok(self.embeddings.clone()),
+            Vendor::Gemini => self.of_model(upstream_model, "batchEmbedContents"),
+        }
+    }
+
+    fn of_model(&self, upstream_model: &str, what: &str) -> Result<Uri> {
+        let uri = format!("{}/models/{upstream_model}:{what}", self.base).parse();
+        uri.map_err(|_| Error::internal("a model's name does not fit into an address"))
     }
 }
 

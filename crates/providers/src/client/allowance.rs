@@ -1,7 +1,8 @@
-//! Reading `x-ratelimit-*`: what a provider says is left of an allowance, and when it is renewed.
+//! Reading `x-ratelimit-*` and `anthropic-ratelimit-*`: what a provider says is left of an allowance, and when it is renewed.
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use http::HeaderMap;
 
 use crate::{Allowance, Left};
@@ -12,15 +13,31 @@ const RESET_MAX: Duration = Duration::from_secs(3_600);
 /// What the headers of an answer say; nothing where they do not say both what is left and until when.
 pub(super) fn read_allowance(headers: &HeaderMap) -> Allowance {
     Allowance {
-        requests: left(headers, ["x-ratelimit-remaining-requests", "x-ratelimit-limit-requests", "x-ratelimit-reset-requests"]),
-        tokens: left(headers, ["x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens", "x-ratelimit-reset-tokens"]),
+        requests: left(headers, ["x-ratelimit-remaining-requests", "x-ratelimit-limit-requests", "x-ratelimit-reset-requests"])
+            .or_else(|| left(headers, ANTHROPIC_REQUESTS)),
+        tokens: left(headers, ["x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens", "x-ratelimit-reset-tokens"])
+            .or_else(|| left(headers, ANTHROPIC_TOKENS)),
     }
 }
+
+const ANTHROPIC_REQUESTS: [&str; 3] =
+    ["anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-reset"];
+const ANTHROPIC_TOKENS: [&str; 3] =
+    ["anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-reset"];
 
 fn left(headers: &HeaderMap, [remaining, limit, reset]: [&str; 3]) -> Option<Left> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let count = |name: &str| text(name)?.parse().ok();
-    Some(Left { remaining: count(remaining)?, limit: count(limit), reset: duration(text(reset)?)?.min(RESET_MAX) })
+    let reset = duration(text(reset)?).or_else(|| until(text(reset)?, text("date")?))?;
+    Some(Left { remaining: count(remaining)?, limit: count(limit), reset: reset.min(RESET_MAX) })
+}
+
+/// The time from the provider's own `date` until a moment, as Anthropic writes it (RFC 3339).
+fn until(moment: &str, date: &str) -> Option<Duration> {
+    let moment = DateTime::parse_from_rfc3339(moment).ok()?;
+    let wait = moment.signed_duration_since(DateTime::parse_from_rfc2822(date).ok()?);
+    // What is past is renewed.
+    Some(wait.to_std().unwrap_or_default())
 }
 
 /// `6m0s`, `1.5s`, `120ms`, or plain seconds. Source: OpenAI's guide to rate limits; compatible servers write either.
@@ -76,5 +93,20 @@ mod tests {
         let left = Left { remaining: 0, limit: Some(60), reset: Duration::from_secs(20) };
         assert_eq!(read_allowance(&said), Allowance { requests: Some(left), tokens: None });
         assert_eq!(read_allowance(&HeaderMap::new()), Allowance::default());
+    }
+
+    #[test]
+    fn moments_are_measured_from_the_providers_date() {
+        let said = headers(&[
+            ("date", "Wed, 21 Oct 2026 07:28:00 GMT"),
+            ("anthropic-ratelimit-requests-remaining", "7"),
+            ("anthropic-ratelimit-requests-limit", "50"),
+            ("anthropic-ratelimit-requests-reset", "2026-10-21T07:28:30Z"),
+            ("anthropic-ratelimit-tokens-remaining", "0"),
+            ("anthropic-ratelimit-tokens-reset", "2026-10-21T07:27:00Z"),
+        ]);
+        let requests = Left { remaining: 7, limit: Some(50), reset: Duration::from_secs(30) };
+        let tokens = Left { remaining: 0, limit: None, reset: Duration::ZERO };
+        assert_eq!(read_allowance(&said), Allowance { requests: Some(requests), tokens: Some(tokens) });
     }
 }

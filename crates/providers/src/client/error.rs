@@ -36,10 +36,14 @@ struct Said {
     param: Option<String>,
     code: Option<String>,
     kind: Option<String>,
+    /// Google's word for the kind, such as `INVALID_ARGUMENT`, and what its `details` say besides.
+    status: Option<String>,
+    reason: Option<String>,
+    retry_delay: Option<Duration>,
 }
 
 impl Said {
-    /// `{"error":{...}}` (OpenAI), `[{"error":{...}}]` (Gemini), `{"error":"..."}` (Ollama), `{"message":...}` (vLLM),
+    /// `{"error":{...}}` (OpenAI, Anthropic), `[{"error":{...}}]` (Gemini), `{"error":"..."}` (Ollama), `{"message":...}` (vLLM),
     /// `{"detail":"..."}` (FastAPI).
     fn read(body: &[u8]) -> Self {
         let value: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -54,7 +58,23 @@ impl Said {
             _ => None,
         };
         let message = error.as_str().map(str::to_owned).or_else(|| text("message")).or_else(|| text("detail"));
-        Self { message, param: text("param"), code: text("code"), kind: text("type") }
+        let details = || error.get("details").and_then(Value::as_array).into_iter().flatten();
+        let detail = |name: &str| details().find_map(|detail| detail.get(name)?.as_str());
+        let seconds = detail("retryDelay").and_then(|text| text.strip_suffix('s')?.parse().ok());
+        Self {
+            message,
+            param: text("param"),
+            code: text("code"),
+            kind: text("type"),
+            status: text("status"),
+            reason: detail("reason").map(str::to_owned),
+            retry_delay: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        }
+    }
+
+    /// Google answers 400 where its key is wrong or its account is not set up.
+    fn is_of_googles_account(&self) -> bool {
+        self.reason.as_deref() == Some("API_KEY_INVALID") || self.status.as_deref() == Some("FAILED_PRECONDITION")
     }
 
     fn names(&self, word: &str) -> bool {
@@ -65,7 +85,8 @@ impl Said {
 /// An answer with an error status.
 pub(super) fn from_status(status: StatusCode, headers: &HeaderMap, body: &[u8], scrub: &Scrub) -> SendFailure {
     let said = Said::read(body);
-    let error = classify(status.as_u16(), retry_after(headers), &said, scrub);
+    let delay = retry_after(headers).or(said.retry_delay.map(|delay| delay.min(RETRY_AFTER_MAX)));
+    let error = classify(status.as_u16(), delay, &said, scrub);
     match status.as_u16() {
         // A gateway gave up waiting; behind it the provider may go on, and bill.
         504 | 524 => SendFailure::Broken { error },
@@ -89,6 +110,11 @@ pub(crate) fn from_answer(error: &RawValue, scrub: &Scrub) -> Error {
 fn classify(status: u16, retry_after: Option<Duration>, said: &Said, scrub: &Scrub) -> Error {
     let source = UpstreamError { status, code: said.code.as_deref().and_then(|code| word(code, 64)) };
     let error = match status {
+        // How Anthropic says that the platform has not paid.
+        400 if said.message.as_deref().is_some_and(|message| message.contains("credit balance is too low")) => {
+            account_refused()
+        }
+        400 if said.is_of_googles_account() => account_refused(),
         400 | 404 | 413 | 422 => {
             let message = said.message.as_deref().map(|message| scrub.clean(message)).filter(|message| !message.is_empty());
             let message = message.unwrap_or_else(|| format!("the provider refused the request with status {status}"));
@@ -227,6 +253,7 @@ mod tests {
             r#"[{"error":{"code":400,"message":"bad thing","status":"INVALID_ARGUMENT"}}]"#,
             r#"{"object":"error","message":"bad thing","code":400}"#,
             r#"{"detail":"bad thing"}"#,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"bad thing"},"request_id":"req_1"}"#,
         ] {
             assert_eq!(rejected(422, &[], body).message(), "bad thing");
         }
@@ -242,6 +269,14 @@ mod tests {
             let error = rejected(status, &[], body);
             assert_eq!(error.kind(), &ErrorKind::ProviderFailed, "{status}");
             assert!(!error.message().contains("key"), "{error}");
+        }
+        let unpaid = r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#;
+        assert_eq!(rejected(400, &[], unpaid).kind(), &ErrorKind::ProviderFailed);
+        for body in [
+            r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#,
+            r#"{"error":{"code":400,"message":"User location is not supported.","status":"FAILED_PRECONDITION"}}"#,
+        ] {
+            assert_eq!(rejected(400, &[], body).kind(), &ErrorKind::ProviderFailed);
         }
         let quota = rejected(429, &[], r#"{"error":{"code":"insufficient_quota","message":"You exceeded your quota"}}"#);
         assert_eq!(quota.kind(), &ErrorKind::ProviderFailed);
@@ -261,6 +296,9 @@ mod tests {
         assert_eq!(limited(&[("retry-after", "9999999")]), Some(RETRY_AFTER_MAX));
         let used_up = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1m30s")];
         assert_eq!(limited(&used_up), seconds(90));
+        let said = r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"x"},{"retryDelay":"34.5s"}]}}"#;
+        let kind = ErrorKind::ProviderRateLimited { retry_after: Some(Duration::from_millis(34_500)) };
+        assert_eq!(rejected(429, &[], said).kind(), &kind);
         for nonsense in ["-1", "NaN", "inf", "soon", "Wed, 21 Oct 2026 07:28:30 GMT"] {
             assert_eq!(limited(&[("retry-after", nonsense)]), None, "{nonsense}");
         }

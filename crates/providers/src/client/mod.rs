@@ -5,6 +5,7 @@
 //! bytes mean is for `translate` to say. What went wrong is told by `error.rs`, in words that `scrub.rs` has cleaned.
 
 mod address;
+mod alarm;
 mod allowance;
 mod batch;
 mod body;

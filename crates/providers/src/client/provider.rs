@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::{
     address::{Address, address},
+    alarm::Alarm,
     allowance::read_allowance,
     body::read_body,
     connector::Connector,
@@ -24,8 +25,8 @@ use super::{
     stream::ChatStream,
 };
 use crate::{
-    Allowance, Asked, ModelCard, Pace, ProviderSettings, Timeouts, Wire, openai,
-    translate::{Whole, reading, whole},
+    Allowance, Asked, CacheIsolation, ModelCard, Pace, ProviderSettings, Timeouts, Wire,
+    translate::{Whole, embeddings, reading, whole},
 };
 
 /// The longest head of an answer, in bytes. The most lines in it are hyper's 100.
@@ -35,10 +36,10 @@ const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long the text of a refusal is waited for; without it the status speaks alone.
 const REFUSAL_WAIT: Duration = Duration::from_secs(5);
 
-/// A chat on its way out.
+/// A chat, or texts to be embedded, on their way out.
 #[derive(Debug, Clone)]
 pub struct Outbound {
-    /// The request in the provider's form: what `ChatRequest::upstream_body` wrote for [`Provider::wire`].
+    /// The request in the provider's form: what `upstream_body` of the caller's request wrote for [`Provider::wire`].
     pub body: Bytes,
     /// The model that it is for.
     pub card: Arc<ModelCard>,
@@ -97,6 +98,7 @@ pub struct Provider {
     region: Option<String>,
     has_key: bool,
     wire: Wire,
+    cache_isolation: CacheIsolation,
     address: Address,
     timeouts: Timeouts,
     pace: Pace,
@@ -131,6 +133,7 @@ impl Provider {
             base_url: settings.base_url,
             region: settings.region,
             wire: settings.vendor.wire(),
+            cache_isolation: settings.cache_isolation,
             address,
             timeouts: settings.timeouts,
             pace: settings.pace,
@@ -170,6 +173,11 @@ impl Provider {
         self.wire
     }
 
+    /// How it is told whose cached prompts may be used.
+    pub fn cache_isolation(&self) -> CacheIsolation {
+        self.cache_isolation
+    }
+
     /// Sends a chat.
     ///
     /// # Errors
@@ -178,52 +186,64 @@ impl Provider {
         let Outbound { body, card, asked } = outbound;
         let uri = self.address.chat(&card.upstream_model, asked.stream).map_err(SendFailure::NotSent)?;
         let read = |body| whole(self.wire, &asked, body, &self.scrub);
+        let alarm = self.alarm(attempt, &card);
         if !asked.stream {
-            return self.answer(&uri, attempt, body, read).await;
+            return self.answer(&uri, &alarm, body, read).await;
         }
         let mut patience = Patience::new(self.timeouts);
         let response = self.send(&uri, &self.address.stream_headers, attempt, body, &mut patience).await?;
         if is_json(response.headers()) {
             // An error under a good status, or a server that does not stream.
-            let answer = self.read(response, &mut patience, read).await?;
+            let answer = self.read(response, &mut patience, &alarm, read).await?;
             let error = unreadable(format!("{} bytes of JSON where a stream was asked for", answer.body.len()));
             return Err(SendFailure::Broken { error });
         }
         let allowance = read_allowance(response.headers());
         let reading = reading(self.wire, &asked, self.scrub.clone());
-        Ok(Sent::Stream(ChatStream::new(response.into_body(), patience, self.event_bytes_max, allowance, reading)))
+        Ok(Sent::Stream(ChatStream::new(response.into_body(), patience, self.event_bytes_max, allowance, reading, alarm)))
     }
 
-    /// Sends the wire body of an embeddings request.
+    /// Sends texts to be embedded.
     ///
     /// # Errors
     /// [`SendFailure`] says what may be billed.
-    pub async fn embeddings(&self, attempt: AttemptId, body: Bytes) -> Result<Sent, SendFailure> {
-        self.answer(&self.address.embeddings, attempt, body, |body| openai::pass_answer(body, &self.scrub)).await
+    pub async fn embeddings(&self, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
+        let Outbound { body, card, asked } = outbound;
+        let uri = self.address.embeddings(&card.upstream_model).map_err(SendFailure::NotSent)?;
+        let alarm = self.alarm(attempt, &card);
+        self.answer(&uri, &alarm, body, |body| embeddings(self.wire, &asked, body, &self.scrub)).await
+    }
+
+    fn alarm(&self, attempt: AttemptId, card: &ModelCard) -> Alarm {
+        Alarm::new(&self.name, &card.name, attempt)
     }
 
     async fn answer(
         &self,
         uri: &Uri,
-        attempt: AttemptId,
+        alarm: &Alarm,
         body: Bytes,
         read: impl FnOnce(Bytes) -> Result<Whole>,
     ) -> Result<Sent, SendFailure> {
         let mut patience = Patience::new(self.timeouts);
-        let response = self.send(uri, &self.address.json_headers, attempt, body, &mut patience).await?;
-        self.read(response, &mut patience, read).await.map(Sent::Json)
+        let response = self.send(uri, &self.address.json_headers, alarm.attempt(), body, &mut patience).await?;
+        self.read(response, &mut patience, alarm, read).await.map(Sent::Json)
     }
 
     async fn read(
         &self,
         response: Response<Incoming>,
         patience: &mut Patience,
+        alarm: &Alarm,
         read: impl FnOnce(Bytes) -> Result<Whole>,
     ) -> Result<JsonAnswer, SendFailure> {
         patience.begun();
         let allowance = read_allowance(response.headers());
         let body = read_body(response.into_body(), self.response_bytes_max, patience).await;
         let Whole { body, seen } = body.and_then(read).map_err(|error| SendFailure::Broken { error })?;
+        if seen.is_miscounted {
+            alarm.miscounted();
+        }
         Ok(JsonAnswer { body, usage: seen.usage, model: seen.model, fingerprint: seen.fingerprint, allowance })
     }
 

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use insula_model::{Error, Result, TokenCounts};
 
 use super::{
+    alarm::Alarm,
     batch::{Batch, Outgoing},
     body::poll_read,
     error::{ended_early, too_long},
@@ -37,6 +38,7 @@ pub struct ChatStream {
     patience: Patience,
     allowance: Allowance,
     reading: Box<dyn Reading>,
+    alarm: Box<Alarm>,
     out: Outgoing,
     /// What to say after the batch before it.
     failure: Option<Box<Error>>,
@@ -50,6 +52,7 @@ impl ChatStream {
         event_bytes_max: usize,
         allowance: Allowance,
         reading: Box<dyn Reading>,
+        alarm: Alarm,
     ) -> Self {
         Self {
             body: Some(body),
@@ -57,6 +60,7 @@ impl ChatStream {
             patience,
             allowance,
             reading,
+            alarm: Box::new(alarm),
             out: Outgoing::default(),
             failure: None,
             has_yielded: false,
@@ -92,6 +96,11 @@ impl ChatStream {
             Some(batch) => Poll::Ready(Some(Ok(batch))),
             None => Poll::Ready(self.failure.take().map(|failure| Err(*failure))),
         }
+    }
+
+    /// The complete answer as it would have been given whole; only at its end, and in dialects that let it be asked for again.
+    pub fn whole(&self) -> Option<Bytes> {
+        self.reading.whole()
     }
 
     /// Waits for the next batch.
@@ -136,7 +145,7 @@ impl ChatStream {
     /// What the provider counted, once it said so; `None` where it said nothing, or nothing consistent.
     pub fn usage(&self) -> Option<TokenCounts> {
         let seen = self.reading.seen();
-        seen.usage.filter(|usage| is_plausible(usage, seen.output_bytes))
+        seen.usage.filter(|usage| !seen.is_miscounted && is_plausible(usage, seen.output_bytes))
     }
 
     /// Whether the provider said that the stream is complete.
@@ -166,8 +175,11 @@ impl ChatStream {
 }
 
 impl Drop for ChatStream {
-    /// A complete answer's connection can serve the next one, if the last bytes behind the answer are read.
+    /// By now all is known that was counted. A complete answer's connection can serve the next one, if the last bytes behind the answer are read.
     fn drop(&mut self) {
+        if self.reading.seen().is_miscounted || self.reading.seen().usage.is_some() && self.usage().is_none() {
+            self.alarm.miscounted();
+        }
         if let (true, Some(body), Ok(runtime)) = (self.finished(), self.body.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(tokio::time::timeout(TAIL_WAIT, read_tail(body)));
         }

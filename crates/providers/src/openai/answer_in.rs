@@ -115,11 +115,12 @@ fn call(said: CallSaid<'_>) -> Part {
 pub(crate) struct Decoder {
     scrub: Arc<Scrub>,
     has_begun: bool,
+    is_miscounted: bool,
 }
 
 impl Decoder {
     pub fn new(scrub: Arc<Scrub>) -> Self {
-        Self { scrub, has_begun: false }
+        Self { scrub, has_begun: false, is_miscounted: false }
     }
 }
 
@@ -140,8 +141,16 @@ impl Decode for Decoder {
         for choice in said.choices {
             add(choice, into);
         }
-        into.extend(said.usage.filter(|usage| is_given(usage)).and_then(read_usage).map(chat::Event::Used));
+        if let Some(usage) = said.usage.filter(|usage| is_given(usage)) {
+            let counted = read_usage(usage);
+            self.is_miscounted = counted.is_none();
+            into.extend(counted.map(chat::Event::Used));
+        }
         Ok(())
+    }
+
+    fn is_miscounted(&self) -> bool {
+        self.is_miscounted
     }
 }
 

@@ -62,6 +62,7 @@ impl Draft {
             }
             "messages" => {
                 self.has_messages = true;
+                self.spots.push(spot(Field::Messages));
                 read_messages(value, &mut self.found)?;
             }
             "stream" => self.stream = flag(value, "stream")?,
@@ -72,7 +73,13 @@ impl Draft {
             "max_tokens" => self.take_limit(value, OutputLimitField::MaxTokens, spot)?,
             "max_completion_tokens" => self.take_limit(value, OutputLimitField::MaxCompletionTokens, spot)?,
             "n" => self.n = positive(value, "n", CHOICES_MAX)?,
-            "user" => self.user = optional_text(value, "user")?,
+            "user" => {
+                self.user = optional_text(value, "user")?;
+                self.spots.push(spot(Field::Salted("user")));
+            }
+            "safety_identifier" => self.spots.push(spot(Field::Salted("safety_identifier"))),
+            "prompt_cache_key" => self.spots.push(spot(Field::Salted("prompt_cache_key"))),
+            "cache_salt" => self.spots.push(spot(Field::Salted("cache_salt"))),
             "tools" if is_given(value) => {
                 self.schema_bytes += value.get().len() as u64;
                 read_tools(value, &mut self.found)?;
@@ -150,13 +157,14 @@ impl Draft {
             metadata: self.metadata,
             hands_over: self.hands_over,
             input,
+            chain: None,
             body: Body::new(body, self.spots),
         })
     }
 }
 
 /// Fields by which some providers hand a request to other models.
-const HANDING_OVER: [&str; 4] = ["models", "plugins", "fallbacks", "route"];
+pub(crate) const HANDING_OVER: [&str; 4] = ["models", "plugins", "fallbacks", "route"];
 
 /// Fields that cost by other measures than the tokens of the prompt and the output limit.
 fn note_unbounded(found: &mut Findings, name: &str, value: &RawValue) {

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::content::not_as_expected;
 use crate::{
-    InputBound, ModelCard, Tokenizer,
+    CacheIsolation, InputBound, Isolation, ModelCard, Tokenizer, Wire,
     json::{EachText, checked_text, members, range_in},
     request::{
         Body, Field, Rewrite,
@@ -54,7 +54,10 @@ impl EmbeddingsRequest {
                     spots.push((Field::Model, range_in(text, value.get())));
                 }
                 "input" => input = Some(read_input(value)?),
-                "user" => user = optional_text(value, "user")?,
+                "user" => {
+                    user = optional_text(value, "user")?;
+                    spots.push((Field::Salted("user"), range_in(text, value.get())));
+                }
                 name => found
                     .other::<serde_json::Error>(&Path::Field(name), name, value)
                     .map_err(|error| not_as_expected(name, &error))?,
@@ -71,9 +74,19 @@ impl EmbeddingsRequest {
         self.body.raw()
     }
 
-    /// The wire body: the provider's model name, all else byte for byte.
-    pub fn upstream_body(&self, card: &ModelCard) -> Bytes {
-        self.body.rewritten(&Rewrite { card, limit: None, ask_usage: false })
+    /// The request for a provider of this form. Where that is the caller's own: the provider's model name, the user's name hashed, all
+    /// else byte for byte.
+    ///
+    /// # Errors
+    /// `Invalid`, naming what the provider's form cannot say.
+    pub fn upstream_body(&self, card: &ModelCard, wire: Wire, isolation: Option<Isolation<'_>>) -> Result<Bytes> {
+        wire.write_embeddings(self, card, isolation)
+    }
+
+    pub(crate) fn rewritten(&self, card: &ModelCard, isolation: Option<Isolation<'_>>) -> Bytes {
+        // Nothing of an embedding is cached.
+        let isolation = isolation.map(|isolation| Isolation { cache: CacheIsolation::None, ..isolation });
+        self.body.rewritten(&Rewrite { card, limit_field: card.output_limit_field, limit: None, ask_usage: false, isolation })
     }
 
     /// The most input tokens that a provider can count, from the bytes alone: a token has at least one byte of text, and

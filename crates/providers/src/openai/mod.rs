@@ -18,7 +18,8 @@ mod usage;
 
 pub(crate) use answer_in::{Decoder, read_reply};
 pub(crate) use answer_out::{Encoder, write_reply};
+pub(crate) use chat::HANDING_OVER;
 pub use embeddings::EmbeddingsRequest;
 pub(crate) use passing::{Passing, pass_answer};
-pub(crate) use request_in::read_request;
+pub(crate) use request_in::{read_request, source};
 pub(crate) use request_out::write_request;

@@ -24,9 +24,11 @@ pub(crate) fn pass_answer(body: Bytes, scrub: &Scrub) -> Result<Whole> {
         return Err(from_answer(error, scrub));
     }
     let output_bytes = envelope.text_bytes;
-    let usage = envelope.usage.and_then(read_usage).filter(|usage| is_plausible(usage, output_bytes));
+    let said = envelope.usage.filter(|usage| is_given(usage));
+    let usage = said.and_then(read_usage).filter(|usage| is_plausible(usage, output_bytes));
+    let is_miscounted = said.is_some() && usage.is_none();
     let (model, fingerprint) = (text_of(envelope.model), text_of(envelope.fingerprint));
-    Ok(Whole { seen: Seen { usage, output_bytes, model, fingerprint, is_done: true }, body })
+    Ok(Whole { seen: Seen { usage, output_bytes, model, fingerprint, is_done: true, is_miscounted }, body })
 }
 
 /// Passes on a stream.
@@ -72,6 +74,7 @@ impl Reading for Passing {
         if let Some(usage) = chunk.usage {
             if is_given(usage) {
                 self.seen.usage = read_usage(usage);
+                self.seen.is_miscounted = self.seen.usage.is_none();
             }
             if !self.include_usage {
                 if is_given(usage) && chunk.choices == Some(0) {

@@ -64,7 +64,7 @@ pub(super) fn read_usage(value: &RawValue) -> Option<TokenCounts> {
     let within = usage.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0);
     // Thoughts are either part of the completion or beside it, never both.
     let (output, reasoning) = if beside > 0 { (completion, beside) } else { (completion.checked_sub(within)?, within) };
-    Some(TokenCounts { input, cache_read, cache_write, output, reasoning })
+    Some(TokenCounts { input, cache_read, cache_write, cache_write_1h: 0, output, reasoning })
 }
 
 #[cfg(test)]

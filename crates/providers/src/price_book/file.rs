@@ -63,6 +63,8 @@ struct Row {
     input: Spanned<String>,
     cache_read: Option<Spanned<String>>,
     cache_write: Option<Spanned<String>>,
+    /// For an hour, where the vendor distinguishes; else what any write costs.
+    cache_write_1h: Option<Spanned<String>>,
     output: Spanned<String>,
     source: Spanned<String>,
     checked: Spanned<Datetime>,
@@ -179,6 +181,7 @@ fn price_row(place: &Place<'_>, row: &Row, provider: &str, model: &str) -> Resul
             input_pico,
             cache_read_pico: class(&row.cache_read)?,
             cache_write_pico: class(&row.cache_write)?,
+            cache_write_1h_pico: class(if row.cache_write_1h.is_some() { &row.cache_write_1h } else { &row.cache_write })?,
             output_pico: amount(place, &row.output)?,
         },
         source: row.source.get_ref().clone(),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::{
-    ModelCard, OutputLimitField,
+    Isolation, ModelCard, OutputLimitField,
     json::{self, members, push_string},
 };
 
@@ -18,6 +18,10 @@ pub(crate) enum Field {
     Model,
     Limit(OutputLimitField),
     StreamOptions,
+    /// What a salted line goes before.
+    Messages,
+    /// A field of this name that goes upstream only hashed.
+    Salted(&'static str),
 }
 
 /// A request's text with the places that may change, in their order.
@@ -30,10 +34,21 @@ pub(crate) struct Body {
 /// What the wire form says differently.
 pub(crate) struct Rewrite<'a> {
     pub card: &'a ModelCard,
+    /// The field in which the provider takes its limit.
+    pub limit_field: OutputLimitField,
     /// The most tokens that an answer may have, if it is limited.
     pub limit: Option<u64>,
     /// Whether usage is to be asked for in a stream.
     pub ask_usage: bool,
+    /// How it is kept apart from others' requests.
+    pub isolation: Option<Isolation<'a>>,
+}
+
+impl Rewrite<'_> {
+    /// The field that keeps its cached prompts apart.
+    fn cache_field(&self) -> Option<&'static str> {
+        self.isolation.and_then(|isolation| isolation.cache.field())
+    }
 }
 
 impl Body {
@@ -70,6 +85,11 @@ impl Body {
                     push_with_usage(&mut out, self.value(range));
                 }
                 Field::StreamOptions => continue,
+                Field::Messages => {
+                    self.put_line(&mut out, &mut done, range, rewrite);
+                    continue;
+                }
+                Field::Salted(name) => self.put_salted(&mut out, &mut done, name, range, rewrite),
                 Field::Limit(named) => self.put_limit(&mut out, &mut done, *named, range, rewrite),
             }
             done = range.end;
@@ -80,11 +100,19 @@ impl Body {
         if rewrite.ask_usage && !self.has(Field::StreamOptions) {
             out.extend_from_slice(br#","stream_options":{"include_usage":true}"#);
         }
+        if let (Some(isolation), Some(field)) = (&rewrite.isolation, rewrite.cache_field())
+            && !self.has(Field::Salted(field))
+        {
+            out.push(b',');
+            push_string(&mut out, field);
+            out.push(b':');
+            push_string(&mut out, &isolation.salt.of(field, ""));
+        }
         let is_limited = self.has(Field::Limit(OutputLimitField::MaxTokens))
             || self.has(Field::Limit(OutputLimitField::MaxCompletionTokens));
         if let (Some(limit), false) = (rewrite.limit, is_limited) {
             out.push(b',');
-            push_string(&mut out, rewrite.card.output_limit_field.name());
+            push_string(&mut out, rewrite.limit_field.name());
             out.push(b':');
             push_number(&mut out, limit);
         }
@@ -97,6 +125,29 @@ impl Body {
         *done = until;
     }
 
+    /// Puts the salted line before the first message, where one is wanted.
+    fn put_line(&self, out: &mut Vec<u8>, done: &mut usize, range: &Range<usize>, rewrite: &Rewrite<'_>) {
+        if let Some(isolation) = rewrite.isolation.filter(Isolation::prefixes) {
+            self.copy(out, done, range.start + 1);
+            out.extend_from_slice(br#"{"role":"system","content":"#);
+            push_string(out, &isolation.salt.line());
+            out.extend_from_slice(b"},");
+        }
+    }
+
+    /// A caller's word goes upstream as a hash that nobody else's same word has. What is no text is left for the provider to refuse.
+    fn put_salted(&self, out: &mut Vec<u8>, done: &mut usize, name: &str, range: &Range<usize>, rewrite: &Rewrite<'_>) {
+        let word = serde_json::from_slice::<Option<String>>(self.value(range)).ok();
+        self.copy(out, done, range.start);
+        match (&rewrite.isolation, word) {
+            (Some(isolation), Some(Some(word))) => push_string(out, &isolation.salt.of(name, &word)),
+            (Some(isolation), Some(None)) if rewrite.cache_field() == Some(name) => {
+                push_string(out, &isolation.salt.of(name, ""));
+            }
+            _ => out.extend_from_slice(self.value(range)),
+        }
+    }
+
     /// The limit travels in the one field that the provider heeds: a server that ignores the other would write on, past
     /// what was reserved.
     fn put_limit(
@@ -107,7 +158,7 @@ impl Body {
         range: &Range<usize>,
         rewrite: &Rewrite<'_>,
     ) {
-        let wanted = rewrite.card.output_limit_field;
+        let wanted = rewrite.limit_field;
         if named != wanted && self.has(Field::Limit(wanted)) {
             self.copy(out, done, range.start);
             out.extend_from_slice(b"null");

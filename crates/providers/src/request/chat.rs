@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 
 use super::{Body, InputBound, Rewrite};
 use crate::{
-    Dialect, ModelCard, Tokenizer, Wire,
+    Chain, Dialect, Isolation, ModelCard, OutputLimitField, Tokenizer, Wire,
+    gemini::without_signatures,
     json::{EachText, is_given, members},
 };
 
@@ -46,6 +47,8 @@ pub struct ChatRequest {
     pub hands_over: Option<&'static str>,
     /// What bounds its input.
     pub input: InputBound,
+    /// What came before it and whether its answer is kept; of Responses alone.
+    pub chain: Option<Chain>,
     pub(crate) body: Body,
 }
 
@@ -60,21 +63,40 @@ impl ChatRequest {
     }
 
     /// The request for a provider of this form. Where that is the caller's own: the provider's model name, the output limit in the
-    /// field that the model heeds, usage asked for when streaming; all else byte for byte. `output_tokens_max` is per choice; `None`
+    /// field that the model heeds, usage asked for when streaming, names of users and caches hashed; all else byte for byte. `output_tokens_max` is per choice; `None`
     /// leaves the caller's limit, or none.
     ///
     /// # Errors
     /// `Invalid`, naming what the provider's form cannot say.
-    pub fn upstream_body(&self, card: &ModelCard, wire: Wire, output_tokens_max: Option<u64>) -> Result<Bytes> {
+    pub fn upstream_body(
+        &self,
+        card: &ModelCard,
+        wire: Wire,
+        output_tokens_max: Option<u64>,
+        isolation: Option<Isolation<'_>>,
+    ) -> Result<Bytes> {
         let limit = output_tokens_max.or(self.max_tokens);
         if self.dialect.is(wire) {
             let ask_usage = self.stream && wire == Wire::ChatCompletions;
-            return Ok(self.body.rewritten(&Rewrite { card, limit, ask_usage }));
+            // Messages have one name for it, whatever the price file says.
+            let limit_field = if wire == Wire::Messages { OutputLimitField::MaxTokens } else { card.output_limit_field };
+            let body = self.body.rewritten(&Rewrite { card, limit_field, limit, ask_usage, isolation });
+            let body = without_signatures(&body);
+            let anthropics = isolation.filter(|_| wire == Wire::Messages);
+            return Ok(anthropics.map_or(body.clone(), |isolation| isolation.applied_to_messages(&body)));
         }
-        let mut request = self.dialect.read(self.text())?;
+        let body = if wire == Wire::GenerateContent { self.raw().clone() } else { without_signatures(self.raw()) };
+        let mut request = self.dialect.read(std::str::from_utf8(&body).unwrap_or_default())?;
         request.output_tokens_max = limit;
         request.stream = self.stream;
-        wire.write(&request, card)
+        if let Some(isolation) = isolation {
+            isolation.apply(&mut request);
+        }
+        let body = wire.write(&request, card)?;
+        Ok(match isolation.filter(|_| wire == Wire::ChatCompletions) {
+            Some(isolation) => isolation.keyed(body),
+            None => body,
+        })
     }
 
     /// At least as many input tokens as a provider with this tokenizer counts, images and the template of its card aside.
@@ -85,8 +107,10 @@ impl ChatRequest {
         let mut tokens = REQUEST_TOKENS + MESSAGE_TOKENS * self.input.messages;
         for (name, value) in members(self.text(), "the body").map(|fields| fields.0).unwrap_or_default() {
             match name.as_ref() {
-                "messages" | "input" | "system" | "instructions" => tokens += self.count_texts(value, tokenizer),
-                "tools" | "functions" | "response_format" | "text" if is_given(value) => {
+                "messages" | "input" => tokens += self.count_texts(value, tokenizer),
+                // A message without saying so: its marks, and the name of its role.
+                "system" | "instructions" => tokens += MESSAGE_TOKENS + TEXT_TOKENS + self.count_texts(value, tokenizer),
+                "tools" | "functions" | "response_format" | "text" | "output_config" | "output_format" if is_given(value) => {
                     tokens += TOOLS_TOKENS + 2 * tokenizer.count(value.get());
                 }
                 // What any other field adds to the prompt (an effort, a verbosity) is no longer than the field itself.

@@ -6,9 +6,10 @@ use insula_model::{
     chat::{Event, Reply},
 };
 
-use super::{Decode, Encode, Reading, Seen, Whole, is_plausible};
+use super::{Decode, Encode, Reading, Seen, Whole, Wire, is_plausible};
 use crate::{
     client::{Fault, Outgoing, Scrub, unreadable},
+    json::{is_given, members},
     sse,
 };
 
@@ -41,6 +42,7 @@ impl Reading for Across {
             return Ok(());
         }
         let decoded = self.decode.event(event, &mut self.events);
+        self.seen.is_miscounted = self.decode.is_miscounted();
         self.pass(out);
         decoded
     }
@@ -57,6 +59,10 @@ impl Reading for Across {
     fn seen(&self) -> &Seen {
         &self.seen
     }
+
+    fn whole(&self) -> Option<Bytes> {
+        self.encode.whole()
+    }
 }
 
 impl Seen {
@@ -72,16 +78,19 @@ impl Seen {
 }
 
 /// A whole answer: read, and written anew.
-pub(super) fn whole(
-    body: &[u8],
-    scrub: &Scrub,
-    read: impl FnOnce(&str, &Scrub) -> Result<Reply>,
-    write: impl FnOnce(&Reply) -> Bytes,
-) -> Result<Whole> {
-    let reply = read(std::str::from_utf8(body).map_err(unreadable)?, scrub)?;
+pub(super) fn whole(body: &[u8], wire: Wire, scrub: &Scrub, write: impl FnOnce(&Reply) -> Bytes) -> Result<Whole> {
+    let text = std::str::from_utf8(body).map_err(unreadable)?;
+    let reply = wire.reply(text, scrub)?;
     let output_bytes = reply.output_bytes();
     let usage = reply.usage.filter(|usage| is_plausible(usage, output_bytes));
+    let is_miscounted = usage.is_none() && has_counted(text, wire);
     let body = write(&Reply { usage, ..reply.clone() });
     let (model, fingerprint) = (reply.model, reply.fingerprint);
-    Ok(Whole { body, seen: Seen { usage, output_bytes, model, fingerprint, is_done: true } })
+    Ok(Whole { body, seen: Seen { usage, output_bytes, model, fingerprint, is_done: true, is_miscounted } })
+}
+
+/// Whether an answer says what was counted, right or wrong.
+fn has_counted(text: &str, wire: Wire) -> bool {
+    let fields = members(text, "an answer").map(|fields| fields.0).unwrap_or_default();
+    fields.iter().any(|(name, value)| name == wire.usage_field() && is_given(value))
 }

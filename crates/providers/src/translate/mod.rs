@@ -9,10 +9,10 @@ mod across;
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use insula_model::{Result, TokenCounts, chat};
+use insula_model::{Error, Result, TokenCounts, chat};
 
 use crate::{
-    ModelCard, anthropic,
+    EmbeddingsRequest, Isolation, ModelCard, anthropic,
     client::{Fault, Outgoing, Scrub},
     gemini, openai, responses,
     sse::Event,
@@ -71,6 +71,8 @@ pub(crate) struct Seen {
     pub fingerprint: Option<String>,
     /// Whether the provider said that the answer is complete.
     pub is_done: bool,
+    /// Whether what the provider counted does not add up, and so counts as not said.
+    pub is_miscounted: bool,
 }
 
 /// Reads the events of an answer as it streams in, and writes what its caller shall see.
@@ -84,6 +86,11 @@ pub(crate) trait Reading: fmt::Debug + Send + Sync {
     }
 
     fn seen(&self) -> &Seen;
+
+    /// The complete answer as it would have been given whole, where the caller's dialect lets it be asked for again.
+    fn whole(&self) -> Option<Bytes> {
+        None
+    }
 }
 
 /// Reads a vendor's events.
@@ -95,11 +102,21 @@ pub(crate) trait Decode: fmt::Debug + Send + Sync {
     fn end(&mut self, _into: &mut Vec<chat::Event>) -> Result<(), Fault> {
         Ok(())
     }
+
+    /// Whether what the provider counted last does not add up.
+    fn is_miscounted(&self) -> bool {
+        false
+    }
 }
 
 /// Writes events in a caller's dialect.
 pub(crate) trait Encode: fmt::Debug + Send + Sync {
     fn event(&mut self, event: &chat::Event, out: &mut Outgoing);
+
+    /// As [`Reading::whole`].
+    fn whole(&self) -> Option<Bytes> {
+        None
+    }
 }
 
 /// A whole answer in the caller's dialect, and what it shows.
@@ -165,11 +182,36 @@ impl Wire {
         }
     }
 
+    /// What is to be embedded, in this form, for this model.
+    ///
+    /// # Errors
+    /// `Invalid`, naming what this form cannot say.
+    pub(crate) fn write_embeddings(
+        self,
+        request: &EmbeddingsRequest,
+        card: &ModelCard,
+        isolation: Option<Isolation<'_>>,
+    ) -> Result<Bytes> {
+        match self {
+            Wire::ChatCompletions => Ok(request.rewritten(card, isolation)),
+            Wire::Messages => Err(Error::invalid("the model's provider has no embeddings").at("model")),
+            Wire::GenerateContent => gemini::write_embeddings(request, card),
+        }
+    }
+
     fn decoder(self, scrub: Arc<Scrub>) -> Box<dyn Decode> {
         match self {
             Wire::ChatCompletions => Box::new(openai::Decoder::new(scrub)),
             Wire::Messages => Box::new(anthropic::Decoder::new(scrub)),
             Wire::GenerateContent => Box::new(gemini::Decoder::new(scrub)),
+        }
+    }
+
+    /// The field of a whole answer that holds what was counted.
+    fn usage_field(self) -> &'static str {
+        match self {
+            Wire::ChatCompletions | Wire::Messages => "usage",
+            Wire::GenerateContent => "usageMetadata",
         }
     }
 
@@ -199,9 +241,18 @@ pub(crate) fn whole(wire: Wire, asked: &Asked, body: Bytes, scrub: &Scrub) -> Re
     match (asked.dialect, wire) {
         (Dialect::ChatCompletions, Wire::ChatCompletions) => openai::pass_answer(body, scrub),
         (Dialect::Messages, Wire::Messages) => anthropic::pass_answer(body, scrub),
-        (dialect, wire) => {
-            across::whole(&body, scrub, |text, scrub| wire.reply(text, scrub), |reply| dialect.whole(reply, asked))
-        }
+        (dialect, wire) => across::whole(&body, wire, scrub, |reply| dialect.whole(reply, asked)),
+    }
+}
+
+/// Reads embeddings in this wire form for a caller who asked like this.
+///
+/// # Errors
+/// What the provider says is wrong, or that it cannot be read.
+pub(crate) fn embeddings(wire: Wire, asked: &Asked, body: Bytes, scrub: &Scrub) -> Result<Whole> {
+    match wire {
+        Wire::ChatCompletions | Wire::Messages => openai::pass_answer(body, scrub),
+        Wire::GenerateContent => gemini::read_embeddings(&body, &asked.request, scrub),
     }
 }
 

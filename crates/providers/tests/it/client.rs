@@ -68,7 +68,7 @@ async fn a_request_carries_what_it_must_and_no_more() {
 async fn embeddings_have_their_own_address() {
     let server =
         Server::always(vec![answer("200 OK", "", r#"{"data":[],"usage":{"prompt_tokens":4,"total_tokens":4}}"#)]).await;
-    let sent = server.provider().embeddings(ATTEMPT, BODY.into()).await;
+    let sent = server.provider().embeddings(ATTEMPT, outbound(BODY, false, false)).await;
     assert!(matches!(sent, Ok(Sent::Json(answer)) if answer.usage.is_some_and(|usage| usage.input == 4)));
     assert!(server.received()[0].head.starts_with("POST /v1/embeddings HTTP/1.1"));
 }

@@ -12,12 +12,12 @@ use crate::{
     stream::collect,
 };
 
-fn read(name: &str) -> String {
+pub fn read(name: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "golden", name].iter().collect();
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn card(field: OutputLimitField) -> ModelCard {
+pub fn card(field: OutputLimitField) -> ModelCard {
     let field = field.name();
     let book = format!(
         r#"[[models]]
@@ -51,15 +51,33 @@ fn requests_become_their_wire_form() {
         ("tools", MaxTokens, None),
     ] {
         let request = ChatRequest::parse(read(&format!("{case}.request.json")).into()).unwrap();
-        let wire = request.upstream_body(&card(field), Wire::ChatCompletions, limit).unwrap();
+        let wire = request.upstream_body(&card(field), Wire::ChatCompletions, limit, None).unwrap();
         assert_eq!(String::from_utf8(wire.to_vec()).unwrap(), read(&format!("{case}.wire.json")), "{case}");
+    }
+}
+
+#[test]
+fn what_only_deepseek_knows_goes_along() {
+    let body = r#"{"model":"gold","messages":[{"role":"user","content":"hi"},{"role":"assistant","reasoning_content":"Hm.","content":"Hi."}],"thinking":{"type":"disabled"},"max_tokens":9}"#;
+    let request = ChatRequest::parse(body.into()).unwrap();
+    let wire = request.upstream_body(&card(OutputLimitField::MaxTokens), Wire::ChatCompletions, None, None).unwrap();
+    assert_eq!(String::from_utf8(wire.to_vec()).unwrap(), body.replace("\"gold\"", "\"gold-2026-01-01\""));
+}
+
+/// Clients of Vercel's AI SDK read `choices` of every chunk.
+#[test]
+fn every_chunk_has_choices() {
+    for case in ["openai", "deepseek", "azure", "vllm", "ollama", "odd"] {
+        let told = read(&format!("{case}.client.txt"));
+        assert!(told.lines().filter(|line| line.starts_with("data: {")).all(|line| line.contains(r#""choices":["#)), "{case}");
     }
 }
 
 #[tokio::test]
 async fn answers_are_counted_and_pass_unchanged() {
-    let counts =
-        |input, cache_read, output, reasoning| Some(TokenCounts { input, cache_read, cache_write: 0, output, reasoning });
+    let counts = |input, cache_read, output, reasoning| {
+        Some(TokenCounts { input, cache_read, cache_write: 0, cache_write_1h: 0, output, reasoning })
+    };
     for (case, model, fingerprint, usage) in [
         ("openai", "gpt-5-2025-08-07", None, counts(86, 1_920, 108, 192)),
         ("deepseek", "deepseek-flash", Some("fp_eaab8d114b"), counts(16, 64, 10, 30)),
@@ -80,11 +98,18 @@ async fn answers_are_counted_and_pass_unchanged() {
 
 #[tokio::test]
 async fn streams_become_what_the_client_asked_for() -> Result<(), SendFailure> {
-    let counts =
-        |input, cache_read, output, reasoning| Some(TokenCounts { input, cache_read, cache_write: 0, output, reasoning });
-    for (case, usage, output_bytes) in
-        [("openai", counts(4, 16, 3, 2), 9), ("deepseek", counts(12, 0, 3, 6), 9), ("odd", counts(3, 0, 4, 0), 3)]
-    {
+    let counts = |input, cache_read, output, reasoning| {
+        Some(TokenCounts { input, cache_read, cache_write: 0, cache_write_1h: 0, output, reasoning })
+    };
+    for (case, usage, output_bytes) in [
+        ("openai", counts(4, 16, 3, 2), 9),
+        ("deepseek", counts(12, 0, 3, 6), 9),
+        // What its filters found comes in chunks of their own, before and between those of the model.
+        ("azure", counts(9, 0, 2, 0), 5),
+        ("vllm", counts(12, 0, 7, 0), 8),
+        ("ollama", counts(26, 0, 3, 0), 5),
+        ("odd", counts(3, 0, 4, 0), 3),
+    ] {
         let sent = read(&format!("{case}.stream.txt"));
         let server = Server::always(vec![stream_head(), chunk(&sent), end()]).await;
         for include_usage in [false, true] {

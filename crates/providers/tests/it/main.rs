@@ -5,8 +5,16 @@ mod client;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod responses;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod usage;

@@ -9,7 +9,7 @@ use insula_providers::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn card() -> ModelCard {
+pub fn card() -> ModelCard {
     let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
     let providers = Providers::new(vec![ProviderSettings::new("simulator", "http://127.0.0.1/v1")], book).unwrap();
     let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
@@ -182,7 +182,7 @@ fn images_cost_by_the_piece() {
 fn a_callers_limit_survives_under_either_name() {
     for fields in [r#""max_tokens":null,"max_completion_tokens":50"#, r#""max_completion_tokens":50"#, r#""max_tokens":50"#] {
         let body = format!(r#"{{"model":"m","messages":[{{"role":"user"}}],{fields}}}"#);
-        let wire = ChatRequest::parse(body.into()).unwrap().upstream_body(&card(), Wire::ChatCompletions, None).unwrap();
+        let wire = ChatRequest::parse(body.into()).unwrap().upstream_body(&card(), Wire::ChatCompletions, None, None).unwrap();
         let sent: Value = serde_json::from_slice(&wire).unwrap();
         assert_eq!((&sent["max_tokens"], &sent["max_completion_tokens"]), (&json!(50), &Value::Null), "{fields}");
     }
@@ -228,13 +228,14 @@ fn embeddings_are_bounded() {
     assert_eq!(bound(json!(vec!["a"; 2_049])), Err(Some("input".to_owned())));
     let body = r#"{ "input":["a"], "model":"sim-embed","encoding_format":"base64","dimensions":8}"#;
     let request = EmbeddingsRequest::parse(body.into()).unwrap();
-    let wire = request.upstream_body(&ModelCard { upstream_model: "up".to_owned(), ..card() });
+    let wire =
+        request.upstream_body(&ModelCard { upstream_model: "up".to_owned(), ..card() }, Wire::ChatCompletions, None).unwrap();
     assert_eq!(wire, body.replace("sim-embed", "up"));
     assert_eq!(request.count_input_tokens(Tokenizer::Cl100kBase), 3);
 }
 
 /// What OpenAI counts for a chat of texts, by its cookbook.
-fn vendor_count(messages: &[(String, String)]) -> u64 {
+pub fn vendor_count(messages: &[(String, String)]) -> u64 {
     let bpe = tiktoken_rs::o200k_base_singleton();
     let tokens = |text: &str| bpe.encode_with_special_tokens(text).len() as u64;
     3 + messages.iter().map(|(role, content)| 3 + tokens(role) + tokens(content)).sum::<u64>()
@@ -271,7 +272,7 @@ proptest! {
         let body = format!(" {{ {} }} ", texts.join(" , "));
         let chat = ChatRequest::parse(body.clone().into());
         prop_assume!(chat.is_ok());
-        let wire = chat.unwrap().upstream_body(&card(), Wire::ChatCompletions, limit).unwrap();
+        let wire = chat.unwrap().upstream_body(&card(), Wire::ChatCompletions, limit, None).unwrap();
         let mut sent: Value = serde_json::from_slice(&wire).unwrap();
         let sent = sent.as_object_mut().unwrap();
         prop_assert_eq!(sent.insert("model".to_owned(), json!("m")), Some(json!("sim-small")));
@@ -295,7 +296,7 @@ proptest! {
     }
 }
 
-fn any_text() -> impl Strategy<Value = String> {
+pub fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[ -~]{0,200}",
@@ -327,7 +328,7 @@ fn metadata_is_read_and_goes_upstream() {
     let chat = parse(&body);
     let want = [("team", "search"), ("caf\u{e9}", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(chat.metadata, want.into());
-    let sent: Value = serde_json::from_slice(&chat.upstream_body(&card(), Wire::ChatCompletions, None).unwrap()).unwrap();
+    let sent: Value = serde_json::from_slice(&chat.upstream_body(&card(), Wire::ChatCompletions, None, None).unwrap()).unwrap();
     assert_eq!(sent["metadata"], body["metadata"]);
     body["metadata"] = Value::Null;
     assert!(parse(&body).metadata.is_empty());

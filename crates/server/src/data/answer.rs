@@ -4,7 +4,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use insula_engine::{Answer, Dialect, RateKind, RateView};
-use insula_model::{Error, RequestId};
+use insula_model::{Error, RequestId, Timestamp};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -21,11 +21,12 @@ pub(super) fn response(
     request: RequestId,
     room: Option<OwnedSemaphorePermit>,
 ) -> Response {
+    let now = app.engine.clock.now();
     match answer {
-        Answer::Json { body, rates } => whole(body, JSON, &rates, request),
+        Answer::Json { body, rates } => whole(body, JSON, &Said { rates: &rates, dialect, request, now }),
         Answer::Stream { stream, rates } => {
             let mut response = Response::new(Body::new(EventBody::new(stream, dialect, request, room, app.ending())));
-            put_headers(response.headers_mut(), EVENT_STREAM, &rates, request);
+            put_headers(response.headers_mut(), EVENT_STREAM, &Said { rates: &rates, dialect, request, now });
             // Proxies that buffer would hold the events back.
             response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -33,7 +34,7 @@ pub(super) fn response(
         }
         Answer::Replay(transcript) => {
             let media = if transcript.is_stream { EVENT_STREAM } else { JSON };
-            let mut response = whole(transcript.body.clone(), media, &[], request);
+            let mut response = whole(transcript.body.clone(), media, &Said { rates: &[], dialect, request, now });
             response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
             response
         }
@@ -41,29 +42,51 @@ pub(super) fn response(
 }
 
 /// A response of our own making.
-pub(super) fn json<T: Serialize>(value: &T, request: RequestId) -> Response {
+pub(super) fn json<T: Serialize>(value: &T, dialect: Dialect, request: RequestId) -> Response {
     match serde_json::to_vec(value) {
-        Ok(body) => whole(body.into(), JSON, &[], request),
-        Err(error) => errors::openai(&Error::internal(error), request),
+        Ok(body) => bytes(body.into(), dialect, request),
+        Err(error) => errors::in_dialect(dialect, &Error::internal(error), request),
     }
 }
 
-fn whole(body: Bytes, media: HeaderValue, rates: &[RateView], request: RequestId) -> Response {
+/// A response of JSON that is written already.
+pub(super) fn bytes(body: Bytes, dialect: Dialect, request: RequestId) -> Response {
     let mut response = Response::new(Body::from(body));
-    put_headers(response.headers_mut(), media, rates, request);
+    put_media(response.headers_mut(), JSON, dialect, request);
     response
 }
 
-fn put_headers(headers: &mut HeaderMap, media: HeaderValue, rates: &[RateView], request: RequestId) {
+/// What the headers of an answer say.
+struct Said<'a> {
+    rates: &'a [RateView],
+    dialect: Dialect,
+    request: RequestId,
+    now: Timestamp,
+}
+
+fn whole(body: Bytes, media: HeaderValue, said: &Said<'_>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    put_headers(response.headers_mut(), media, said);
+    response
+}
+
+fn put_media(headers: &mut HeaderMap, media: HeaderValue, dialect: Dialect, request: RequestId) {
     headers.insert(header::CONTENT_TYPE, media);
-    headers.insert(errors::REQUEST_ID, errors::request_id_value(request));
+    errors::put_request_id(headers, dialect, request);
+}
+
+fn put_headers(headers: &mut HeaderMap, media: HeaderValue, said: &Said<'_>) {
+    put_media(headers, media, said.dialect, said.request);
     for kind in [RateKind::Requests, RateKind::Tokens] {
         // Tightest first, so the first of a kind is the one to show.
-        if let Some(view) = rates.iter().find(|view| view.kind == kind) {
+        if let Some(view) = said.rates.iter().find(|view| view.kind == kind) {
             put_rate(headers, view);
+            if said.dialect == Dialect::Messages {
+                put_anthropic_rate(headers, view, said.now);
+            }
         }
     }
-    if let Some(view) = rates.first() {
+    if let Some(view) = said.rates.first() {
         put(headers, "ratelimit-policy", format!("\"{}\";q={};w=60", unit(view.kind), view.limit));
         put(headers, "ratelimit", format!("\"{}\";r={};t={}", unit(view.kind), view.remaining, view.reset.as_secs()));
     }
@@ -75,6 +98,14 @@ fn put_rate(headers: &mut HeaderMap, view: &RateView) {
     put(headers, &format!("x-ratelimit-limit-{unit}"), view.limit.to_string());
     put(headers, &format!("x-ratelimit-remaining-{unit}"), view.remaining.to_string());
     put(headers, &format!("x-ratelimit-reset-{unit}"), format!("{:.3}s", view.reset.as_secs_f64()));
+}
+
+/// Those that Anthropic's clients know, with times of day.
+fn put_anthropic_rate(headers: &mut HeaderMap, view: &RateView, now: Timestamp) {
+    let unit = unit(view.kind);
+    put(headers, &format!("anthropic-ratelimit-{unit}-limit"), view.limit.to_string());
+    put(headers, &format!("anthropic-ratelimit-{unit}-remaining"), view.remaining.to_string());
+    put(headers, &format!("anthropic-ratelimit-{unit}-reset"), now.plus(view.reset).to_string());
 }
 
 fn unit(kind: RateKind) -> &'static str {

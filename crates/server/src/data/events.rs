@@ -18,6 +18,8 @@ use crate::errors;
 pub(super) struct EventBody {
     stream: Option<LiveStream>,
     dialect: Dialect,
+    /// How many events went out; counted only where they are numbered.
+    events: u64,
     /// Resolves when this node stops and waits no longer.
     ending: Pin<Box<dyn Future<Output = ()> + Send>>,
     request: RequestId,
@@ -33,7 +35,7 @@ impl EventBody {
         room: Option<OwnedSemaphorePermit>,
         ending: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        Self { stream: Some(stream), dialect, ending: Box::pin(ending), request, _room: room }
+        Self { stream: Some(stream), dialect, events: 0, ending: Box::pin(ending), request, _room: room }
     }
 }
 
@@ -44,20 +46,25 @@ impl Body for EventBody {
     type Error = std::convert::Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let (dialect, request) = (self.dialect, self.request);
+        let (dialect, events, request) = (self.dialect, self.events, self.request);
         let Some(stream) = self.stream.as_mut() else { return Poll::Ready(None) };
         let bytes = match stream.poll_next(cx) {
-            Poll::Ready(Some(Ok(Piece::Events(bytes)))) => bytes,
+            Poll::Ready(Some(Ok(Piece::Events(bytes)))) => {
+                if dialect == Dialect::Responses {
+                    self.events += bytes.windows(2).filter(|pair| *pair == b"\n\n").count() as u64;
+                }
+                bytes
+            }
             Poll::Ready(Some(Ok(Piece::Silence))) => COMMENT,
             Poll::Ready(Some(Err(error))) => {
                 self.stream = None;
-                errors::last_event(dialect, &error, request)
+                errors::last_event(dialect, &error, events, request)
             }
             // Only between events: nothing that has arrived is withheld.
             Poll::Pending => {
                 std::task::ready!(self.ending.as_mut().poll(cx));
                 self.stream = None;
-                errors::last_event(dialect, &stopping(), request)
+                errors::last_event(dialect, &stopping(), events, request)
             }
             Poll::Ready(None) => {
                 self.stream = None;

@@ -2,7 +2,7 @@
 //!
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
 //! - [`call`]: what the operations that call a model have in common;
-//! - [`chat`], [`embeddings`], [`models`]: an operation each;
+//! - [`chat`], [`messages`], [`embeddings`], [`models`]: an operation each; [`responses`]: those that make and keep responses;
 //! - [`tags`]: the labels that a request carries in a header;
 //! - [`room`]: what all bodies together may hold in memory;
 //! - [`answer`] and [`events`]: from the engine's answer back to bytes.
@@ -13,7 +13,9 @@ mod call;
 pub mod chat;
 pub mod embeddings;
 mod events;
+pub mod messages;
 pub mod models;
+pub mod responses;
 mod room;
 mod tags;
 

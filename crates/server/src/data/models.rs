@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{body::Body, extract::State, response::Response};
 use http::Request;
-use insula_engine::{Call, ModelCard, manage::catalogue::PriceRow};
+use insula_engine::{Call, Dialect, ModelCard, manage::catalogue::PriceRow};
 use insula_model::{Error, ErrorKind, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -68,7 +68,7 @@ pub async fn list_models(State(app): State<App>, request: Request<Body>) -> Resp
         Err(away) => return errors::openai(&away.error, away.request),
     };
     let data = offered(&app, &call).iter().map(|(card, price)| model(card, price.effective_from)).collect();
-    answer::json(&ModelList { object: "list", data }, call.request)
+    answer::json(&ModelList { object: "list", data }, Dialect::ChatCompletions, call.request)
 }
 
 /// One model.
@@ -94,7 +94,7 @@ pub async fn retrieve_model(State(app): State<App>, path: Result<PathTexts, Fail
     // A name that does not decode is the name of nothing.
     let name = path.as_ref().ok().and_then(|path| path.get("model").ok()).unwrap_or_default();
     match offered(&app, &call).iter().find(|(card, _)| card.name == name) {
-        Some((card, price)) => answer::json(&model(card, price.effective_from), call.request),
+        Some((card, price)) => answer::json(&model(card, price.effective_from), Dialect::ChatCompletions, call.request),
         None => {
             let error = Error::new(ErrorKind::ModelNotFound, "no such model; GET /v1/models lists them").at("model");
             errors::openai(&error, call.request)

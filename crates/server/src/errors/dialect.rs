@@ -10,7 +10,7 @@ use insula_engine::Dialect;
 use insula_model::{Error, RequestId};
 use serde::Serialize;
 
-use super::{BudgetFields, Shape, budget_fields, log::log, put_headers, shape};
+use super::{BudgetFields, Shape, budget_fields, log::log, put_headers, put_request_id, shape};
 
 #[derive(Serialize)]
 struct Inner<'a> {
@@ -24,6 +24,17 @@ struct Inner<'a> {
 
 #[derive(Serialize)]
 struct OpenAi<'a> {
+    error: Inner<'a>,
+}
+
+/// An event of a stream of responses. Some clients read the error inside, some the fields beside it.
+#[derive(Serialize)]
+struct ErrorEvent<'a> {
+    r#type: &'static str,
+    sequence_number: u64,
+    code: &'static str,
+    message: &'a str,
+    param: Option<&'a str>,
     error: Inner<'a>,
 }
 
@@ -49,12 +60,13 @@ pub(super) fn response(dialect: Dialect, error: &Error, shape: Shape, request: R
     let mut response = Response::new(Body::from(body(dialect, error, shape, request)));
     *response.status_mut() = shape.status;
     put_headers(response.headers_mut(), error, request);
+    put_request_id(response.headers_mut(), dialect, request);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-/// The last event of a stream that failed, logged under the request's id.
-pub(crate) fn last_event(dialect: Dialect, error: &Error, request: RequestId) -> Bytes {
+/// The last event of a stream that failed after `events` others, logged under the request's id.
+pub(crate) fn last_event(dialect: Dialect, error: &Error, events: u64, request: RequestId) -> Bytes {
     let shape = shape(error.kind());
     log(error, shape, request);
     let mut event = match dialect {
@@ -63,7 +75,14 @@ pub(crate) fn last_event(dialect: Dialect, error: &Error, request: RequestId) ->
         Dialect::Responses | Dialect::Messages => b"event: error\ndata: ".to_vec(),
     };
     match dialect {
-        Dialect::Responses => event.extend(json(&Inner { r#type: "error", ..inner(error, shape) })),
+        Dialect::Responses => event.extend(json(&ErrorEvent {
+            r#type: "error",
+            sequence_number: events,
+            code: shape.code,
+            message: error.message(),
+            param: error.param(),
+            error: inner(error, shape),
+        })),
         Dialect::ChatCompletions | Dialect::Messages => event.extend(body(dialect, error, shape, request)),
     }
     event.extend_from_slice(b"\n\n");

@@ -23,6 +23,8 @@ pub(crate) use responses::{InputErrors, OperatorErrors, ParamErrors, TenantError
 
 /// On every response: the id under which the log knows the request.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The same for clients of Anthropic.
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
@@ -115,6 +117,14 @@ pub(crate) fn status(error: &Error) -> u16 {
 pub(crate) fn request_id_value(request: RequestId) -> HeaderValue {
     // Letters, digits and an underscore always make a header.
     HeaderValue::try_from(request.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// Puts it where clients of this dialect look for it.
+pub(crate) fn put_request_id(headers: &mut HeaderMap, dialect: Dialect, request: RequestId) {
+    headers.insert(REQUEST_ID, request_id_value(request));
+    if dialect == Dialect::Messages {
+        headers.insert(ANTHROPIC_REQUEST_ID, request_id_value(request));
+    }
 }
 
 /// What a handler returns when it fails. It carries the error through the router; `finish.rs` writes the response.

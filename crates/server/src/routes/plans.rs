@@ -70,19 +70,22 @@ pub(crate) struct SellPrice {
     cache_read_usd_per_million: Option<Usd>,
     /// Input written to the provider's cache; as other input where absent.
     cache_write_usd_per_million: Option<Usd>,
+    /// Input written to it for an hour; as other writes where absent.
+    cache_write_1h_usd_per_million: Option<Usd>,
     /// Output, reasoning included.
     output_usd_per_million: Usd,
 }
 
 impl From<insula_model::SellPrice> for SellPrice {
     fn from(sell: insula_model::SellPrice) -> Self {
-        let Price { input_pico, cache_read_pico, cache_write_pico, output_pico } = sell.price;
+        let Price { input_pico, cache_read_pico, cache_write_pico, cache_write_1h_pico, output_pico } = sell.price;
         Self {
             model: sell.model,
             effective_from: Some(Moment(sell.effective_from)),
             input_usd_per_million: Usd::per_million(input_pico),
             cache_read_usd_per_million: Some(Usd::per_million(cache_read_pico)),
             cache_write_usd_per_million: Some(Usd::per_million(cache_write_pico)),
+            cache_write_1h_usd_per_million: Some(Usd::per_million(cache_write_1h_pico)),
             output_usd_per_million: Usd::per_million(output_pico),
         }
     }
@@ -95,11 +98,13 @@ impl SellPrice {
             Price::of_a_token(amount).map_err(|error| error.at(format!("{class}_usd_per_million")).within(at))
         };
         let input_pico = token(self.input_usd_per_million, "input")?;
-        let cached = |amount: Option<Usd>, class| amount.map_or(Ok(input_pico), |amount| token(amount, class));
+        let cached = |amount: Option<Usd>, class, otherwise| amount.map_or(Ok(otherwise), |amount| token(amount, class));
+        let cache_write_pico = cached(self.cache_write_usd_per_million, "cache_write", input_pico)?;
         let price = Price {
             input_pico,
-            cache_read_pico: cached(self.cache_read_usd_per_million, "cache_read")?,
-            cache_write_pico: cached(self.cache_write_usd_per_million, "cache_write")?,
+            cache_read_pico: cached(self.cache_read_usd_per_million, "cache_read", input_pico)?,
+            cache_write_pico,
+            cache_write_1h_pico: cached(self.cache_write_1h_usd_per_million, "cache_write_1h", cache_write_pico)?,
             output_pico: token(self.output_usd_per_million, "output")?,
         };
         let effective_from = self.effective_from.map(|Moment(from)| from);

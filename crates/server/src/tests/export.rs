@@ -76,7 +76,7 @@ async fn events_lines_and_tables_tell_the_same() {
     let begin = settle(&world, &world.acme.tenant, "0.000000000001", &[("team", "a \"b\"")]);
     let (id, request) = (begin.attempt.to_string(), begin.request.to_string());
     let path = "/api/v1/tenants/acme/usage/export";
-    let tokens = json!({"input": 7, "cache_read": 0, "cache_write": 0, "output": 9, "reasoning": 1});
+    let tokens = json!({"input": 7, "cache_read": 0, "cache_write": 0, "cache_write_1h": 0, "output": 9, "reasoning": 1});
     let data = json!({
         "tenant": world.acme.tenant, "key": null, "end_user": EndUserId::from_bytes([3; 16]).to_string(), "plan": "gold",
         "request": request, "attempt": id, "operation": "chat", "cause": "base", "provider": "sim", "model": "=cmd,1",

@@ -47,9 +47,11 @@ async fn a_plans_life() {
         ],
         "prices": [
             {"model": "*", "effective_from": "2026-03-01T00:00:00Z", "input_usd_per_million": "2.00",
-             "cache_read_usd_per_million": "2.00", "cache_write_usd_per_million": "2.00", "output_usd_per_million": "8.50"},
+             "cache_read_usd_per_million": "2.00", "cache_write_usd_per_million": "2.00",
+             "cache_write_1h_usd_per_million": "2.00", "output_usd_per_million": "8.50"},
             {"model": "sim-small", "effective_from": "2026-03-10T00:00:00Z", "input_usd_per_million": "1.00",
-             "cache_read_usd_per_million": "0.10", "cache_write_usd_per_million": "1.25", "output_usd_per_million": "2.00"},
+             "cache_read_usd_per_million": "0.10", "cache_write_usd_per_million": "1.25",
+             "cache_write_1h_usd_per_million": "1.25", "output_usd_per_million": "2.00"},
         ],
     });
     assert_eq!(world.put(FREE, order).await, want);
@@ -172,6 +174,7 @@ async fn the_nearest_value_is_in_force_and_says_where_it_comes_from() {
         ("concurrency", json!({"value": 5, "origin": "segment"})),
         ("weight", json!({"value": 3, "origin": "plan"})),
         ("mode", json!({"value": "balanced", "origin": "default"})),
+        ("provider_isolation", json!({"value": "keyed", "origin": "default"})),
     ];
     for (name, want) in limits {
         assert_eq!(shown["limits"][name], want, "{name}");

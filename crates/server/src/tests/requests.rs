@@ -74,7 +74,7 @@ async fn what_was_used_is_readable_at_once() {
             "{read:?}"
         );
         assert_eq!((&attempt["price_row"], &attempt["rates"]), (&json!("simulator/sim-small@2026-01-01"), &Value::Null));
-        let tokens = json!({"input": 3, "cache_read": 0, "cache_write": 0, "output": 4, "reasoning": 0});
+        let tokens = json!({"input": 3, "cache_read": 0, "cache_write": 0, "cache_write_1h": 0, "output": 4, "reasoning": 0});
         assert_eq!(attempt["tokens"], tokens);
     }
     let listed = world.get("/api/v1/tenants/acme/requests", &world.acme.admin).await;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::request::{ChatRequest, invalid};
+use super::tools::Function;
 use super::wire::{Stamp, shown_usage};
 use super::{models, stream, tools};
 use crate::answer::{Answer, Form};
@@ -19,6 +20,8 @@ use crate::{schema, text};
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) content: Content,
+    /// Calls beside the first.
+    pub(crate) further: Vec<Content>,
     pub(crate) finish_reason: &'static str,
 }
 
@@ -34,24 +37,40 @@ pub(crate) enum Content {
     },
 }
 
+/// What is said, in no vendor's form yet.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) usage: ChatUsage,
+    /// The hash of what was asked.
+    pub(crate) seed: u64,
+}
+
+impl Draft {
+    /// Decides what to say.
+    pub(crate) fn of(call: &Call, request: &ChatRequest<'_>) -> Result<Draft, ApiError> {
+        models::check(&call.scenario, &request.model)?;
+        let extent = Extent::of(request.tokens_max(), call);
+        let seed = request.seed();
+        let choices = (0..request.choices())
+            .map(|index| choose(request, call, &extent, seeded::hash(seed, &index.to_le_bytes())))
+            .collect::<Result<Vec<_>, _>>()?;
+        let usage = ChatUsage::new(
+            request.prompt_tokens(),
+            call.scenario.cached_tokens,
+            extent.tokens.saturating_mul(request.choices()),
+            call.scenario.reasoning_tokens,
+        );
+        Ok(Draft { choices, usage, seed })
+    }
+}
+
 /// Drafts the answer.
 pub(crate) fn answer(call: &Call, body: &[u8]) -> Result<Answer, ApiError> {
     let request = ChatRequest::from_json(body)?;
-    models::check(&call.scenario, &request.model)?;
-
-    let extent = Extent::of(&request, call);
-    let seed = request.seed();
-    let choices = (0..request.choices())
-        .map(|index| choose(&request, call, &extent, seeded::hash(seed, &index.to_le_bytes())))
-        .collect::<Result<Vec<_>, _>>()?;
-    let usage = ChatUsage::new(
-        request.prompt_tokens(),
-        call.scenario.cached_tokens,
-        extent.tokens.saturating_mul(request.choices()),
-        call.scenario.reasoning_tokens,
-    );
+    let Draft { choices, usage, seed } = Draft::of(call, &request)?;
     let stamp = Stamp::new(call, &request.model, seed);
-    let shown = shown_usage(call, usage);
+    let shown = shown_usage(call, if call.meets(FaultKind::WrongTotal) { usage.with_wrong_total() } else { usage });
     let form = if request.streams() {
         let usage = if request.includes_usage() { Some(shown) } else { None };
         Form::Stream(stream::render(&stamp, &choices, usage, call.scenario.chunks))
@@ -63,18 +82,19 @@ pub(crate) fn answer(call: &Call, body: &[u8]) -> Result<Answer, ApiError> {
 
 /// How much a choice says.
 #[derive(Debug)]
-struct Extent {
-    tokens: u64,
+pub(crate) struct Extent {
+    pub(crate) tokens: u64,
     /// What it would say if nothing stopped it.
     wanted: u64,
     /// Whether something did.
-    cut: bool,
+    pub(crate) cut: bool,
 }
 
 impl Extent {
-    fn of(request: &ChatRequest<'_>, call: &Call) -> Extent {
+    /// Of an answer that the request lets have at most so many tokens.
+    pub(crate) fn of(tokens_max: Option<u64>, call: &Call) -> Extent {
         let wanted = call.scenario.output_tokens;
-        let mut tokens = wanted.min(request.tokens_max().unwrap_or(wanted));
+        let mut tokens = wanted.min(tokens_max.unwrap_or(wanted));
         let halved = call.degraded || call.meets(FaultKind::CutOff);
         if halved {
             tokens = tokens.div_ceil(2);
@@ -83,15 +103,22 @@ impl Extent {
     }
 
     /// The part of a text that is not counted in words.
-    fn share(&self, text: String) -> String {
+    pub(crate) fn share(&self, text: String) -> String {
         text::cut(text, self.tokens, self.wanted)
     }
 }
 
 fn choose(request: &ChatRequest<'_>, call: &Call, extent: &Extent, seed: u64) -> Result<Choice, ApiError> {
     let reformat = call.meets(FaultKind::ChangedFormat);
-    let tool = if call.scenario.echo { None } else { tools::called(request)? };
+    let mut tools = if call.scenario.echo { Vec::new() } else { tools::called(request)? }.into_iter();
+    let tool = tools.next();
     let ends = if tool.is_some() { "tool_calls" } else { "stop" };
+    let called = |place: usize, function: Function| {
+        let arguments = structured(call, schema::generate(&function.parameters, seed));
+        let arguments = if reformat { fenced(&arguments) } else { arguments };
+        let id = format!("call_sim_{:016x}_{}", seed.wrapping_add(place as u64), call.ordinal);
+        Content::Tool { id, name: function.name, arguments: extent.share(arguments) }
+    };
 
     let content = if call.scenario.echo {
         let mut text = request.whole_text();
@@ -101,10 +128,7 @@ fn choose(request: &ChatRequest<'_>, call: &Call, extent: &Extent, seed: u64) ->
         }
         Content::Text(text)
     } else if let Some(function) = tool {
-        let arguments = structured(call, schema::generate(&function.parameters, seed));
-        let arguments = if reformat { fenced(&arguments) } else { arguments };
-        let id = format!("call_sim_{seed:016x}_{}", call.ordinal);
-        Content::Tool { id, name: function.name, arguments: extent.share(arguments) }
+        called(0, function)
     } else if let Some(value) = wanted_json(request, extent, seed)? {
         let json = structured(call, value);
         Content::Text(extent.share(if reformat { fenced(&json) } else { json }))
@@ -112,7 +136,8 @@ fn choose(request: &ChatRequest<'_>, call: &Call, extent: &Extent, seed: u64) ->
         let words = text::answer(&request.last_said(), extent.tokens, seed);
         Content::Text(if reformat { format!("# Answer\n\n* {words}\n") } else { words })
     };
-    Ok(Choice { content, finish_reason: if extent.cut { "length" } else { ends } })
+    let further = (1..).zip(tools).map(|(place, function)| called(place, function)).collect();
+    Ok(Choice { content, further, finish_reason: if extent.cut { "length" } else { ends } })
 }
 
 /// The value that `response_format` asks for, if it asks for one.
@@ -136,7 +161,7 @@ fn wanted_json(request: &ChatRequest<'_>, extent: &Extent, seed: u64) -> Result<
 }
 
 /// A structured answer as JSON, with its drifts.
-fn structured(call: &Call, mut value: Value) -> String {
+pub(crate) fn structured(call: &Call, mut value: Value) -> String {
     if let Some(object) = value.as_object_mut() {
         if call.meets(FaultKind::MissingFields)
             && let Some(last) = object.keys().next_back().cloned()
@@ -150,7 +175,7 @@ fn structured(call: &Call, mut value: Value) -> String {
     value.to_string()
 }
 
-fn fenced(json: &str) -> String {
+pub(crate) fn fenced(json: &str) -> String {
     format!("Here is the JSON:\n\n```json\n{json}\n```\n")
 }
 
@@ -170,7 +195,7 @@ struct WireMessage<'a> {
     content: Option<&'a str>,
     refusal: (),
     #[serde(skip_serializing_if = "Option::is_none")]
-    tool_calls: Option<[WireToolCall<'a>; 1]>,
+    tool_calls: Option<Vec<WireToolCall<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -193,13 +218,20 @@ fn render(stamp: &Stamp, choices: &[Choice], usage: Option<ChatUsage>) -> Bytes 
 
 impl Choice {
     fn to_wire(&self, index: usize, x_sim_extra: Option<&'static str>) -> WireChoice<'_> {
-        let (content, tool_calls) = match &self.content {
-            Content::Text(text) => (Some(text.as_str()), None),
-            Content::Tool { id, name, arguments } => {
-                (None, Some([WireToolCall { id, r#type: "function", function: WireFunction { name, arguments } }]))
-            }
+        let content = match &self.content {
+            Content::Text(text) => Some(text.as_str()),
+            Content::Tool { .. } => None,
         };
+        let calls: Vec<_> = std::iter::once(&self.content).chain(&self.further).filter_map(Content::to_wire).collect();
+        let tool_calls = (!calls.is_empty()).then_some(calls);
         let message = WireMessage { role: "assistant", content, refusal: (), tool_calls };
         WireChoice { index, message, logprobs: (), finish_reason: self.finish_reason, x_sim_extra }
+    }
+}
+
+impl Content {
+    fn to_wire(&self) -> Option<WireToolCall<'_>> {
+        let Content::Tool { id, name, arguments } = self else { return None };
+        Some(WireToolCall { id, r#type: "function", function: WireFunction { name, arguments } })
     }
 }

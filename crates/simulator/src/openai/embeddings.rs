@@ -16,11 +16,11 @@ use crate::tokens::{self, EmbeddingsUsage, Usage};
 use crate::world::Call;
 
 /// Length of a vector unless `dimensions` says otherwise.
-const DIMENSIONS_DEFAULT: usize = 64;
+pub(crate) const DIMENSIONS_DEFAULT: usize = 64;
 /// Largest `dimensions`, as at OpenAI.
-const DIMENSIONS_MAX: usize = 3_072;
+pub(crate) const DIMENSIONS_MAX: usize = 3_072;
 /// Most inputs of one request, as at OpenAI.
-const INPUTS_MAX: usize = 2_048;
+pub(crate) const INPUTS_MAX: usize = 2_048;
 
 #[derive(Debug, Deserialize)]
 struct EmbeddingsRequest<'a> {
@@ -142,7 +142,7 @@ impl Item {
 }
 
 /// A direction that `seed` picks.
-fn unit_vector(seed: u64, dimensions: usize) -> Vec<f32> {
+pub(crate) fn unit_vector(seed: u64, dimensions: usize) -> Vec<f32> {
     let mut seeded = Seeded::new(seed);
     let raw: Vec<f64> = (0..dimensions).map(|_| seeded::unit(seeded.next()) * 2.0 - 1.0).collect();
     let length = raw.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);

@@ -6,10 +6,10 @@
 pub(crate) mod chat;
 pub(crate) mod embeddings;
 pub(crate) mod models;
-mod request;
+pub(crate) mod request;
 mod stream;
 mod tools;
-mod wire;
+pub(crate) mod wire;
 
 /// `created` of everything: 2025-01-01T00:00:00Z. Answers depend on no clock.
 const CREATED: u64 = 1_735_689_600;

@@ -26,6 +26,7 @@ pub(crate) struct ChatRequest<'a> {
     #[serde(borrow)]
     pub(crate) tools: Option<&'a RawValue>,
     pub(crate) tool_choice: Option<ToolChoice>,
+    pub(crate) parallel_tool_calls: Option<bool>,
     #[serde(borrow)]
     pub(crate) response_format: Option<ResponseFormat<'a>>,
 }

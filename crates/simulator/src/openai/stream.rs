@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::chat::{Choice, Content};
 use super::wire::Stamp;
 use crate::answer::EventStream;
+use crate::errors::ApiError;
 use crate::text;
 use crate::tokens::ChatUsage;
 
@@ -84,6 +85,9 @@ pub(crate) fn render(stamp: &Stamp, choices: &[Choice], usage: Option<Option<Cha
         }
     }
     for (index, choice) in choices.iter().enumerate() {
+        for (place, call) in (1..).zip(&choice.further) {
+            writer.choice(index, call.whole(place), None);
+        }
         writer.choice(index, Delta::default(), Some(choice.finish_reason));
     }
     if let Some(Some(usage)) = usage {
@@ -94,6 +98,7 @@ pub(crate) fn render(stamp: &Stamp, choices: &[Choice], usage: Option<Option<Cha
         content_from: choices.len(),
         content_count,
         terminator: Bytes::from_static(b"data: [DONE]\n\n"),
+        error: [b"data: ".as_slice(), &ApiError::server_error().to_json(), b"\n\n"].concat().into(),
     }
 }
 
@@ -116,6 +121,13 @@ impl Content {
             }
         };
         Delta { role: Some("assistant"), content: Some(content), tool_calls, refusal: Some(()) }
+    }
+
+    /// A further call in one piece.
+    fn whole(&self, index: usize) -> Delta<'_> {
+        let Content::Tool { id, name, arguments } = self else { return Delta::default() };
+        let function = FunctionDelta { name: Some(name), arguments };
+        Delta { tool_calls: Some([ToolDelta { index, id: Some(id), r#type: Some("function"), function }]), ..Delta::default() }
     }
 
     /// The delta of a content chunk.

@@ -4,6 +4,8 @@ mod chat;
 mod control;
 mod embeddings;
 mod faults;
+mod gemini;
+mod messages;
 mod stream;
 
 use bytes::Bytes;

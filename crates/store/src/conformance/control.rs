@@ -126,6 +126,7 @@ async fn budgets_and_limits_are_replaced() {
             queue_depth_max: Some(0),
             weight: Some(7),
             mode: Some(insula_model::ReleaseMode::Predictable),
+            provider_isolation: Some(insula_model::ProviderIsolation::Prefixed),
             ..Limits::default()
         };
         control.put_limits(&subject, &limits).await.unwrap();

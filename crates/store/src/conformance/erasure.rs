@@ -6,6 +6,7 @@ use insula_model::{Clock, ErrorKind, Key, Limits, Role, Subject, Tenant, Timesta
 
 use super::{
     differences::INTERRUPTED_AGE_MIN,
+    responses::keep,
     samples::{KEY, row, settle, trace, write},
     world::{Engine, World, tenant, usd},
 };
@@ -30,6 +31,7 @@ pub(super) async fn furnish(world: &World) {
         control.put_limits(&Subject::Key(scope.tenant(), KEY), &Limits::default()).await.unwrap();
         let trace = trace(world, scope, "said").await;
         write(world, std::slice::from_ref(&trace)).await;
+        keep(world, scope, trace.request, None).await;
         settle(world, &[row(world, scope, trace.request, world.clock.now(), usd("1.00"))]).await;
     }
     world.store.flush().await.unwrap();

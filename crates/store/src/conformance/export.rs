@@ -72,7 +72,7 @@ async fn rows_are_read_as_they_were_written() {
         let written = read_all(&world, Some(world.owner), 1).await.remove(0);
         assert_eq!((&written.begin, written.is_correction()), (&lost.begin, false));
         assert_eq!((written.cost, written.estimated, written.outcome), (usd("1.00"), 1, AttemptOutcome::Lost));
-        let tokens = TokenDifferences { input: 10, cache_read: 4, cache_write: 3, output: 20, reasoning: 5 };
+        let tokens = TokenDifferences { input: 10, cache_read: 4, cache_write: 3, cache_write_1h: 2, output: 20, reasoning: 5 };
         assert_eq!((written.tokens, written.settled_at), (tokens, lost.end.settled_at));
 
         let tokens = TokenCounts { input: 12, output: 1, ..TokenCounts::default() };
@@ -85,7 +85,8 @@ async fn rows_are_read_as_they_were_written() {
         assert!(correction.is_correction() && correction.cursor > written.cursor);
         assert_eq!((correction.begin.attempt, correction.estimated), (lost.begin.attempt, -1));
         assert_eq!(correction.cost, Money::ZERO - usd("0.60"));
-        let tokens = TokenDifferences { input: 2, cache_read: -4, cache_write: -3, output: -19, reasoning: -5 };
+        let tokens =
+            TokenDifferences { input: 2, cache_read: -4, cache_write: -3, cache_write_1h: -2, output: -19, reasoning: -5 };
         assert_eq!((correction.tokens, correction.outcome), (tokens, outcome));
 
         let (more, _) = read(&world, Some(world.owner), written.cursor, &[1]).await;

@@ -74,7 +74,7 @@ async fn usage_by_everything() {
         settle(&world, &rows).await;
 
         let total = usage(&world, GroupBy::None).await;
-        let tokens = TokenCounts { input: 30, cache_read: 12, cache_write: 9, output: 60, reasoning: 15 };
+        let tokens = TokenCounts { input: 30, cache_read: 12, cache_write: 9, cache_write_1h: 6, output: 60, reasoning: 15 };
         let expected = UsageRow { group: None, requests: 2, attempts: 3, tokens, cost: usd("7.00"), estimated: 1 };
         assert_eq!(total, [expected]);
 
@@ -122,7 +122,7 @@ async fn a_correction_replaces_the_estimate() {
         }
         settle(&world, &rows).await;
         // It cost less than was feared, and more of another kind of token than was thought.
-        let tokens = TokenCounts { input: 3, cache_read: 0, cache_write: 9, output: 1, reasoning: 0 };
+        let tokens = TokenCounts { input: 3, cache_read: 0, cache_write: 9, cache_write_1h: 4, output: 1, reasoning: 0 };
         let real = End {
             settled_at: rows[0].end.settled_at.plus(std::time::Duration::from_secs(60)),
             outcome: AttemptOutcome::Completed,
@@ -141,7 +141,7 @@ async fn a_correction_replaces_the_estimate() {
         assert!(control.attempts(&world.stranger, request, moment).await.unwrap().is_empty());
 
         let total = usage(&world, GroupBy::None).await;
-        let tokens = TokenCounts { input: 23, cache_read: 8, cache_write: 15, output: 41, reasoning: 10 };
+        let tokens = TokenCounts { input: 23, cache_read: 8, cache_write: 15, cache_write_1h: 8, output: 41, reasoning: 10 };
         let cost = usd("3.000000000001");
         assert_eq!(total, [UsageRow { group: None, requests: 2, attempts: 3, tokens, cost, estimated: 1 }]);
         let query = UsageQuery { tenant: Some(world.owner), from: moment, to: moment.plus(NEXT), group_by: GroupBy::Key };

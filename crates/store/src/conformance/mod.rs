@@ -16,6 +16,7 @@ mod ledger;
 mod nodes;
 mod opening;
 mod plans;
+mod responses;
 mod samples;
 mod statement;
 mod tenant;

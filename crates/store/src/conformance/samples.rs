@@ -60,7 +60,7 @@ pub(super) fn row(world: &World, scope: &TenantScope, request: RequestId, reserv
         idempotency: None,
         attribution: Default::default(),
     };
-    let tokens = TokenCounts { input: 10, cache_read: 4, cache_write: 3, output: 20, reasoning: 5 };
+    let tokens = TokenCounts { input: 10, cache_read: 4, cache_write: 3, cache_write_1h: 2, output: 20, reasoning: 5 };
     let end = End {
         attempt,
         settled_at: reserved_at.plus(std::time::Duration::from_secs(2)),

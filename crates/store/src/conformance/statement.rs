@@ -69,8 +69,14 @@ async fn a_month_is_summed_into_lines() {
         let months = [charges(&world, world.owner, march(), false).await, charges(&world, world.owner, april, false).await];
         assert_eq!(costs(&months[0]), ["2.00", "4.00", "25.00"]);
         assert_eq!(costs(&months[1]), ["32.00"], "an attempt belongs to the month in which it was reserved");
-        let tokens =
-            |n: u64| TokenCounts { input: 10 * n, cache_read: 4 * n, cache_write: 3 * n, output: 20 * n, reasoning: 5 * n };
+        let tokens = |n: u64| TokenCounts {
+            input: 10 * n,
+            cache_read: 4 * n,
+            cache_write: 3 * n,
+            cache_write_1h: 2 * n,
+            output: 20 * n,
+            reasoning: 5 * n,
+        };
         let base = ChargeRow {
             model: "sim-small".to_owned(),
             operation: Operation::Chat,

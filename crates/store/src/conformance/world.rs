@@ -94,7 +94,8 @@ impl Place {
         let admin = database.administer().await;
         let rows = "SELECT (SELECT count(*) FROM insula_tenant.homes WHERE uuid_send(tenant_id) = $1) \
             + (SELECT count(*) FROM insula_tenant.requests WHERE uuid_send(tenant_id) = $1) \
-            + (SELECT count(*) FROM insula_tenant.idempotency WHERE uuid_send(tenant_id) = $1)";
+            + (SELECT count(*) FROM insula_tenant.idempotency WHERE uuid_send(tenant_id) = $1) \
+            + (SELECT count(*) FROM insula_tenant.responses WHERE uuid_send(tenant_id) = $1)";
         let row = admin.query_one(rows, &[&scope.tenant().as_bytes().as_slice()]).await.unwrap();
         row.get::<_, i64>(0) > 0
     }

@@ -72,6 +72,8 @@ pub struct TokenDifferences {
     pub cache_read: i64,
     /// Input written to the provider's cache.
     pub cache_write: i64,
+    /// Input written to it for an hour.
+    pub cache_write_1h: i64,
     /// Visible output.
     pub output: i64,
     /// Hidden reasoning.
@@ -87,6 +89,7 @@ impl TokenDifferences {
                 input: count(self.input),
                 cache_read: count(self.cache_read),
                 cache_write: count(self.cache_write),
+                cache_write_1h: count(self.cache_write_1h),
                 output: count(self.output),
                 reasoning: count(self.reasoning),
             }
@@ -113,7 +116,7 @@ macro_rules! page_sql {
             "SELECT l.entry, l.correction, l.attempt, l.request, l.tenant, l.key_id, l.reserved_at, l.operation, l.cause, \
              l.provider, l.model, l.price_row, l.reserved, l.input_tokens_max, l.output_tokens_max, l.end_user, l.plan, \
              l.queued_us, COALESCE(t.tags, '{}') AS tags, l.settled_at, l.outcome, l.input_tokens, l.cache_read_tokens, \
-             l.cache_write_tokens, l.output_tokens, l.reasoning_tokens, l.cost, l.estimated \
+             l.cache_write_tokens, l.cache_write_1h_tokens, l.output_tokens, l.reasoning_tokens, l.cost, l.estimated \
              FROM ledger l LEFT JOIN tag_sets t ON t.tenant = l.tenant AND t.id = l.tag_set \
              WHERE ",
             $whose,
@@ -165,6 +168,7 @@ impl Rec for LedgerEntry {
             input: row.get("input_tokens")?,
             cache_read: row.get("cache_read_tokens")?,
             cache_write: row.get("cache_write_tokens")?,
+            cache_write_1h: row.get("cache_write_1h_tokens")?,
             output: row.get("output_tokens")?,
             reasoning: row.get("reasoning_tokens")?,
         };

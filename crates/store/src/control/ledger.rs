@@ -129,6 +129,7 @@ macro_rules! attempts_sql {
              a.input_tokens + COALESCE(c.input_tokens, 0) AS input_tokens, \
              a.cache_read_tokens + COALESCE(c.cache_read_tokens, 0) AS cache_read_tokens, \
              a.cache_write_tokens + COALESCE(c.cache_write_tokens, 0) AS cache_write_tokens, \
+             a.cache_write_1h_tokens + COALESCE(c.cache_write_1h_tokens, 0) AS cache_write_1h_tokens, \
              a.output_tokens + COALESCE(c.output_tokens, 0) AS output_tokens, \
              a.reasoning_tokens + COALESCE(c.reasoning_tokens, 0) AS reasoning_tokens, \
              a.cost + COALESCE(c.cost, 0) AS cost, a.estimated + COALESCE(c.estimated, 0) AS estimated \
@@ -161,6 +162,7 @@ pub(crate) fn kept(tokens: &TokenCounts) -> TokenCounts {
         input: tokens.input.min(TOKENS_MAX),
         cache_read: tokens.cache_read.min(TOKENS_MAX),
         cache_write: tokens.cache_write.min(TOKENS_MAX),
+        cache_write_1h: tokens.cache_write_1h.min(TOKENS_MAX),
         output: tokens.output.min(TOKENS_MAX),
         reasoning: tokens.reasoning.min(TOKENS_MAX),
     }
@@ -205,14 +207,16 @@ async fn insert(tx: &mut Tx, row: &LedgerRow, entry: u64) -> Result<bool> {
         attribution.plan,
         tag_set,
         attribution.queued_us,
+        tokens.cache_write_1h,
     ];
     let inserted = tx
         .exec(
             "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, model, price_row, \
              reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
-             cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, entry, end_user, plan, tag_set, queued_us) VALUES \
+             cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, entry, end_user, plan, tag_set, queued_us, \
+             cache_write_1h_tokens) VALUES \
              ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
-             $25, $26, $27) ON CONFLICT (attempt, correction) DO NOTHING",
+             $25, $26, $27, $28) ON CONFLICT (attempt, correction) DO NOTHING",
             values,
         )
         .await?;
@@ -278,6 +282,7 @@ impl Rec for LedgerRow {
             input: row.get("input_tokens")?,
             cache_read: row.get("cache_read_tokens")?,
             cache_write: row.get("cache_write_tokens")?,
+            cache_write_1h: row.get("cache_write_1h_tokens")?,
             output: row.get("output_tokens")?,
             reasoning: row.get("reasoning_tokens")?,
         };

@@ -94,7 +94,8 @@ macro_rules! sums_sql {
     () => {
         "COUNT(CASE correction WHEN 0 THEN 1 END) AS attempts, \
          CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(cache_read_tokens) AS BIGINT) AS cache_read_tokens, \
-         CAST(SUM(cache_write_tokens) AS BIGINT) AS cache_write_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
+         CAST(SUM(cache_write_tokens) AS BIGINT) AS cache_write_tokens, \
+         CAST(SUM(cache_write_1h_tokens) AS BIGINT) AS cache_write_1h_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
          CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, \
          CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, CAST(SUM(estimated) AS BIGINT) AS estimated"
     };
@@ -213,6 +214,7 @@ impl Rec for Sums {
             input: counted(row, "input_tokens")?,
             cache_read: counted(row, "cache_read_tokens")?,
             cache_write: counted(row, "cache_write_tokens")?,
+            cache_write_1h: counted(row, "cache_write_1h_tokens")?,
             output: counted(row, "output_tokens")?,
             reasoning: counted(row, "reasoning_tokens")?,
         };

@@ -106,7 +106,8 @@ async fn verify_day(tx: &mut Tx, day: WindowSpan, found: &mut LedgerVerification
         .all(
             "SELECT tenant, key_id, end_user, reserved_at / 3600000000 AS hour, COUNT(*) AS attempts, \
              CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, \
-             CAST(SUM(input_tokens + cache_read_tokens + cache_write_tokens + output_tokens + reasoning_tokens) AS BIGINT) \
+             CAST(SUM(input_tokens + cache_read_tokens + cache_write_tokens + cache_write_1h_tokens + output_tokens + \
+             reasoning_tokens) AS BIGINT) \
              AS tokens FROM ledger WHERE reserved_at >= $1 AND reserved_at < $2 GROUP BY tenant, key_id, end_user, \
              reserved_at / 3600000000",
             args![day.start, day.end],

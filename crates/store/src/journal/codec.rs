@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     FirstBegin,
     /// [`Begin`](crate::records::Begin).
     Begin,
+    /// [`FirstEnd`](crate::records::FirstEnd): read, no longer written.
+    FirstEnd,
     /// [`End`](crate::records::End).
     End,
     /// The [`AttemptId`](insula_model::AttemptId) of an attempt that never reached its provider.
@@ -41,16 +43,17 @@ impl Kind {
         match self {
             Kind::Opened => 1,
             Kind::FirstBegin => 2,
-            Kind::End => 3,
+            Kind::FirstEnd => 3,
             Kind::Release => 4,
             Kind::Trace => 5,
             Kind::Begin => 6,
+            Kind::End => 8,
         }
     }
 
     /// The kind of this number; `None` if a newer version wrote it.
     pub(super) fn of(number: u8) -> Option<Self> {
-        [Kind::Opened, Kind::FirstBegin, Kind::End, Kind::Release, Kind::Trace, Kind::Begin]
+        [Kind::Opened, Kind::FirstBegin, Kind::FirstEnd, Kind::Release, Kind::Trace, Kind::Begin, Kind::End]
             .into_iter()
             .find(|k| k.number() == number)
     }

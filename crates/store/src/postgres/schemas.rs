@@ -41,9 +41,14 @@ impl Schema {
                 ("0004_webhooks", include_str!("schema/control/0004_webhooks.sql")),
                 ("0005_credits", include_str!("schema/control/0005_credits.sql")),
                 ("0006_end_users", include_str!("schema/control/0006_end_users.sql")),
-                ("0007_routing", include_str!("schema/control/0007_routing.sql")),
+                ("0007_cache_write_1h", include_str!("schema/control/0007_cache_write_1h.sql")),
+                ("0008_provider_isolation", include_str!("schema/control/0008_provider_isolation.sql")),
+                ("0009_routing", include_str!("schema/control/0009_routing.sql")),
             ],
-            Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
+            Schema::Tenant => &[
+                ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
+                ("0002_responses", include_str!("schema/tenant/0002_responses.sql")),
+            ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }
     }

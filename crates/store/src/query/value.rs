@@ -10,8 +10,8 @@ use std::{
 
 use insula_model::{
     AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, Defaults, DeliveryState, EndUserId, Error,
-    EventId, EventType, KeyId, Money, Name, Operation, Placement, ReleaseMode, RequestId, Result, Role, Routing, SellPrice,
-    Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
+    EventId, EventType, KeyId, Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role,
+    Routing, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -255,7 +255,7 @@ macro_rules! words {
 }
 // Those of the ledger name themselves without an allocation.
 words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome, EventType, DeliveryState);
-words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ReleaseMode);
+words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ProviderIsolation, ReleaseMode);
 
 fn json_word(word: &impl Serialize) -> String {
     match serde_json::to_value(word) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use insula_model::{Clock, Error, RequestId, Result, TenantId};
 
-use super::{Home, IdempotencyRow, RequestRow, idempotency, requests};
+use super::{Home, IdempotencyRow, RequestRow, ResponseRow, ResponsesMax, idempotency, requests, responses};
 use crate::{cluster::register::Register, fold::Fold, query::Tx};
 
 /// One tenant's own data. Its file stays open while this lives. Once the tenant is erased, every call answers `NotFound`.
@@ -41,6 +41,36 @@ impl TenantStore {
         let mut tx = self.home.db().read().await?;
         let found = idempotency::find(&mut tx, key_hash, self.clock.now()).await?;
         answered(tx, found.is_none()).await.map(|()| found)
+    }
+
+    /// Keeps a response, within bounds: of more than `most` the oldest are forgotten, now and then. On return every node finds it.
+    pub async fn keep_response(&self, row: &ResponseRow, most: ResponsesMax) -> Result<()> {
+        let mut tx = self.home.db().write().await?;
+        responses::put(&mut tx, row, most, self.clock.now()).await?;
+        tx.commit().await
+    }
+
+    /// A response, if it is still kept.
+    pub async fn response(&self, response: RequestId) -> Result<Option<ResponseRow>> {
+        let mut tx = self.home.db().read().await?;
+        let found = responses::find(&mut tx, response, self.clock.now()).await?;
+        answered(tx, found.is_none()).await.map(|()| found)
+    }
+
+    /// A response and those that it went on from, newest first, as far as they are still kept. With more than `bytes_max` or 1,000 of
+    /// them the oldest are missing.
+    pub async fn conversation(&self, last: RequestId, bytes_max: u64) -> Result<Vec<ResponseRow>> {
+        let mut tx = self.home.db().read().await?;
+        let found = responses::conversation(&mut tx, last, bytes_max, self.clock.now()).await?;
+        answered(tx, found.is_empty()).await.map(|()| found)
+    }
+
+    /// Forgets a response; whether it was there.
+    pub async fn forget_response(&self, response: RequestId) -> Result<bool> {
+        let mut tx = self.home.db().write().await?;
+        let was_there = responses::forget(&mut tx, response).await?;
+        tx.commit().await?;
+        Ok(was_there)
     }
 }
 

@@ -12,7 +12,7 @@ use insula_simulator::Simulator;
 
 use super::{exit::Failure, output::Output, serve, settings::Settings, signals::Signals};
 use crate::{
-    config::{Config, Provider},
+    config::{Config, Isolation, Provider},
     logging,
     node::{Node, World},
     wire::Prices,
@@ -82,6 +82,7 @@ fn add_simulator(config: &mut Config, url: &str) {
         name: "simulator".to_owned(),
         base_url: format!("{url}/v1"),
         attempt_header: Some("x-insula-attempt".to_owned()),
+        cache_isolation: Some(Isolation::PromptCacheKey),
         ..Provider::default()
     };
     config.providers.retain(|provider| provider.name != entry.name);

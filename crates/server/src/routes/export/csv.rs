@@ -6,7 +6,7 @@ use insula_model::{Error, Result};
 use super::row::Line;
 
 /// The names of the columns.
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 26] = [
     "id",
     "type",
     "time",
@@ -32,6 +32,7 @@ const COLUMNS: [&str; 25] = [
     "queued_ms",
     "settled_at",
     "tags",
+    "cache_write_1h_tokens",
 ];
 
 /// What a spreadsheet takes for the beginning of a formula.
@@ -74,6 +75,7 @@ pub(super) fn line(out: &mut String, entry: &LedgerEntry) -> Result<()> {
         Cell::Number(data.queued_ms.to_string()),
         Cell::Number(data.settled_at.0.to_string()),
         Cell::Text(&tags),
+        Cell::Number(tokens.cache_write_1h.to_string()),
     ];
     for (index, cell) in cells.iter().enumerate() {
         if index > 0 {

@@ -57,6 +57,7 @@ pub(super) struct Tokens {
     pub(super) input: i64,
     pub(super) cache_read: i64,
     pub(super) cache_write: i64,
+    pub(super) cache_write_1h: i64,
     pub(super) output: i64,
     pub(super) reasoning: i64,
 }
@@ -98,6 +99,7 @@ impl<'a> Line<'a> {
                 input: tokens.input,
                 cache_read: tokens.cache_read,
                 cache_write: tokens.cache_write,
+                cache_write_1h: tokens.cache_write_1h,
                 output: tokens.output,
                 reasoning: tokens.reasoning,
             },

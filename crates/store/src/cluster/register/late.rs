@@ -48,7 +48,7 @@ impl Late {
 }
 
 const FIND: &str = "SELECT attempt, correction, outcome, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, \
-    reasoning_tokens, cost, estimated FROM ledger WHERE attempt = ANY($1::bytea[])";
+    reasoning_tokens, cache_write_1h_tokens, cost, estimated FROM ledger WHERE attempt = ANY($1::bytea[])";
 
 /// What the ledger says of the attempts.
 #[derive(Default)]
@@ -108,6 +108,7 @@ fn read(rows: &[Row]) -> Result<Known> {
             int("cache_write_tokens")?,
             int("output_tokens")?,
             int("reasoning_tokens")?,
+            int("cache_write_1h_tokens")?,
         ];
         let amounts = Amounts { tokens, cost: int("cost")?, estimated: int("estimated")? };
         known.rows.insert(attempt, (row.try_get("outcome").map_err(Error::internal)?, amounts));

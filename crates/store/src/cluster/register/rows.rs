@@ -24,7 +24,7 @@ pub(super) struct Entry<'a> {
 /// What a ledger row adds up to: an attempt's amounts, or the differences between two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Amounts {
-    pub(super) tokens: [i64; 5],
+    pub(super) tokens: [i64; 6],
     pub(super) cost: i64,
     pub(super) estimated: i64,
 }
@@ -32,8 +32,8 @@ pub(super) struct Amounts {
 impl Amounts {
     /// Those of an attempt.
     pub(super) fn of(end: &End) -> Self {
-        let TokenCounts { input, cache_read, cache_write, output, reasoning } = kept(&end.tokens);
-        let tokens = [input, cache_read, cache_write, output, reasoning].map(|count| int(&count));
+        let TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning } = kept(&end.tokens);
+        let tokens = [input, cache_read, cache_write, output, reasoning, cache_write_1h].map(|count| int(&count));
         Self { tokens, cost: int(&end.cost), estimated: i64::from(end.estimated) }
     }
 
@@ -53,10 +53,11 @@ impl Amounts {
 
 pub(super) const INSERT: &str = "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, \
     model, price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
-    cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, end_user, plan, tag_set, queued_us) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
+    cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, end_user, plan, tag_set, queued_us, \
+    cache_write_1h_tokens) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
     $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], \
     $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], \
-    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::text[], $26::bytea[], $27::bigint[]) ON CONFLICT DO NOTHING";
+    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::text[], $26::bytea[], $27::bigint[], $28::bigint[]) ON CONFLICT DO NOTHING";
 
 /// Inserts rows; how many were not there yet.
 pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
@@ -99,6 +100,7 @@ pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
             &attributions().map(|of| of.plan.as_deref().map(text)).collect::<Vec<_>>(),
             &attributions().map(|of| TagSet::of(&of.tags).map(|set| set.id.to_vec())).collect::<Vec<_>>(),
             &ints(|entry| int(&entry.begin.attribution.queued_us)),
+            &ints(|entry| entry.amounts.tokens[5]),
         ],
     )
     .await
@@ -149,7 +151,7 @@ mod tests {
         let (real, lost) = (samples::end(1), crate::fold::lost::end(&samples::begin(1), samples::time(9)));
         let (real, lost) = (Amounts::of(&real), Amounts::of(&lost));
         let difference = real.less(&lost);
-        assert_eq!(difference, Amounts { tokens: [10 - 100, 0, 0, 20 - 200, 0], cost: 50 - 1_000, estimated: -1 });
+        assert_eq!(difference, Amounts { tokens: [10 - 100, 0, 0, 20 - 200, 0, 0], cost: 50 - 1_000, estimated: -1 });
         assert_eq!(lost.tokens_total() + difference.tokens_total(), real.tokens_total());
     }
 }

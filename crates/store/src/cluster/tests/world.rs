@@ -184,7 +184,7 @@ impl World {
     /// Holds what must hold whatever happened: accounts and windows follow from the ledger, leases add up.
     pub(super) async fn check(&self) {
         let wrong_hours = "WITH rows AS (SELECT tenant, key_id, reserved_at / 3600000000 * 3600000000 AS hour, cost, input_tokens \
-            + cache_read_tokens + cache_write_tokens + output_tokens + reasoning_tokens AS tokens FROM ledger), \
+            + cache_read_tokens + cache_write_tokens + cache_write_1h_tokens + output_tokens + reasoning_tokens AS tokens FROM ledger), \
             sides AS (SELECT '\\x00'::bytea AS subject, hour, cost, tokens FROM rows \
             UNION ALL SELECT '\\x01'::bytea || tenant, hour, cost, tokens FROM rows \
             UNION ALL SELECT '\\x02'::bytea || tenant || key_id, hour, cost, tokens FROM rows WHERE key_id IS NOT NULL \

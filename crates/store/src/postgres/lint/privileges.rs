@@ -58,6 +58,7 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_tenant.homes", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.requests", "insula_tenant", "SELECT INSERT UPDATE"),
     ("insula_tenant.idempotency", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
+    ("insula_tenant.responses", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_keys.schema_steps", "insula_keys", "SELECT"),
     ("insula_keys.tenant_keys", "insula_keys", "SELECT INSERT DELETE"),
     ("insula_keys.destroyed_keys", "insula_keys", "SELECT INSERT"),

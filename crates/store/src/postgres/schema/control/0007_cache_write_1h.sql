@@ -1,0 +1,3 @@
+-- Writes to a provider's cache that keep it for an hour have a price of their own.
+
+ALTER TABLE insula_control.ledger ADD COLUMN cache_write_1h_tokens BIGINT NOT NULL DEFAULT 0;
