@@ -15,8 +15,8 @@ pub struct ServeConfig {
     pub more: Vec<(&'static str, String)>,
     /// More lines about the provider: `concurrency_max = 4`.
     pub provider: Vec<String>,
-    /// Whether the same simulator is a second provider as well, `claude`, that speaks Anthropic's form.
-    pub with_claude: bool,
+    /// Whether the same simulator is two more providers as well: `claude` speaks Anthropic's form, `gemini` Google's.
+    pub with_vendors: bool,
 }
 
 /// The catalogue of `insula dev`, and a model that nobody gave a price.
@@ -66,31 +66,14 @@ operations = ["chat"]
 output_tokens_max = 16384
 "#;
 
-/// A model of the provider that speaks Anthropic's form.
-const CLAUDE_PRICES: &str = r#"
-[[models]]
-provider = "claude"
-name = "claude-sim"
-upstream_model = "sim-small"
-operations = ["chat"]
-output_tokens_max = 16384
-image_tokens_max = 1600
-[[models.prices]]
-effective_from = 2020-01-01
-input = "4.00"
-cache_read = "0.40"
-cache_write = "5.00"
-cache_write_1h = "8.00"
-output = "20.00"
-source = "the tests"
-checked = 2020-01-01
-"#;
+/// The models of the providers that speak other forms: `claude-sim`, `gemini-sim` and `gemini-sim-embed`.
+const VENDORS_PRICES: &str = include_str!("../clients/prices.toml");
 
 impl ServeConfig {
     /// Writes the file and its price book into `folder`; returns the file's path.
     pub fn write(&self, folder: &Path, data_dir: &Path, simulator_url: &str) -> PathBuf {
         let prices = folder.join("prices.toml");
-        fs::write(&prices, format!("{PRICES}{}", if self.with_claude { CLAUDE_PRICES } else { "" })).unwrap();
+        fs::write(&prices, format!("{PRICES}{}", if self.with_vendors { VENDORS_PRICES } else { "" })).unwrap();
         let mut sections = vec![
             ("server", "listen = \"127.0.0.1:0\"".to_owned()),
             ("storage", format!("data_dir = {:?}", data_dir.to_str().unwrap())),
@@ -122,9 +105,10 @@ impl ServeConfig {
                 text.push_str(&format!("{key} = {}\n", patience.as_millis()));
             }
         }
-        if self.with_claude {
+        let vendors = [("claude", "anthropic", "v1"), ("gemini", "gemini", "v1beta")];
+        for (name, kind, version) in vendors.into_iter().filter(|_| self.with_vendors) {
             text.push_str(&format!(
-                "[[providers]]\nname = \"claude\"\nkind = \"anthropic\"\nbase_url = \"{simulator_url}/v1\"\n\
+                "[[providers]]\nname = \"{name}\"\nkind = \"{kind}\"\nbase_url = \"{simulator_url}/{version}\"\n\
                  attempt_header = \"x-insula-attempt\"\n"
             ));
         }
