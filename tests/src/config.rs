@@ -15,8 +15,8 @@ pub struct ServeConfig {
     pub more: Vec<(&'static str, String)>,
     /// More lines about the provider: `concurrency_max = 4`.
     pub provider: Vec<String>,
-    /// Whether the same simulator is a second provider as well, `claude`, that speaks Anthropic's form.
-    pub with_claude: bool,
+    /// Whether the same simulator is two more providers as well: `claude` speaks Anthropic's form, `gemini` Google's.
+    pub with_vendors: bool,
     /// Providers beside it, with the same models at the same prices.
     pub beside: Vec<Beside>,
     /// More entries of the price book.
@@ -81,25 +81,8 @@ operations = ["chat"]
 output_tokens_max = 16384
 "#;
 
-/// A model of the provider that speaks Anthropic's form.
-const CLAUDE_PRICES: &str = r#"
-[[models]]
-provider = "claude"
-name = "claude-sim"
-upstream_model = "sim-small"
-operations = ["chat"]
-output_tokens_max = 16384
-image_tokens_max = 1600
-[[models.prices]]
-effective_from = 2020-01-01
-input = "4.00"
-cache_read = "0.40"
-cache_write = "5.00"
-cache_write_1h = "8.00"
-output = "20.00"
-source = "the tests"
-checked = 2020-01-01
-"#;
+/// The models of the providers that speak other forms: `claude-sim`, `gemini-sim` and `gemini-sim-embed`.
+const VENDORS_PRICES: &str = include_str!("../clients/prices.toml");
 
 impl ServeConfig {
     /// Writes the file and its price book into `folder`; returns the file's path.
@@ -110,8 +93,8 @@ impl ServeConfig {
             book.push_str(&PRICES.replace("\"sim\"", &format!("\"{name}\"")));
         }
         book.push_str(&self.prices);
-        if self.with_claude {
-            book.push_str(CLAUDE_PRICES);
+        if self.with_vendors {
+            book.push_str(VENDORS_PRICES);
         }
         fs::write(&prices, book).unwrap();
         let mut sections = vec![
@@ -130,9 +113,10 @@ impl ServeConfig {
         for Beside { name, url, lines } in &self.beside {
             text.push_str(&self.provider(name, url, lines));
         }
-        if self.with_claude {
+        let vendors = [("claude", "anthropic", "v1"), ("gemini", "gemini", "v1beta")];
+        for (name, kind, version) in vendors.into_iter().filter(|_| self.with_vendors) {
             text.push_str(&format!(
-                "[[providers]]\nname = \"claude\"\nkind = \"anthropic\"\nbase_url = \"{simulator_url}/v1\"\n\
+                "[[providers]]\nname = \"{name}\"\nkind = \"{kind}\"\nbase_url = \"{simulator_url}/{version}\"\n\
                  attempt_header = \"x-insula-attempt\"\n"
             ));
         }

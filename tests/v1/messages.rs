@@ -14,7 +14,7 @@ const CHAT: &str = "/v1/chat/completions";
 const MODELS: [&str; 2] = ["sim-small", "claude-sim"];
 
 async fn node() -> Node {
-    Setup::default().serve(ServeConfig { with_claude: true, ..Default::default() }).start().await
+    Setup::default().serve(ServeConfig { with_vendors: true, ..Default::default() }).start().await
 }
 
 fn claude() -> Price {

@@ -1,4 +1,5 @@
-//! `insula dev` on a free port with a data directory of its own, for suites that need a running server.
+//! `insula dev` on a free port with a data directory of its own, for suites that need a running server. Its simulator runs beside it and
+//! is a provider in every vendor's form.
 
 use std::{
     collections::BTreeMap,
@@ -20,9 +21,16 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// How long a drain may take before the process is killed.
 const STOP_MAX: Duration = Duration::from_secs(35);
 
+/// The providers beside `dev`'s own: name, kind, and where the simulator has that API. Their models stand in [`PRICES`].
+const VENDORS: [(&str, &str, &str); 2] = [("claude", "anthropic", "v1"), ("gemini", "gemini", "v1beta")];
+/// What their models cost.
+const PRICES: &str = "tests/clients/prices.toml";
+
 /// A running server; dropped, it is killed and its data removed.
 pub struct DevServer {
-    child: Child,
+    server: Running,
+    /// Stops after the server.
+    _simulator: Running,
     dir: PathBuf,
     env: BTreeMap<String, String>,
 }
@@ -35,19 +43,13 @@ impl DevServer {
             fs::remove_dir_all(&dir).with_context(|| format!("cannot clear {}", dir.display()))?;
         }
         fs::create_dir_all(&dir)?;
-        let log = fs::File::create(dir.join("stderr.log"))?;
-        let mut command = Command::new(binary);
-        command.args(["dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
-        command.current_dir(&dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        // What a developer has exported for another server must not steer this one.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("INSULA_")) {
-            command.env_remove(name);
-        }
-        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
-        let mut server = Self { child, dir, env: BTreeMap::new() };
-        server.wait_until_ready()?;
-        server.env = read_env(&server.dir.join("data/dev.env"))?;
-        Ok(server)
+        let simulator = Running::start(binary, &dir, "simulator", &["--listen", "127.0.0.1:0"])?;
+        let url = simulator.ready.as_str();
+        fs::write(dir.join("insula.toml"), vendors(url))?;
+        let args = ["--listen", "127.0.0.1:0", "--simulator", url, "--config", "insula.toml", "--data-dir", "data"];
+        let server = Running::start(binary, &dir, "dev", &args)?;
+        let env = read_env(&dir.join("data/dev.env"))?;
+        Ok(Self { server, _simulator: simulator, dir, env })
     }
 
     /// What `dev.env` says: addresses and keys.
@@ -57,52 +59,97 @@ impl DevServer {
 
     /// Asks it to drain and waits; an error when it does not end well.
     pub fn stop(mut self) -> Result<()> {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        if !asked.success() {
-            bail!("the server ended before it was stopped: {}", self.log());
-        }
-        let deadline = Instant::now() + STOP_MAX;
-        while Instant::now() < deadline {
-            match self.child.try_wait()? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => bail!("the server ended with {status}: {}", self.log()),
-                None => thread::sleep(Duration::from_millis(20)),
-            }
-        }
-        bail!("the server did not stop within {} s: {}", STOP_MAX.as_secs(), self.log())
-    }
-
-    fn wait_until_ready(&mut self) -> Result<()> {
-        let stdout = self.child.stdout.take().ok_or_else(|| anyhow!("the server has no stdout"))?;
-        let (ready, wait) = mpsc::channel();
-        // Reads on to the end, so that the server never blocks on a full pipe.
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if line.starts_with("Ready") {
-                    let _ = ready.send(());
-                }
-            }
-        });
-        match wait.recv_timeout(START_MAX) {
-            Ok(()) => Ok(()),
-            Err(_) => bail!("the server did not become ready: {}", self.log()),
-        }
-    }
-
-    /// The last lines of its log.
-    fn log(&self) -> String {
-        let text = fs::read_to_string(self.dir.join("stderr.log")).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        format!("\n{}", lines[lines.len().saturating_sub(20)..].join("\n"))
+        self.server.stop()
     }
 }
 
 impl Drop for DevServer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// A command of ours that runs on; dropped, it is killed.
+struct Running {
+    child: Child,
+    /// What it says behind `Ready`.
+    ready: String,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Starts a command in `dir` and waits for its `Ready`.
+    fn start(binary: &Path, dir: &Path, name: &str, args: &[&str]) -> Result<Self> {
+        let log = dir.join(format!("{name}.log"));
+        let mut command = Command::new(binary);
+        command.arg(name).args(args).current_dir(dir);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(fs::File::create(&log)?);
+        // What a developer has exported for another server must not steer this one.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("INSULA_")) {
+            command.env_remove(name);
+        }
+        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
+        let mut running = Self { child, ready: String::new(), log };
+        running.ready = running.wait_until_ready()?;
+        Ok(running)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<String> {
+        let stdout = self.child.stdout.take().ok_or_else(|| anyhow!("the server has no stdout"))?;
+        let (ready, wait) = mpsc::channel();
+        // Reads on to the end, so that the server never blocks on a full pipe.
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(said) = line.strip_prefix("Ready") {
+                    let _ = ready.send(said.trim().to_owned());
+                }
+            }
+        });
+        wait.recv_timeout(START_MAX).map_err(|_| anyhow!("the server did not become ready: {}", self.last_lines()))
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        if !asked.success() {
+            bail!("the server ended before it was stopped: {}", self.last_lines());
+        }
+        let deadline = Instant::now() + STOP_MAX;
+        while Instant::now() < deadline {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("the server ended with {status}: {}", self.last_lines()),
+                None => thread::sleep(Duration::from_millis(20)),
+            }
+        }
+        bail!("the server did not stop within {} s: {}", STOP_MAX.as_secs(), self.last_lines())
+    }
+
+    /// The last lines of its log.
+    fn last_lines(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        format!("\n{}", lines[lines.len().saturating_sub(20)..].join("\n"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A configuration with the simulator at this address as the provider of every vendor.
+fn vendors(url: &str) -> String {
+    let prices = workspace::root().join(PRICES);
+    let mut text = format!("[prices]\nfile = {:?}\n", prices.display().to_string());
+    for (name, kind, version) in VENDORS {
+        text.push_str(&format!(
+            "[[providers]]\nname = \"{name}\"\nkind = \"{kind}\"\nbase_url = \"{url}/{version}\"\n\
+             attempt_header = \"x-insula-attempt\"\n"
+        ));
+    }
+    text
 }
 
 /// `NAME=value` lines.

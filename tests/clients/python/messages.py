@@ -1,36 +1,19 @@
-"""Anthropic's own Python SDK, unchanged, against `insula dev`, whose provider speaks OpenAI's form.
-
-Takes what `dev.env` says from the environment; `INSULA_MODELS` may name other models, such as one of a provider that speaks
-Anthropic's form. Prints one line a case and `N passed, M failed` last.
-"""
+"""Anthropic's own SDK, unchanged, with the models of each provider."""
 
 import asyncio
 import base64
-import os
-import sys
 import time
-import traceback
 
 import anthropic
 from anthropic import Anthropic, AsyncAnthropic
 
-from run import ACME, OPERATOR, URL, call, raises, scenario, tenant, upstream_count
+from support import ACME, HELLO, OPERATOR, URL, call, case_each, raises, scenario, tenant, upstream_count
 
-MODELS = os.environ.get("INSULA_MODELS", "sim-small").split()
-HELLO = [{"role": "user", "content": "hello from python"}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 WEATHER = {"name": "get_weather", "description": "The weather in a city", "input_schema": SCHEMA}
 TIME = {"name": "get_time", "description": "The time in a city", "input_schema": SCHEMA}
 # A picture of one pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
-
 
 def client(key=ACME, **options):
     return Anthropic(base_url=URL, api_key=key, **options)
@@ -41,7 +24,7 @@ def ask(model, said="hello from python", one=None, **more):
     return (one or client()).messages.create(model=model, **more)
 
 
-@case
+@case_each
 def chat(model):
     answer = ask(model, system="Be kind.")
     assert "hello from python" in answer.content[0].text
@@ -50,7 +33,7 @@ def chat(model):
     assert answer._request_id.startswith("req_"), answer._request_id
 
 
-@case
+@case_each
 def chat_async(model):
     async def gather():
         async with AsyncAnthropic(base_url=URL, api_key=ACME) as one:
@@ -62,13 +45,13 @@ def chat_async(model):
     assert len(texts) == 1, "the same question has the same answer"
 
 
-@case
+@case_each
 def a_bearer_opens_as_well(model):
     answer = ask(model, one=Anthropic(base_url=URL, auth_token=ACME, api_key=None))
     assert answer.stop_reason == "end_turn"
 
 
-@case
+@case_each
 def stream(model):
     whole = ask(model)
     with client().messages.stream(model=model, max_tokens=1000, messages=HELLO) as streaming:
@@ -80,7 +63,7 @@ def stream(model):
     assert final.usage.output_tokens == whole.usage.output_tokens
 
 
-@case
+@case_each
 def raw_stream(model):
     events = list(client().messages.create(model=model, max_tokens=1000, messages=HELLO, stream=True))
     kinds = [event.type for event in events]
@@ -88,7 +71,7 @@ def raw_stream(model):
     assert kinds[-3:] == ["content_block_stop", "message_delta", "message_stop"], kinds
 
 
-@case
+@case_each
 def tools(model):
     answer = ask(model, "use the tool", tools=[WEATHER, TIME])
     assert answer.stop_reason == "tool_use"
@@ -103,7 +86,7 @@ def tools(model):
     assert answer.stop_reason == "end_turn" and answer.content[0].text
 
 
-@case
+@case_each
 def tools_stream(model):
     with client().messages.stream(
         model=model, max_tokens=1000, messages=HELLO, tools=[TIME], tool_choice={"type": "tool", "name": "get_time"}
@@ -113,7 +96,7 @@ def tools_stream(model):
     assert final.content[0].name == "get_time" and isinstance(final.content[0].input["city"], str)
 
 
-@case
+@case_each
 def parallel_tools(model):
     """The results of several calls in one turn; whether several are called is the provider's to say."""
     answer = ask(model, "use the tools", tools=[WEATHER, TIME])
@@ -128,13 +111,13 @@ def parallel_tools(model):
     assert ask(model, tools=[WEATHER, TIME], messages=messages).stop_reason == "end_turn"
 
 
-@case
+@case_each
 def structured_output(model):
     answer = ask(model, output_config={"format": {"type": "json_schema", "schema": SCHEMA}})
     assert answer.content[0].text.startswith('{"city"'), answer.content
 
 
-@case
+@case_each
 def images(model):
     assert base64.b64decode(PIXEL)
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
@@ -144,7 +127,7 @@ def images(model):
     assert answer.usage.input_tokens == plain.usage.input_tokens + 2 * 85
 
 
-@case
+@case_each
 def errors(model):
     wrong = raises(anthropic.AuthenticationError, lambda: ask(model, one=client("ins_live_nonsense")))
     assert wrong.request_id.startswith("req_") and wrong.body["error"]["type"] == "authentication_error"
@@ -158,7 +141,7 @@ def errors(model):
     assert upstream_count() == before
 
 
-@case
+@case_each
 def provider_errors(model):
     scenario(faults=[{"kind": "server_error", "rate": 1}])
     try:
@@ -171,7 +154,7 @@ def provider_errors(model):
         scenario()
 
 
-@case
+@case_each
 def cancellation(model):
     """Who leaves in the middle of a stream is billed an estimate, and nobody waits for the rest."""
     scenario(gap_ms=200, chunks=50)
@@ -185,28 +168,9 @@ def cancellation(model):
         scenario()
 
 
-@case
+@case_each
 def counted_tokens(model):
     before = upstream_count()
     counted = client().messages.count_tokens(model=model, system="Be kind.", messages=HELLO, tools=[WEATHER])
     assert counted.input_tokens >= ask(model, system="Be kind.", tools=[WEATHER]).usage.input_tokens
     assert upstream_count() == before + 1
-
-
-def main():
-    passed, failed = 0, 0
-    for model in MODELS:
-        for function in CASES:
-            try:
-                function(model)
-                passed += 1
-                print(f"ok      {function.__name__} ({model})")
-            except Exception:
-                failed += 1
-                print(f"FAILED  {function.__name__} ({model})\n{traceback.format_exc()}")
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

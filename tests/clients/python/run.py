@@ -1,4 +1,4 @@
-"""OpenAI's SDK and LangChain, unchanged, against `insula dev`.
+"""OpenAI's and Anthropic's SDKs and LangChain, unchanged, against `insula dev`.
 
 Takes what `dev.env` says from the environment; prints one line a case and `N passed, M failed` last.
 """
@@ -9,6 +9,7 @@ import traceback
 # Each adds its cases to the list.
 import chat  # noqa: F401
 import langchain_chat  # noqa: F401
+import messages  # noqa: F401
 import responses  # noqa: F401
 from support import CASES
 

@@ -38,14 +38,14 @@ CASES = []
 
 def case(function):
     """A case that is run once."""
-    CASES.append((function.__name__, function))
+    CASES.append((f"{function.__module__}: {function.__name__}", function))
     return function
 
 
 def case_each(function):
     """A case that is run with the models of each provider."""
     for form, models in MODELS.items():
-        CASES.append((f"{function.__name__} ({form})", lambda models=models: function(models["chat"])))
+        CASES.append((f"{function.__module__}: {function.__name__} ({form})", lambda models=models: function(models["chat"])))
     return function
 
 

@@ -9,19 +9,13 @@ use anyhow::{Result, bail};
 
 use crate::{dev_server::DevServer, run, tools};
 
-/// The suite of openai-python.
+/// The suite of openai-python, anthropic-python and LangChain.
 pub fn python(binary: &Path) -> Result<String> {
     let python = tools::python("tests/clients/python/requirements.txt")?;
     against_dev(binary, "python", run::command(python).arg("tests/clients/python/run.py"))
 }
 
-/// The suite of anthropic-python.
-pub fn anthropic_python(binary: &Path) -> Result<String> {
-    let python = tools::python("tests/clients/python/requirements.txt")?;
-    against_dev(binary, "anthropic-python", run::command(python).arg("tests/clients/python/messages.py"))
-}
-
-/// The suite of openai-node.
+/// The suite of openai-node and the Vercel AI SDK.
 pub fn node(binary: &Path) -> Result<String> {
     tools::node_packages("tests/clients/node")?;
     against_dev(binary, "node", run::command("node").arg("tests/clients/node/run.mjs"))

@@ -74,11 +74,8 @@ pub fn run(options: &Options) -> Result<()> {
             Step::Tidy => {}
             Step::Rust => report.step("rust tests", || rust_tests(options.runner, &services)),
             Step::Doc => report.step("doc tests", || doc_tests(&services)),
-            Step::Python => {
-                report.step("openai-python", || clients::python(&binary));
-                report.step("anthropic-python", || clients::anthropic_python(&binary));
-            }
-            Step::Node => report.step("openai-node", || clients::node(&binary)),
+            Step::Python => report.step("python SDKs", || clients::python(&binary)),
+            Step::Node => report.step("node SDKs", || clients::node(&binary)),
             Step::Kill => report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS), None)),
             Step::KillCluster => report.step("kill cluster", || {
                 chaos::start(&chaos::Options::new(CLUSTER_CHAOS_ROUNDS).of_cluster(), Some(&services))

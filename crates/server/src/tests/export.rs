@@ -100,11 +100,14 @@ async fn events_lines_and_tables_tell_the_same() {
     let csv = get(&world, &format!("{path}?format=csv"), &world.acme.admin).await;
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8; header=present");
     let (heading, row) = csv.body.split_once("\r\n").expect("two lines");
-    assert!(heading.starts_with("id,type,time,tenant,") && heading.ends_with(",queued_ms,settled_at,tags"), "{heading}");
+    assert!(
+        heading.starts_with("id,type,time,tenant,") && heading.ends_with(",settled_at,tags,cache_write_1h_tokens"),
+        "{heading}"
+    );
     let (tenant, end_user) = (&world.acme.tenant, EndUserId::from_bytes([3; 16]));
     let want = format!(
         "{id},insula.attempt,{time},{tenant},,{end_user},gold,{request},{id},chat,base,sim,\"'=cmd,1\",\
-         sim/sim-small@2026-01-01,7,0,0,9,1,0.000000000001,1,completed,1.25,{time},\"{{\"\"team\"\":\"\"a \\\"\"b\\\"\"\"\"}}\"\r\n"
+         sim/sim-small@2026-01-01,7,0,0,9,1,0.000000000001,1,completed,1.25,{time},\"{{\"\"team\"\":\"\"a \\\"\"b\\\"\"\"\"}}\",0\r\n"
     );
     assert_eq!(row, want);
 }
