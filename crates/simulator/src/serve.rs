@@ -151,12 +151,7 @@ fn attempt_of(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Answers a request that counts; `shape` writes its refusals.
-async fn model_call(
-    call: Call,
-    drafted: Result<Answer, ApiError>,
-    shape: Shape,
-    reset: Arc<Notify>,
-) -> Response<Player> {
+async fn model_call(call: Call, drafted: Result<Answer, ApiError>, shape: Shape, reset: Arc<Notify>) -> Response<Player> {
     let paced = |ms: u64| Duration::from_millis(if call.degraded { ms.saturating_mul(2) } else { ms });
 
     // Before anything is answered, refusals and faults included: to the client they all look like thinking.

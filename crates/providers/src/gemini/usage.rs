@@ -67,6 +67,9 @@ mod tests {
             r#"{"promptTokenCount":100,"cachedContentTokenCount":60,"candidatesTokenCount":7,"thoughtsTokenCount":30,
                 "toolUsePromptTokenCount":5,"totalTokenCount":142,"promptTokensDetails":[{"modality":"TEXT","tokenCount":100}]}"#,
         );
-        assert_eq!(counts, Some(TokenCounts { input: 45, cache_read: 60, cache_write: 0, cache_write_1h: 0, output: 7, reasoning: 30 }));
+        assert_eq!(
+            counts,
+            Some(TokenCounts { input: 45, cache_read: 60, cache_write: 0, cache_write_1h: 0, output: 7, reasoning: 30 })
+        );
     }
 }
