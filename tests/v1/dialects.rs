@@ -6,8 +6,11 @@ use insula_tests::{Node, Reply, TestTenant, amounts, config::ServeConfig, node::
 use serde_json::{Value, json};
 
 /// Models by the form that their provider speaks, with what a million tokens cost: input, from the cache, output.
-const MODELS: [(&str, [&str; 3]); 3] =
-    [("sim-small", ["1.00", "1.00", "2.00"]), ("claude-sim", ["4.00", "0.40", "20.00"]), ("gemini-sim", ["3.00", "0.30", "12.00"])];
+const MODELS: [(&str, [&str; 3]); 3] = [
+    ("sim-small", ["1.00", "1.00", "2.00"]),
+    ("claude-sim", ["4.00", "0.40", "20.00"]),
+    ("gemini-sim", ["3.00", "0.30", "12.00"]),
+];
 const DIALECTS: [Dialect; 3] = [Dialect::Chat, Dialect::Responses, Dialect::Messages];
 
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +55,9 @@ impl Dialect {
             Dialect::Responses => {
                 json!({"tools": [{"type": "function", "name": "weather", "parameters": city()}], "tool_choice": "required"})
             }
-            Dialect::Messages => json!({"tools": [{"name": "weather", "input_schema": city()}], "tool_choice": {"type": "any"}}),
+            Dialect::Messages => {
+                json!({"tools": [{"name": "weather", "input_schema": city()}], "tool_choice": {"type": "any"}})
+            }
         }
     }
 
@@ -72,7 +77,9 @@ impl Dialect {
     fn text(self, answer: &Value) -> String {
         let blocks = match self {
             Dialect::Chat => return answer["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned(),
-            Dialect::Responses => answer["output"].as_array().unwrap().iter().flat_map(|item| item["content"].as_array()).flatten(),
+            Dialect::Responses => {
+                answer["output"].as_array().unwrap().iter().flat_map(|item| item["content"].as_array()).flatten()
+            }
             Dialect::Messages => return texts(answer["content"].as_array().unwrap()),
         };
         blocks.filter_map(|block| block["text"].as_str()).collect()
@@ -94,10 +101,12 @@ impl Dialect {
 
     /// Input as a whole and from the cache, output as a whole and thoughts.
     fn usage(self, answer: &Value) -> [u64; 4] {
-        let count = |path: &str| answer["usage"].pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path}: {answer}"));
+        let count =
+            |path: &str| answer["usage"].pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path}: {answer}"));
         match self {
             Dialect::Chat => {
-                let (cached, thoughts) = ("/prompt_tokens_details/cached_tokens", "/completion_tokens_details/reasoning_tokens");
+                let (cached, thoughts) =
+                    ("/prompt_tokens_details/cached_tokens", "/completion_tokens_details/reasoning_tokens");
                 ["/prompt_tokens", cached, "/completion_tokens", thoughts].map(count)
             }
             Dialect::Responses => {
@@ -134,7 +143,8 @@ impl Dialect {
                 let blocks = answer["content"].as_array().unwrap();
                 let call = blocks.iter().find(|block| block["type"] == "tool_use").unwrap();
                 let result = json!([{"type": "tool_result", "tool_use_id": call["id"], "content": "sunny"}]);
-                let said = json!([user("Rome?"), {"role": "assistant", "content": blocks}, {"role": "user", "content": result}]);
+                let said =
+                    json!([user("Rome?"), {"role": "assistant", "content": blocks}, {"role": "user", "content": result}]);
                 (said, call["name"].clone(), call["input"].clone())
             }
         }
@@ -191,7 +201,8 @@ async fn every_pair_answers_streams_and_bills_to_the_token() {
         assert_eq!(dialect.streamed(&events(&stream)), (text, usage), "{dialect:?} {model}: {}", stream.text());
 
         let [fresh, cached, output] = prices.map(|price| Price::token_pico(price).unwrap());
-        let price = Price { cache_read_pico: cached, input_pico: fresh, output_pico: output, ..Price::per_million("9", "9").unwrap() };
+        let price =
+            Price { cache_read_pico: cached, input_pico: fresh, output_pico: output, ..Price::per_million("9", "9").unwrap() };
         let tokens = TokenCounts { input: input - 4, cache_read: 4, output: 40, reasoning: 24, ..TokenCounts::default() };
         let cost = price.cost(&tokens).unwrap();
         for reply in [whole, stream] {

@@ -246,9 +246,11 @@ async fn what_is_not_known_here_survives_toward_its_own_vendor() {
     let sent = node.simulator().requests().pop().unwrap();
     assert_eq!(sent.path, MESSAGES);
     let sent = sent.body.unwrap();
-    for field in ["future", "metadata", "thinking"] {
+    for field in ["future", "thinking"] {
         assert_eq!(sent[field], more[field]);
     }
+    // Names of end users go upstream as hashes.
+    assert!(sent["metadata"]["user_id"].as_str().is_some_and(|user| user.len() == 32), "{sent}");
     assert_eq!((&sent["model"], &sent["max_tokens"]), (&json!("sim-small"), &json!(2000)));
     assert_eq!(tenant.usage_by("end_user").await.len(), 1);
 }

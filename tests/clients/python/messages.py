@@ -7,7 +7,7 @@ import time
 import anthropic
 from anthropic import Anthropic, AsyncAnthropic
 
-from support import ACME, HELLO, OPERATOR, URL, call, case_each, raises, scenario, tenant, upstream_count
+from support import ACME, HELLO, MODELS, OPERATOR, URL, call, case_each, raises, scenario, tenant, upstream_count
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 WEATHER = {"name": "get_weather", "description": "The weather in a city", "input_schema": SCHEMA}
@@ -123,8 +123,12 @@ def images(model):
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
     linked = {"type": "image", "source": {"type": "url", "url": "https://example.org/cat.png"}}
     plain = ask(model, [{"type": "text", "text": "What is this?"}])
-    answer = ask(model, [{"type": "text", "text": "What is this?"}, picture, linked])
+    answer = ask(model, [{"type": "text", "text": "What is this?"}, picture, picture])
     assert answer.usage.input_tokens == plain.usage.input_tokens + 2 * 85
+    if model == MODELS["gemini"]["chat"]:
+        raises(anthropic.BadRequestError, lambda: ask(model, [linked]))
+    else:
+        assert ask(model, [{"type": "text", "text": "What is this?"}, picture, linked]).usage == answer.usage
 
 
 @case_each

@@ -63,8 +63,8 @@ impl ChatRequest {
     }
 
     /// The request for a provider of this form. Where that is the caller's own: the provider's model name, the output limit in the
-    /// field that the model heeds, usage asked for when streaming, names of users and caches hashed; all else byte for byte. `output_tokens_max` is per choice; `None`
-    /// leaves the caller's limit, or none.
+    /// field that the model heeds, usage asked for when streaming, names of users and caches hashed; all else byte for byte.
+    /// `output_tokens_max` is per choice; `None` leaves the caller's limit, or none.
     ///
     /// # Errors
     /// `Invalid`, naming what the provider's form cannot say.
@@ -80,9 +80,10 @@ impl ChatRequest {
             let ask_usage = self.stream && wire == Wire::ChatCompletions;
             // Messages have one name for it, whatever the price file says.
             let limit_field = if wire == Wire::Messages { OutputLimitField::MaxTokens } else { card.output_limit_field };
-            let body = self.body.rewritten(&Rewrite { card, limit_field, limit, ask_usage, isolation });
+            // Messages have places of their own for what keeps tenants apart.
+            let (anthropics, openais) = if wire == Wire::Messages { (isolation, None) } else { (None, isolation) };
+            let body = self.body.rewritten(&Rewrite { card, limit_field, limit, ask_usage, isolation: openais });
             let body = without_signatures(&body);
-            let anthropics = isolation.filter(|_| wire == Wire::Messages);
             return Ok(anthropics.map_or(body.clone(), |isolation| isolation.applied_to_messages(&body)));
         }
         let body = if wire == Wire::GenerateContent { self.raw().clone() } else { without_signatures(self.raw()) };

@@ -143,8 +143,8 @@ fn what_has_no_bound_is_named() {
         (json!({"prediction": {"type": "content", "content": "x"}}), "`prediction`"),
         (json!({"tools": [{"type": "web_search"}]}), "the hosted tool `web_search` in `tools[0]`"),
         (json!({"tools": [{"x": 1}]}), "the hosted tool `` in `tools[0]`"),
-        (part(json!({"type": "input_audio", "input_audio": {"data": "x"}})), "`messages[0].content[0].input_audio`"),
-        (part(json!({"type": "file", "file": {"file_data": "x"}})), "`messages[0].content[0].file`"),
+        (part(json!({"input_audio": {"data": "x"}, "type": "input_audio"})), "`messages[0].content[0].input_audio`"),
+        (part(json!({"file": {"file_data": "x"}, "type": "file"})), "`messages[0].content[0].file`"),
         (part(json!({"type": "hologram"})), "content of type `hologram` in `messages[0].content[0]`"),
         (part(json!({"video_url": {"url": "x"}})), "`messages[0].content[0].video_url`"),
     ] {

@@ -114,24 +114,20 @@ impl MessagesRequest {
     /// what it wanted and answers in words.
     pub(crate) fn called(&self) -> Result<Vec<Tool>, ApiError> {
         let answered = self.messages.last().is_some_and(|message| kinds(&message.content).any(|kind| kind == "tool_result"));
-        let first = || self.tools.iter().take(1).cloned().collect();
+        let said = self.last_said().to_ascii_lowercase();
+        let is_single = self.tool_choice.as_ref().is_some_and(|choice| choice.disable_parallel_tool_use);
+        let at_once = if said.contains(TRIGGER_ALL) && !is_single { usize::MAX } else { 1 };
+        let some = || Ok(self.tools.iter().take(at_once).cloned().collect());
         match self.tool_choice.as_ref().map(|choice| (choice.r#type.as_str(), choice.name.as_deref())) {
             _ if answered => Ok(Vec::new()),
             Some(("none", _)) => Ok(Vec::new()),
-            Some(("any", _)) => Ok(first()),
+            Some(("any", _)) => some(),
             Some(("tool", Some(name))) => match self.tools.iter().find(|tool| tool.name == name) {
                 Some(tool) => Ok(vec![tool.clone()]),
                 None => Err(ApiError::field("tool_choice", format!("Tool '{name}' not found in provided tools"))),
             },
-            _ => {
-                let said = self.last_said().to_ascii_lowercase();
-                let is_single = self.tool_choice.as_ref().is_some_and(|choice| choice.disable_parallel_tool_use);
-                Ok(match () {
-                    () if said.contains(TRIGGER_ALL) && !is_single => self.tools.clone(),
-                    () if said.contains(TRIGGER) => first(),
-                    () => Vec::new(),
-                })
-            }
+            _ if said.contains(TRIGGER) => some(),
+            _ => Ok(Vec::new()),
         }
     }
 

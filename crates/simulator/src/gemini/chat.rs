@@ -63,10 +63,7 @@ impl Stamp {
 
     fn whole(&self, choices: &[Choice]) -> Value {
         let candidate = |(index, choice): (usize, &Choice)| {
-            let parts = match &choice.content {
-                Content::Text(text) => json!([{"text": text}]),
-                Content::Tool { name, arguments, .. } => json!([self.call(name, arguments)]),
-            };
+            let parts: Vec<Value> = self.pieces(choice, 1);
             json!({
                 "content": {"parts": parts, "role": "model"},
                 "finishReason": finish_reason(choice),
@@ -76,10 +73,21 @@ impl Stamp {
         self.envelope(choices.iter().enumerate().map(candidate).collect(), true)
     }
 
-    /// A call, which Gemini never cuts into pieces. Arguments that a fault cut are no object any more, so they are left out.
-    fn call(&self, name: &str, arguments: &str) -> Value {
-        let args: Value = serde_json::from_str(arguments).unwrap_or_else(|_| json!({}));
-        json!({"functionCall": {"name": name, "args": args}, "thoughtSignature": self.signature})
+    /// Calls, which Gemini never cuts into pieces; the first has the seal. Arguments that a fault cut are no object any more, so they are
+    /// left out.
+    fn calls<'c>(&self, calls: impl Iterator<Item = &'c Content>) -> Vec<Value> {
+        let call = |content: &Content| match content {
+            Content::Text(text) => json!({"text": text}),
+            Content::Tool { name, arguments, .. } => {
+                let args: Value = serde_json::from_str(arguments).unwrap_or_else(|_| json!({}));
+                json!({"functionCall": {"name": name, "args": args}})
+            }
+        };
+        let mut parts: Vec<Value> = calls.map(call).collect();
+        if let Some(first) = parts.first_mut() {
+            first["thoughtSignature"] = self.signature.as_str().into();
+        }
+        parts
     }
 
     /// Content chunks, an empty one behind them, and at the end the reasons: a stream without those was cut off.
@@ -110,7 +118,7 @@ impl Stamp {
     fn pieces(&self, choice: &Choice, chunks: usize) -> Vec<Value> {
         match &choice.content {
             Content::Text(text) => text::pieces(text, chunks).into_iter().map(|piece| json!({"text": piece})).collect(),
-            Content::Tool { name, arguments, .. } => vec![self.call(name, arguments)],
+            Content::Tool { .. } => self.calls(std::iter::once(&choice.content).chain(&choice.further)),
         }
     }
 
