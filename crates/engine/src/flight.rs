@@ -11,11 +11,13 @@ use insula_providers::{Allowance, Route, UpstreamError, normalised};
 use insula_store::{Admission, Attribution, Begin, End, Seat, Seq};
 
 use crate::{
-    Call, Engine,
+    Call, CacheView, Engine,
     accounts::{Amounts, Hold},
+    cache::{Ended, Made},
     directory::TenantCredential,
     end_users,
     idempotency::{Claim, Transcript},
+    owed::Owed,
     pipeline::Admitted,
     queue::{Latency, Signal, Slot, Used},
     trace::{AttemptRecord, Trace},
@@ -112,7 +114,7 @@ pub(crate) struct Flight {
 struct Open {
     hold: Hold,
     trace: Trace,
-    claim: Claim,
+    owed: Owed,
     _seat: Seat,
     slot: Slot,
 }
@@ -127,7 +129,7 @@ impl Flight {
         call: &Call,
         work: Arc<Work>,
         trace: Trace,
-        claim: Claim,
+        owed: Owed,
         admitted: Admitted,
     ) -> Result<Self> {
         let Admitted { route, mut hold, seat, slot } = admitted;
@@ -147,7 +149,7 @@ impl Flight {
             reserved: reserved.amounts().money,
             input_tokens_max: reserved.input_tokens_max,
             output_tokens_max: reserved.output_tokens_max,
-            idempotency: claim.mark(),
+            idempotency: owed.mark(),
             attribution: Attribution {
                 plan: call.credential.tenant.record.plan.clone().map(String::from),
                 end_user: call.end_user.as_ref().map(|user| user.id),
@@ -166,7 +168,7 @@ impl Flight {
             end_users::note(&engine, call.credential.scope, user);
         }
         let aloft = Aloft::of(&engine);
-        let open = hold.hold.take().map(|hold| Open { hold, trace, claim, _seat: seat, slot });
+        let open = hold.hold.take().map(|hold| Open { hold, trace, owed, _seat: seat, slot });
         drop(hold);
         Ok(Self {
             engine,
@@ -212,15 +214,26 @@ impl Flight {
         self.open.as_mut().map(|open| &mut open.trace)
     }
 
-    /// Whether the caller sent an `Idempotency-Key` and so may come back for the answer.
+    /// Whether somebody wants the answer even if its caller leaves: who sent an `Idempotency-Key` may come back for it, and others
+    /// may wait who asked the same.
     pub fn is_awaited(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.claim.mark().is_some())
+        self.open.as_ref().is_some_and(|open| open.owed.is_awaited())
+    }
+
+    /// How many bytes of the answer are to be kept; `None` where nobody wants them.
+    pub fn transcript_bytes_max(&self) -> Option<usize> {
+        self.open.as_ref().and_then(|open| open.owed.transcript_bytes_max(&self.engine))
+    }
+
+    /// What the caller is told of the answer cache.
+    pub fn cache_view(&self) -> Option<CacheView> {
+        self.open.as_ref().and_then(|open| open.owed.view())
     }
 
     /// The attempt is over: journals END and trace in one write, settles the budgets, frees the seat, and hands a
     /// finished answer to whoever waits under the same `Idempotency-Key`.
     pub fn land(&mut self, landing: Landing, result: Result<Option<Transcript>, &Error>) {
-        let Some(Open { hold, mut trace, mut claim, _seat, slot }) = self.open.take() else { return };
+        let Some(Open { hold, mut trace, owed, _seat, slot }) = self.open.take() else { return };
         let (tokens, estimated) = match landing.usage {
             Some(tokens) if tokens.total() > 0 => (tokens, false),
             _ if landing.outcome == AttemptOutcome::Rejected => (TokenCounts::default(), false),
@@ -240,7 +253,7 @@ impl Flight {
             }
         };
         let finished = finished.map(Arc::new);
-        let entry = claim.entry(&self.engine, &trace, finished.as_deref());
+        let entry = owed.claim.entry(&self.engine, &trace, finished.as_deref());
         let record = trace.close(&self.engine, status, true, entry);
         let used = Amounts { money: end.cost, tokens: end.tokens.total() };
         // Usage beyond what was held is billed in full, but is no measure for turns: a provider may say nonsense.
@@ -248,9 +261,19 @@ impl Flight {
         let taken = Used { tokens: used.tokens.min(held), output_tokens: end.tokens.output_total().min(held), signal };
         let moves = self.engine.accounts.lease_moves(&hold, used);
         let ended = self.engine.store.journal().end(&end, Some(&record), &moves);
+        let is_limited_by_us = hold.sets_output_max;
         self.settle(hold, used, ended);
         slot.settle(taken);
-        claim.resolve(finished, ended);
+        let finished = finished.as_ref().map(|transcript| Ended {
+            credential: &self.credential,
+            work: &self.work,
+            transcript,
+            made: Made::new(end.settled_at, &self.route.card.name, end.tokens.total(), end.cost),
+            estimated: end.estimated,
+            is_limited_by_us,
+            record: self.begun,
+        });
+        owed.resolve(&self.engine, finished, ended);
     }
 
     /// No byte reached the provider: everything is given back and the ledger gets no row.
@@ -294,18 +317,18 @@ impl Flight {
         admitted
     }
 
-    /// Gives everything back without having sent anything; what is left is the right to the `Idempotency-Key`.
-    pub fn stand_back(&mut self) -> Option<(Claim, Trace)> {
-        let Open { hold, trace, claim, .. } = self.open.take()?;
+    /// Gives everything back without having sent anything; what is left is the trace, and what others wait for.
+    pub fn stand_back(&mut self) -> Option<(Owed, Trace)> {
+        let Open { hold, trace, owed, .. } = self.open.take()?;
         let moves = self.engine.accounts.lease_moves(&hold, Amounts::default());
         let ended = self.engine.store.journal().release(self.attempt, &moves);
         self.settle(hold, Amounts::default(), ended);
-        Some((claim, trace))
+        Some((owed, trace))
     }
 
     /// The right to the `Idempotency-Key`, while the attempt is open.
     pub fn claim(&self) -> Option<&Claim> {
-        self.open.as_ref().map(|open| &open.claim)
+        self.open.as_ref().map(|open| &open.owed.claim)
     }
 
     fn end(&self, hold: &Hold, outcome: AttemptOutcome, tokens: TokenCounts, estimated: bool) -> End {

@@ -14,12 +14,14 @@ pub mod manage;
 pub mod statement;
 
 mod admission;
+mod cache;
 mod end_users;
 mod engine;
 mod flight;
 mod idempotency;
 mod labels;
 mod limits;
+mod owed;
 mod pipeline;
 mod queue;
 mod reserve;
@@ -31,6 +33,7 @@ mod turn;
 mod webhooks;
 mod work;
 
+pub use cache::{CacheControl, CacheRecord, CacheSettings, CacheView};
 pub use end_users::EndUser;
 pub use engine::Engine;
 pub use idempotency::Transcript;

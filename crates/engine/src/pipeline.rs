@@ -11,13 +11,15 @@ use insula_store::Seat;
 use tokio::sync::oneshot;
 
 use crate::{
-    Engine, LiveStream, RateView, Transcript,
+    CacheControl, CacheView, Engine, LiveStream, RateView, Transcript,
     admission::{self, Noted},
+    cache::{self, Found},
     directory::TenantCredential,
     end_users::EndUser,
     flight::{Flight, Held},
     idempotency::{self, Turn},
     limits,
+    owed::Owed,
     queue::{self, Slot},
     reserve, send,
     trace::Trace,
@@ -37,6 +39,8 @@ pub struct Call {
     pub started: Duration,
     /// The caller's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// What the caller wants of the answer cache.
+    pub cache: CacheControl,
     /// The labels that the caller gave beside the body; the engine adds those of body, key and tenant.
     pub tags: BTreeMap<String, String>,
     /// Whom it is made for; the engine finds out.
@@ -83,6 +87,8 @@ pub enum Answer {
         body: bytes::Bytes,
         /// Pace limits, tightest first.
         rates: Vec<RateView>,
+        /// What the cache did; absent where the tenant has none.
+        cache: Option<CacheView>,
     },
     /// A stream of server-sent events.
     Stream {
@@ -90,6 +96,17 @@ pub enum Answer {
         stream: LiveStream,
         /// Pace limits, tightest first.
         rates: Vec<RateView>,
+        /// What the cache did; absent where the tenant has none.
+        cache: Option<CacheView>,
+    },
+    /// The answer that the very same request got before.
+    Cached {
+        /// What the caller of that one got.
+        transcript: Arc<Transcript>,
+        /// Pace limits, tightest first.
+        rates: Vec<RateView>,
+        /// Since it was made.
+        age: Duration,
     },
     /// The answer that the same `Idempotency-Key` got before.
     Replay(Arc<Transcript>),
@@ -106,7 +123,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: o
         Ok(rates) => idempotency::claim(&engine, &call, &work).await.map(|turn| (turn, rates)),
         Err(error) => Err(error),
     };
-    let (mut claim, rates) = match claimed {
+    let (claim, rates) = match claimed {
         Ok((Turn::Replay(transcript), _)) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
         Ok((Turn::First(claim), rates)) => (claim, rates),
         Err(error) => {
@@ -114,12 +131,18 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: o
             return Err(error);
         }
     };
+    // An answer that is there already costs nothing, so it comes before the route and its budget.
+    let found = unless_gone(cache::look(&engine, &call, &work, &claim, &mut trace), &mut gone, claim.mark().is_some()).await;
+    let mut owed = match found {
+        Ok(Found::Kept(kept)) => return cache::give(&engine, &call, trace, claim, kept, rates).await,
+        Ok(Found::Nothing(fill)) => Owed { claim, fill },
+        Err(error) => {
+            trace.refuse(&engine, &call, &error);
+            return Err(error);
+        }
+    };
     loop {
-        let admitted = tokio::select! {
-            admitted = admit(&engine, &call, &work, &mut trace) => admitted,
-            // Nobody waits for it: nothing is sent. Who sent an `Idempotency-Key` may come back for the answer.
-            _ = &mut gone, if claim.mark().is_none() => Err(send::client_gone()),
-        };
+        let admitted = unless_gone(admit(&engine, &call, &work, &mut trace), &mut gone, owed.mark().is_some()).await;
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
@@ -127,13 +150,26 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, mut gone: o
                 return Err(error);
             }
         };
-        let flight = Flight::take_off(engine.clone(), &call, work.clone(), trace, claim, admitted)?;
+        let flight = Flight::take_off(engine.clone(), &call, work.clone(), trace, owed, admitted)?;
         // Noted before a byte is sent, and only sent where no other node has a twin under way.
         match admission::admit(&engine, &call, flight).await? {
             Noted::Admitted(flight) => return send::send(*flight, rates, gone).await,
             Noted::Replay(transcript) => return call.still_admitted().map(|()| Answer::Replay(transcript)),
-            Noted::Again(again) => (claim, trace) = *again,
+            Noted::Again(again) => (owed, trace) = *again,
         }
+    }
+}
+
+/// Does what comes before anything is sent, unless the caller leaves: then nobody waits for it, and nothing is sent. Who sent an
+/// `Idempotency-Key` may come back for the answer.
+async fn unless_gone<T>(
+    work: impl Future<Output = Result<T>>,
+    gone: &mut oneshot::Receiver<()>,
+    comes_back: bool,
+) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        _ = gone, if !comes_back => Err(send::client_gone()),
     }
 }
 

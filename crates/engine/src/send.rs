@@ -18,11 +18,12 @@ pub(crate) async fn send(flight: Flight, rates: Vec<RateView>, gone: oneshot::Re
     if flight.engine.settings.sync_before_send {
         flight.engine.store.journal().synced(flight.begun).await;
     }
+    let cache = flight.cache_view();
     if flight.work.is_stream() {
-        return Ok(Answer::Stream { stream: LiveStream::open(flight, gone).await?, rates });
+        return Ok(Answer::Stream { stream: LiveStream::open(flight, gone).await?, rates, cache });
     }
     let body = whole(flight, gone).await?;
-    Ok(Answer::Json { body, rates })
+    Ok(Answer::Json { body, rates, cache })
 }
 
 async fn whole(mut flight: Flight, gone: oneshot::Receiver<()>) -> Result<bytes::Bytes> {

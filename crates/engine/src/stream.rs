@@ -39,7 +39,7 @@ struct Live {
     source: Source,
     /// Events that arrived before the response headers went out.
     waiting: Option<Bytes>,
-    /// Kept for a replay, where the caller sent an `Idempotency-Key`.
+    /// Kept where others want it too: for a replay, or for the answer cache.
     transcript: Option<BytesMut>,
     begun: Duration,
     /// How long the first content took, once it is there.
@@ -65,7 +65,7 @@ impl LiveStream {
         let (attempt, body) = (flight.attempt, flight.upstream_body());
         let include_usage = flight.work.includes_usage();
         let opening: Opening = Box::pin(async move { provider.chat(attempt, body, true, include_usage).await });
-        let transcript = flight.is_awaited().then(BytesMut::new);
+        let transcript = flight.transcript_bytes_max().map(|_| BytesMut::new());
         let (begun, record) = (engine.clock.elapsed(), flight.begun);
         let mut live = Self(Some(Box::new(Live {
             flight,
@@ -182,9 +182,9 @@ impl Live {
         }
     }
 
-    /// Adds to the transcript, and a little over its bound at most: what is larger is not replayed.
+    /// Adds to the transcript, and a little over its bound at most: what is larger is not given again.
     fn keep(&mut self, bytes: &[u8]) {
-        let kept_max = self.flight.engine.settings.idempotency_transcript_bytes_max;
+        let Some(kept_max) = self.flight.transcript_bytes_max() else { return };
         if let Some(transcript) = self.transcript.as_mut().filter(|transcript| transcript.len() <= kept_max) {
             transcript.extend_from_slice(bytes);
         }

@@ -7,7 +7,7 @@ use insula_model::{Error, ErrorKind, KeyId, Money, Operation, RequestId, Result,
 use insula_store::{IdempotencyEntry, TenantSeals, TraceRecord};
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Engine, queue::Slot, work::Work};
+use crate::{CacheRecord, Call, Engine, queue::Slot, work::Work};
 
 /// What the sealed part of a stored request holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct RequestDetail {
     pub end_user: Option<String>,
     /// The labels of tenant, key and request together.
     pub tags: BTreeMap<String, String>,
+    /// What the answer cache did; absent where the tenant has none.
+    pub cache: Option<CacheRecord>,
 }
 
 /// [`RequestDetail`] as the first version wrote it; never changed.
@@ -34,7 +36,23 @@ struct FirstDetail {
 
 impl From<FirstDetail> for RequestDetail {
     fn from(FirstDetail { stages, attempts, content }: FirstDetail) -> Self {
-        Self { stages, attempts, content, end_user: None, tags: BTreeMap::new() }
+        Self { stages, attempts, content, end_user: None, tags: BTreeMap::new(), cache: None }
+    }
+}
+
+/// [`RequestDetail`] as the second version wrote it; never changed.
+#[derive(Deserialize)]
+struct SecondDetail {
+    stages: Vec<StageRecord>,
+    attempts: Vec<AttemptRecord>,
+    content: Option<Content>,
+    end_user: Option<String>,
+    tags: BTreeMap<String, String>,
+}
+
+impl From<SecondDetail> for RequestDetail {
+    fn from(SecondDetail { stages, attempts, content, end_user, tags }: SecondDetail) -> Self {
+        Self { stages, attempts, content, end_user, tags, cache: None }
     }
 }
 
@@ -47,7 +65,7 @@ pub struct StageRecord {
     pub start_us: u64,
     /// How long it took, microseconds.
     pub duration_us: u64,
-    /// `ok`, `refused` or `failed`.
+    /// `ok`, `refused` or `failed`; of the cache `hit`, `miss` or `bypass`.
     pub outcome: Cow<'static, str>,
     /// Why, in a few words: operators read it, so it repeats nothing of what the caller wrote. Of a wait in the queue its place in the
     /// tenant's line at the beginning, and what it waited for.
@@ -110,6 +128,8 @@ pub(crate) struct Trace {
     started: Duration,
     stages: Vec<StageRecord>,
     pub attempts: Vec<AttemptRecord>,
+    /// What the answer cache did.
+    pub cache: Option<CacheRecord>,
     body: Bytes,
     answer: Vec<u8>,
     answer_cut: bool,
@@ -133,8 +153,9 @@ impl Trace {
             tags: call.tags.clone(),
             started_at: call.started_at,
             started: call.started,
-            stages: Vec::with_capacity(7),
+            stages: Vec::with_capacity(8),
             attempts: Vec::with_capacity(1),
+            cache: None,
             body: work.body().clone(),
             answer: Vec::new(),
             answer_cut: false,
@@ -216,6 +237,7 @@ impl Trace {
             content,
             end_user: self.end_user.take(),
             tags: std::mem::take(&mut self.tags),
+            cache: self.cache.take(),
         };
         TraceRecord {
             request: self.request,
@@ -271,9 +293,10 @@ impl RequestDetail {
         Self::from_kept(&plain)
     }
 
-    /// What the first version wrote ends where `end_user` begins.
+    /// What the first version wrote ends where `end_user` begins, what the second one wrote where `cache` does.
     fn from_kept(plain: &[u8]) -> Result<Self> {
         postcard::from_bytes(plain)
+            .or_else(|_| postcard::from_bytes::<SecondDetail>(plain).map(Self::from))
             .or_else(|_| postcard::from_bytes::<FirstDetail>(plain).map(Self::from))
             .map_err(Error::internal)
     }
@@ -288,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_first_version_sealed_is_read() {
+    fn what_earlier_versions_sealed_is_read() {
         let stage = StageRecord {
             name: "limits".into(),
             start_us: 1,
@@ -302,8 +325,12 @@ mod tests {
             let first = postcard::to_stdvec(&(vec![stage.clone()], Vec::<AttemptRecord>::new(), content.clone()));
             let read = RequestDetail::from_kept(&first.expect("plain data")).expect("known");
             let (end_user, tags) = (Some("ada".to_owned()), [("team".to_owned(), "search".to_owned())].into());
-            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags };
-            assert_eq!(read, RequestDetail { end_user: None, tags: BTreeMap::new(), ..now.clone() });
+            let cache = Some(CacheRecord { status: "hit".into(), saved: Money::from_pico(7) });
+            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags, cache };
+            assert_eq!(read, RequestDetail { end_user: None, tags: BTreeMap::new(), cache: None, ..now.clone() });
+            let second = (&now.stages, &now.attempts, &now.content, &now.end_user, &now.tags);
+            let read = RequestDetail::from_kept(&postcard::to_stdvec(&second).expect("plain data")).expect("known");
+            assert_eq!(read, RequestDetail { cache: None, ..now.clone() });
             assert_eq!(RequestDetail::from_kept(&postcard::to_stdvec(&now).expect("plain data")).expect("known"), now);
         }
         assert!(RequestDetail::from_kept(&[0xff; 3]).is_err());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result};
-use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard, Route, Tokenizer};
+use insula_providers::{ChatRequest, EmbeddingsRequest, ModelCard, Route, Tokenizer, question};
 
 use crate::{Engine, EngineSettings, accounts::OutputAsk};
 
@@ -55,6 +55,22 @@ impl Work {
 
     pub fn is_stream(&self) -> bool {
         matches!(self, Work::Chat(chat) if chat.stream)
+    }
+
+    /// The form that requests and answers have for the caller.
+    pub fn dialect(&self) -> &'static str {
+        "openai"
+    }
+
+    /// What is asked, in one form however it was written.
+    ///
+    /// # Errors
+    /// In a word or two, why no answer may be given to it again.
+    pub fn question(&self) -> Result<Vec<u8>, &'static str> {
+        match self {
+            Work::Chat(chat) if chat.input.unbounded.is_some() => Err("cost_unbounded"),
+            _ => question(self.body(), self.is_stream()),
+        }
     }
 
     /// Whether the caller of a stream wants the usage chunk.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BudgetMode, Cap, Limits, Price, Slug, Timestamp, Window};
+use crate::{BudgetMode, CacheRules, Cap, Limits, Price, Slug, Timestamp, Window};
 
 /// What tenants have where they have nothing of their own.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct Defaults {
     /// The models that may be called; about them nothing is said where absent.
     #[serde(default)]
     pub models: Option<Vec<String>>,
+    /// Rules of the answer cache; about an absent one nothing is said.
+    #[serde(default)]
+    pub cache: CacheRules,
 }
 
 /// What a budget says, whoever it caps.

@@ -26,21 +26,25 @@
 //! # Ok::<(), insula_model::Error>(())
 //! ```
 
+mod ending;
 mod json;
 mod openai;
 mod pace;
 mod price_book;
+mod question;
 mod registry;
 mod settings;
 mod sse;
 mod tokenizer;
 
+pub use ending::ends_well;
 pub use openai::{
     Batch, ChatRequest, ChatStream, EmbeddingsRequest, InputBound, JsonAnswer, OpenAi, SendFailure, Sent, UpstreamError,
     normalised,
 };
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
+pub use question::question;
 pub use registry::{ProviderInfo, Providers, Route};
 pub use settings::{ProviderSettings, SecretText, Timeouts};
 pub use tokenizer::Tokenizer;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use insula_model::{Key, KeyId, Limits, Lineage, Tenant, TenantState};
+use insula_model::{CacheRules, Key, KeyId, Limits, Lineage, Tenant, TenantState};
 
 /// A tenant as requests see it. Replaced whole when anything about it or about what it inherits changes.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct TenantEntry {
     pub limits: Limits,
     /// The models that it may call, by name or alias; all where absent.
     pub models: Option<Vec<String>>,
+    /// The rules of the answer cache in force.
+    pub cache: CacheRules,
     /// The four bytes that its request ids carry.
     pub request_tag: [u8; 4],
     /// Shared by all versions of this entry, so that a request which is under way sees a change.
@@ -31,15 +33,16 @@ impl TenantEntry {
     pub(super) fn new(record: Tenant, own_limits: Limits, request_tag: [u8; 4]) -> Self {
         let denied = Withdrawal::default();
         denied.set(record.state != TenantState::Active);
-        let models = record.models.clone();
-        Self { record, own_limits, limits: own_limits, models, request_tag, denied, changing: Arc::default() }
+        let (models, cache) = (record.models.clone(), record.cache);
+        Self { record, own_limits, limits: own_limits, models, cache, request_tag, denied, changing: Arc::default() }
     }
 
     /// The same tenant with what it inherits now.
     pub(super) fn inheriting(self, lineage: Lineage<'_>) -> Self {
         let limits = lineage.limits(&self.own_limits, &Limits::default()).values();
         let models = lineage.models(self.record.models.as_deref()).value.map(<[String]>::to_vec);
-        Self { limits, models, ..self }
+        let cache = lineage.cache(&self.record.cache).values();
+        Self { limits, models, cache, ..self }
     }
 
     /// The same tenant with another record.
@@ -50,6 +53,7 @@ impl TenantEntry {
             own_limits: self.own_limits,
             limits: self.limits,
             models: self.models.clone(),
+            cache: self.cache,
             request_tag: self.request_tag,
             denied: self.denied.clone(),
             changing: Arc::clone(&self.changing),

@@ -1,6 +1,6 @@
 //! What is in force for a tenant, value by value, and where each comes from.
 
-use insula_model::{Budget, Effective, EffectiveLimits, Limits, Lineage, ReleaseMode, Slug, Subject};
+use insula_model::{Budget, Effective, EffectiveCache, EffectiveLimits, Limits, Lineage, ReleaseMode, Slug, Subject};
 
 use crate::{Engine, QueueSettings, directory::ManagedTenant};
 
@@ -17,6 +17,8 @@ pub struct EffectiveView {
     pub budgets: Vec<Budget>,
     /// The models that it may call; all where there is no value.
     pub models: Effective<Vec<String>>,
+    /// Its rules of the answer cache.
+    pub cache: EffectiveCache,
 }
 
 /// What the platform does where neither the tenant nor its segment nor its plan says anything.
@@ -43,5 +45,6 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
         limits: lineage.limits(&tenant.entry.own_limits, &platform(&engine.settings.queue)),
         budgets: engine.accounts.budgets(&Subject::Tenant(record.id)),
         models: Effective { value: models.value.map(<[String]>::to_vec), origin: models.origin },
+        cache: lineage.cache(&record.cache),
     }
 }

@@ -68,7 +68,7 @@ async fn detail_of(engine: &Engine, scope: &TenantScope, row: &RequestRow) -> Re
         Some(id) => Some(end_users::shown(engine, scope, id).await?),
         None => None,
     };
-    Ok(RequestDetail { stages: Vec::new(), attempts: Vec::new(), content: None, end_user, tags })
+    Ok(RequestDetail { stages: Vec::new(), attempts: Vec::new(), content: None, end_user, tags, cache: None })
 }
 
 /// Puts the ledger's word in the place of the trace's: attempts may have been corrected since. What they come to.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::{
-    Bounds, Budgets, Coordination, Durability, Log, Prices, Provider, Queue, Server, Storage, Webhooks,
+    Bounds, Budgets, Cache, Coordination, Durability, Log, Prices, Provider, Queue, Server, Storage, Webhooks,
     section::{Key, Section},
 };
 
@@ -39,6 +39,7 @@ pub fn sections() -> Vec<SectionSpec> {
         ),
         spec::<Budgets>("budgets", "How spending is reserved."),
         spec::<Queue>("queue", "How requests wait for a fair turn and the provider's pace."),
+        spec::<Cache>("cache", "What the answer cache may take. Which tenants have one their rules say (`insula cache set`)."),
         spec::<Webhooks>("webhooks", "How products are told what happens."),
         SectionSpec {
             repeated: true,

@@ -8,7 +8,7 @@ use insula_engine::{Call, directory::Credential};
 use insula_model::{Error, ErrorKind, RequestId, Result};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::tags;
+use super::{cache, tags};
 use crate::{App, auth, errors};
 
 /// The longest `Idempotency-Key`.
@@ -54,8 +54,9 @@ impl Arrival {
         let turned_away = |error| Box::new(TurnedAway { error, request: id });
         let idempotency_key = idempotency_key(&parts.headers).map_err(turned_away)?;
         let tags = tags::read(&parts.headers).map_err(turned_away)?;
+        let cache = cache::read(&parts.headers);
         let status_of = errors::status;
-        let call = Call { credential, request: id, started_at, started, idempotency_key, tags, end_user: None, status_of };
+        let call = Call { credential, request: id, started_at, started, idempotency_key, cache, tags, end_user: None, status_of };
         Ok(Self { call, body })
     }
 

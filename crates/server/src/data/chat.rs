@@ -24,6 +24,7 @@ use crate::{App, errors};
     tag = "data plane",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Executes once; repeats get the first answer for 24 hours"),
+        ("cache-control" = Option<String>, Header, description = "`no-store`, `no-cache`, `max-age=<seconds>` or `only-if-cached`, where the tenant has the answer cache"),
         ("x-insula-tags" = Option<String>, Header, description = "Labels for the bill, `team=search, feature=faq`, percent-encoded"),
     ),
     request_body(description = "An OpenAI chat completion request", content_type = "application/json"),
@@ -39,7 +40,7 @@ use crate::{App, errors};
         (status = 429, description = "A rate limit or a budget; `code` says which"),
         (status = 502, description = "The provider failed"),
         (status = 503, description = "This node takes nothing new"),
-        (status = 504, description = "The provider took too long"),
+        (status = 504, description = "The provider took too long, or nothing is kept for `only-if-cached`; `code` says which"),
     ),
     security(("tenantKey" = []))
 )]

@@ -3,11 +3,13 @@
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
 //! - [`chat`], [`embeddings`], [`models`]: an operation each;
 //! - [`tags`]: the labels that a request carries in a header;
+//! - [`cache`]: what a caller says of the answer cache, and what it is told;
 //! - [`room`]: what all bodies together may hold in memory;
 //! - [`answer`] and [`events`]: from the engine's answer back to bytes.
 
 mod answer;
 mod arrival;
+mod cache;
 pub mod chat;
 pub mod embeddings;
 mod events;

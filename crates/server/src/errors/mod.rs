@@ -54,6 +54,7 @@ pub(crate) fn shape(kind: &ErrorKind) -> Shape {
         ErrorKind::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", INVALID_REQUEST),
         ErrorKind::Suspended => (StatusCode::FORBIDDEN, "tenant_suspended", INVALID_REQUEST),
         ErrorKind::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", RATE_LIMIT),
+        ErrorKind::NotCached => (StatusCode::GATEWAY_TIMEOUT, "not_cached", INVALID_REQUEST),
         ErrorKind::BudgetExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", "insufficient_quota"),
         ErrorKind::Unbounded => (StatusCode::BAD_REQUEST, "cost_unbounded", INVALID_REQUEST),
         ErrorKind::UnknownPrice => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_price", INVALID_REQUEST),
@@ -68,7 +69,7 @@ pub(crate) fn shape(kind: &ErrorKind) -> Shape {
 }
 
 /// Every code, in both dialects.
-pub(crate) const CODES: [&str; 21] = [
+pub(crate) const CODES: [&str; 22] = [
     "budget_exceeded",
     "conflict",
     "cost_unbounded",
@@ -79,6 +80,7 @@ pub(crate) const CODES: [&str; 21] = [
     "invalid_request",
     "method_not_allowed",
     "model_not_found",
+    "not_cached",
     "not_found",
     "precondition_failed",
     "provider_failed",
@@ -167,7 +169,11 @@ fn put_headers(headers: &mut HeaderMap, error: &Error, request: RequestId) {
             None
         }
         // Trying again would only fail again; OpenAI's SDKs retry some of these statuses unless told not to.
-        ErrorKind::BudgetExceeded(_) | ErrorKind::Unbounded | ErrorKind::UnknownPrice | ErrorKind::Suspended => {
+        ErrorKind::BudgetExceeded(_)
+        | ErrorKind::Unbounded
+        | ErrorKind::UnknownPrice
+        | ErrorKind::Suspended
+        | ErrorKind::NotCached => {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
             None
         }

@@ -5,7 +5,7 @@ use insula_engine::{
     directory::ManagedTenant,
     manage::effective::{self, EffectiveView},
 };
-use insula_model::{BudgetOrigin, Effective, EffectiveLimits};
+use insula_model::{BudgetOrigin, Effective, EffectiveCache, EffectiveLimits};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,6 +25,8 @@ pub(crate) struct InForce {
     budgets: Vec<EffectiveBudget>,
     /// The models that it may call; all where the value is null.
     models: Effective<Vec<String>>,
+    /// Its rules of the answer cache.
+    cache: EffectiveCache,
 }
 
 /// A budget in force.
@@ -45,6 +47,7 @@ impl From<EffectiveView> for InForce {
             limits: view.limits,
             budgets: budgets.map(|b| EffectiveBudget { origin: b.origin, budget: BudgetOrder::from(b.into_terms()) }).collect(),
             models: view.models,
+            cache: view.cache,
         }
     }
 }

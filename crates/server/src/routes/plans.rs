@@ -6,7 +6,7 @@ use insula_engine::{
     directory::Operator,
     manage::plans::{self, NewPlan},
 };
-use insula_model::{Defaults, Limits, Price, Result};
+use insula_model::{CacheRules, Defaults, Limits, Price, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     budgets: Vec<BudgetOrder>,
     /// The models that its tenants may call; all where null.
     models: Option<Vec<String>>,
+    /// Rules of the answer cache of each of its tenants.
+    cache: CacheRules,
     /// What its tenants are charged.
     prices: Vec<SellPrice>,
     /// Counts its changes.
@@ -45,6 +47,7 @@ impl From<&insula_model::Plan> for Plan {
             limits: defaults.limits,
             budgets: defaults.budgets.into_iter().map(BudgetOrder::from).collect(),
             models: defaults.models,
+            cache: defaults.cache,
             prices: prices.into_iter().map(SellPrice::from).collect(),
             version,
             created_at: Moment(created_at),
@@ -115,6 +118,9 @@ pub(crate) struct PlanOrder {
     budgets: Vec<BudgetOrder>,
     /// The models that its tenants may call, by name or alias; all where absent.
     models: Option<Vec<String>>,
+    /// Rules of the answer cache of each of its tenants; about an absent one nothing is said.
+    #[serde(default)]
+    cache: CacheRules,
     /// What its tenants are charged; one price per model and moment.
     #[serde(default)]
     prices: Vec<SellPrice>,
@@ -163,10 +169,11 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<PlanOrder>,
 ) -> Result<Json<Plan>, Failure> {
-    let PlanOrder { limits, budgets, models, prices } = order;
+    let PlanOrder { limits, budgets, models, cache, prices } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
     let prices = prices.into_iter().enumerate().map(|(i, price)| price.read(&format!("prices[{i}]")));
-    let new = NewPlan { defaults: Defaults { limits, budgets, models }, prices: prices.collect::<Result<_>>()? };
+    let defaults = Defaults { limits, budgets, models, cache };
+    let new = NewPlan { defaults, prices: prices.collect::<Result<_>>()? };
     Ok(Json(Plan::from(&*plans::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }
 

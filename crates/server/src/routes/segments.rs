@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use http::StatusCode;
 use insula_engine::{directory::Operator, manage::segments};
-use insula_model::{Defaults, Limits, Result};
+use insula_model::{CacheRules, Defaults, Limits, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,6 +26,8 @@ pub(crate) struct Segment {
     budgets: Vec<BudgetOrder>,
     /// The models that its tenants may call; left to their plans where null.
     models: Option<Vec<String>>,
+    /// Rules of the answer cache of each of its tenants.
+    cache: CacheRules,
     /// Counts its changes.
     version: u64,
     /// When it was created.
@@ -40,6 +42,7 @@ impl From<&insula_model::Segment> for Segment {
             limits: defaults.limits,
             budgets: defaults.budgets.into_iter().map(BudgetOrder::from).collect(),
             models: defaults.models,
+            cache: defaults.cache,
             version,
             created_at: Moment(created_at),
         }
@@ -58,6 +61,9 @@ pub(crate) struct SegmentOrder {
     budgets: Vec<BudgetOrder>,
     /// The models that its tenants may call, by name or alias; left to their plans where absent.
     models: Option<Vec<String>>,
+    /// Rules of the answer cache of each of its tenants; about an absent one nothing is said.
+    #[serde(default)]
+    cache: CacheRules,
 }
 
 /// Lists all segments in order of their names.
@@ -103,9 +109,9 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<SegmentOrder>,
 ) -> Result<Json<Segment>, Failure> {
-    let SegmentOrder { limits, budgets, models } = order;
+    let SegmentOrder { limits, budgets, models, cache } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
-    let new = Defaults { limits, budgets, models };
+    let new = Defaults { limits, budgets, models, cache };
     Ok(Json(Segment::from(&*segments::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }
 

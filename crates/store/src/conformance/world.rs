@@ -157,6 +157,7 @@ pub(super) fn tenant(ids: &IdGenerator, slug: &str, now: Timestamp) -> Tenant {
         plan: None,
         segment: None,
         models: None,
+        cache: insula_model::CacheRules::default(),
         region: None,
         placement: Placement::Shared,
         tags: [("cost-centre".to_owned(), "a\"b".to_owned())].into(),

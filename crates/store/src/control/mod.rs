@@ -4,6 +4,7 @@
 //! else by the management services.
 
 mod budgets;
+mod cache_hits;
 #[cfg(test)]
 pub(crate) mod corrections;
 mod credits;
@@ -35,6 +36,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use cache_hits::{CacheHitRow, CacheHitSums, CacheHits, CacheWriter};
 pub use credits::Credit;
 pub use end_users::EndUserRow;
 pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};

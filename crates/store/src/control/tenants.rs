@@ -11,7 +11,7 @@ use crate::{
     query::{Rec, Row, Tx, args, rec},
 };
 
-rec!(Tenant { id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at });
+rec!(Tenant { id, slug, name, external_id, plan, segment, models, cache, region, placement, tags, state, version, created_at });
 
 struct Id(TenantId);
 
@@ -28,7 +28,7 @@ impl Control {
             .read()
             .await?
             .all(
-                "SELECT id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at \
+                "SELECT id, slug, name, external_id, plan, segment, models, cache, region, placement, tags, state, version, created_at \
                  FROM tenants WHERE provisioned = 1 AND state <> $1 ORDER BY id",
                 args![TenantState::Erasing],
             )
@@ -37,7 +37,7 @@ impl Control {
 
     /// One tenant, where it is ready; also one that is being erased.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Option<Tenant>> {
-        let find = "SELECT id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at \
+        let find = "SELECT id, slug, name, external_id, plan, segment, models, cache, region, placement, tags, state, version, created_at \
                     FROM tenants WHERE id = $1 AND provisioned = 1";
         self.db.read().await?.optional(find, args![tenant]).await
     }
@@ -49,7 +49,7 @@ impl Control {
         let mut tx = self.db.write().await?;
         let current: Tenant = tx
             .one(
-                "SELECT id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at \
+                "SELECT id, slug, name, external_id, plan, segment, models, cache, region, placement, tags, state, version, created_at \
                  FROM tenants WHERE id = $1 AND state <> $2",
                 args![tenant.id, TenantState::Erasing],
             )
@@ -59,8 +59,8 @@ impl Control {
         }
         refuse_taken(&mut tx, tenant).await?;
         tx.exec(
-            "UPDATE tenants SET slug = $2, name = $3, external_id = $4, plan = $5, segment = $6, models = $7, region = $8, \
-             placement = $9, tags = $10, state = $11, version = $12 WHERE id = $1",
+            "UPDATE tenants SET slug = $2, name = $3, external_id = $4, plan = $5, segment = $6, models = $7, cache = $8, \
+             region = $9, placement = $10, tags = $11, state = $12, version = $13 WHERE id = $1",
             args![
                 tenant.id,
                 tenant.slug,
@@ -69,6 +69,7 @@ impl Control {
                 tenant.plan,
                 tenant.segment,
                 tenant.models,
+                tenant.cache,
                 tenant.region,
                 tenant.placement,
                 tenant.tags,
@@ -89,8 +90,8 @@ impl Control {
         let mut tx = self.db.write().await?;
         refuse_taken(&mut tx, tenant).await?;
         tx.exec(
-            "INSERT INTO tenants (id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, \
-             created_at, provisioned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
+            "INSERT INTO tenants (id, slug, name, external_id, plan, segment, models, cache, region, placement, tags, state, version, \
+             created_at, provisioned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)",
             args![
                 tenant.id,
                 tenant.slug,
@@ -99,6 +100,7 @@ impl Control {
                 tenant.plan,
                 tenant.segment,
                 tenant.models,
+                tenant.cache,
                 tenant.region,
                 tenant.placement,
                 tenant.tags,
@@ -141,7 +143,7 @@ impl Control {
 
     /// Tenants whose erasure has begun and did not end.
     pub async fn erasing_tenants(&self) -> Result<Vec<Tenant>> {
-        let erasing = "SELECT id, slug, name, external_id, plan, segment, models, region, placement, tags, state, version, created_at \
+        let erasing = "SELECT id, slug, name, external_id, plan, segment, models, cache, region, placement, tags, state, version, created_at \
                        FROM tenants WHERE provisioned = 1 AND state = $1 ORDER BY id";
         self.db.read().await?.all(erasing, args![TenantState::Erasing]).await
     }

@@ -168,7 +168,7 @@ impl Control {
 }
 
 /// The date of a day that is counted from 1970.
-fn date(day: i64) -> String {
+pub(super) fn date(day: i64) -> String {
     let moment = Timestamp::from_micros(day.saturating_mul(86_400_000_000)).to_string();
     moment.split('T').next().unwrap_or_default().to_owned()
 }
@@ -211,7 +211,7 @@ impl<G: Field> Rec for Grouped<G> {
 
 impl UsageSql {
     /// The rows of a query, over one tenant or over all.
-    async fn rows<T: Rec>(self, tx: &mut Tx, query: &UsageQuery) -> Result<Vec<T>> {
+    pub(super) async fn rows<T: Rec>(self, tx: &mut Tx, query: &UsageQuery) -> Result<Vec<T>> {
         match query.tenant {
             Some(scope) => tx.all(self.one, args![query.from, query.to, scope.tenant()]).await,
             None => tx.all(self.all, args![query.from, query.to]).await,
@@ -253,6 +253,12 @@ async fn sum_by_tag(db: &Db, query: &UsageQuery, name: &str) -> Result<Vec<Usage
 }
 
 impl UsageRow {
+    /// A group that used nothing.
+    pub fn nothing(group: Option<String>) -> Self {
+        let (tokens, cost) = (TokenCounts::default(), Money::ZERO);
+        Self { group, requests: 0, attempts: 0, tokens, cost, estimated: 0 }
+    }
+
     fn add(&mut self, other: &Self) {
         self.tokens += other.tokens;
         self.requests += other.requests;

@@ -41,6 +41,7 @@ impl Schema {
                 ("0004_webhooks", include_str!("schema/control/0004_webhooks.sql")),
                 ("0005_credits", include_str!("schema/control/0005_credits.sql")),
                 ("0006_end_users", include_str!("schema/control/0006_end_users.sql")),
+                ("0007_answer_cache", include_str!("schema/control/0007_answer_cache.sql")),
             ],
             Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],

@@ -25,6 +25,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0005_webhooks.sql"),
         include_str!("schema/control/0006_credits.sql"),
         include_str!("schema/control/0007_end_users.sql"),
+        include_str!("schema/control/0008_answer_cache.sql"),
     ],
 };
 

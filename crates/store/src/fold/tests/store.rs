@@ -33,6 +33,7 @@ async fn create_tenant(store: &Store, clock: &Arc<ManualClock>) -> Result<Tenant
         plan: None,
         segment: None,
         models: None,
+        cache: insula_model::CacheRules::default(),
         region: None,
         placement: Placement::Shared,
         tags: Default::default(),

@@ -259,7 +259,7 @@ async fn a_plan_reaches_its_tenants_on_every_node() {
         let limits = Limits { concurrency: Some(concurrency), ..Limits::default() };
         let cap = Cap::Tokens(concurrency.into());
         let budgets = vec![BudgetTerms { window: Window::Day, cap, mode: BudgetMode::Hard, alert_at: vec![] }];
-        let defaults = Defaults { limits, budgets, models: None };
+        let defaults = Defaults { limits, budgets, ..Defaults::default() };
         Plan { name: world.record("free").slug, defaults, prices: vec![], version: 1, created_at: world.clock.now() }
     };
     let all_show = |concurrency: u32| {

@@ -158,6 +158,7 @@ impl World {
             plan: None,
             segment: None,
             models: None,
+            cache: insula_model::CacheRules::default(),
             region: None,
             placement: Placement::Shared,
             tags: Default::default(),
