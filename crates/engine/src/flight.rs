@@ -261,7 +261,6 @@ impl Flight {
         let taken = Used { tokens: used.tokens.min(held), output_tokens: end.tokens.output_total().min(held), signal };
         let moves = self.engine.accounts.lease_moves(&hold, used);
         let ended = self.engine.store.journal().end(&end, Some(&record), &moves);
-        let is_limited_by_us = hold.sets_output_max;
         self.settle(hold, used, ended);
         slot.settle(taken);
         let finished = finished.as_ref().map(|transcript| Ended {
@@ -270,7 +269,6 @@ impl Flight {
             transcript,
             made: Made::new(end.settled_at, &self.route.card.name, end.tokens.total(), end.cost),
             estimated: end.estimated,
-            is_limited_by_us,
             record: self.begun,
         });
         owed.resolve(&self.engine, finished, ended);

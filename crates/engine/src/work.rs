@@ -78,6 +78,11 @@ impl Work {
         matches!(self, Work::Chat(chat) if chat.include_usage)
     }
 
+    /// Whether the caller says how long an answer may be.
+    pub fn states_output_max(&self) -> bool {
+        matches!(self, Work::Chat(chat) if chat.max_tokens.is_some())
+    }
+
     /// A rough size of the input in tokens: four bytes a token.
     pub fn input_tokens_estimate(&self) -> u64 {
         (self.body().len() as u64).div_ceil(4)

@@ -36,8 +36,6 @@ pub(crate) struct Ended<'a> {
     pub made: Made,
     /// Whether what was used is our estimate.
     pub estimated: bool,
-    /// Whether we set its output limit, as the budget of the moment allowed.
-    pub is_limited_by_us: bool,
     /// The record that must be durable before anybody sees the answer.
     pub record: Seq,
 }
@@ -98,7 +96,8 @@ impl AnswerCache {
     fn lasts(&self, ended: &Ended<'_>) -> bool {
         let Transcript { is_stream, body } = &**ended.transcript;
         let is_good = match ended.work.operation() {
-            Operation::Chat => ends_well(body, *is_stream, !ended.is_limited_by_us),
+            // At a limit of ours, or for no reason, it would be longer the next time.
+            Operation::Chat => ends_well(body, *is_stream, ended.work.states_output_max()),
             Operation::Embeddings => true,
         };
         is_good && !ended.estimated && body.len() <= self.settings.answer_bytes_max

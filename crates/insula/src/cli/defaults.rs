@@ -76,6 +76,7 @@ fn show(one: &Value) -> String {
         ("limits", text(one, "limits")),
         ("budgets", budgets(one)),
         ("models", models(one)),
+        ("cache", text(one, "cache")),
         ("prices", prices(one)),
         ("created_at", text(one, "created_at")),
         ("version", text(one, "version")),
