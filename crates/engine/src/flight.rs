@@ -11,7 +11,7 @@ use insula_providers::{Allowance, Route, UpstreamError, normalised};
 use insula_store::{Admission, Attribution, Begin, End, Seat, Seq};
 
 use crate::{
-    Call, CacheView, Engine,
+    CacheView, Call, Engine,
     accounts::{Amounts, Hold},
     cache::{Ended, Made},
     directory::TenantCredential,

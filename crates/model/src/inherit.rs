@@ -3,7 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{Budget, BudgetId, BudgetOrigin, BudgetTerms, CacheRules, Defaults, Limits, ReleaseMode, Subject, TenantId, Window};
+use crate::{
+    Budget, BudgetId, BudgetOrigin, BudgetTerms, CacheRules, Defaults, Limits, ReleaseMode, Subject, TenantId, Window,
+};
 
 /// Where a value of a tenant comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -83,11 +85,7 @@ pub struct EffectiveCache {
 impl EffectiveCache {
     /// The values alone.
     pub fn values(&self) -> CacheRules {
-        CacheRules {
-            enabled: self.enabled.value,
-            ttl_seconds: self.ttl_seconds.value,
-            per_end_user: self.per_end_user.value,
-        }
+        CacheRules { enabled: self.enabled.value, ttl_seconds: self.ttl_seconds.value, per_end_user: self.per_end_user.value }
     }
 }
 

@@ -247,14 +247,21 @@ mod tests {
         assert_eq!(refused(r#""store":true"#), "state at the provider");
         assert_eq!(refused(r#""previous_response_id":"resp_1""#), "state at the provider");
         assert_eq!(refused(r#""n":2"#), "several choices");
-        let image = |url: &str| format!(r#""messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"{url}"}}}}]}}]"#);
+        let image = |url: &str| {
+            format!(r#""messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"{url}"}}}}]}}]"#)
+        };
         assert_eq!(refused(&image("https://example.com/now.png")), "an address");
         assert!(asked(&format!(r#"{{"model":"m",{}}}"#, image("data:image/png;base64,AA"))).is_ok());
         assert!(asked(r#"{"model":"m","n":1,"store":false,"tools":null}"#).is_ok());
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from), ".{0,6}".prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from)
+        ];
         leaf.prop_recursive(4, 32, 5, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),

@@ -94,7 +94,11 @@ async fn some_requests_are_never_kept() {
         ("bypass", "tools", tools),
         ("bypass", "n", json!(2)),
         ("bypass", "store", json!(true)),
-        ("bypass", "messages", json!([{"role": "user", "content": "q"}, {"role": "tool", "tool_call_id": "c", "content": "5"}])),
+        (
+            "bypass",
+            "messages",
+            json!([{"role": "user", "content": "q"}, {"role": "tool", "tool_call_id": "c", "content": "5"}]),
+        ),
         ("bypass", "messages", image("https://example.com/now.png")),
         ("hit", "messages", image(data)),
         ("hit", "response_format", format),

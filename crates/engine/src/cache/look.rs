@@ -51,6 +51,8 @@ pub(crate) async fn look(engine: &Engine, call: &Call, work: &Work, claim: &Clai
     let looked = find(engine, call, work, claim, trace, &rules).await;
     let looked = match looked {
         Ok(Looked::Miss(_) | Looked::Bypass(_)) if call.cache.only_if_cached => Err(not_cached()),
+        // Looking may have taken its time.
+        Ok(Looked::Kept(kept)) => call.still_admitted().map(|()| Looked::Kept(kept)),
         looked => looked,
     };
     let (outcome, reason) = match &looked {
@@ -70,14 +72,7 @@ pub(crate) async fn look(engine: &Engine, call: &Call, work: &Work, claim: &Clai
     Ok(found)
 }
 
-async fn find(
-    engine: &Engine,
-    call: &Call,
-    work: &Work,
-    claim: &Claim,
-    trace: &Trace,
-    rules: &CacheRules,
-) -> Result<Looked> {
+async fn find(engine: &Engine, call: &Call, work: &Work, claim: &Claim, trace: &Trace, rules: &CacheRules) -> Result<Looked> {
     if call.cache.no_store {
         return Ok(Looked::Bypass("no-store"));
     }

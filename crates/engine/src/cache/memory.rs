@@ -75,11 +75,8 @@ impl<K: Eq + Hash> Memory<K> {
             Some(older) if older < version => self.forget(tenant),
             _ => {}
         }
-        let shelf = self.shelves.entry(tenant).or_insert_with(|| Shelf {
-            version,
-            bytes: 0,
-            answers: LruCache::new_unbounded(),
-        });
+        let shelf =
+            self.shelves.entry(tenant).or_insert_with(|| Shelf { version, bytes: 0, answers: LruCache::new_unbounded() });
         let before = shelf.bytes;
         shelf.put(key, kept);
         while shelf.bytes > self.tenant_bytes_max && shelf.displace() {}
@@ -169,7 +166,7 @@ mod tests {
         for n in 0..5 {
             memory.put(tenant(2), 1, n, kept(1_000));
         }
-        let of = |memory: &mut Memory, t| (0..8).filter(|n| memory.find(tenant(t), n).is_some()).count();
+        let of = |memory: &mut Memory<u8>, t| (0..8).filter(|n| memory.find(tenant(t), n).is_some()).count();
         assert_eq!((of(&mut memory, 1), of(&mut memory, 2)), (5, 5));
         memory.put(tenant(3), 1, 0, kept(2_000));
         assert_eq!((of(&mut memory, 1) + of(&mut memory, 2), of(&mut memory, 3)), (8, 1));

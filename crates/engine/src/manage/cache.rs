@@ -27,7 +27,8 @@ pub async fn replace_of_tenant(engine: &Engine, tenant: &ManagedTenant, rules: C
 /// Refuses what cannot be.
 pub(super) fn check(rules: &CacheRules) -> Result<()> {
     if rules.ttl_seconds.is_some_and(|ttl| !(1..=TTL_SECONDS_MAX).contains(&ttl)) {
-        let message = format!("an answer is given again for 1 to {TTL_SECONDS_MAX} seconds; to give none again, disable the cache");
+        let message =
+            format!("an answer is given again for 1 to {TTL_SECONDS_MAX} seconds; to give none again, disable the cache");
         return Err(Error::invalid(message).at("ttl_seconds"));
     }
     Ok(())

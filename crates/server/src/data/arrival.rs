@@ -56,7 +56,8 @@ impl Arrival {
         let tags = tags::read(&parts.headers).map_err(turned_away)?;
         let cache = cache::read(&parts.headers);
         let status_of = errors::status;
-        let call = Call { credential, request: id, started_at, started, idempotency_key, cache, tags, end_user: None, status_of };
+        let call =
+            Call { credential, request: id, started_at, started, idempotency_key, cache, tags, end_user: None, status_of };
         Ok(Self { call, body })
     }
 

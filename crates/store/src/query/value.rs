@@ -9,9 +9,9 @@ use std::{
 };
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, CacheRules, Cause, CreditId, Defaults, DeliveryState, EndUserId, Error,
-    EventId, EventType, KeyId, Money, Name, Operation, Placement, ReleaseMode, RequestId, Result, Role, SellPrice, Slug,
-    Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, CacheRules, Cause, CreditId, Defaults, DeliveryState,
+    EndUserId, Error, EventId, EventType, KeyId, Money, Name, Operation, Placement, ReleaseMode, RequestId, Result, Role,
+    SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,

@@ -100,11 +100,7 @@ impl Statement {
             by_tag: by_tag.map(|(tag, groups)| groups.iter().map(|group| tagged(tag, group)).collect()),
             by_cause: charges.by_cause().into(),
             bridge: Bridge::from(&statement.bridge),
-            cache: Cache {
-                hits: statement.cache.hits,
-                tokens: statement.cache.tokens,
-                saved_usd: Usd(statement.cache.saved),
-            },
+            cache: Cache { hits: statement.cache.hits, tokens: statement.cache.tokens, saved_usd: Usd(statement.cache.saved) },
         }
     }
 }
