@@ -13,7 +13,7 @@ use insula_store::{Admission, Attribution, Begin, End, Seat, Seq};
 use crate::{
     CacheView, Call, Engine,
     accounts::{Amounts, Hold},
-    cache::{Ended, Made},
+    cache::Ended,
     directory::TenantCredential,
     end_users,
     idempotency::{Claim, Transcript},
@@ -267,8 +267,8 @@ impl Flight {
             credential: &self.credential,
             work: &self.work,
             transcript,
-            made: Made::new(end.settled_at, &self.route.card.name, end.tokens.total(), end.cost),
-            estimated: end.estimated,
+            end: &end,
+            model: &self.route.card.name,
             record: self.begun,
         });
         owed.resolve(&self.engine, finished, ended);

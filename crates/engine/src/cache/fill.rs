@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use insula_model::{Operation, Timestamp};
+use insula_model::Operation;
 use insula_providers::ends_well;
-use insula_store::{AnswerKey, Seq};
+use insula_store::{AnswerKey, End, Seq};
 
 use super::{
     AnswerCache, CacheView, Kept, Made,
@@ -33,17 +33,12 @@ pub(crate) struct Ended<'a> {
     pub credential: &'a TenantCredential,
     pub work: &'a Work,
     pub transcript: &'a Arc<Transcript>,
-    pub made: Made,
-    /// Whether what was used is our estimate.
-    pub estimated: bool,
+    /// What the ledger has of it.
+    pub end: &'a End,
+    /// The model as the price book names it.
+    pub model: &'a str,
     /// The record that must be durable before anybody sees the answer.
     pub record: Seq,
-}
-
-impl Made {
-    pub fn new(at: Timestamp, model: &str, tokens: u64, cost: insula_model::Money) -> Self {
-        Self { at, model: model.to_owned(), tokens, cost }
-    }
 }
 
 impl Fill {
@@ -80,7 +75,8 @@ impl Fill {
             }
             return;
         }
-        let Ended { credential, transcript, made, record, .. } = ended;
+        let Ended { credential, transcript, end, model, record, .. } = ended;
+        let made = Made { at: end.settled_at, model: model.to_owned(), tokens: end.tokens.total(), cost: end.cost };
         let kept = Arc::new(Kept { transcript: transcript.clone(), made, record: Some(record) });
         engine.answers.put(credential, key, kept.clone());
         tend::start(engine);
@@ -100,7 +96,7 @@ impl AnswerCache {
             Operation::Chat => ends_well(body, *is_stream, ended.work.states_output_max()),
             Operation::Embeddings => true,
         };
-        is_good && !ended.estimated && body.len() <= self.settings.answer_bytes_max
+        is_good && !ended.end.estimated && body.len() <= self.settings.answer_bytes_max
     }
 
     /// Keeps an answer in memory, unless its tenant is not served any more.
