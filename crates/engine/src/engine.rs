@@ -16,6 +16,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::{
     EngineSettings,
     accounts::Accounts,
+    cache::{self, AnswerCache, Hits},
     directory::{Directory, Others},
     end_users::{self, EndUsers},
     idempotency::Twins,
@@ -52,6 +53,7 @@ pub struct Engine {
     pub(crate) health: Arc<Health>,
     pub(crate) versions: Versions,
     pub(crate) twins: Arc<Twins>,
+    pub(crate) answers: AnswerCache,
     pub(crate) end_users: EndUsers,
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
@@ -101,6 +103,7 @@ impl Engine {
         Ok(Arc::new(Self {
             directory,
             accounts,
+            answers: AnswerCache::new(&settings.cache, Hits::new(&*random)),
             idempotency_secret: store.platform_secret("idempotency"),
             end_users: EndUsers::new(&store.platform_secret("end users")),
             gate: Gate::new(Arc::new(SystemResolver))?,
@@ -172,10 +175,11 @@ impl Engine {
         self.stop_telling().await;
         self.directory.stop_following();
         while end_users::write_batch(self).await {}
+        let counted = cache::write_hits(self).await;
         // Before leases go back: what attempts still hold settles with their ends.
         let flushed = self.store.flush().await;
         self.accounts.close().await;
-        flushed.and(self.store.close().await)
+        flushed.and(counted).and(self.store.close().await)
     }
 
     /// How many requests are under way, open streams and drains included.

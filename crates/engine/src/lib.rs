@@ -15,12 +15,14 @@ pub mod statement;
 
 mod admission;
 mod attempts;
+mod cache;
 mod end_users;
 mod engine;
 mod flight;
 mod idempotency;
 mod labels;
 mod limits;
+mod owed;
 mod pipeline;
 mod queue;
 mod reserve;
@@ -33,6 +35,7 @@ mod turn;
 mod webhooks;
 mod work;
 
+pub use cache::{CacheControl, CacheRecord, CacheSettings, CacheView};
 pub use end_users::EndUser;
 pub use engine::Engine;
 pub use idempotency::Transcript;

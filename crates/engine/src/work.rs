@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
-use insula_providers::{Asked, ChatRequest, Dialect, EmbeddingsRequest, ModelCard, Route, Tokenizer};
+use insula_providers::{Asked, ChatRequest, Dialect, EmbeddingsRequest, ModelCard, Route, Tokenizer, question};
 
 use crate::{EngineSettings, accounts::OutputAsk};
 
@@ -55,6 +55,30 @@ impl Work {
 
     pub fn is_stream(&self) -> bool {
         matches!(self, Work::Chat(chat) if chat.stream)
+    }
+
+    /// The form that requests and answers have for the caller.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Work::Chat(chat) => chat.dialect,
+            Work::Embeddings(_) => Dialect::ChatCompletions,
+        }
+    }
+
+    /// What is asked, in one form however it was written.
+    ///
+    /// # Errors
+    /// In a word or two, why no answer may be given to it again.
+    pub fn question(&self) -> Result<Vec<u8>, &'static str> {
+        match self {
+            Work::Chat(chat) if chat.input.unbounded.is_some() => Err("cost_unbounded"),
+            _ => question(self.body(), self.is_stream()),
+        }
+    }
+
+    /// Whether the caller says how long an answer may be.
+    pub fn states_output_max(&self) -> bool {
+        matches!(self, Work::Chat(chat) if chat.max_tokens.is_some())
     }
 
     /// A rough size of the input in tokens: four bytes a token.
@@ -118,14 +142,10 @@ impl Work {
 
     /// How the caller wants its answer; `id` is what a translated one is called.
     pub fn asked(&self, id: String, at: Timestamp) -> Asked {
-        let (dialect, include_usage) = match self {
-            Work::Chat(chat) => (chat.dialect, chat.include_usage),
-            Work::Embeddings(_) => (Dialect::ChatCompletions, false),
-        };
         Asked {
-            dialect,
+            dialect: self.dialect(),
             stream: self.is_stream(),
-            include_usage,
+            include_usage: matches!(self, Work::Chat(chat) if chat.include_usage),
             model: self.model().to_owned(),
             id,
             created: at.seconds(),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use insula_engine::{Engine, EngineSettings, QueueSettings, RouteSettings, WebhookSettings};
+use insula_engine::{CacheSettings, Engine, EngineSettings, QueueSettings, RouteSettings, WebhookSettings};
 use insula_model::{Random, SystemClock};
 use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor};
 use insula_server::ServerSettings;
@@ -328,6 +328,7 @@ fn engine_settings(config: &Config) -> EngineSettings {
         idempotency_transcript_bytes_max: bounds.idempotency_transcript_bytes_max,
         idempotency_ttl: Duration::from_secs(bounds.idempotency_ttl_seconds),
         idempotency_wait_max: Duration::from_millis(bounds.idempotency_wait_ms_max),
+        cache: cache_settings(&config.cache),
         sync_before_send: config.durability.mode == Mode::Strict,
         webhooks: webhook_settings(&config.webhooks),
     }
@@ -343,6 +344,16 @@ fn route_settings(routing: &config::Routing) -> RouteSettings {
         circuit_outcomes_min: routing.circuit_outcomes_min.get(),
         circuit_window: Duration::from_millis(routing.circuit_window_ms.get()),
         circuit_open: Duration::from_millis(routing.circuit_open_ms.get()),
+    }
+}
+
+fn cache_settings(cache: &config::Cache) -> CacheSettings {
+    CacheSettings {
+        memory_bytes_max: cache.memory_bytes_max,
+        tenant_bytes_max: cache.tenant_bytes_max,
+        answer_bytes_max: cache.answer_bytes_max,
+        wait_max: Duration::from_millis(cache.wait_ms_max),
+        waiters_max: cache.waiters_max,
     }
 }
 

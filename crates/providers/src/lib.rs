@@ -31,11 +31,13 @@
 mod anthropic;
 mod capability;
 mod client;
+mod ending;
 mod gemini;
 mod json;
 mod openai;
 mod pace;
 mod price_book;
+mod question;
 mod registry;
 mod request;
 mod responses;
@@ -46,9 +48,11 @@ mod translate;
 
 pub use capability::Capability;
 pub use client::{Batch, ChatStream, JsonAnswer, Outbound, Provider, SendFailure, Sent, UpstreamError};
+pub use ending::ends_well;
 pub use openai::EmbeddingsRequest;
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
+pub use question::question;
 pub use registry::{ProviderInfo, Providers, Route, Viewer};
 pub use request::{ChatRequest, InputBound, normalised};
 pub use settings::{ProviderSettings, SecretText, Timeouts, Vendor, is_region};

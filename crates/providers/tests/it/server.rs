@@ -7,9 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use insula_model::{AttemptId, Operation, Timestamp};
-use insula_providers::{
-    Asked, Dialect, Outbound, PriceBook, Provider, ProviderSettings, Providers, SIMULATOR_PRICES, Viewer,
-};
+use insula_providers::{Asked, Dialect, Outbound, PriceBook, Provider, ProviderSettings, Providers, SIMULATOR_PRICES, Viewer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

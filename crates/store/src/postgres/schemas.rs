@@ -42,6 +42,7 @@ impl Schema {
                 ("0005_credits", include_str!("schema/control/0005_credits.sql")),
                 ("0006_end_users", include_str!("schema/control/0006_end_users.sql")),
                 ("0007_routing", include_str!("schema/control/0007_routing.sql")),
+                ("0010_answer_cache", include_str!("schema/control/0010_answer_cache.sql")),
             ],
             Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],

@@ -26,6 +26,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0006_credits.sql"),
         include_str!("schema/control/0007_end_users.sql"),
         include_str!("schema/control/0008_routing.sql"),
+        include_str!("schema/control/0011_answer_cache.sql"),
     ],
 };
 
