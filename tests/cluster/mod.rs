@@ -1,5 +1,6 @@
 //! Several nodes that share their storage: what one decides holds on all, whoever dies meanwhile.
 
+mod answers;
 mod budget_race;
 mod cancellation;
 mod drain;

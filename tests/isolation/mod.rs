@@ -1,5 +1,6 @@
 //! What no tenant may ever see or touch of another.
 
+mod answers;
 mod canaries;
 mod disk;
 mod drops;

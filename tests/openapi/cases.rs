@@ -77,6 +77,10 @@ fn budgets(_: u64) -> Value {
     json!([{"window": "month", "limit_usd": "5.00"}])
 }
 
+fn cache(_: u64) -> Value {
+    json!({"enabled": true, "ttl_seconds": 60})
+}
+
 fn limits(_: u64) -> Value {
     json!({"requests_per_minute": 1000})
 }
@@ -190,6 +194,8 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/tenants/{tenant}/effective",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage/export", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/cache",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("PUT /api/v1/tenants/{tenant}/cache",   [401, 401, 404, 404, 404, 403, 403, 200, 200], cache),
     case("GET /api/v1/tenants/{tenant}/requests",     [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/statements",   [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/statements/{month}",          [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -273,6 +279,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("query format",   Holds::Data),
 
     ("header Idempotency-Key", Holds::TenantsWord),
+    ("header cache-control",   Holds::Data),
     ("header If-Match",        Holds::Data),
     ("header x-insula-tags",   Holds::Data),
 
@@ -309,6 +316,12 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body weight",              Holds::Data),
 
     ("body models",              Holds::Data),
+    ("body enabled",             Holds::Data),
+    ("body per_end_user",        Holds::Data),
+    ("body cache",               Holds::Data),
+    ("body cache enabled",       Holds::Data),
+    ("body cache ttl_seconds",   Holds::Data),
+    ("body cache per_end_user",  Holds::Data),
     ("body limits",                     Holds::Data),
     ("body limits requests_per_minute", Holds::Data),
     ("body limits tokens_per_minute",   Holds::Data),

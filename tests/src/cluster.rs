@@ -161,6 +161,11 @@ impl Cluster {
         self.postgres.as_mut().unwrap()
     }
 
+    /// What its own Redis server holds under keys like this one, as bytes.
+    pub fn redis_holds(&self, pattern: &str) -> Vec<(String, Vec<u8>)> {
+        self.redis.as_ref().unwrap().holds(pattern).unwrap()
+    }
+
     /// The Redis server of its own.
     pub fn redis(&mut self) -> &mut Redis {
         self.redis.as_mut().unwrap()

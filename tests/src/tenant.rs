@@ -67,6 +67,11 @@ impl TestTenant {
         self.operator.put(&self.path("/limits"), &limits).await.expect(200);
     }
 
+    /// Lets its answers be given again.
+    pub async fn enable_cache(&self) {
+        self.admin.put(&self.path("/cache"), &json!({"enabled": true})).await.expect(200);
+    }
+
     /// Its budgets as they stand.
     pub async fn budgets(&self) -> Vec<Value> {
         list(self.operator.get(&self.path("/budgets")).await)

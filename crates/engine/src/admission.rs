@@ -8,7 +8,8 @@ use insula_store::Admission;
 use crate::{
     Call, Engine, Transcript,
     flight::{Flight, Left},
-    idempotency::{self, Claim, Elsewhere},
+    idempotency::{self, Elsewhere},
+    owed::Owed,
     trace::Trace,
 };
 
@@ -19,7 +20,7 @@ pub(crate) enum Noted {
     /// The same `Idempotency-Key` was answered meanwhile, by another node.
     Replay(Arc<Transcript>),
     /// The twin on another node came to nothing: this call begins anew.
-    Again(Box<(Claim, Trace)>),
+    Again(Box<(Owed, Trace)>),
 }
 
 /// Waits until the attempt is noted for all to see, and for a twin that another node has under way.
@@ -48,15 +49,15 @@ pub(crate) async fn admit(engine: &Arc<Engine>, call: &Call, mut flight: Flight)
         };
     }
     // Money and seat go back while it waits; twins on this node go on waiting for it.
-    let Some(Left { claim, trace, .. }) = flight.stand_back(None) else {
+    let Some(Left { owed, trace, .. }) = flight.stand_back(None) else {
         return Err(Error::internal("an attempt ended before it began"));
     };
-    match idempotency::elsewhere(engine, call, &claim).await {
+    match idempotency::elsewhere(engine, call, &owed.claim).await {
         Ok(Elsewhere::Replay(transcript)) => {
             trace.replayed(engine, &transcript);
             Ok(Noted::Replay(transcript))
         }
-        Ok(Elsewhere::CameToNothing) => Ok(Noted::Again(Box::new((claim, trace)))),
+        Ok(Elsewhere::CameToNothing) => Ok(Noted::Again(Box::new((owed, trace)))),
         Err(error) => {
             trace.refuse(engine, call, &error);
             Err(error)

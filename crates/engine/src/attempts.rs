@@ -146,10 +146,10 @@ impl Attempts {
     /// # Errors
     /// The refusal of a stage; after a failure, that failure.
     pub async fn next(mut self: Box<Self>, left: Left, gone: impl Future<Output = ()>) -> Result<Next> {
-        let Left { mut claim, mut trace, ended } = left;
+        let Left { mut owed, mut trace, ended } = left;
         let journal = self.engine.store.journal();
         // Until its end is kept for all to see, the attempt before would look like a twin on another node.
-        if let Some(ended) = ended.filter(|_| claim.mark().is_some() && journal.is_shared()) {
+        if let Some(ended) = ended.filter(|_| owed.mark().is_some() && journal.is_shared()) {
             journal.synced(ended).await;
         }
         let mut gone = pin!(gone);
@@ -157,7 +157,7 @@ impl Attempts {
             let admitted = tokio::select! {
                 admitted = self.admit(&mut trace) => admitted,
                 // Nobody waits for it: nothing is sent. Who sent an `Idempotency-Key` may come back for the answer.
-                () = &mut gone, if claim.mark().is_none() => Err(client_gone()),
+                () = &mut gone, if owed.mark().is_none() => Err(client_gone()),
             };
             let admitted = match admitted {
                 Ok(admitted) => admitted,
@@ -167,7 +167,7 @@ impl Attempts {
                     return Err(error);
                 }
             };
-            let flight = Flight::take_off(self.engine.clone(), &self.call, self.work.clone(), trace, claim, admitted)?;
+            let flight = Flight::take_off(self.engine.clone(), &self.call, self.work.clone(), trace, owed, admitted)?;
             // Noted before a byte is sent, and only sent where no other node has a twin under way.
             match admission::admit(&self.engine, &self.call, flight).await? {
                 Noted::Admitted(flight) => {
@@ -176,7 +176,7 @@ impl Attempts {
                     return Ok(Next::Flight(flight, self));
                 }
                 Noted::Replay(transcript) => return Ok(Next::Replay(transcript)),
-                Noted::Again(again) => (claim, trace) = *again,
+                Noted::Again(again) => (owed, trace) = *again,
             }
         }
     }

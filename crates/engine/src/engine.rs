@@ -16,6 +16,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::{
     EngineSettings,
     accounts::Accounts,
+    cache::{self, AnswerCache, Hits},
     directory::{Directory, Others},
     end_users::{self, EndUsers},
     idempotency::Twins,
@@ -53,6 +54,7 @@ pub struct Engine {
     pub(crate) health: Arc<Health>,
     pub(crate) versions: Versions,
     pub(crate) twins: Arc<Twins>,
+    pub(crate) answers: AnswerCache,
     pub(crate) end_users: EndUsers,
     pub(crate) salts: Salts,
     pub(crate) idempotency_secret: [u8; 32],
@@ -103,6 +105,7 @@ impl Engine {
         Ok(Arc::new(Self {
             directory,
             accounts,
+            answers: AnswerCache::new(&settings.cache, Hits::new(&*random)),
             idempotency_secret: store.platform_secret("idempotency"),
             end_users: EndUsers::new(&store.platform_secret("end users")),
             salts: Salts::new(&store.platform_secret("provider isolation")),
@@ -179,10 +182,11 @@ impl Engine {
         self.stop_telling().await;
         self.directory.stop_following();
         while end_users::write_batch(self).await {}
+        let counted = cache::write_hits(self).await;
         // Before leases go back: what attempts still hold settles with their ends.
         let flushed = self.store.flush().await;
         self.accounts.close().await;
-        flushed.and(self.store.close().await)
+        flushed.and(counted).and(self.store.close().await)
     }
 
     /// How many requests are under way, open streams and drains included.

@@ -134,6 +134,17 @@ pub(crate) async fn elsewhere(engine: &Engine, call: &Call, claim: &Claim) -> Re
     twin_ended(mark, *wait_until, under_way, || stored(engine, call, mark)).await
 }
 
+/// Whether another node has a twin of a call under way, whose answer is then the one to wait for. Costs nothing where one process
+/// serves alone, or without a key.
+pub(crate) async fn is_under_way_elsewhere(engine: &Engine, call: &Call, claim: &Claim) -> Result<bool> {
+    match claim.mark() {
+        Some(mark) if engine.store.journal().is_shared() => {
+            Ok(engine.store.control().under_way(call.credential.scope.tenant(), &mark.key_hash).await?.is_some())
+        }
+        _ => Ok(false),
+    }
+}
+
 /// Asks again and again whether the twin is under way, and what is stored, until one of them settles it.
 async fn twin_ended<U, S>(
     mark: &IdempotencyMark,

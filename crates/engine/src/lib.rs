@@ -15,6 +15,7 @@ pub mod statement;
 
 mod admission;
 mod attempts;
+mod cache;
 mod count;
 mod end_users;
 mod engine;
@@ -23,6 +24,7 @@ mod idempotency;
 mod isolation;
 mod labels;
 mod limits;
+mod owed;
 mod pipeline;
 mod queue;
 mod reserve;
@@ -36,6 +38,7 @@ mod turn;
 mod webhooks;
 mod work;
 
+pub use cache::{CacheControl, CacheRecord, CacheSettings, CacheView};
 pub use end_users::EndUser;
 pub use engine::Engine;
 pub use idempotency::Transcript;

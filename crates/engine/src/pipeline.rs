@@ -11,13 +11,15 @@ use insula_store::Seat;
 use tokio::sync::oneshot;
 
 use crate::{
-    Engine, LiveStream, RateView, Transcript,
+    CacheControl, CacheView, Engine, LiveStream, RateView, Transcript,
     attempts::{Attempts, Next},
+    cache::{self, Found},
     directory::TenantCredential,
     end_users::EndUser,
     flight::{Held, Left},
     idempotency::{self, Turn},
     isolation, limits,
+    owed::Owed,
     queue::{self, Slot},
     reserve, responses,
     route::{Candidate, Expected, Watch},
@@ -39,6 +41,8 @@ pub struct Call {
     pub started: Duration,
     /// The caller's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// What the caller wants of the answer cache.
+    pub cache: CacheControl,
     /// The labels that the caller gave beside the body; the engine adds those of body, key and tenant.
     pub tags: BTreeMap<String, String>,
     /// Whom it is made for; the engine finds out.
@@ -87,6 +91,8 @@ pub enum Answer {
         body: bytes::Bytes,
         /// Pace limits, tightest first.
         rates: Vec<RateView>,
+        /// What the cache did; absent where the tenant has none.
+        cache: Option<CacheView>,
     },
     /// A stream of server-sent events.
     Stream {
@@ -94,6 +100,17 @@ pub enum Answer {
         stream: LiveStream,
         /// Pace limits, tightest first.
         rates: Vec<RateView>,
+        /// What the cache did; absent where the tenant has none.
+        cache: Option<CacheView>,
+    },
+    /// The answer that the very same request got before.
+    Cached {
+        /// What the caller of that one got.
+        transcript: Arc<Transcript>,
+        /// Pace limits, tightest first.
+        rates: Vec<RateView>,
+        /// Since it was made.
+        age: Duration,
     },
     /// The answer that the same `Idempotency-Key` got before.
     Replay(Arc<Transcript>),
@@ -126,9 +143,17 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, gone: onesh
             return Err(error);
         }
     };
+    // An answer that is there already costs nothing, so it comes before the route and its budget.
+    let comes_back = claim.mark().is_some();
+    let found = presence.unless_lost(cache::look(&engine, &call, &work, &claim, &mut trace), comes_back).await;
     // Who may serve it, in which order: what is reserved depends on it.
-    let candidates = match trace.route(&engine, &call, &work) {
-        Ok(candidates) => candidates,
+    let routed = match found {
+        Ok(Found::Kept(kept)) => return cache::give(&engine, &call, trace, claim, kept, rates).await,
+        Ok(Found::Nothing(fill)) => trace.route(&engine, &call, &work).map(|candidates| (Owed { claim, fill }, candidates)),
+        Err(error) => Err(error),
+    };
+    let (owed, candidates) = match routed {
+        Ok(routed) => routed,
         Err(error) => {
             trace.refuse(&engine, &call, &error);
             return Err(error);
@@ -136,7 +161,7 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, gone: onesh
     };
     // The first attempt, and others after it where it fails before any of its answer has gone out.
     let attempts = Attempts::new(engine, call.clone(), work, candidates);
-    match attempts.next(Left { claim, trace, ended: None }, presence.lost()).await? {
+    match attempts.next(Left { owed, trace, ended: None }, presence.lost()).await? {
         Next::Flight(flight, attempts) => send::send(*flight, attempts, &call, rates, presence).await,
         Next::Replay(transcript) => call.still_admitted().map(|()| Answer::Replay(transcript)),
     }
@@ -155,6 +180,15 @@ impl Presence {
         if let Some(gone) = &mut self.0 {
             let _ = gone.await;
             self.0 = None;
+        }
+    }
+
+    /// Does what comes before anything is sent, unless the caller leaves: then nobody waits for it, and nothing is sent. Who sent an
+    /// `Idempotency-Key` may come back for the answer.
+    async fn unless_lost<T>(&mut self, work: impl Future<Output = Result<T>>, comes_back: bool) -> Result<T> {
+        tokio::select! {
+            done = work => done,
+            () = self.lost(), if !comes_back => Err(send::client_gone()),
         }
     }
 }

@@ -22,16 +22,16 @@ pub(crate) async fn send(
     rates: Vec<RateView>,
     mut presence: Presence,
 ) -> Result<Answer> {
-    let engine = flight.engine.clone();
+    let (engine, cache) = (flight.engine.clone(), flight.cache_view());
     loop {
         if engine.settings.sync_before_send {
             engine.store.journal().synced(flight.begun).await;
         }
         if flight.work.is_stream() {
-            return Ok(Answer::Stream { stream: LiveStream::open(flight, attempts, presence).await?, rates });
+            return Ok(Answer::Stream { stream: LiveStream::open(flight, attempts, presence).await?, rates, cache });
         }
         let left = match whole(flight, &mut attempts, &mut presence).await? {
-            Whole::Answer(body) => return Ok(Answer::Json { body, rates }),
+            Whole::Answer(body) => return Ok(Answer::Json { body, rates, cache }),
             Whole::Onward(left) => left,
         };
         match attempts.next(*left, presence.lost()).await? {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{WebhookSettings, queue::QueueSettings, route::RouteSettings};
+use crate::{WebhookSettings, cache::CacheSettings, queue::QueueSettings, route::RouteSettings};
 
 /// Bounds of the request path. All have defaults; each is a key of the configuration reference.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub struct EngineSettings {
     pub idempotency_ttl: Duration,
     /// How long a request waits for its twin with the same `Idempotency-Key`.
     pub idempotency_wait_max: Duration,
+    /// Bounds of the answer cache.
+    pub cache: CacheSettings,
     /// Whether an attempt waits for its record to reach the disk before it is sent, not only before it is answered.
     pub sync_before_send: bool,
     /// Bounds of webhooks.
@@ -87,6 +89,7 @@ impl Default for EngineSettings {
             idempotency_transcript_bytes_max: 4 * 1024 * 1024,
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
             idempotency_wait_max: Duration::from_secs(60),
+            cache: CacheSettings::default(),
             sync_before_send: false,
             webhooks: WebhookSettings::default(),
             responses: ResponsesSettings::default(),

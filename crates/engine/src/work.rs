@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
 use insula_providers::{
-    Asked, CacheIsolation, Chain, ChatRequest, Dialect, EmbeddingsRequest, Isolation, ModelCard, Route, Tokenizer,
+    Asked, CacheIsolation, Chain, ChatRequest, Dialect, EmbeddingsRequest, Isolation, ModelCard, Route, Tokenizer, question,
 };
 
 use crate::{EngineSettings, accounts::OutputAsk, isolation};
@@ -65,6 +65,32 @@ impl Work {
 
     pub fn is_stream(&self) -> bool {
         matches!(self, Work::Chat(chat) if chat.stream)
+    }
+
+    /// The form that requests and answers have for the caller.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Work::Chat(chat) => chat.dialect,
+            Work::Embeddings(_) => Dialect::ChatCompletions,
+        }
+    }
+
+    /// What is asked, in one form however it was written.
+    ///
+    /// # Errors
+    /// In a word or two, why no answer may be given to it again.
+    pub fn question(&self) -> Result<Vec<u8>, &'static str> {
+        match self {
+            Work::Chat(chat) if chat.input.unbounded.is_some() => Err("cost_unbounded"),
+            // A response that is kept has an id of its own; and how answers of other dialects end is not read here.
+            Work::Chat(chat) if chat.dialect != Dialect::ChatCompletions => Err("dialect"),
+            _ => question(self.body(), self.is_stream()),
+        }
+    }
+
+    /// Whether the caller says how long an answer may be.
+    pub fn states_output_max(&self) -> bool {
+        matches!(self, Work::Chat(chat) if chat.max_tokens.is_some())
     }
 
     /// A rough size of the input in tokens: four bytes a token.
@@ -132,14 +158,6 @@ impl Work {
         match self {
             Work::Chat(_) => isolation::tokens_max(cache),
             Work::Embeddings(_) => 0,
-        }
-    }
-
-    /// In which form the caller asks.
-    pub fn dialect(&self) -> Dialect {
-        match self {
-            Work::Chat(chat) => chat.dialect,
-            Work::Embeddings(_) => Dialect::ChatCompletions,
         }
     }
 

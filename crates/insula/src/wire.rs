@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use insula_engine::{Engine, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings};
+use insula_engine::{CacheSettings, Engine, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings};
 use insula_model::{Random, SystemClock};
 use insula_providers::{
     CacheIsolation, Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor,
@@ -342,6 +342,7 @@ fn engine_settings(config: &Config) -> EngineSettings {
             bytes_max: bounds.responses_bytes_per_tenant_max,
             conversation_bytes_max: bounds.conversation_bytes_max,
         },
+        cache: cache_settings(&config.cache),
         sync_before_send: config.durability.mode == Mode::Strict,
         webhooks: webhook_settings(&config.webhooks),
     }
@@ -357,6 +358,16 @@ fn route_settings(routing: &config::Routing) -> RouteSettings {
         circuit_outcomes_min: routing.circuit_outcomes_min.get(),
         circuit_window: Duration::from_millis(routing.circuit_window_ms.get()),
         circuit_open: Duration::from_millis(routing.circuit_open_ms.get()),
+    }
+}
+
+fn cache_settings(cache: &config::Cache) -> CacheSettings {
+    CacheSettings {
+        memory_bytes_max: cache.memory_bytes_max,
+        tenant_bytes_max: cache.tenant_bytes_max,
+        answer_bytes_max: cache.answer_bytes_max,
+        wait_max: Duration::from_millis(cache.wait_ms_max),
+        waiters_max: cache.waiters_max,
     }
 }
 

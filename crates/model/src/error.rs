@@ -37,6 +37,8 @@ pub enum ErrorKind {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// The caller wants nothing but a kept answer, and there is none.
+    NotCached,
     /// A hard budget stands in the way.
     BudgetExceeded(Box<BudgetRefusal>),
     /// The call has no upper bound on its cost, so a hard budget cannot cover it.
@@ -82,6 +84,7 @@ impl ErrorKind {
             ErrorKind::IdempotencyMismatch => "idempotency_mismatch",
             ErrorKind::Suspended => "suspended",
             ErrorKind::RateLimited { .. } => "rate_limited",
+            ErrorKind::NotCached => "not_cached",
             ErrorKind::BudgetExceeded(_) => "budget_exceeded",
             ErrorKind::Unbounded => "cost_unbounded",
             ErrorKind::UnknownPrice => "unknown_price",

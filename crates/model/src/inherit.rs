@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    Budget, BudgetId, BudgetOrigin, BudgetTerms, Defaults, Limits, ProviderIsolation, ReleaseMode, Subject, TenantId, Window,
+    Budget, BudgetId, BudgetOrigin, BudgetTerms, CacheRules, Defaults, Limits, ProviderIsolation, ReleaseMode, Subject,
+    TenantId, Window,
 };
 
 /// Where a value of a tenant comes from.
@@ -74,6 +75,24 @@ impl EffectiveLimits {
     }
 }
 
+/// What a tenant has of the answer cache, each value with where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EffectiveCache {
+    /// Whether answers are kept and given again.
+    pub enabled: Effective<bool>,
+    /// How long an answer is given again, in seconds.
+    pub ttl_seconds: Effective<u32>,
+    /// Whether an answer is for the end user alone for whom it was made.
+    pub per_end_user: Effective<bool>,
+}
+
+impl EffectiveCache {
+    /// The values alone.
+    pub fn values(&self) -> CacheRules {
+        CacheRules { enabled: self.enabled.value, ttl_seconds: self.ttl_seconds.value, per_end_user: self.per_end_user.value }
+    }
+}
+
 /// Whose defaults a tenant inherits, the nearest first.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lineage<'a> {
@@ -98,6 +117,16 @@ impl<'a> Lineage<'a> {
             provider_isolation: self
                 .nearest(own.provider_isolation, |defaults| defaults.limits.provider_isolation)
                 .or(platform.provider_isolation),
+        }
+    }
+
+    /// The rules of the answer cache in force: each is its own, or inherited, or the platform's.
+    pub fn cache(&self, own: &CacheRules) -> EffectiveCache {
+        let platform = CacheRules::DEFAULT;
+        EffectiveCache {
+            enabled: self.nearest(own.enabled, |defaults| defaults.cache.enabled).or(platform.enabled),
+            ttl_seconds: self.nearest(own.ttl_seconds, |defaults| defaults.cache.ttl_seconds).or(platform.ttl_seconds),
+            per_end_user: self.nearest(own.per_end_user, |defaults| defaults.cache.per_end_user).or(platform.per_end_user),
         }
     }
 
@@ -200,6 +229,20 @@ mod tests {
         assert_eq!(found.queue_depth_max, Effective { value: Some(100), origin: Origin::Default });
         assert_eq!(found.tokens_per_minute, Effective { value: None, origin: Origin::Default });
         assert_eq!(found.mode, Effective { value: None, origin: Origin::Default });
+    }
+
+    #[test]
+    fn rules_of_the_cache_are_inherited_field_by_field() {
+        let segment = Defaults { cache: CacheRules { enabled: Some(true), ..CacheRules::default() }, ..Defaults::default() };
+        let plan = Defaults {
+            cache: CacheRules { enabled: Some(false), ttl_seconds: Some(60), per_end_user: None },
+            ..Defaults::default()
+        };
+        let found = Lineage { segment: Some(&segment), plan: Some(&plan) }.cache(&CacheRules::default());
+        assert_eq!(found.enabled, Effective { value: Some(true), origin: Origin::Segment });
+        assert_eq!(found.ttl_seconds, Effective { value: Some(60), origin: Origin::Plan });
+        assert_eq!(found.per_end_user, Effective { value: Some(true), origin: Origin::Default });
+        assert_eq!(Lineage::default().cache(&CacheRules::default()).values(), CacheRules::DEFAULT);
     }
 
     #[test]

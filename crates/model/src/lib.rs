@@ -15,6 +15,7 @@
 
 mod attempt;
 mod budget;
+mod cache;
 pub mod chat;
 mod clock;
 mod error;
@@ -34,10 +35,11 @@ mod window;
 
 pub use attempt::{AttemptOutcome, Cause, Operation};
 pub use budget::{Budget, BudgetLevel, BudgetMode, BudgetOrigin, Cap, Subject};
+pub use cache::CacheRules;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{AttemptId, BudgetId, CreditId, EndUserId, EventId, IdGenerator, KeyId, RequestId, TenantId, WebhookId};
-pub use inherit::{Effective, EffectiveLimits, Lineage, Origin};
+pub use inherit::{Effective, EffectiveCache, EffectiveLimits, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};
 pub use money::{Money, Price};
 pub use names::{Name, Slug};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BudgetMode, Cap, Limits, Price, Routing, Slug, Timestamp, Window};
+use crate::{BudgetMode, CacheRules, Cap, Limits, Price, Routing, Slug, Timestamp, Window};
 
 /// What tenants have where they have nothing of their own.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Defaults {
     /// How requests are routed; about an absent value nothing is said.
     #[serde(default)]
     pub routing: Routing,
+    /// Rules of the answer cache; about an absent one nothing is said.
+    #[serde(default)]
+    pub cache: CacheRules,
 }
 
 /// What a budget says, whoever it caps.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{KeyId, Name, Routing, Slug, TenantId, Timestamp};
+use crate::{CacheRules, KeyId, Name, Routing, Slug, TenantId, Timestamp};
 
 /// One customer's workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct Tenant {
     pub segment: Option<Slug>,
     /// The models that it may call, whatever its segment and plan say.
     pub models: Option<Vec<String>>,
+    /// What it wants of the answer cache, whatever its segment and plan say.
+    pub cache: CacheRules,
     /// Where alone it may be processed: in this region or in one within it, as `eu-central-1` lies within `eu`.
     pub region: Option<String>,
     /// How its requests are routed, whatever its segment and plan say.

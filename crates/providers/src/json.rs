@@ -47,7 +47,7 @@ fn exceeds_depth(body: &[u8], max: usize) -> bool {
 }
 
 /// Where the string that began before `at` has ended.
-fn string_end(body: &[u8], mut at: usize) -> usize {
+pub(crate) fn string_end(body: &[u8], mut at: usize) -> usize {
     while let Some(found) = body.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         let is_end = body[at + found] == b'"';
         at += found + if is_end { 1 } else { 2 };

@@ -31,12 +31,14 @@
 mod anthropic;
 mod capability;
 mod client;
+mod ending;
 mod gemini;
 mod isolation;
 mod json;
 mod openai;
 mod pace;
 mod price_book;
+mod question;
 mod registry;
 mod request;
 mod responses;
@@ -47,10 +49,12 @@ mod translate;
 
 pub use capability::Capability;
 pub use client::{Batch, ChatStream, JsonAnswer, Outbound, Provider, SendFailure, Sent, UpstreamError};
+pub use ending::ends_well;
 pub use isolation::{CacheIsolation, Isolation, Salt};
 pub use openai::EmbeddingsRequest;
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
+pub use question::question;
 pub use registry::{ProviderInfo, Providers, Route, Viewer};
 pub use request::{ChatRequest, InputBound, normalised};
 pub use responses::{Chain, Exchange, input_items};

@@ -26,7 +26,7 @@
 //! # let ids = IdGenerator::new(clock.clone(), random.clone());
 //! # let tenant = Tenant {
 //! #     id: ids.tenant(), slug: String::from("acme").try_into()?, name: String::from("Acme").try_into()?, external_id: None, region: None,
-//! #     plan: None, segment: None, models: None, routing: Default::default(), placement: Placement::Shared, tags: Default::default(), state: TenantState::Active, version: 1, created_at: clock.now(),
+//! #     plan: None, segment: None, models: None, routing: Default::default(), cache: Default::default(), placement: Placement::Shared, tags: Default::default(), state: TenantState::Active, version: 1, created_at: clock.now(),
 //! # };
 //! let root_key = RootKey::load_or_create(&path.join("root.key"), &OsRandom)?;
 //! let options = StoreOptions::new(path.join("data"), root_key);
@@ -88,9 +88,9 @@ mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
-    AttemptQuery, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery, DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend,
-    LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep, Once, OperatorKey, PriceDates, PricedPart, Sending,
-    Sums, TokenDifferences, UsageQuery, UsageRow, Webhook, WebhookEvent,
+    AttemptQuery, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery,
+    DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep,
+    Once, OperatorKey, PriceDates, PricedPart, Sending, Sums, TokenDifferences, UsageQuery, UsageRow, Webhook, WebhookEvent,
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
@@ -99,4 +99,4 @@ pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, 
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, ResponseRow, ResponsesMax, TenantStore};
-pub use vault::{RootKey, TenantSeals};
+pub use vault::{AnswerKey, RootKey, TenantSeals};

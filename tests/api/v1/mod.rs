@@ -1,6 +1,7 @@
 //! `/api/v1`.
 
 mod budgets;
+mod cache;
 mod end_users;
 mod export;
 mod keys;

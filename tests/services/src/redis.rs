@@ -56,6 +56,24 @@ impl Redis {
         format!("redis://default:{}@127.0.0.1:{}/0", self.password, self.port)
     }
 
+    /// What it holds under keys like this one, as bytes: every kind of value in the form in which Redis hands it on.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn holds(&self, pattern: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut connection = redis::Client::open(self.url())?.get_connection()?;
+        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query(&mut connection)?;
+        let mut held = Vec::with_capacity(keys.len());
+        for key in keys {
+            let kind: String = redis::cmd("TYPE").arg(&key).query(&mut connection)?;
+            // What was written as a text is read as it is; of the rest the dump is as telling.
+            let read = if kind == "string" { "GET" } else { "DUMP" };
+            let value: Option<Vec<u8>> = redis::cmd(read).arg(&key).query(&mut connection)?;
+            held.extend(value.map(|value| (key, value)));
+        }
+        Ok(held)
+    }
+
     /// Ends it as `kill -9` does. What it knew is lost.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 mod bad_input;
 mod budget;
 mod budget_race;
+mod cache;
+mod cache_rules;
 mod errors;
 mod faults;
 mod gemini;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use insula_model::{Key, KeyId, Limits, Lineage, Routing, Tenant, TenantState};
+use insula_model::{CacheRules, Key, KeyId, Limits, Lineage, Routing, Tenant, TenantState};
 use insula_providers::{ModelCard, Viewer};
 
 /// A tenant as requests see it. Replaced whole when anything about it or about what it inherits changes.
@@ -21,6 +21,8 @@ pub struct TenantEntry {
     pub models: Option<Vec<String>>,
     /// How its requests are routed: its own word, and what it inherits where it has said nothing.
     pub routing: Routing,
+    /// The rules of the answer cache in force.
+    pub cache: CacheRules,
     /// The four bytes that its request ids carry.
     pub request_tag: [u8; 4],
     /// Shared by all versions of this entry, so that a request which is under way sees a change.
@@ -34,8 +36,8 @@ impl TenantEntry {
     pub(super) fn new(record: Tenant, own_limits: Limits, request_tag: [u8; 4]) -> Self {
         let denied = Withdrawal::default();
         denied.set(record.state != TenantState::Active);
-        let (models, routing) = (record.models.clone(), record.routing.clone());
-        Self { record, own_limits, limits: own_limits, models, routing, request_tag, denied, changing: Arc::default() }
+        let (models, routing, cache) = (record.models.clone(), record.routing.clone(), record.cache);
+        Self { record, own_limits, limits: own_limits, models, routing, cache, request_tag, denied, changing: Arc::default() }
     }
 
     /// Whether a model exists for this tenant: it may call it, and it is not for others alone.
@@ -54,7 +56,8 @@ impl TenantEntry {
         let limits = lineage.limits(&self.own_limits, &Limits::default()).values();
         let models = lineage.models(self.record.models.as_deref()).value.map(<[String]>::to_vec);
         let routing = lineage.routing(&self.record.routing, &Routing::default()).into_values();
-        Self { limits, models, routing, ..self }
+        let cache = lineage.cache(&self.record.cache).values();
+        Self { limits, models, routing, cache, ..self }
     }
 
     /// The same tenant with another record.
@@ -66,6 +69,7 @@ impl TenantEntry {
             limits: self.limits,
             models: self.models.clone(),
             routing: self.routing.clone(),
+            cache: self.cache,
             request_tag: self.request_tag,
             denied: self.denied.clone(),
             changing: Arc::clone(&self.changing),

@@ -13,12 +13,14 @@ use insula_store::{Admission, Attribution, Begin, End, LeaseMove, Seat, Seq, Tra
 use self::{held::Aloft, landing::estimate};
 pub(crate) use self::{held::Held, landing::Landing};
 use crate::{
-    Call, Engine, Mismatch,
+    CacheView, Call, Engine, Mismatch,
     accounts::{Amounts, Hold},
+    cache::Ended,
     directory::TenantCredential,
     end_users,
     idempotency::{Claim, Transcript},
     isolation,
+    owed::Owed,
     pipeline::Admitted,
     queue::{Slot, Used},
     route::{Expected, Outcome, Watch},
@@ -48,7 +50,7 @@ pub(crate) struct Flight {
 struct Open {
     hold: Hold,
     trace: Trace,
-    claim: Claim,
+    owed: Owed,
     _seat: Seat,
     slot: Slot,
     watch: Watch,
@@ -56,8 +58,8 @@ struct Open {
 
 /// What goes on to the next attempt of a request.
 pub(crate) struct Left {
-    /// The right to the `Idempotency-Key`.
-    pub claim: Claim,
+    /// To whom the answer is owed.
+    pub owed: Owed,
     pub trace: Trace,
     /// The record that ends the attempt before; absent before the first.
     pub ended: Option<Seq>,
@@ -70,6 +72,8 @@ struct Ending {
     taken: Used,
     outcome: Outcome,
     moves: Vec<LeaseMove>,
+    /// Whether the version that answered is none that the tenant or the catalogue excludes.
+    is_approved: bool,
 }
 
 impl Flight {
@@ -82,7 +86,7 @@ impl Flight {
         call: &Call,
         work: Arc<Work>,
         trace: Trace,
-        claim: Claim,
+        owed: Owed,
         admitted: Admitted,
     ) -> Result<Self> {
         let Admitted { route, expected, cause, watch, mut hold, seat, slot } = admitted;
@@ -102,7 +106,7 @@ impl Flight {
             reserved: reserved.amounts().money,
             input_tokens_max: reserved.input_tokens_max,
             output_tokens_max: reserved.output_tokens_max,
-            idempotency: claim.mark(),
+            idempotency: owed.mark(),
             attribution: Attribution {
                 plan: call.credential.tenant.record.plan.clone().map(String::from),
                 end_user: call.end_user.as_ref().map(|user| user.id),
@@ -121,7 +125,7 @@ impl Flight {
             end_users::note(&engine, call.credential.scope, user);
         }
         let aloft = Aloft::of(&engine);
-        let open = hold.take().map(|hold| Open { hold, trace, claim, _seat: seat, slot, watch });
+        let open = hold.take().map(|hold| Open { hold, trace, owed, _seat: seat, slot, watch });
         Ok(Self {
             engine,
             work,
@@ -188,9 +192,20 @@ impl Flight {
         self.open.as_mut().map(|open| &mut open.trace)
     }
 
-    /// Whether the caller sent an `Idempotency-Key` and so may come back for the answer.
+    /// Whether somebody wants the answer even if its caller leaves: who sent an `Idempotency-Key` may come back for it, and others
+    /// may wait who asked the same.
     pub fn is_awaited(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.claim.mark().is_some())
+        self.open.as_ref().is_some_and(|open| open.owed.is_awaited())
+    }
+
+    /// How many bytes of the answer are to be kept; `None` where nobody wants them.
+    pub fn transcript_bytes_max(&self) -> Option<usize> {
+        self.open.as_ref().and_then(|open| open.owed.transcript_bytes_max(&self.engine))
+    }
+
+    /// What the caller is told of the answer cache.
+    pub fn cache_view(&self) -> Option<CacheView> {
+        self.open.as_ref().and_then(|open| open.owed.view())
     }
 
     /// Refuses an answer of another version than the tenant has approved, where that is what it wants.
@@ -206,7 +221,7 @@ impl Flight {
     pub fn land(&mut self, landing: Landing, result: Result<Option<Transcript>, &Error>) {
         let Some(mut open) = self.open.take() else { return };
         let ending = self.ending(&mut open, &landing, result.as_ref().err().copied());
-        let Open { hold, mut trace, mut claim, _seat, slot, watch } = open;
+        let Open { hold, mut trace, owed, _seat, slot, watch } = open;
         let (status, finished) = match result {
             Ok(finished) => (200, finished),
             Err(error) => {
@@ -215,20 +230,28 @@ impl Flight {
             }
         };
         let finished = finished.map(Arc::new);
-        let entry = claim.entry(&self.engine, &trace, finished.as_deref());
+        let entry = owed.claim.entry(&self.engine, &trace, finished.as_deref());
         let record = trace.close(&self.engine, status, true, entry);
         let ended = self.close_accounts(hold, slot, watch, &ending, Some(&record));
-        claim.resolve(finished, ended);
+        let finished = finished.as_ref().map(|transcript| Ended {
+            credential: &self.credential,
+            work: &self.work,
+            transcript,
+            end: &ending.end,
+            model: &self.route.card.name,
+            is_approved: ending.is_approved,
+            record: self.begun,
+        });
+        owed.resolve(&self.engine, finished, ended);
     }
 
-    /// The attempt is over and another follows: journals its END alone. The trace goes on, and so does the right to the
-    /// `Idempotency-Key`.
+    /// The attempt is over and another follows: journals its END alone. The trace goes on, and so does what others wait for.
     pub fn make_way(&mut self, landing: &Landing, error: &Error) -> Option<Left> {
         let mut open = self.open.take()?;
         let ending = self.ending(&mut open, landing, Some(error));
-        let Open { hold, trace, claim, _seat, slot, watch } = open;
+        let Open { hold, trace, owed, _seat, slot, watch } = open;
         let ended = self.close_accounts(hold, slot, watch, &ending, None);
-        Some(Left { claim, trace, ended: Some(ended) })
+        Some(Left { owed, trace, ended: Some(ended) })
     }
 
     /// What an end comes to; notes it on the trace, and on the lane what the provider asked for.
@@ -240,14 +263,16 @@ impl Flight {
             open.slot.hold(*wait);
         }
         open.trace.attempts.push(self.record(hold, &end, landing));
-        open.trace.mismatched(self.mismatches(landing));
+        let mismatches = self.mismatches(landing);
+        let is_approved = !mismatches.iter().any(|mismatch| mismatch.is_locked);
+        open.trace.mismatched(mismatches);
         let used = Amounts { money: end.cost, tokens: end.tokens.total() };
         // Usage beyond what was held is billed in full, but is no measure for turns: a provider may say nonsense.
         let held = hold.amounts().tokens;
         let signal = landing.signal(error);
         let taken = Used { tokens: used.tokens.min(held), output_tokens: end.tokens.output_total().min(held), signal };
         let moves = self.engine.accounts.lease_moves(hold, used);
-        Ending { end, used, taken, outcome: Outcome::of(error), moves }
+        Ending { end, used, taken, outcome: Outcome::of(error), moves, is_approved }
     }
 
     fn close_accounts(&self, hold: Hold, slot: Slot, watch: Watch, ending: &Ending, trace: Option<&TraceRecord>) -> Seq {
@@ -319,19 +344,19 @@ impl Flight {
 
     /// Gives everything back without having sent anything; `error` says why, where the provider could not be reached.
     pub fn stand_back(&mut self, error: Option<&Error>) -> Option<Left> {
-        let Open { hold, trace, claim, watch, .. } = self.open.take()?;
+        let Open { hold, trace, owed, watch, .. } = self.open.take()?;
         if error.is_some() {
             watch.report(Outcome::of(error));
         }
         let moves = self.engine.accounts.lease_moves(&hold, Amounts::default());
         let ended = self.engine.store.journal().release(self.attempt, &moves);
         self.settle(hold, Amounts::default(), ended);
-        Some(Left { claim, trace, ended: Some(ended) })
+        Some(Left { owed, trace, ended: Some(ended) })
     }
 
     /// The right to the `Idempotency-Key`, while the attempt is open.
     pub fn claim(&self) -> Option<&Claim> {
-        self.open.as_ref().map(|open| &open.claim)
+        self.open.as_ref().map(|open| &open.owed.claim)
     }
 
     fn end(&self, hold: &Hold, outcome: AttemptOutcome, tokens: TokenCounts, estimated: bool) -> End {

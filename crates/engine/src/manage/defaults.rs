@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use insula_model::{Defaults, Error, Result, Slug};
 
-use super::{budgets, limits, routing};
+use super::{budgets, cache, limits, routing};
 
 /// Models in one list.
 pub const MODELS_MAX: usize = 1_000;
@@ -26,6 +26,7 @@ pub(super) fn check(defaults: &Defaults) -> Result<()> {
     limits::check(&defaults.limits).map_err(|error| error.within("limits"))?;
     budgets::check(&defaults.budgets).map_err(|error| error.within("budgets"))?;
     routing::check(&defaults.routing).map_err(|error| error.within("routing"))?;
+    cache::check(&defaults.cache).map_err(|error| error.within("cache"))?;
     check_models(defaults.models.as_deref())
 }
 

@@ -1,8 +1,8 @@
 //! What is in force for a tenant, value by value, and where each comes from.
 
 use insula_model::{
-    Budget, Effective, EffectiveLimits, EffectiveRouting, Limits, Lineage, ProviderIsolation, ReleaseMode, Routing, Slug,
-    Strategy, Subject,
+    Budget, Effective, EffectiveCache, EffectiveLimits, EffectiveRouting, Limits, Lineage, ProviderIsolation, ReleaseMode,
+    Routing, Slug, Strategy, Subject,
 };
 
 use super::budgets;
@@ -25,6 +25,8 @@ pub struct EffectiveView {
     pub models: Effective<Vec<String>>,
     /// How its requests are routed.
     pub routing: EffectiveRouting,
+    /// Its rules of the answer cache.
+    pub cache: EffectiveCache,
 }
 
 /// What the platform does where neither the tenant nor its segment nor its plan says anything.
@@ -59,5 +61,6 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
         budgets: engine.accounts.budgets(&Subject::Tenant(record.id)),
         models: Effective { value: models.value.map(<[String]>::to_vec), origin: models.origin },
         routing: lineage.routing(&record.routing, &platform_routing(engine.settings.routing.attempts_max)),
+        cache: lineage.cache(&record.cache),
     }
 }

@@ -14,6 +14,7 @@
 //! [`RequestReader`]: crate::directory::RequestReader
 
 pub mod budgets;
+pub mod cache;
 pub mod catalogue;
 pub mod credits;
 mod defaults;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use insula_model::{Error, ErrorKind, Name, Placement, Result, Routing, Slug, Tenant, TenantId, TenantState};
+use insula_model::{CacheRules, Error, ErrorKind, Name, Placement, Result, Routing, Slug, Tenant, TenantId, TenantState};
 pub use insula_store::ErasureReceipt;
 use serde::{Deserialize, Deserializer, de};
 
@@ -98,6 +98,7 @@ pub async fn create(engine: &Engine, by: &Operator, new: NewTenant) -> Result<Ar
         plan: new.plan.map(plan).transpose()?,
         segment: new.segment.map(segment).transpose()?,
         models: new.models,
+        cache: CacheRules::default(),
         region: new.region.map(|region| region.0),
         routing: Routing::default(),
         placement: new.placement,

@@ -3,11 +3,11 @@
 use std::{collections::HashMap, time::Duration};
 
 use insula_model::{Error, Result, TenantScope, Timestamp, Window};
-pub use insula_store::{GroupBy, UsageRow};
-use insula_store::{PricedPart, UsageQuery};
+use insula_store::{CacheHitSums, PricedPart, UsageQuery};
+pub use insula_store::{CacheHits, GroupBy, UsageRow};
 
 use crate::{
-    Engine,
+    Engine, cache,
     directory::{ManagedTenant, Operator},
     end_users,
     statement::SellPrices,
@@ -27,12 +27,22 @@ pub struct UsageAsk {
     pub group_by: GroupBy,
 }
 
+/// Usage of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// What was asked of providers.
+    pub usage: UsageRow,
+    /// What the answer cache answered in their place, in the hours that begin in the span; absent where that is not counted by
+    /// what is grouped by.
+    pub cache: Option<CacheHits>,
+}
+
 /// A tenant's usage. Requests that have ended are in it. What a tenant itself asks for has in the place of the cost what it is
 /// charged, as its statements have it.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::Invalid`] when the span is empty or longer than [`USAGE_DAYS_MAX`].
-pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: UsageAsk) -> Result<Vec<UsageRow>> {
+pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: UsageAsk) -> Result<Vec<Used>> {
     sum(engine, Some(tenant.scope), &engine.prices_shown_to(&tenant.by), ask).await
 }
 
@@ -40,11 +50,11 @@ pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: UsageAsk) -
 ///
 /// # Errors
 /// As for one tenant.
-pub async fn of_all(engine: &Engine, _by: &Operator, ask: UsageAsk) -> Result<Vec<UsageRow>> {
+pub async fn of_all(engine: &Engine, _by: &Operator, ask: UsageAsk) -> Result<Vec<Used>> {
     sum(engine, None, &SellPrices::default(), ask).await
 }
 
-async fn sum(engine: &Engine, tenant: Option<TenantScope>, sell: &SellPrices, ask: UsageAsk) -> Result<Vec<UsageRow>> {
+async fn sum(engine: &Engine, tenant: Option<TenantScope>, sell: &SellPrices, ask: UsageAsk) -> Result<Vec<Used>> {
     let now = engine.clock.now();
     // An attempt that is settled at this very microsecond still counts.
     let to = ask.to.unwrap_or(now.plus(Duration::from_micros(1)));
@@ -57,12 +67,31 @@ async fn sum(engine: &Engine, tenant: Option<TenantScope>, sell: &SellPrices, as
     }
     // What is still in the journal only would be missing.
     engine.store.flush_ledger().await?;
+    cache::write_hits(engine).await?;
     let query = UsageQuery { tenant, from, to, group_by: ask.group_by };
     let mut rows = summed(engine, sell, &query).await?;
     if let (Some(scope), GroupBy::EndUser) = (tenant, &query.group_by) {
         name_end_users(engine, &scope, &query, &mut rows).await?;
     }
-    Ok(rows)
+    let hits = engine.store.control().cache_hits(&query).await?;
+    Ok(with_hits(rows, hits))
+}
+
+/// Puts hits beside the usage of their group. Where there were nothing but hits the group has a row too.
+fn with_hits(rows: Vec<UsageRow>, hits: Option<Vec<CacheHitSums>>) -> Vec<Used> {
+    let Some(hits) = hits else { return rows.into_iter().map(|usage| Used { usage, cache: None }).collect() };
+    let mut hits: HashMap<Option<String>, CacheHits> = hits.into_iter().map(|sums| (sums.group, sums.hits)).collect();
+    let with = |usage: UsageRow, hits: Option<CacheHits>| Used { usage, cache: Some(hits.unwrap_or_default()) };
+    let mut all: Vec<Used> = rows
+        .into_iter()
+        .map(|usage| {
+            let hits = hits.remove(&usage.group);
+            with(usage, hits)
+        })
+        .collect();
+    all.extend(hits.into_iter().map(|(group, hits)| with(UsageRow::nothing(group), Some(hits))));
+    all.sort_by(|one, other| one.usage.group.cmp(&other.usage.group));
+    all
 }
 
 /// The sums, by these prices.

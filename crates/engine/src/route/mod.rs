@@ -96,6 +96,21 @@ pub(crate) fn plan(engine: &Engine, tenant: &TenantEntry, work: &Work, stated: O
     Plan { record, candidates }
 }
 
+/// What a request means by its model: the name behind `auto`, and all that may answer for it whatever state it is in.
+///
+/// # Errors
+/// Those of a model that is unknown to this tenant, or has no price, and of a request that may not leave its tenant's hands so.
+pub(crate) fn meant<'a>(
+    engine: &Engine,
+    tenant: &'a TenantEntry,
+    work: &'a Work,
+    stated: Option<Complexity>,
+) -> Result<(&'a str, Vec<Route>)> {
+    let (model, _) = complexity::resolve(tenant.routing.matrix.as_ref(), work, stated);
+    filter::check_hand_over(tenant, work)?;
+    Ok((model, found(engine, tenant, work, model)?))
+}
+
 /// All that serves the model, and behind it all that steps in for it.
 fn found(engine: &Engine, tenant: &TenantEntry, work: &Work, model: &str) -> Result<Vec<Route>> {
     let (now, operation) = (engine.clock.now(), work.operation());

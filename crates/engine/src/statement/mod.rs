@@ -15,7 +15,7 @@ mod month;
 mod sell;
 
 use insula_model::{Money, Result, TenantScope, Timestamp, WindowSpan};
-use insula_store::{ChargeQuery, Credit};
+use insula_store::{CacheHits, ChargeQuery, Credit};
 
 pub(crate) use attempts::charged as charged_attempt;
 pub use attempts::{AttemptAsk, AttemptPlace, ChargedAttempt, attempts};
@@ -26,7 +26,7 @@ pub use lines::{Charged, Charges, Group, Line};
 pub use month::{CLOSES_AFTER, Month};
 pub use sell::{SellPrices, Sold};
 
-use crate::{Engine, directory::ManagedTenant, manage::catalogue};
+use crate::{Engine, cache, directory::ManagedTenant, manage::catalogue};
 
 /// One month of one tenant.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,8 @@ pub struct Statement {
     pub credits: Vec<Credit>,
     /// Why the charges differ from the month before.
     pub bridge: Bridge,
+    /// What the answer cache answered in the place of providers: no part of any sum.
+    pub cache: CacheHits,
 }
 
 impl Statement {
@@ -72,6 +74,7 @@ pub async fn of_tenant(
     let (control, scope, span) = (engine.store.control(), &tenant.scope, month.span());
     // What is still in the journal only would be missing.
     engine.store.flush_ledger().await?;
+    cache::write_hits(engine).await?;
     let charges = charged(engine, scope, span, sell, tag).await?;
     let before = charged(engine, scope, month.before().span(), sell, None).await?;
     Ok(Statement {
@@ -81,6 +84,7 @@ pub async fn of_tenant(
         bridge: Bridge::between(&before.lines, &charges.lines),
         charges,
         credits: control.credits_in(scope, span).await?,
+        cache: control.cache_hits_in(scope, span).await?,
     })
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Live {
     keeping: Option<(Kept, Batch)>,
     /// Whether something was passed on: then no other attempt can follow.
     has_passed: bool,
-    /// Kept for a replay, where the caller sent an `Idempotency-Key`.
+    /// Kept where others want it too: for a replay, or for the answer cache.
     transcript: Option<BytesMut>,
     begun: Duration,
     /// How long the first content took, once it is there.
@@ -65,7 +65,7 @@ impl Live {
         attempts.tell_headers_at(begun + flight.engine.settings.header_wait_max);
         Self {
             source: Source::Opening(opening(&flight)),
-            transcript: flight.is_awaited().then(BytesMut::new),
+            transcript: transcript(&flight),
             flight,
             attempts: Some(attempts),
             waiting: None,
@@ -165,7 +165,7 @@ impl Live {
             Ok(Next::Flight(flight, attempts)) => {
                 self.begun = flight.engine.clock.elapsed();
                 self.source = Source::Opening(opening(&flight));
-                self.transcript = flight.is_awaited().then(BytesMut::new);
+                self.transcript = transcript(&flight);
                 self.flight = *flight;
                 self.attempts = Some(attempts);
                 None
@@ -283,9 +283,9 @@ impl Live {
         self.source = Source::Over;
     }
 
-    /// Adds to the transcript, and a little over its bound at most: what is larger is not replayed.
+    /// Adds to the transcript, and a little over its bound at most: what is larger is not given again.
     fn keep(&mut self, bytes: &[u8]) {
-        let kept_max = self.flight.engine.settings.idempotency_transcript_bytes_max;
+        let Some(kept_max) = self.flight.transcript_bytes_max() else { return };
         if let Some(transcript) = self.transcript.as_mut().filter(|transcript| transcript.len() <= kept_max) {
             transcript.extend_from_slice(bytes);
         }
@@ -380,6 +380,10 @@ impl Live {
         }
         self.land(AttemptOutcome::ClientGone, Some(&client_gone()));
     }
+}
+
+fn transcript(flight: &Flight) -> Option<BytesMut> {
+    flight.transcript_bytes_max().map(|_| BytesMut::new())
 }
 
 fn opening(flight: &Flight) -> Opening {

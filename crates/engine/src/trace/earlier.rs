@@ -16,7 +16,7 @@ pub(super) struct FirstDetail {
 
 impl From<FirstDetail> for RequestDetail {
     fn from(FirstDetail { stages, attempts, content }: FirstDetail) -> Self {
-        Self { stages, attempts, content, end_user: None, tags: BTreeMap::new(), route: None }
+        Self { stages, attempts, content, end_user: None, tags: BTreeMap::new(), route: None, cache: None }
     }
 }
 
@@ -32,6 +32,6 @@ pub(super) struct SecondDetail {
 
 impl From<SecondDetail> for RequestDetail {
     fn from(SecondDetail { stages, attempts, content, end_user, tags }: SecondDetail) -> Self {
-        Self { stages, attempts, content, end_user, tags, route: None }
+        Self { stages, attempts, content, end_user, tags, route: None, cache: None }
     }
 }

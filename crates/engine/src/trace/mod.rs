@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use self::earlier::{FirstDetail, SecondDetail};
 use crate::{
-    Call, Engine, Mismatch, RouteRecord, Transcript,
+    CacheRecord, Call, Engine, Mismatch, RouteRecord, Transcript,
     queue::Slot,
     route::{self, Candidate, Plan},
     work::Work,
@@ -32,6 +32,8 @@ pub struct RequestDetail {
     pub tags: BTreeMap<String, String>,
     /// Where it could go, and why it went where it did; absent where it got no further than the stages before.
     pub route: Option<RouteRecord>,
+    /// What the answer cache did; absent where the tenant has none.
+    pub cache: Option<CacheRecord>,
 }
 
 /// One stage of the pipeline.
@@ -43,7 +45,7 @@ pub struct StageRecord {
     pub start_us: u64,
     /// How long it took, microseconds.
     pub duration_us: u64,
-    /// `ok`, `refused` or `failed`.
+    /// `ok`, `refused` or `failed`; of the cache `hit`, `miss` or `bypass`.
     pub outcome: Cow<'static, str>,
     /// Why, in a few words: operators read it, so it repeats nothing of what the caller wrote. Of a wait in the queue its place in the
     /// tenant's line at the beginning, and what it waited for.
@@ -107,6 +109,8 @@ pub(crate) struct Trace {
     started: Duration,
     stages: Vec<StageRecord>,
     pub attempts: Vec<AttemptRecord>,
+    /// What the answer cache did.
+    pub cache: Option<CacheRecord>,
     body: Bytes,
     answer: Vec<u8>,
     answer_cut: bool,
@@ -131,8 +135,9 @@ impl Trace {
             route: None,
             started_at: call.started_at,
             started: call.started,
-            stages: Vec::with_capacity(7),
+            stages: Vec::with_capacity(8),
             attempts: Vec::with_capacity(1),
+            cache: None,
             body: work.body().clone(),
             answer: Vec::new(),
             answer_cut: false,
@@ -257,6 +262,7 @@ impl Trace {
             end_user: self.end_user.take(),
             tags: std::mem::take(&mut self.tags),
             route: self.route.take(),
+            cache: self.cache.take(),
         };
         TraceRecord {
             request: self.request,
@@ -353,8 +359,9 @@ mod tests {
                 candidates: vec![],
                 mismatches: vec![],
             });
-            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags, route };
-            assert_eq!(second, RequestDetail { route: None, ..now.clone() });
+            let cache = Some(CacheRecord { status: "miss".into(), saved: Money::from_pico(7) });
+            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags, route, cache };
+            assert_eq!(second, RequestDetail { route: None, cache: None, ..now.clone() });
             assert_eq!(read, RequestDetail { end_user: None, tags: BTreeMap::new(), ..second });
             assert_eq!(RequestDetail::from_kept(&postcard::to_stdvec(&now).expect("plain data")).expect("known"), now);
         }

@@ -113,6 +113,7 @@ fn show(one: &Value) -> String {
         ("budgets", budgets(one)),
         ("models", models(one)),
         ("routing", text(one, "routing")),
+        ("cache", text(one, "cache")),
         ("prices", prices(one)),
         ("created_at", text(one, "created_at")),
         ("version", text(one, "version")),

@@ -2,6 +2,7 @@
 //! own JSON. Commands about data have one way to it, the management API: see [`target`].
 
 mod budget;
+mod cache;
 mod client;
 mod completions;
 mod config;
@@ -94,6 +95,8 @@ enum Command {
     Limit(limit::LimitArgs),
     /// Manages how a tenant's requests are routed, and says where one would go.
     Routing(routing::RoutingArgs),
+    /// Manages the answer cache of a tenant.
+    Cache(cache::CacheArgs),
     /// Shows the end users of a tenant's product.
     EndUser(end_user::EndUserArgs),
     /// Shows what was used and what it cost.
@@ -167,6 +170,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Budget(args) => budget::run(args, out).await,
         Command::Limit(args) => limit::run(args, out).await,
         Command::Routing(args) => routing::run(args, out).await,
+        Command::Cache(args) => cache::run(args, out).await,
         Command::EndUser(args) => end_user::run(args, out).await,
         Command::Usage(args) => usage::run(args, out).await,
         Command::Statement(args) => statement::run(args, out).await,

@@ -67,7 +67,9 @@ fn show(request: &Value) -> String {
     let tags = request["tags"].as_object().into_iter().flatten();
     let tags: Vec<String> = tags.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
     head.extend(
-        [("end_user", text(request, "end_user")), ("tags", tags.join(", "))].into_iter().filter(|(_, text)| !text.is_empty()),
+        [("end_user", text(request, "end_user")), ("tags", tags.join(", ")), ("cache", text(request, "cache/status"))]
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty()),
     );
     let head = pairs(&head);
     let rows = |list: &str, fields: &[&str]| {

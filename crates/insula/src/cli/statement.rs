@@ -75,6 +75,7 @@ fn show(statement: &Value) -> String {
         ("charges", usd("amount_usd").unwrap_or_default()),
         ("credits", usd("credited_usd").unwrap_or_default()),
         ("closing", usd("closing_usd").unwrap_or_default()),
+        ("saved by the cache", usd("cache/saved_usd").unwrap_or_default()),
         ("cost", usd("cost_usd").unwrap_or_default()),
         ("margin", usd("margin_usd").unwrap_or_default()),
         ("attempts", format!("{}, of them estimated {}", text(statement, "attempts"), text(statement, "estimated"))),

@@ -106,7 +106,8 @@ fn list(body: &Value, is_grouped: bool) -> String {
             count("tokens/output"),
             count("tokens/reasoning"),
             format!("{} USD", count("cost_usd")),
+            count("cache_hits"),
         ]
     });
-    table(&["group", "requests", "attempts", "input", "cached", "output", "reasoning", "cost"], rows)
+    table(&["group", "requests", "attempts", "input", "cached", "output", "reasoning", "cost", "cache hits"], rows)
 }

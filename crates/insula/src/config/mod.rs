@@ -5,6 +5,7 @@
 
 mod bounds;
 mod budgets;
+mod cache;
 mod coordination;
 mod durability;
 mod file;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bounds::Bounds;
 pub use budgets::Budgets;
+pub use cache::Cache;
 pub use coordination::Coordination;
 pub use durability::{Durability, Mode};
 pub use layers::{Fault, Flag, Loaded, Origin, Sources};
@@ -58,6 +60,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// How spending is reserved.
     pub budgets: Budgets,
+    /// What the answer cache may take.
+    pub cache: Cache,
     /// How products are told what happens.
     pub webhooks: Webhooks,
     /// How requests wait for their turn.
@@ -88,6 +92,7 @@ impl Config {
         }
         faults.extend(self.storage.faults());
         faults.extend(self.coordination.fault(&self.storage));
+        faults.extend(self.cache.fault());
         faults.extend(self.webhooks.fault());
         faults.extend(self.queue.fault());
         faults.extend(self.routing.fault());

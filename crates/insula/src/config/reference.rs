@@ -5,7 +5,7 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::{
-    Bounds, Budgets, Coordination, Durability, Log, Prices, Provider, Queue, Routing, Server, Storage, Webhooks,
+    Bounds, Budgets, Cache, Coordination, Durability, Log, Prices, Provider, Queue, Routing, Server, Storage, Webhooks,
     section::{Key, Section},
 };
 
@@ -40,6 +40,7 @@ pub fn sections() -> Vec<SectionSpec> {
         spec::<Budgets>("budgets", "How spending is reserved."),
         spec::<Queue>("queue", "How requests wait for a fair turn and the provider's pace."),
         spec::<Routing>("routing", "How failed attempts are followed by others, and which models are not tried at all."),
+        spec::<Cache>("cache", "What the answer cache may take. Which tenants have one their rules say (`insula cache set`)."),
         spec::<Webhooks>("webhooks", "How products are told what happens."),
         SectionSpec {
             repeated: true,

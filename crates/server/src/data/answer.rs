@@ -3,12 +3,12 @@
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use insula_engine::{Answer, Dialect, RateKind, RateView};
+use insula_engine::{Answer, CacheView, Dialect, RateKind, RateView, Transcript};
 use insula_model::{Error, RequestId, Timestamp};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{arrival::JSON, events::EventBody};
+use super::{arrival::JSON, cache, events::EventBody};
 use crate::{App, errors};
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
@@ -23,22 +23,37 @@ pub(super) fn response(
 ) -> Response {
     let now = app.engine.clock.now();
     match answer {
-        Answer::Json { body, rates } => whole(body, JSON, &Said { rates: &rates, dialect, request, now }),
-        Answer::Stream { stream, rates } => {
+        Answer::Json { body, rates, cache: view } => {
+            let mut response = whole(body, JSON, &Said { rates: &rates, dialect, request, now });
+            cache::tell(response.headers_mut(), view);
+            response
+        }
+        Answer::Stream { stream, rates, cache: view } => {
             let mut response = Response::new(Body::new(EventBody::new(stream, dialect, request, room, app.ending())));
             put_headers(response.headers_mut(), EVENT_STREAM, &Said { rates: &rates, dialect, request, now });
+            cache::tell(response.headers_mut(), view);
             // Proxies that buffer would hold the events back.
             response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
             response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             response
         }
+        Answer::Cached { transcript, rates, age } => {
+            let mut response = given_again(&transcript, &Said { rates: &rates, dialect, request, now });
+            cache::tell(response.headers_mut(), Some(CacheView::Hit { age }));
+            response
+        }
         Answer::Replay(transcript) => {
-            let media = if transcript.is_stream { EVENT_STREAM } else { JSON };
-            let mut response = whole(transcript.body.clone(), media, &Said { rates: &[], dialect, request, now });
+            let mut response = given_again(&transcript, &Said { rates: &[], dialect, request, now });
             response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
             response
         }
     }
+}
+
+/// The response that an earlier caller got.
+fn given_again(transcript: &Transcript, said: &Said<'_>) -> Response {
+    let media = if transcript.is_stream { EVENT_STREAM } else { JSON };
+    whole(transcript.body.clone(), media, said)
 }
 
 /// A response of our own making.

@@ -8,7 +8,7 @@ use insula_engine::{Call, directory::Credential};
 use insula_model::{Complexity, Error, ErrorKind, RequestId, Result};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::tags;
+use super::{cache, tags};
 use crate::{App, auth, errors};
 
 /// The longest `Idempotency-Key`.
@@ -60,6 +60,7 @@ impl Arrival {
             started_at,
             started,
             idempotency_key,
+            cache: cache::read(&parts.headers),
             tags,
             end_user: None,
             complexity: complexity(&parts.headers).map_err(turned_away)?,

@@ -54,7 +54,7 @@ impl IntoResponses for CallErrors {
             ("429", "A rate limit or a budget; `code` says which"),
             ("502", "The provider failed, or answered with another version than was approved"),
             ("503", "This node takes nothing new"),
-            ("504", "The provider took too long"),
+            ("504", "The provider took too long, or nothing is kept for `only-if-cached`; `code` says which"),
         ];
         let documented = |text: &str| RefOr::T(ResponseBuilder::new().description(text).build());
         refusals.map(|(status, text)| (status.to_owned(), documented(text))).into()

@@ -20,6 +20,7 @@ use crate::App;
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Executes once; repeats get the first answer for 24 hours"),
         ("x-insula-complexity" = Option<String>, Header, description = "`simple` or `complex`, for the model `auto`; guessed where absent"),
+        ("cache-control" = Option<String>, Header, description = "`no-store`, `no-cache`, `max-age=<seconds>` or `only-if-cached`, where the tenant has the answer cache"),
         ("x-insula-tags" = Option<String>, Header, description = "Labels for the bill, `team=search, feature=faq`, percent-encoded"),
     ),
     request_body(description = "An OpenAI chat completion request", content_type = "application/json"),

@@ -15,6 +15,7 @@ use crate::App;
     tag = "data plane",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Executes once; repeats get the first answer for 24 hours"),
+        ("cache-control" = Option<String>, Header, description = "`no-store`, `no-cache`, `max-age=<seconds>` or `only-if-cached`, where the tenant has the answer cache"),
         ("x-insula-tags" = Option<String>, Header, description = "Labels for the bill, `team=search, feature=faq`, percent-encoded"),
     ),
     request_body(description = "An OpenAI embeddings request", content_type = "application/json"),

@@ -4,11 +4,13 @@
 //! - [`call`]: what the operations that call a model have in common;
 //! - [`chat`], [`messages`], [`embeddings`], [`models`]: an operation each; [`responses`]: those that make and keep responses;
 //! - [`tags`]: the labels that a request carries in a header;
+//! - [`cache`]: what a caller says of the answer cache, and what it is told;
 //! - [`room`]: what all bodies together may hold in memory;
 //! - [`answer`] and [`events`]: from the engine's answer back to bytes.
 
 mod answer;
 mod arrival;
+mod cache;
 mod call;
 pub mod chat;
 pub mod embeddings;

@@ -57,6 +57,7 @@ pub(crate) fn shape(kind: &ErrorKind) -> Shape {
         ErrorKind::IdempotencyMismatch => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", INVALID_REQUEST),
         ErrorKind::Suspended => (StatusCode::FORBIDDEN, "tenant_suspended", INVALID_REQUEST),
         ErrorKind::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", RATE_LIMIT),
+        ErrorKind::NotCached => (StatusCode::GATEWAY_TIMEOUT, "not_cached", INVALID_REQUEST),
         ErrorKind::BudgetExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", "insufficient_quota"),
         ErrorKind::Unbounded => (StatusCode::BAD_REQUEST, "cost_unbounded", INVALID_REQUEST),
         ErrorKind::UnknownPrice => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_price", INVALID_REQUEST),
@@ -73,7 +74,7 @@ pub(crate) fn shape(kind: &ErrorKind) -> Shape {
 }
 
 /// Every code, in both dialects.
-pub(crate) const CODES: [&str; 23] = [
+pub(crate) const CODES: [&str; 24] = [
     "budget_exceeded",
     "conflict",
     "cost_unbounded",
@@ -85,6 +86,7 @@ pub(crate) const CODES: [&str; 23] = [
     "method_not_allowed",
     "model_not_found",
     "no_route",
+    "not_cached",
     "not_found",
     "precondition_failed",
     "provider_failed",
@@ -187,7 +189,8 @@ fn put_headers(headers: &mut HeaderMap, error: &Error, request: RequestId) {
         | ErrorKind::UnknownPrice
         | ErrorKind::NoRoute
         | ErrorKind::VersionMismatch
-        | ErrorKind::Suspended => {
+        | ErrorKind::Suspended
+        | ErrorKind::NotCached => {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
             None
         }

@@ -84,6 +84,7 @@ fn every_code_is_documented_and_no_other() {
         ErrorKind::IdempotencyMismatch,
         ErrorKind::Suspended,
         ErrorKind::RateLimited { retry_after: wait },
+        ErrorKind::NotCached,
         ErrorKind::BudgetExceeded(refusal),
         ErrorKind::Unbounded,
         ErrorKind::UnknownPrice,

@@ -5,7 +5,7 @@ use insula_engine::{
     directory::ManagedTenant,
     manage::effective::{self, EffectiveView},
 };
-use insula_model::{BudgetOrigin, BudgetTerms, Effective, EffectiveLimits, EffectiveRouting};
+use insula_model::{BudgetOrigin, BudgetTerms, Effective, EffectiveCache, EffectiveLimits, EffectiveRouting};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,6 +27,8 @@ pub(crate) struct InForce {
     models: Effective<Vec<String>>,
     /// How its requests are routed.
     routing: EffectiveRouting,
+    /// Its rules of the answer cache.
+    cache: EffectiveCache,
 }
 
 /// A budget in force.
@@ -52,6 +54,7 @@ impl From<EffectiveView> for InForce {
             budgets: budgets.map(|b| EffectiveBudget { origin: b.origin, budget: order(b.into_terms()) }).collect(),
             models: view.models,
             routing: view.routing,
+            cache: view.cache,
         }
     }
 }

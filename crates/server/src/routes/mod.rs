@@ -1,6 +1,7 @@
 //! The management API: an operation's input, answer, errors and handler on one page, a file per noun.
 
 pub(crate) mod budgets;
+pub(crate) mod cache;
 pub(crate) mod catalogue;
 pub(crate) mod credits;
 pub(crate) mod effective;

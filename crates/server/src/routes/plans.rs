@@ -6,7 +6,7 @@ use insula_engine::{
     directory::Operator,
     manage::plans::{self, NewPlan, NewPrice},
 };
-use insula_model::{Defaults, Limits, Price, Result, Routing};
+use insula_model::{CacheRules, Defaults, Limits, Price, Result, Routing};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     models: Option<Vec<String>>,
     /// How requests of each of its tenants are routed.
     routing: Routing,
+    /// Rules of the answer cache of each of its tenants.
+    cache: CacheRules,
     /// What its tenants are charged.
     prices: Vec<SellPrice>,
     /// Counts its changes.
@@ -48,6 +50,7 @@ impl From<&insula_model::Plan> for Plan {
             budgets: defaults.budgets.into_iter().map(BudgetOrder::from).collect(),
             models: defaults.models,
             routing: defaults.routing,
+            cache: defaults.cache,
             prices: prices.into_iter().map(SellPrice::from).collect(),
             version,
             created_at: Moment(created_at),
@@ -127,6 +130,9 @@ pub(crate) struct PlanOrder {
     /// How requests of each of its tenants are routed; about an absent value nothing is said.
     #[serde(default)]
     routing: Routing,
+    /// Rules of the answer cache of each of its tenants; about an absent one nothing is said.
+    #[serde(default)]
+    cache: CacheRules,
     /// What its tenants are charged; one price per model and moment. Statements of past months are made from it too, so a price from
     /// before the running month stays as it is.
     #[serde(default)]
@@ -176,10 +182,11 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<PlanOrder>,
 ) -> Result<Json<Plan>, Failure> {
-    let PlanOrder { limits, budgets, models, routing, prices } = order;
+    let PlanOrder { limits, budgets, models, routing, cache, prices } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
     let prices = prices.into_iter().enumerate().map(|(i, price)| price.read(&format!("prices[{i}]")));
-    let new = NewPlan { defaults: Defaults { limits, budgets, models, routing }, prices: prices.collect::<Result<_>>()? };
+    let defaults = Defaults { limits, budgets, models, routing, cache };
+    let new = NewPlan { defaults, prices: prices.collect::<Result<_>>()? };
     Ok(Json(Plan::from(&*plans::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use insula_engine::{
-    StageRecord,
+    CacheRecord, StageRecord,
     directory::{ManagedTenant, RequestReader},
     manage::requests::{self, AttemptView, RequestRow, RequestView},
     statement::RequestCost,
@@ -76,9 +76,27 @@ pub(crate) struct TracedRequest {
     route: Option<Route>,
     /// What it cost, and why; for the tenant itself, what it is charged.
     cost: Cost,
+    /// What the answer cache did; null where its tenant had none.
+    cache: Option<Cache>,
     /// What was said, for `include=content`; null for a request that was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Content>,
+}
+
+/// What the answer cache did for a request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RequestCache)]
+struct Cache {
+    /// `hit`, `miss` or `bypass`.
+    status: String,
+    /// What the answer had cost, where it was given again.
+    saved_usd: Usd,
+}
+
+impl From<CacheRecord> for Cache {
+    fn from(record: CacheRecord) -> Self {
+        Self { status: record.status.into(), saved_usd: Usd(record.saved) }
+    }
 }
 
 /// What a request cost, told apart by why its attempts were made. The total is exactly their sum.
@@ -115,7 +133,7 @@ struct Stage {
     start_us: u64,
     /// How long it took, microseconds.
     duration_us: u64,
-    /// `ok`, `refused` or `failed`.
+    /// `ok`, `refused` or `failed`; of the cache `hit`, `miss` or `bypass`.
     outcome: String,
     /// Why, or what was decided.
     reason: Option<String>,
@@ -257,6 +275,7 @@ pub(crate) async fn read(
         attempts: attempts.into_iter().map(Attempt::from).collect(),
         route: detail.route.map(Route::from),
         cost: cost.into(),
+        cache: detail.cache.map(Cache::from),
         content: said.map(|said| Content { request: said.request, response: said.response, truncated: said.truncated }),
     }))
 }

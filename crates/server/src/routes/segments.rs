@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use http::StatusCode;
 use insula_engine::{directory::Operator, manage::segments};
-use insula_model::{Defaults, Limits, Result, Routing};
+use insula_model::{CacheRules, Defaults, Limits, Result, Routing};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,6 +28,8 @@ pub(crate) struct Segment {
     models: Option<Vec<String>>,
     /// How requests of each of its tenants are routed.
     routing: Routing,
+    /// Rules of the answer cache of each of its tenants.
+    cache: CacheRules,
     /// Counts its changes.
     version: u64,
     /// When it was created.
@@ -43,6 +45,7 @@ impl From<&insula_model::Segment> for Segment {
             budgets: defaults.budgets.into_iter().map(BudgetOrder::from).collect(),
             models: defaults.models,
             routing: defaults.routing,
+            cache: defaults.cache,
             version,
             created_at: Moment(created_at),
         }
@@ -64,6 +67,9 @@ pub(crate) struct SegmentOrder {
     /// How requests of each of its tenants are routed; about an absent value nothing is said.
     #[serde(default)]
     routing: Routing,
+    /// Rules of the answer cache of each of its tenants; about an absent one nothing is said.
+    #[serde(default)]
+    cache: CacheRules,
 }
 
 /// Lists all segments in order of their names.
@@ -109,9 +115,9 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<SegmentOrder>,
 ) -> Result<Json<Segment>, Failure> {
-    let SegmentOrder { limits, budgets, models, routing } = order;
+    let SegmentOrder { limits, budgets, models, routing, cache } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
-    let new = Defaults { limits, budgets, models, routing };
+    let new = Defaults { limits, budgets, models, routing, cache };
     Ok(Json(Segment::from(&*segments::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }
 

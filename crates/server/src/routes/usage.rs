@@ -5,7 +5,7 @@ use insula_engine::{
     directory::{ManagedTenant, Operator},
     manage::{
         tags::TAG_NAME_CHARS_MAX,
-        usage::{self, UsageAsk, UsageRow},
+        usage::{self, UsageAsk, UsageRow, Used},
     },
 };
 use insula_model::Error;
@@ -35,12 +35,28 @@ pub(crate) struct Usage {
     tokens: Tokens,
     /// What they cost; for the tenant itself, what it is charged for them.
     cost_usd: Usd,
+    /// How often the answer cache answered in the place of a provider, in the hours that begin in the span. Not counted by key,
+    /// operation, cause, plan, end user or label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_hits: Option<u64>,
+    /// What these answers had cost; no part of `cost_usd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_saved_usd: Option<Usd>,
 }
 
-impl From<UsageRow> for Usage {
-    fn from(row: UsageRow) -> Self {
-        let UsageRow { group, requests, attempts, tokens, cost, estimated } = row;
-        Self { group, requests, attempts, estimated, tokens: tokens.into(), cost_usd: Usd(cost) }
+impl From<Used> for Usage {
+    fn from(used: Used) -> Self {
+        let UsageRow { group, requests, attempts, tokens, cost, estimated } = used.usage;
+        Self {
+            group,
+            requests,
+            attempts,
+            estimated,
+            tokens: tokens.into(),
+            cost_usd: Usd(cost),
+            cache_hits: used.cache.map(|cache| cache.hits),
+            cache_saved_usd: used.cache.map(|cache| Usd(cache.saved)),
+        }
     }
 }
 

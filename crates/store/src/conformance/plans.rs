@@ -1,8 +1,8 @@
 //! Plans and segments, and what tenants inherit of them.
 
 use insula_model::{
-    Budget, BudgetMode, BudgetOrigin, BudgetTerms, Cap, Clock, Defaults, ErrorKind, Limits, Plan, Price, Routing, Segment,
-    SellPrice, Slug, Subject, Tenant, Window,
+    Budget, BudgetMode, BudgetOrigin, BudgetTerms, CacheRules, Cap, Clock, Defaults, ErrorKind, Limits, Plan, Price, Routing,
+    Segment, SellPrice, Slug, Subject, Tenant, Window,
 };
 
 use super::world::{Engine, World, tenant, usd};
@@ -24,6 +24,7 @@ fn defaults(caps: &[(Window, &str)]) -> Defaults {
         budgets: caps.iter().map(terms).collect(),
         models: Some(vec!["sim-small".to_owned()]),
         routing: Routing { attempts_max: Some(2), ..Routing::default() },
+        cache: CacheRules { enabled: Some(true), ..CacheRules::default() },
     }
 }
 

@@ -159,6 +159,7 @@ pub(super) fn tenant(ids: &IdGenerator, slug: &str, now: Timestamp) -> Tenant {
         segment: None,
         models: None,
         routing: Routing::default(),
+        cache: insula_model::CacheRules::default(),
         region: None,
         placement: Placement::Shared,
         tags: [("cost-centre".to_owned(), "a\"b".to_owned())].into(),

@@ -77,6 +77,7 @@ impl Control {
             "DELETE FROM tag_sets WHERE tenant = $1",
             "DELETE FROM end_users WHERE tenant = $1",
             "DELETE FROM credits WHERE tenant = $1",
+            "DELETE FROM cache_hits WHERE tenant = $1",
             "DELETE FROM webhook_deliveries WHERE tenant = $1",
             "DELETE FROM webhook_events WHERE tenant = $1",
             "DELETE FROM webhooks WHERE tenant = $1",

@@ -4,6 +4,7 @@
 //! else by the management services.
 
 mod budgets;
+mod cache_hits;
 mod catalogue;
 #[cfg(test)]
 pub(crate) mod corrections;
@@ -36,6 +37,7 @@ use std::path::PathBuf;
 
 use insula_model::{Error, ErrorKind, Result, TenantScope};
 
+pub use cache_hits::{CacheHitRow, CacheHitSums, CacheHits, CacheWriter};
 pub use catalogue::Heirs;
 pub use credits::Credit;
 pub use end_users::EndUserRow;

@@ -19,6 +19,7 @@ rec!(Tenant {
     plan,
     segment,
     models,
+    cache,
     region,
     routing,
     placement,
@@ -43,7 +44,7 @@ impl Control {
             .read()
             .await?
             .all(
-                "SELECT id, slug, name, external_id, plan, segment, models, region, routing, placement, tags, state, version, created_at \
+                "SELECT id, slug, name, external_id, plan, segment, models, cache, region, routing, placement, tags, state, version, created_at \
                  FROM tenants WHERE provisioned = 1 AND state <> $1 ORDER BY id",
                 args![TenantState::Erasing],
             )
@@ -52,7 +53,7 @@ impl Control {
 
     /// One tenant, where it is ready; also one that is being erased.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Option<Tenant>> {
-        let find = "SELECT id, slug, name, external_id, plan, segment, models, region, routing, placement, tags, state, version, created_at \
+        let find = "SELECT id, slug, name, external_id, plan, segment, models, cache, region, routing, placement, tags, state, version, created_at \
                     FROM tenants WHERE id = $1 AND provisioned = 1";
         self.db.read().await?.optional(find, args![tenant]).await
     }
@@ -64,7 +65,7 @@ impl Control {
         let mut tx = self.db.write().await?;
         let current: Tenant = tx
             .one(
-                "SELECT id, slug, name, external_id, plan, segment, models, region, routing, placement, tags, state, version, created_at \
+                "SELECT id, slug, name, external_id, plan, segment, models, cache, region, routing, placement, tags, state, version, created_at \
                  FROM tenants WHERE id = $1 AND state <> $2",
                 args![tenant.id, TenantState::Erasing],
             )
@@ -74,8 +75,8 @@ impl Control {
         }
         refuse_taken(&mut tx, tenant).await?;
         tx.exec(
-            "UPDATE tenants SET slug = $2, name = $3, external_id = $4, plan = $5, segment = $6, models = $7, region = $8, \
-             routing = $9, placement = $10, tags = $11, state = $12, version = $13 WHERE id = $1",
+            "UPDATE tenants SET slug = $2, name = $3, external_id = $4, plan = $5, segment = $6, models = $7, cache = $8, \
+             region = $9, routing = $10, placement = $11, tags = $12, state = $13, version = $14 WHERE id = $1",
             args![
                 tenant.id,
                 tenant.slug,
@@ -84,6 +85,7 @@ impl Control {
                 tenant.plan,
                 tenant.segment,
                 tenant.models,
+                tenant.cache,
                 tenant.region,
                 tenant.routing,
                 tenant.placement,
@@ -105,8 +107,8 @@ impl Control {
         let mut tx = self.db.write().await?;
         refuse_taken(&mut tx, tenant).await?;
         tx.exec(
-            "INSERT INTO tenants (id, slug, name, external_id, plan, segment, models, region, routing, placement, tags, state, \
-             version, created_at, provisioned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)",
+            "INSERT INTO tenants (id, slug, name, external_id, plan, segment, models, cache, region, routing, placement, tags, state, \
+             version, created_at, provisioned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)",
             args![
                 tenant.id,
                 tenant.slug,
@@ -115,6 +117,7 @@ impl Control {
                 tenant.plan,
                 tenant.segment,
                 tenant.models,
+                tenant.cache,
                 tenant.region,
                 tenant.routing,
                 tenant.placement,
@@ -158,7 +161,7 @@ impl Control {
 
     /// Tenants whose erasure has begun and did not end.
     pub async fn erasing_tenants(&self) -> Result<Vec<Tenant>> {
-        let erasing = "SELECT id, slug, name, external_id, plan, segment, models, region, routing, placement, tags, state, version, created_at \
+        let erasing = "SELECT id, slug, name, external_id, plan, segment, models, cache, region, routing, placement, tags, state, version, created_at \
                        FROM tenants WHERE provisioned = 1 AND state = $1 ORDER BY id";
         self.db.read().await?.all(erasing, args![TenantState::Erasing]).await
     }

@@ -198,7 +198,7 @@ impl Control {
 }
 
 /// The date of a day that is counted from 1970.
-fn date(day: i64) -> String {
+pub(super) fn date(day: i64) -> String {
     let moment = Timestamp::from_micros(day.saturating_mul(86_400_000_000)).to_string();
     moment.split('T').next().unwrap_or_default().to_owned()
 }
@@ -318,6 +318,12 @@ impl Summing<'_> {
 }
 
 impl UsageRow {
+    /// A group that used nothing.
+    pub fn nothing(group: Option<String>) -> Self {
+        let (tokens, cost) = (TokenCounts::default(), Money::ZERO);
+        Self { group, requests: 0, attempts: 0, tokens, cost, estimated: 0 }
+    }
+
     fn add(&mut self, other: &Self) {
         self.tokens += other.tokens;
         self.requests += other.requests;

@@ -1,6 +1,7 @@
 //! What requests must agree on while they run: pace ([`Coordination::charge`]) and concurrency ([`Coordination::seat`]).
 //!
-//! They also carry the signal that something changed ([`Coordination::push_changes`]).
+//! They also carry the signal that something changed ([`Coordination::push_changes`]), and answers that nodes share
+//! ([`Coordination::find_answer`]).
 //!
 //! Pace is GCRA: a subject may take a minute's allowance at once, and gets it back evenly over a minute. Both kinds of call
 //! take everything they ask for or nothing.
@@ -18,6 +19,7 @@ use insula_model::{Clock, Result, Subject};
 use tokio::sync::watch;
 
 pub use self::redis::{Redis, RedisOptions, ping};
+use crate::AnswerKey;
 
 /// Where pace and concurrency are counted.
 #[derive(Debug)]
@@ -146,6 +148,22 @@ impl Coordination {
         match self {
             Self::Local(local) => local.changes.signal(),
             Self::Redis(redis) => redis.push_changes().await,
+        }
+    }
+
+    /// The sealed answer that some node keeps under this key; nothing where one process serves alone, or Redis is away.
+    pub async fn find_answer(&self, key: &AnswerKey) -> Option<Vec<u8>> {
+        match self {
+            Self::Local(_) => None,
+            Self::Redis(redis) => redis.find_answer(key).await,
+        }
+    }
+
+    /// Keeps an answer for all nodes for at most `ttl`; the caller has sealed it. What cannot be kept is not.
+    pub async fn keep_answer(&self, key: &AnswerKey, sealed: &[u8], ttl: Duration) {
+        match self {
+            Self::Local(_) => {}
+            Self::Redis(redis) => redis.keep_answer(key, sealed, ttl).await,
         }
     }
 

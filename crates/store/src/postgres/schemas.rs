@@ -44,6 +44,7 @@ impl Schema {
                 ("0007_cache_write_1h", include_str!("schema/control/0007_cache_write_1h.sql")),
                 ("0008_provider_isolation", include_str!("schema/control/0008_provider_isolation.sql")),
                 ("0009_routing", include_str!("schema/control/0009_routing.sql")),
+                ("0010_answer_cache", include_str!("schema/control/0010_answer_cache.sql")),
             ],
             Schema::Tenant => &[
                 ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),

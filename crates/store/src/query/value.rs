@@ -9,9 +9,9 @@ use std::{
 };
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, Defaults, DeliveryState, EndUserId, Error,
-    EventId, EventType, KeyId, Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role,
-    Routing, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
+    AttemptId, AttemptOutcome, BudgetId, BudgetMode, BudgetOrigin, CacheRules, Cause, CreditId, Defaults, DeliveryState,
+    EndUserId, Error, EventId, EventType, KeyId, Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId,
+    Result, Role, Routing, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -277,7 +277,7 @@ macro_rules! json {
         }
     )* };
 }
-json!(BTreeMap<String, String>, Vec<f64>, Vec<String>, Defaults, Routing, Vec<SellPrice>, BTreeSet<EventType>);
+json!(BTreeMap<String, String>, Vec<f64>, Vec<String>, CacheRules, Defaults, Routing, Vec<SellPrice>, BTreeSet<EventType>);
 
 /// A byte for the level, then the ids: the order of the bytes is the order of the subjects.
 impl Column for Subject {

@@ -28,6 +28,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0008_cache_write_1h.sql"),
         include_str!("schema/control/0009_provider_isolation.sql"),
         include_str!("schema/control/0010_routing.sql"),
+        include_str!("schema/control/0011_answer_cache.sql"),
     ],
 };
 

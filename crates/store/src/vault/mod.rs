@@ -14,4 +14,4 @@ mod seal;
 
 pub(crate) use key_store::KeyStore;
 pub use root_key::RootKey;
-pub use seal::TenantSeals;
+pub use seal::{AnswerKey, TenantSeals};

@@ -4,7 +4,10 @@
 //! chosen because a nonce that repeats by accident reveals at most that two values are equal.
 
 use aes_gcm_siv::{AeadInPlace, Aes256GcmSiv, KeyInit, Nonce, Tag};
+use hmac::{Hmac, Mac};
 use insula_model::{Error, Random, Result, TenantId};
+use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use super::derive::{Key, subkey};
 
@@ -55,17 +58,37 @@ pub(super) fn bind(version: u8, parts: &[&[u8]]) -> Vec<u8> {
     bound
 }
 
+/// A key as HMAC-SHA256 takes it without a fault: a whole block, which is what it makes of a shorter one (RFC 2104).
+fn block(key: &Key) -> Zeroizing<[u8; 64]> {
+    let mut block = Zeroizing::new([0; 64]);
+    block[..key.len()].copy_from_slice(&**key);
+    block
+}
+
 /// Seals and opens one tenant's content. Cheap to share; the key is wiped when the last holder is gone.
 pub struct TenantSeals {
     tenant: TenantId,
     version: u8,
     content: Key,
+    answers: Key,
+}
+
+/// What an answer is kept under: a hash keyed with a secret of its tenant's, so that the same question of another tenant has
+/// another key, and who lacks the secret can make none. Only [`TenantSeals::answer_key`] makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AnswerKey([u8; 32]);
+
+impl AnswerKey {
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl TenantSeals {
     /// From a tenant's key.
     pub(super) fn new(tenant: TenantId, version: u8, key: &Key) -> Self {
-        Self { tenant, version, content: subkey(key, &["tenant/content"]) }
+        Self { tenant, version, content: subkey(key, &["tenant/content"]), answers: subkey(key, &["tenant/answer cache"]) }
     }
 
     /// Seals content for one place: a table, a column and a row. It opens there and nowhere else.
@@ -76,6 +99,17 @@ impl TenantSeals {
     /// Opens what was sealed for this very place; `Internal` when it was not, or is damaged.
     pub fn open(&self, table: &str, column: &str, row: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
         open(&self.content, self.version, &self.bound(table, column, row), sealed)
+    }
+
+    /// What the answer to a question is kept under. The parts make up the question; no two lists of them read the same.
+    pub fn answer_key(&self, question: &[&[u8]]) -> AnswerKey {
+        let mut mac = <Hmac<Sha256> as Mac>::new((&*block(&self.answers)).into());
+        mac.update(self.tenant.as_bytes());
+        for part in question {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        AnswerKey(mac.finalize().into_bytes().into())
     }
 
     fn bound(&self, table: &str, column: &str, row: &[u8]) -> Vec<u8> {
@@ -118,6 +152,21 @@ mod tests {
             prop_assert!(seals(2, 1, 1).open(&table, &column, &row, &sealed).is_err(), "another tenant");
             prop_assert!(seals(1, 2, 1).open(&table, &column, &row, &sealed).is_err(), "another version");
             prop_assert!(seals(1, 1, 2).open(&table, &column, &row, &sealed).is_err(), "another key");
+        }
+
+        #[test]
+        fn an_answers_key_is_its_tenants_and_its_questions(parts: Vec<Vec<u8>>, other: Vec<u8>) {
+            fn question(parts: &[Vec<u8>]) -> Vec<&[u8]> {
+                parts.iter().map(Vec::as_slice).collect()
+            }
+            let key = seals(1, 1, 1).answer_key(&question(&parts));
+            prop_assert_eq!(key, seals(1, 1, 1).answer_key(&question(&parts)));
+            prop_assert_ne!(key, seals(2, 1, 1).answer_key(&question(&parts)), "another tenant");
+            prop_assert_ne!(key, seals(1, 1, 2).answer_key(&question(&parts)), "another secret");
+            let longer = [&parts[..], &[other]].concat();
+            prop_assert_ne!(key, seals(1, 1, 1).answer_key(&question(&longer)));
+            let joined = [longer.concat()];
+            prop_assert!(longer.len() == 1 || seals(1, 1, 1).answer_key(&question(&joined)) != seals(1, 1, 1).answer_key(&question(&longer)));
         }
 
         #[test]

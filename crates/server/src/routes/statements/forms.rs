@@ -51,6 +51,20 @@ pub(crate) struct Statement {
     by_cause: Causes,
     /// Why the charges differ from the month before.
     bridge: Bridge,
+    /// What the answer cache answered in the place of providers: no part of any sum.
+    cache: Cache,
+}
+
+/// What the answer cache saved.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StatementCache)]
+struct Cache {
+    /// How often it answered.
+    hits: u64,
+    /// The tokens that these answers had taken.
+    tokens: u64,
+    /// What they had cost at the providers.
+    saved_usd: Usd,
 }
 
 impl Statement {
@@ -86,6 +100,7 @@ impl Statement {
             by_tag: by_tag.map(|(tag, groups)| groups.iter().map(|group| tagged(tag, group)).collect()),
             by_cause: charges.by_cause().into(),
             bridge: Bridge::from(&statement.bridge),
+            cache: Cache { hits: statement.cache.hits, tokens: statement.cache.tokens, saved_usd: Usd(statement.cache.saved) },
         }
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Link {
     lines: watch::Sender<Option<Line>>,
     scripts: Arc<Scripts>,
     timeout: Duration,
+    /// What holds while Redis is away, for the log.
+    without: &'static str,
 }
 
 /// What is asked.
@@ -80,8 +82,9 @@ impl Link {
         scripts: Arc<Scripts>,
         probe: String,
         timeout: Duration,
+        without: &'static str,
     ) -> Result<(Arc<Self>, Task)> {
-        let link = Arc::new(Self { lines: watch::Sender::new(None), scripts, timeout });
+        let link = Arc::new(Self { lines: watch::Sender::new(None), scripts, timeout, without });
         let maker = Maker { link: link.clone(), dial, probe, made: 0 };
         let (first, maker) = maker.first().await?;
         Ok((link, Task::spawn(maker.keep(first))))
@@ -136,7 +139,7 @@ impl Link {
             same
         });
         if withdrawn {
-            tracing::warn!(reason, "Redis is away: this node counts on its own until it is back");
+            tracing::warn!(reason, "Redis is away: {}", self.without);
         }
     }
 }
@@ -160,7 +163,7 @@ impl Maker {
                 Err(Error::invalid("Redis refuses the user or password of its URL").caused_by(error))
             }
             Err(error) => {
-                tracing::warn!(reason = %error, "Redis is away: this node counts on its own until it is back");
+                tracing::warn!(reason = %error, "Redis is away: {}", self.link.without);
                 Ok((None, self))
             }
         }

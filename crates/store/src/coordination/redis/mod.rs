@@ -6,6 +6,7 @@
 //! While Redis is away (no answer within the timeout, then for a second nobody asks it) each node gives out its share of every
 //! limit: the limit divided by the number of live nodes, rounded up.
 
+mod answers;
 mod changes;
 mod dial;
 mod fallback;
@@ -30,6 +31,7 @@ use redis::Value;
 use tokio::sync::watch;
 
 use self::{
+    answers::Answers,
     changes::Listener,
     dial::Dial,
     fallback::Fallback,
@@ -39,6 +41,10 @@ use self::{
     scripts::Scripts,
 };
 use super::{Charge, RateDecision, RateState, Seat, push::Changes, rate, seats};
+use crate::AnswerKey;
+
+/// What is said when Redis cannot be asked to count.
+const WITHOUT: &str = "this node counts on its own until it is back";
 
 /// How long a request waits for Redis unless told otherwise.
 const TIMEOUT: Duration = Duration::from_millis(250);
@@ -66,6 +72,7 @@ pub struct Redis {
     leases: Arc<Leases>,
     fallback: Fallback,
     changes: Changes,
+    answers: Answers,
     node: String,
     /// They end with this.
     _tasks: [Task; 3],
@@ -100,7 +107,8 @@ impl Redis {
     async fn start(options: RedisOptions, clock: Arc<dyn Clock>, nodes: Nodes, scripts: Scripts) -> Result<Self> {
         let (names, scripts) = (Names::new(&options.secret), Arc::new(scripts));
         let dial = Arc::new(Dial::new(&options)?);
-        let (link, maker) = Link::open(dial.clone(), scripts.clone(), names.probe(), options.timeout).await?;
+        let (link, maker) = Link::open(dial.clone(), scripts.clone(), names.probe(), options.timeout, WITHOUT).await?;
+        let answers = Answers::open(dial.clone(), scripts.clone(), names.probe(), options.timeout).await?;
         let mut random = [0; 16];
         OsRandom.fill(&mut random);
         let node = format!("{:032x}", u128::from_be_bytes(random));
@@ -116,6 +124,7 @@ impl Redis {
             leases,
             fallback: Fallback::new(clock, nodes),
             changes,
+            answers,
             node,
             _tasks: [maker, keeper, Task::spawn(listener.listen())],
         })
@@ -222,6 +231,16 @@ impl Redis {
         self.changes.signal();
         // Where it cannot be told, other nodes find it by looking.
         let _ = self.link.ask(redis::cmd("PUBLISH").arg(self.names.changes()).arg(&self.node)).await;
+    }
+
+    /// The sealed answer that is kept under a key.
+    pub(super) async fn find_answer(&self, key: &AnswerKey) -> Option<Vec<u8>> {
+        self.answers.find(&self.names, key).await
+    }
+
+    /// Keeps a sealed answer.
+    pub(super) async fn keep_answer(&self, key: &AnswerKey, sealed: &[u8], ttl: Duration) {
+        self.answers.keep(&self.names, key, sealed, ttl).await;
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {

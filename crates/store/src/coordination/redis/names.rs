@@ -8,7 +8,7 @@ use insula_model::{Subject, TenantId};
 use parking_lot::Mutex;
 use sha2::Sha256;
 
-use crate::coordination::RateKind;
+use crate::{AnswerKey, coordination::RateKind};
 
 /// How many subjects' names are kept, about 400 bytes each: making them anew is four hashes, which every request would pay.
 const SUBJECTS_KEPT: usize = 8_192;
@@ -67,6 +67,11 @@ impl Names {
     /// The key that a probe writes.
     pub(super) fn probe(&self) -> String {
         format!("insula:probe:{}", self.hash("probe", &[]))
+    }
+
+    /// The key of an answer.
+    pub(super) fn answer(&self, key: &AnswerKey) -> String {
+        format!("insula:answer:{}", self.hash("answer", &[key.as_bytes()]))
     }
 
     /// The channel on which nodes tell each other that something changed.

@@ -18,6 +18,7 @@ const READ_BY_TENANTS: &[(&str, &str)] = &[
     ("insula_control.tag_sets", "tenant"),
     ("insula_control.end_users", "tenant"),
     ("insula_control.credits", "tenant"),
+    ("insula_control.cache_hits", "tenant"),
     ("insula_control.spend_hour", "\"substring\"(subject, 2, 16)"),
 ];
 

@@ -46,6 +46,8 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_control.end_users", "insula_tenant", "SELECT"),
     ("insula_control.credits", "insula_control", "SELECT INSERT DELETE"),
     ("insula_control.credits", "insula_tenant", "SELECT"),
+    ("insula_control.cache_hits", "insula_control", "SELECT INSERT UPDATE DELETE"),
+    ("insula_control.cache_hits", "insula_tenant", "SELECT"),
     ("insula_control.keys.id", "insula_tenant", "SELECT"),
     ("insula_control.keys.tenant", "insula_tenant", "SELECT"),
     ("insula_control.keys.name", "insula_tenant", "SELECT"),
