@@ -314,6 +314,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body queue_depth_max",     Holds::Data),
     ("body queue_wait_ms_max",   Holds::Data),
     ("body weight",              Holds::Data),
+    ("body provider_isolation",  Holds::Data),
 
     ("body models",              Holds::Data),
     ("body enabled",             Holds::Data),
@@ -330,6 +331,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body limits queue_wait_ms_max",   Holds::Data),
     ("body limits weight",              Holds::Data),
     ("body limits mode",                Holds::Data),
+    ("body limits provider_isolation",  Holds::Data),
     ("body budgets",              Holds::Data),
     ("body budgets window",       Holds::Data),
     ("body budgets limit_usd",    Holds::Data),
