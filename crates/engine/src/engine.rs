@@ -16,6 +16,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::{
     EngineSettings,
     accounts::Accounts,
+    batches::Runner,
     directory::{Directory, Others},
     end_users::{self, EndUsers},
     idempotency::Twins,
@@ -58,6 +59,7 @@ pub struct Engine {
     /// The way out to addresses that a tenant can name.
     pub(crate) gate: Gate,
     pub(crate) webhooks: Webhooks,
+    pub(crate) batches: Runner,
 }
 
 /// Counts requests under way, so that a stop can wait for the last.
@@ -102,6 +104,7 @@ impl Engine {
             end_users: EndUsers::new(&store.platform_secret("end users")),
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
+            batches: Runner::default(),
             coordination,
             queue: Queue::new(&settings, clock.clone(), store.cluster().cloned()),
             store,
@@ -164,6 +167,7 @@ impl Engine {
     /// # Errors
     /// When storage cannot be written.
     pub async fn close(&self) -> Result<()> {
+        self.stop_batches().await;
         self.stop_telling().await;
         self.directory.stop_following();
         while end_users::write_batch(self).await {}

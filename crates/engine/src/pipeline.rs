@@ -41,6 +41,8 @@ pub struct Call {
     pub tags: BTreeMap<String, String>,
     /// Whom it is made for; the engine finds out.
     pub end_user: Option<EndUser>,
+    /// Whether nobody waits for it, so that it lets its tenant's other requests pass.
+    pub is_background: bool,
     /// The status that the caller will see for an error; the mapping is the server's.
     pub status_of: fn(&Error) -> u16,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{WebhookSettings, queue::QueueSettings};
+use crate::{WebhookSettings, batches::BatchSettings, files::FileSettings, queue::QueueSettings};
 
 /// Bounds of the request path. All have defaults; each is a key of the configuration reference.
 #[derive(Debug, Clone)]
@@ -37,6 +37,10 @@ pub struct EngineSettings {
     pub idempotency_wait_max: Duration,
     /// Whether an attempt waits for its record to reach the disk before it is sent, not only before it is answered.
     pub sync_before_send: bool,
+    /// Bounds of tenants' files.
+    pub files: FileSettings,
+    /// Bounds of batches.
+    pub batches: BatchSettings,
     /// Bounds of webhooks.
     pub webhooks: WebhookSettings,
 }
@@ -59,6 +63,8 @@ impl Default for EngineSettings {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
             idempotency_wait_max: Duration::from_secs(60),
             sync_before_send: false,
+            files: FileSettings::default(),
+            batches: BatchSettings::default(),
             webhooks: WebhookSettings::default(),
         }
     }

@@ -9,7 +9,10 @@ use crate::{Call, Engine};
 
 /// Takes a seat of the tenant's concurrency and of the key's, or none: who is over a limit of its own does not queue.
 pub(crate) async fn take(engine: &Engine, call: &Call) -> Result<Seat> {
-    let wanted: Vec<_> = call.limited_subjects().filter_map(|(subject, limits)| Some((subject, limits.concurrency?))).collect();
+    // What nobody waits for leaves half of the seats to what somebody does.
+    let share = |concurrency: u32| if call.is_background { concurrency.div_ceil(2) } else { concurrency };
+    let limited = call.limited_subjects().filter_map(|(subject, limits)| Some((subject, share(limits.concurrency?))));
+    let wanted: Vec<_> = limited.collect();
     engine.coordination.seat(&wanted).await.map_err(|full| match wanted.get(full) {
         None => Engine::unavailable("no seat is free; try again"),
         Some((subject, concurrency)) => Error::new(

@@ -88,7 +88,7 @@ mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
-    AttemptQuery, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery, DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend,
+    AttemptQuery, BatchRun, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery, DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend,
     LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep, Once, OperatorKey, Sending, Sums, TokenDifferences,
     UsageQuery, UsageRow, Webhook, WebhookEvent,
 };
@@ -98,5 +98,8 @@ pub use options::{ClusterOptions, PostgresOptions, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
-pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, TenantStore};
+pub use tenants::{
+    BatchRow, BlobReader, BlobWriter, FilePage, FileRow, IdempotencyRow, IdempotencyState, LineRow, RequestRow, TenantStore,
+    Written,
+};
 pub use vault::{RootKey, TenantSeals};

@@ -55,7 +55,7 @@ impl Arrival {
         let idempotency_key = idempotency_key(&parts.headers).map_err(turned_away)?;
         let tags = tags::read(&parts.headers).map_err(turned_away)?;
         let status_of = errors::status;
-        let call = Call { credential, request: id, started_at, started, idempotency_key, tags, end_user: None, status_of };
+        let call = Call { credential, request: id, started_at, started, idempotency_key, tags, end_user: None, is_background: false, status_of };
         Ok(Self { call, body })
     }
 

@@ -3,6 +3,7 @@
 //! One file per noun; each adds its methods to [`Control`]. The ledger is written by the fold alone ([`ledger`]), everything
 //! else by the management services.
 
+mod batch_runs;
 mod budgets;
 #[cfg(test)]
 pub(crate) mod corrections;
@@ -35,6 +36,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use insula_model::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use batch_runs::BatchRun;
 pub use credits::Credit;
 pub use end_users::EndUserRow;
 pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};

@@ -41,8 +41,12 @@ impl Schema {
                 ("0004_webhooks", include_str!("schema/control/0004_webhooks.sql")),
                 ("0005_credits", include_str!("schema/control/0005_credits.sql")),
                 ("0006_end_users", include_str!("schema/control/0006_end_users.sql")),
+                ("0007_batches", include_str!("schema/control/0007_batches.sql")),
             ],
-            Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
+            Schema::Tenant => &[
+                ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
+                ("0002_batches", include_str!("schema/tenant/0002_batches.sql")),
+            ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }
     }

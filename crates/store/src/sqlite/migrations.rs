@@ -25,6 +25,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0005_webhooks.sql"),
         include_str!("schema/control/0006_credits.sql"),
         include_str!("schema/control/0007_end_users.sql"),
+        include_str!("schema/control/0008_batches.sql"),
     ],
 };
 
@@ -32,8 +33,10 @@ pub(super) const CONTROL: Schema = Schema {
 pub(super) const KEYS: Schema = Schema { name: "the key store", steps: &[include_str!("schema/keys/0001_foundation.sql")] };
 
 /// One tenant's file.
-pub(super) const TENANT: Schema =
-    Schema { name: "this tenant's file", steps: &[include_str!("schema/tenant/0001_foundation.sql")] };
+pub(super) const TENANT: Schema = Schema {
+    name: "this tenant's file",
+    steps: &[include_str!("schema/tenant/0001_foundation.sql"), include_str!("schema/tenant/0002_batches.sql")],
+};
 
 impl Schema {
     /// Takes the steps that are missing, each in one transaction with its number.
