@@ -88,9 +88,9 @@ mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
-    AttemptQuery, BatchRun, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery, DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend,
-    LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep, Once, OperatorKey, Sending, Sums, TokenDifferences,
-    UsageQuery, UsageRow, Webhook, WebhookEvent,
+    AttemptQuery, BatchRun, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery, DueDelivery, EndUserRow, GroupBy, Heirs,
+    HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep, Once, OperatorKey, Sending, Sums,
+    TokenDifferences, UsageQuery, UsageRow, Webhook, WebhookEvent,
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};

@@ -12,23 +12,18 @@ use super::{
     run::Running,
     watch::{Stop, Watch},
 };
-use crate::directory::TenantCredential;
+use crate::turn;
 
 /// How often it is looked whether the batch may go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Sends every line that is not done; `None` once all are, else why that had to wait.
-pub(super) async fn execute(
-    batch: &Running,
-    credential: TenantCredential,
-    mut lines: Lines,
-    watch: &Watch,
-) -> Result<Option<Stop>> {
+pub(super) async fn execute(batch: &Running, mut lines: Lines, watch: &Watch) -> Result<Option<Stop>> {
     let done: HashSet<u64> = batch.store.lines_done(batch.row.id).await?.into_iter().collect();
-    let sender = Arc::new(Sender::new(batch, credential, watch.stops()));
+    let sender = Arc::new(Sender::new(batch, watch.stops()));
     let (mut under_way, mut looks, mut all_begun) = (JoinSet::new(), tokio::time::interval(LOOK_EVERY), false);
     loop {
-        while !all_begun && watch.stop().is_none() && under_way.len() < batch.engine.settings.batches.lines_at_once_max {
+        while !all_begun && watch.stop().is_none() && under_way.len() < at_once(batch) {
             match lines.next().await? {
                 None => all_begun = true,
                 Some(line) if done.contains(&line.number) => {}
@@ -49,6 +44,16 @@ pub(super) async fn execute(
         Some(Stop::Expired | Stop::Budget | Stop::Withdrawn) if is_done(batch).await? => Ok(None),
         stop => Ok(stop),
     }
+}
+
+/// How many lines may be under way: not more than would be refused for the tenant's and the key's own limits.
+fn at_once(batch: &Running) -> usize {
+    let most = batch.engine.settings.batches.lines_at_once_max;
+    let Ok(credential) = batch.credential() else { return most };
+    let keys = credential.key.as_ref().and_then(|key| key.limits.concurrency);
+    let limits = [credential.tenant.limits.concurrency, keys];
+    let own = limits.into_iter().flatten().map(|seats| turn::background_share(seats) as usize).min();
+    own.map_or(most, |own| own.clamp(1, most))
 }
 
 /// Keeps a line that ended, and all others that ended meanwhile.

@@ -116,7 +116,7 @@ async fn give_reasons(batch: &Running, code: &str, message: &str) -> Result<()> 
         if done.contains(&line.number) {
             continue;
         }
-        let id = batch.engine.request_id([0; 4]);
+        let id = batch.engine.request_id(batch.request_tag);
         let plain = unanswered(id, &request.custom_id, code, message);
         let sealed_result = seal_line(&batch.engine, &batch.seals, batch.row.id, line.number, &plain);
         rows.push(LineRow { line: line.number, failed: true, sealed_result });

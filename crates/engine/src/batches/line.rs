@@ -18,7 +18,7 @@ use super::{
     run::Running,
     watch::{Stop, Stops},
 };
-use crate::{Answer, Call, Engine, RateView, directory::TenantCredential, idempotency};
+use crate::{Answer, Call, Engine, RateView, directory::BatchOwner, idempotency};
 
 /// The pause before a line is sent again whose provider failed; each further one is twice as long.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -35,10 +35,11 @@ const LEFT_TO_OTHERS: u32 = 4;
 pub(super) struct Sender {
     engine: Arc<Engine>,
     dialect: ErrorDialect,
-    credential: TenantCredential,
+    owner: BatchOwner,
     tags: std::collections::BTreeMap<String, String>,
     batch: BatchId,
     operation: Operation,
+    request_tag: [u8; 4],
     seals: Arc<TenantSeals>,
     stops: Stops,
     /// Until when no line is sent, and why.
@@ -67,18 +68,23 @@ enum Next {
 }
 
 impl Sender {
-    pub fn new(batch: &Running, credential: TenantCredential, stops: Stops) -> Self {
+    pub fn new(batch: &Running, stops: Stops) -> Self {
         Self {
             engine: Arc::clone(&batch.engine),
             dialect: batch.dialect,
-            credential,
+            owner: batch.owner.clone(),
             tags: batch.detail.tags.clone(),
             batch: batch.row.id,
             operation: batch.row.operation,
+            request_tag: batch.request_tag,
             seals: Arc::clone(&batch.seals),
             stops,
             pause: Mutex::new(None),
         }
+    }
+
+    fn request_id(&self) -> RequestId {
+        self.engine.request_id(self.request_tag)
     }
 
     /// What lines wait for at the moment.
@@ -131,7 +137,8 @@ impl Sender {
     async fn send(&self, request: RequestId, line: u64, key: u32, body: Bytes) -> Result<Answer> {
         let engine = &self.engine;
         let call = Call {
-            credential: self.credential.clone(),
+            // Asked for anew, because limits change while a batch runs.
+            credential: engine.directory.for_batch(&self.owner)?,
             request,
             started_at: engine.clock.now(),
             started: engine.clock.elapsed(),
@@ -175,16 +182,14 @@ impl Sender {
                 Next::After(Duration::ZERO)
             }
             // An end user whom this line alone names holds up no other line.
-            ErrorKind::BudgetExceeded(refusal)
-                if refusal.level == BudgetLevel::EndUser && self.credential.end_user.is_none() =>
-            {
+            ErrorKind::BudgetExceeded(refusal) if refusal.level == BudgetLevel::EndUser && self.owner.end_user.is_none() => {
                 Next::Final
             }
             ErrorKind::BudgetExceeded(_) => {
                 self.stops.halt(Stop::Budget);
                 Next::Later
             }
-            ErrorKind::Unauthenticated | ErrorKind::Suspended => {
+            ErrorKind::Unauthenticated | ErrorKind::Suspended | ErrorKind::NotFound => {
                 self.stops.halt(Stop::Withdrawn);
                 Next::Later
             }
@@ -205,14 +210,13 @@ pub(super) async fn perform(sender: Arc<Sender>, line: Line) -> Option<LineRow> 
     let (custom_id, outcome) = match parsed {
         Some((custom_id, body)) => (custom_id, until_done(&sender, number, body).await?),
         None => {
-            let request = sender.engine.request_id(sender.credential.tenant.request_tag);
+            let request = sender.request_id();
             (String::new(), sender.refused(request, &Error::internal("a line of a batch was right and is not any more")))
         }
     };
     let failed = outcome.status >= 400;
-    let plain = answered(&custom_id, &outcome).unwrap_or_else(|| {
-        unanswered(outcome.request, &custom_id, "provider_failed", "the provider's answer is no JSON")
-    });
+    let plain = answered(&custom_id, &outcome)
+        .unwrap_or_else(|| unanswered(outcome.request, &custom_id, "provider_failed", "the provider's answer is no JSON"));
     let sealed_result = seal_line(&sender.engine, &sender.seals, batch, number, &plain);
     Some(LineRow { line: number, failed, sealed_result })
 }
@@ -223,7 +227,7 @@ async fn until_done(sender: &Sender, number: u64, body: Bytes) -> Option<Outcome
         if !sender.may_send().await {
             return None;
         }
-        let request = sender.engine.request_id(sender.credential.tenant.request_tag);
+        let request = sender.request_id();
         let error = match sender.send(request, number, key, body.clone()).await {
             Ok(Answer::Json { body, rates }) => {
                 sender.leave_room(&rates);

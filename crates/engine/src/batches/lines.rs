@@ -92,12 +92,17 @@ pub(super) struct Request<'a> {
 /// Characters of a line's own id.
 const CUSTOM_ID_CHARS_MAX: usize = 512;
 
-/// The path of an operation, as lines name it.
-pub(super) fn endpoint(operation: Operation) -> &'static str {
+/// The path of an operation, as batches and their lines name it.
+pub fn endpoint(operation: Operation) -> &'static str {
     match operation {
         Operation::Chat => "/v1/chat/completions",
         Operation::Embeddings => "/v1/embeddings",
     }
+}
+
+/// The operation of a path that batches can be for.
+pub fn operation_of(path: &str) -> Option<Operation> {
+    [Operation::Chat, Operation::Embeddings].into_iter().find(|operation| endpoint(*operation) == path)
 }
 
 /// Reads a line.

@@ -26,8 +26,9 @@ mod watch;
 
 use insula_model::{Error, RequestId};
 
-pub(crate) use runner::Runner;
 pub use detail::Finding;
+pub use lines::{endpoint, operation_of};
+pub(crate) use runner::Runner;
 pub use service::{BatchView, NewBatch, cancel, create, find, list, no_such_batch};
 pub use settings::BatchSettings;
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use insula_model::{BatchStatus, BatchTimes, BatchWait, ErrorKind, Result, TenantScope, Timestamp};
+use insula_model::{BatchStatus, BatchTimes, BatchWait, Error, ErrorKind, Result, TenantScope, Timestamp};
 use insula_store::{BatchRow, BatchRun, TenantSeals, TenantStore};
 
 use super::{
@@ -39,6 +39,7 @@ pub(super) struct Running {
     pub row: BatchRow,
     pub detail: Detail,
     pub owner: BatchOwner,
+    pub request_tag: [u8; 4],
 }
 
 /// What becomes of a batch when this node lays it down.
@@ -85,8 +86,9 @@ async fn carry_on(engine: &Arc<Engine>, dialect: ErrorDialect, claim: &BatchRun,
     };
     let detail = Detail::open(&seals, &row)?;
     let (tenant, end_user) = (claim.tenant, detail.end_user.clone());
+    let request_tag = engine.directory.tenant(tenant).ok_or_else(Error::not_found)?.request_tag;
     let owner = BatchOwner { tenant, key: row.key_id, behind: row.behind, end_user };
-    let mut batch = Running { engine: Arc::clone(engine), dialect, scope, store, seals, row, detail, owner };
+    let mut batch = Running { engine: Arc::clone(engine), dialect, scope, store, seals, row, detail, owner, request_tag };
     match batch.row.status {
         BatchStatus::Validating if batch.is_expired() => finish::end(&batch, Ending::Expired).await,
         BatchStatus::Validating => {
@@ -117,12 +119,11 @@ impl Running {
         if self.is_expired() {
             return finish::end(self, Ending::Expired).await;
         }
-        let credential = match self.credential() {
-            Ok(credential) => credential,
-            Err(error) => return self.without_credential(error).await,
-        };
+        if let Err(error) = self.credential() {
+            return self.without_credential(error).await;
+        }
         let Some(lines) = self.lines().await? else { return finish::end(self, Ending::FileGone).await };
-        match execute::execute(self, credential, lines, watch).await? {
+        match execute::execute(self, lines, watch).await? {
             None => self.finalize().await,
             Some(Stop::Lost) => Ok(Laid::Lost),
             Some(Stop::Expired) => finish::end(self, Ending::Expired).await,
@@ -149,7 +150,7 @@ impl Running {
     }
 
     /// Nothing can be sent in its caller's name: for the moment, or ever again.
-    async fn without_credential(&self, error: insula_model::Error) -> Result<Laid> {
+    async fn without_credential(&self, error: Error) -> Result<Laid> {
         match error.kind() {
             ErrorKind::Suspended => self.wait(BatchWait::Suspended, AGAIN_WHEN_SUSPENDED).await,
             ErrorKind::Unavailable { retry_after } => self.wait(BatchWait::Unavailable, *retry_after).await,

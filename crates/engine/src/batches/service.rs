@@ -155,7 +155,7 @@ pub async fn list(engine: &Engine, scope: &TenantScope, after: Option<BatchId>, 
     Ok((batches, more))
 }
 
-/// Stops a batch: what is under way comes to its end, the rest is not begun. One that is being cancelled stays so.
+/// Stops a batch: what is under way comes to its end, the rest is not begun. One that is or is being cancelled stays so.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] where the tenant has none of this id; [`ErrorKind::Conflict`] where it is over, or about to be.
@@ -164,7 +164,7 @@ pub async fn cancel(engine: &Engine, scope: &TenantScope, id: BatchId) -> Result
     loop {
         let row = store.batch(id).await?.ok_or_else(no_such_batch)?;
         match row.status {
-            BatchStatus::Cancelling => return BatchView::open(row, &seals),
+            BatchStatus::Cancelling | BatchStatus::Cancelled => return BatchView::open(row, &seals),
             BatchStatus::Validating | BatchStatus::InProgress => {}
             status => {
                 let message = format!("a batch that is `{}` cannot be cancelled", status.name());

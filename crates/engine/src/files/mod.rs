@@ -85,6 +85,11 @@ async fn row(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<FileRow
     engine.store.tenant(scope).await?.file(id).await?.ok_or_else(no_such_file)
 }
 
+/// Bytes of one file.
+pub fn upload_bytes_max(engine: &Engine) -> u64 {
+    engine.settings.files.file_bytes_max
+}
+
 /// Another tenant's file, one that never was, and a text that is no id: all the same.
 pub fn no_such_file() -> Error {
     Error::new(ErrorKind::NotFound, "no such file; GET /v1/files lists them")

@@ -32,13 +32,7 @@ pub(crate) struct FileWriter {
 
 impl FileWriter {
     /// Begins a file of a tenant that has fewer than `files_max`.
-    pub async fn begin(
-        engine: &Engine,
-        scope: &TenantScope,
-        purpose: FilePurpose,
-        name: &str,
-        files_max: u64,
-    ) -> Result<Self> {
+    pub async fn begin(engine: &Engine, scope: &TenantScope, purpose: FilePurpose, name: &str, files_max: u64) -> Result<Self> {
         let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
         let (id, created_at) = (engine.ids.file(), engine.clock.now());
         let sealed_name = seals.seal(TABLE, NAME, id.as_bytes(), name.as_bytes(), &*engine.random);
@@ -158,7 +152,8 @@ impl Upload {
     }
 
     fn no_room(&self) -> Error {
-        let message = format!("the files of this tenant would be larger than {} bytes together; delete some", self.tenant_bytes_max);
+        let message =
+            format!("the files of this tenant would be larger than {} bytes together; delete some", self.tenant_bytes_max);
         Error::new(ErrorKind::TooLarge, message).at("file")
     }
 }

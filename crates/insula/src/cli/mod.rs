@@ -1,6 +1,7 @@
 //! The command line: one file per command. Data goes to stdout, progress to stderr; with `--json` the data is the API's
 //! own JSON. Commands about data have one way to it, the management API: see [`target`].
 
+mod batch;
 mod budget;
 mod client;
 mod completions;
@@ -102,6 +103,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Shows requests as they were traced.
     Request(request::RequestArgs),
+    /// Shows batches and how far they are.
+    Batch(batch::BatchArgs),
     /// Manages webhooks, which are told what happens.
     Webhook(webhook::WebhookArgs),
     /// Proves the accounts from the ledger.
@@ -168,6 +171,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Credit(args) => credit::run(args, out).await,
         Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
+        Command::Batch(args) => batch::run(args, out).await,
         Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::{
-    Bounds, Budgets, Coordination, Durability, Log, Prices, Provider, Queue, Server, Storage, Webhooks,
+    Batches, Bounds, Budgets, Coordination, Durability, Files, Log, Prices, Provider, Queue, Server, Storage, Webhooks,
     section::{Key, Section},
 };
 
@@ -39,6 +39,8 @@ pub fn sections() -> Vec<SectionSpec> {
         ),
         spec::<Budgets>("budgets", "How spending is reserved."),
         spec::<Queue>("queue", "How requests wait for a fair turn and the provider's pace."),
+        spec::<Files>("files", "What tenants upload: `/v1/files`."),
+        spec::<Batches>("batches", "How batches are run: `/v1/batches`."),
         spec::<Webhooks>("webhooks", "How products are told what happens."),
         SectionSpec {
             repeated: true,

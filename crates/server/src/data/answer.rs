@@ -8,6 +8,7 @@ use insula_engine::{Answer, RateView};
 use insula_model::{Error, RequestId};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 
 use super::{arrival::JSON, events::EventBody};
 use crate::{App, errors};
@@ -32,6 +33,29 @@ pub(super) fn response(app: &App, answer: Answer, request: RequestId, room: Opti
             response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
             response
         }
+    }
+}
+
+/// A page of a list in OpenAI's form.
+#[derive(Serialize, ToSchema)]
+pub struct Paged<T> {
+    /// Always `list`.
+    object: &'static str,
+    /// The items.
+    data: Vec<T>,
+    /// The first one's id.
+    first_id: Option<String>,
+    /// The last one's id: pass it on as `after` for the next page.
+    last_id: Option<String>,
+    /// Whether another page follows.
+    has_more: bool,
+}
+
+impl<T> Paged<T> {
+    /// A page of items that have an id.
+    pub(super) fn new(data: Vec<T>, has_more: bool, id: fn(&T) -> &String) -> Self {
+        let (first_id, last_id) = (data.first().map(id).cloned(), data.last().map(id).cloned());
+        Self { object: "list", data, first_id, last_id, has_more }
     }
 }
 

@@ -1,16 +1,21 @@
 //! The data plane: `/v1`, in OpenAI's dialect.
 //!
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
-//! - [`chat`], [`embeddings`], [`models`]: an operation each;
+//! - [`chat`], [`embeddings`], [`models`]: an operation each; [`files`] and [`batches`]: a noun each;
+//! - [`form`] and [`file_body`]: files on their way in and out, never whole in memory;
 //! - [`tags`]: the labels that a request carries in a header;
 //! - [`room`]: what all bodies together may hold in memory;
 //! - [`answer`] and [`events`]: from the engine's answer back to bytes.
 
 mod answer;
 mod arrival;
+pub mod batches;
 pub mod chat;
 pub mod embeddings;
 mod events;
+mod file_body;
+pub mod files;
+mod form;
 pub mod models;
 mod room;
 mod tags;

@@ -9,9 +9,10 @@ use std::{
 };
 
 use insula_model::{
-    AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, Cause, CreditId, Defaults, DeliveryState, EndUserId, Error,
-    EventId, EventType, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation, Placement, ReleaseMode, RequestId, Result, Role, SellPrice, Slug,
-    Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
+    AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, Cause,
+    CreditId, Defaults, DeliveryState, EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, KeyId, Money,
+    Name, Operation, Placement, ReleaseMode, RequestId, Result, Role, SellPrice, Slug, Subject, TenantId, TenantState,
+    Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,

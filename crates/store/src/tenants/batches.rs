@@ -43,8 +43,22 @@ pub struct BatchRow {
 }
 
 rec!(BatchRow {
-    id, operation, status, waiting, input_file, output_file, error_file, created_at, expires_at, times, total, completed, failed,
-    key_id, behind, sealed_detail,
+    id,
+    operation,
+    status,
+    waiting,
+    input_file,
+    output_file,
+    error_file,
+    created_at,
+    expires_at,
+    times,
+    total,
+    completed,
+    failed,
+    key_id,
+    behind,
+    sealed_detail,
 });
 
 /// A line that is done.
@@ -70,7 +84,8 @@ impl TenantStore {
     /// Adds a batch. False where the tenant has `active_max` that are not over.
     pub async fn insert_batch(&self, batch: &BatchRow, active_max: u64) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
-        let active = "SELECT COUNT(*) AS line FROM batches WHERE status IN ('validating', 'in_progress', 'finalizing', 'cancelling')";
+        let active =
+            "SELECT COUNT(*) AS line FROM batches WHERE status IN ('validating', 'in_progress', 'finalizing', 'cancelling')";
         if tx.one::<Number>(active, &[]).await?.line >= active_max {
             return Ok(false);
         }
@@ -162,7 +177,8 @@ impl TenantStore {
 
     /// At most `limit` lines that are done, in their order, from number `from` on.
     pub async fn lines(&self, id: BatchId, from: u64, limit: u32) -> Result<Vec<LineRow>> {
-        let lines = "SELECT line, failed, sealed_result FROM batch_lines WHERE batch = $1 AND line >= $2 ORDER BY line LIMIT $3";
+        let lines =
+            "SELECT line, failed, sealed_result FROM batch_lines WHERE batch = $1 AND line >= $2 ORDER BY line LIMIT $3";
         self.home.db().read().await?.all(lines, args![id, from, limit]).await
     }
 

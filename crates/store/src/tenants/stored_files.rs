@@ -140,8 +140,10 @@ impl TenantStore {
     pub async fn discard_file(&self, id: FileId) -> Result<()> {
         let mut tx = self.home.db().write().await?;
         tx.exec("UPDATE files SET state = 'removing' WHERE id = $1 AND state = 'uploading'", args![id]).await?;
+        let gone: Option<Id> = tx.optional("SELECT id FROM files WHERE id = $1 AND state = 'removing'", args![id]).await?;
         tx.commit().await?;
-        self.discard(id).await
+        // One that was shown after all stays.
+        if gone.is_some() { self.discard(id).await } else { Ok(()) }
     }
 
     /// Removes what interrupted uploads and deletions left behind; uploads that began at `before` or later may be under way.
