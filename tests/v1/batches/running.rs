@@ -7,7 +7,7 @@ use insula_simulator::{Fault, FaultKind, Scenario};
 use insula_tests::batch::{CHAT, EMBEDDINGS, chats, content, line, output, over, read, start};
 use insula_tests::config::ServeConfig;
 use insula_tests::node::Setup;
-use insula_tests::{Node, eventually, usd};
+use insula_tests::{Node, eventually, eventually_within, usd};
 use serde_json::json;
 
 #[tokio::test]
@@ -88,22 +88,26 @@ async fn a_provider_that_fails_now_and_then_is_asked_again() {
     assert!(done.as_u64().unwrap() >= 28 && done.as_u64().unwrap() + failed.as_u64().unwrap() == 30, "{batch}");
 }
 
+/// However busy the machine is, the first lines use up the pace within this.
+const PACED_WITHIN: Duration = Duration::from_secs(60);
+
 #[tokio::test]
 async fn limits_on_pace_are_waited_for() {
     let node = Node::start().await;
     let tenant = node.tenant("paced").await;
-    tenant.set_limits(json!({"requests_per_minute": 600, "concurrency": 4})).await;
-    let begun = Instant::now();
-    let id = start(&tenant.service, &chats(500), CHAT).await;
+    tenant.set_limits(json!({"requests_per_minute": 300, "concurrency": 8})).await;
+    let id = start(&tenant.service, &chats(260), CHAT).await;
     // A quarter of the pace stays free for others, who are not refused while the batch runs.
-    eventually("the batch waits", || async { (read(&tenant.service, &id).await["waiting_for"] == "pace").then_some(()) }).await;
+    eventually_within(PACED_WITHIN, "the batch waits for pace", || async {
+        (read(&tenant.service, &id).await["waiting_for"] == "pace").then_some(())
+    })
+    .await;
     for n in 0..20 {
         tenant.chat(&format!("in between {n}")).await.expect(200);
     }
     let batch = over(&tenant.service, &id).await;
-    assert_eq!(batch["request_counts"], json!({"total": 500, "completed": 500, "failed": 0}), "{batch}");
+    assert_eq!(batch["request_counts"], json!({"total": 260, "completed": 260, "failed": 0}), "{batch}");
     assert_eq!(batch["waiting_for"], json!(null));
-    assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ enum Next {
     /// The same, as one of the few tries that a line has.
     Try,
     /// The key of this try is used up: again under the next.
-    NextKey,
+    NewKey,
 }
 
 impl Sender {
@@ -167,7 +167,7 @@ impl Sender {
     /// What follows from an error, and for the batch as a whole.
     fn judge(&self, error: &Error) -> Next {
         match error.kind() {
-            ErrorKind::Conflict if idempotency::is_used_up(error) => Next::NextKey,
+            ErrorKind::Conflict if idempotency::is_used_up(error) => Next::NewKey,
             ErrorKind::Conflict => Next::After(TWIN_WAIT),
             ErrorKind::RateLimited { retry_after } => {
                 self.hold(BatchWait::Pace, *retry_after);
@@ -239,7 +239,7 @@ async fn until_done(sender: &Sender, number: u64, body: Bytes) -> Option<Outcome
         };
         match sender.judge(&error) {
             Next::Later => return None,
-            Next::NextKey => key += 1,
+            Next::NewKey => key += 1,
             Next::After(wait) => sender.rest(wait).await,
             Next::Try if tries + 1 < sender.engine.settings.batches.line_attempts_max => {
                 sender.rest(RETRY_FIRST * 2_u32.saturating_pow(tries)).await;

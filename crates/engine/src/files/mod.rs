@@ -78,7 +78,8 @@ pub async fn read(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<(F
 /// # Errors
 /// [`ErrorKind::NotFound`] where the tenant has none of this id; [`ErrorKind::Conflict`] while a batch reads it.
 pub async fn remove(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<()> {
-    engine.store.tenant(scope).await?.remove_file(id).await
+    let removed = engine.store.tenant(scope).await?.remove_file(id).await;
+    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_file() } else { error })
 }
 
 async fn row(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<FileRow> {
