@@ -9,8 +9,9 @@ use rand::{Rng, SeedableRng};
 use serde_json::json;
 
 use crate::batch::{CHAT, chats, output, over, read, start};
+use crate::bill::rows;
 use crate::config::ServeConfig;
-use crate::ledger::{Comparison, attempts};
+use crate::ledger::{Attempt, Comparison};
 use crate::node::{Node, Setup};
 use crate::tenant::TestTenant;
 use crate::wait::eventually_within;
@@ -96,7 +97,7 @@ async fn over_at_last(tenant: &TestTenant, batch: &str) -> serde_json::Value {
 
 /// Lays the ledger beside the provider's log.
 async fn verify(node: &Node, tenant: &TestTenant, options: &Options) -> Result<()> {
-    let rows = attempts(&node.operator(), &tenant.id).await;
+    let rows: Vec<Attempt> = rows::of_tenant(tenant).await.into_iter().map(exported).collect();
     let log = node.simulator().requests();
     let compared = Comparison::of(&rows, &log);
     let proof = node.operator().get("/api/v1/ledger/verification").await.expect(200).json();
@@ -119,4 +120,16 @@ async fn verify(node: &Node, tenant: &TestTenant, options: &Options) -> Result<(
     ensure!(again <= options.kills * AT_ONCE, "{again} lines were sent again, more than were under way at the kills");
     ensure!(proof["mismatches"] == json!([]), "the accounts do not follow from the ledger: {proof}");
     Ok(())
+}
+
+fn exported(row: rows::Row) -> Attempt {
+    let tokens = row.tokens;
+    Attempt {
+        id: row.id,
+        request: row.request,
+        input: tokens.input + tokens.cache_read + tokens.cache_write,
+        output: tokens.output + tokens.reasoning,
+        cost: row.cost,
+        estimated: row.estimated != 0,
+    }
 }

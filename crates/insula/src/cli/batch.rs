@@ -85,5 +85,5 @@ fn show(batch: &Value) -> String {
 fn done(batch: &Value) -> String {
     let count = |field: &str| batch[field].as_u64().unwrap_or_default();
     let (done, total) = (count("completed") + count("failed"), count("total"));
-    if total == 0 { String::new() } else { format!("{done} of {total}, {}%", done * 100 / total) }
+    (done * 100).checked_div(total).map_or_else(String::new, |percent| format!("{done} of {total}, {percent}%"))
 }
