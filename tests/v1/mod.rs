@@ -1,5 +1,7 @@
 //! `/v1`: the data plane.
 
+mod batches;
 mod chat_completions;
 mod embeddings;
+mod files;
 mod models;

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::{
     EngineSettings,
     accounts::Accounts,
+    batches::Runner,
     cache::{self, AnswerCache, Hits},
     directory::{Directory, Others},
     end_users::{self, EndUsers},
@@ -63,6 +64,7 @@ pub struct Engine {
     /// The way out to addresses that a tenant can name.
     pub(crate) gate: Gate,
     pub(crate) webhooks: Webhooks,
+    pub(crate) batches: Runner,
 }
 
 /// Counts requests under way, so that a stop can wait for the last.
@@ -108,6 +110,7 @@ impl Engine {
             end_users: EndUsers::new(&store.platform_secret("end users")),
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
+            batches: Runner::default(),
             coordination,
             health: Health::new(settings.routing.clone(), clock.clone()),
             versions: Versions::default(),
@@ -172,6 +175,7 @@ impl Engine {
     /// # Errors
     /// When storage cannot be written.
     pub async fn close(&self) -> Result<()> {
+        self.stop_batches().await;
         self.stop_telling().await;
         self.directory.stop_following();
         while end_users::write_batch(self).await {}

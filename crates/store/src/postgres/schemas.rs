@@ -43,8 +43,12 @@ impl Schema {
                 ("0006_end_users", include_str!("schema/control/0006_end_users.sql")),
                 ("0007_routing", include_str!("schema/control/0007_routing.sql")),
                 ("0010_answer_cache", include_str!("schema/control/0010_answer_cache.sql")),
+                ("0011_batches", include_str!("schema/control/0011_batches.sql")),
             ],
-            Schema::Tenant => &[("0001_foundation", include_str!("schema/tenant/0001_foundation.sql"))],
+            Schema::Tenant => &[
+                ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
+                ("0002_batches", include_str!("schema/tenant/0002_batches.sql")),
+            ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }
     }

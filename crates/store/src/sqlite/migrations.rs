@@ -27,6 +27,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0007_end_users.sql"),
         include_str!("schema/control/0008_routing.sql"),
         include_str!("schema/control/0011_answer_cache.sql"),
+        include_str!("schema/control/0012_batches.sql"),
     ],
 };
 
@@ -34,8 +35,10 @@ pub(super) const CONTROL: Schema = Schema {
 pub(super) const KEYS: Schema = Schema { name: "the key store", steps: &[include_str!("schema/keys/0001_foundation.sql")] };
 
 /// One tenant's file.
-pub(super) const TENANT: Schema =
-    Schema { name: "this tenant's file", steps: &[include_str!("schema/tenant/0001_foundation.sql")] };
+pub(super) const TENANT: Schema = Schema {
+    name: "this tenant's file",
+    steps: &[include_str!("schema/tenant/0001_foundation.sql"), include_str!("schema/tenant/0002_batches.sql")],
+};
 
 impl Schema {
     /// Takes the steps that are missing, each in one transaction with its number.
