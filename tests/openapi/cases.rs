@@ -13,6 +13,8 @@ pub struct Case {
     pub statuses: [u16; 9],
     /// A right body, if it takes one.
     pub body: Option<fn(u64) -> Value>,
+    /// Whether that is sent as a form.
+    pub is_form: bool,
 }
 
 impl Case {
@@ -34,11 +36,15 @@ pub enum Holds {
 }
 
 const fn case(operation: &'static str, statuses: [u16; 9]) -> Case {
-    Case { operation, statuses, body: None }
+    Case { operation, statuses, body: None, is_form: false }
 }
 
 const fn with_body(operation: &'static str, statuses: [u16; 9], body: fn(u64) -> Value) -> Case {
-    Case { operation, statuses, body: Some(body) }
+    Case { operation, statuses, body: Some(body), is_form: false }
+}
+
+const fn with_form(operation: &'static str, statuses: [u16; 9], fields: fn(u64) -> Value) -> Case {
+    Case { operation, statuses, body: Some(fields), is_form: true }
 }
 
 fn chat(count: u64) -> Value {
@@ -55,6 +61,15 @@ fn response(count: u64) -> Value {
 
 fn embedding(count: u64) -> Value {
     json!({"model": "sim-embed", "input": format!("walk on {count}")})
+}
+
+fn upload(count: u64) -> Value {
+    json!({"purpose": "batch", "file": format!("walk on {count}")})
+}
+
+/// The walker fills in whose file it is.
+fn new_batch(_: u64) -> Value {
+    json!({"input_file_id": "", "endpoint": "/v1/embeddings", "completion_window": "24h"})
 }
 
 fn new_tenant(count: u64) -> Value {
@@ -146,6 +161,16 @@ pub const CASES: &[Case] = &[
     case("DELETE /v1/responses/{response}", [401, 401, 404, 404, 404, 200, 404, 404, 403]),
     case("GET /v1/models",                 [401, 401, 200, 200, 200, 200, 200, 200, 403]),
     case("GET /v1/models/{model}",         [401, 401, 200, 200, 200, 200, 200, 200, 403]),
+    case("GET /v1/files",                  [401, 401, 200, 200, 200, 200, 200, 200, 403]),
+    with_form("POST /v1/files",            [401, 401, 200, 200, 200, 200, 200, 200, 403], upload),
+    case("GET /v1/files/{file_id}",        [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    case("GET /v1/files/{file_id}/content", [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    // The first who may deletes it; for the others it is gone.
+    case("DELETE /v1/files/{file_id}",     [401, 401, 404, 404, 404, 200, 404, 404, 403]),
+    case("GET /v1/batches",                [401, 401, 200, 200, 200, 200, 200, 200, 403]),
+    with_body("POST /v1/batches",          [401, 401, 404, 404, 404, 200, 200, 200, 403], new_batch),
+    case("GET /v1/batches/{batch_id}",     [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    case("POST /v1/batches/{batch_id}/cancel", [401, 401, 404, 404, 404, 200, 200, 200, 403]),
 
     // The platform: operators alone.
     with_body("POST /api/v1/tenants",         [401, 401, 403, 403, 403, 403, 403, 403, 201], new_tenant),
@@ -207,6 +232,10 @@ pub const CASES: &[Case] = &[
     with_body("POST /api/v1/route:explain",           [401, 401, 403, 403, 200, 403, 403, 200, 400], question),
     case("GET /api/v1/tenants/{tenant}/routing",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     with_body("PUT /api/v1/tenants/{tenant}/routing", [401, 401, 404, 404, 404, 403, 403, 200, 200], routing),
+    // Its batches: the same.
+    case("GET /api/v1/tenants/{tenant}/batches",                 [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/batches/{batch}",         [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("POST /api/v1/tenants/{tenant}/batches/{batch}/cancel", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
 
     // Its webhooks: the same.
     case("GET /api/v1/tenants/{tenant}/webhooks",                      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -254,6 +283,9 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path request", Holds::TenantsId),
     ("path webhook", Holds::TenantsId),
     ("path event",   Holds::TenantsId),
+    ("path file_id", Holds::TenantsId),
+    ("path batch_id", Holds::TenantsId),
+    ("path batch",   Holds::TenantsId),
     ("path model",   Holds::Data),
     ("path name",    Holds::Data),
     ("path end_user", Holds::Data),
@@ -262,6 +294,9 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path response", Holds::TenantsId),
 
     ("query cursor",   Holds::TenantsId),
+    ("query after",    Holds::TenantsId),
+    ("query order",    Holds::Data),
+    ("query purpose",  Holds::Data),
     ("query limit",    Holds::Data),
     ("query after",    Holds::TenantsId),
     ("query order",    Holds::Data),
@@ -282,6 +317,11 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("header cache-control",   Holds::Data),
     ("header If-Match",        Holds::Data),
     ("header x-insula-tags",   Holds::Data),
+
+    ("body input_file_id",     Holds::TenantsId),
+    ("body endpoint",          Holds::Data),
+    ("body completion_window", Holds::Data),
+    ("body metadata",          Holds::Data),
 
     ("body slug",        Holds::Data),
     ("body name",        Holds::Data),

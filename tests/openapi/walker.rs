@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use insula_tests::{Caller, Reply};
+use insula_tests::{Caller, Reply, batch};
 use serde_json::Value;
 
 use super::cases::{self, Case, Holds};
@@ -75,7 +75,7 @@ impl Walk<'_> {
             let Some(theirs) = self.id_for(input, &self.world.own) else { continue };
             for who in [Who::ForeignAdmin, Who::ForeignService, Who::ForeignToken, Who::Operator] {
                 // Every tenant and every request is an operator's; what is below another tenant's path is nobody's.
-                if who == Who::Operator && !["path key", "path webhook", "path event"].contains(&input.as_str()) {
+                if who == Who::Operator && !["path key", "path webhook", "path event", "path batch"].contains(&input.as_str()) {
                     continue;
                 }
                 findings.extend(self.foreign_id(input, &theirs, who).await);
@@ -143,6 +143,7 @@ impl Walk<'_> {
             "cursor" => {
                 let listed = self.operation.path().rsplit('/').next()?;
                 let id = match listed {
+                    "batches" => &household.batch,
                     "keys" => &household.key,
                     "requests" => &household.request,
                     "deliveries" => &household.event,
@@ -150,8 +151,20 @@ impl Walk<'_> {
                 };
                 Some(id.clone())
             }
+            "after" if self.operation.path().ends_with("/files") => Some(household.file.clone()),
+            "after" => Some(household.batch.clone()),
             name => household.id(name).map(str::to_owned),
         }
+    }
+
+    /// The body, with the file filled in from `ids`, but for one that is swapped.
+    fn body(&self, make: fn(u64) -> Value, ids: &Household, swap: Option<&Swap<'_>>) -> Value {
+        let mut body = make(COUNT.fetch_add(1, Ordering::Relaxed));
+        if let Some(file) = body.get_mut("input_file_id") {
+            let swapped = swap.filter(|swap| swap.input == "body input_file_id").map(|swap| swap.id);
+            *file = swapped.unwrap_or(&ids.file).into();
+        }
+        body
     }
 
     async fn send(&self, who: Who, ids: &Household, swap: Option<Swap<'_>>, header: Option<(&str, &str)>) -> Reply {
@@ -159,12 +172,18 @@ impl Walk<'_> {
             Some(credential) => self.target.with(credential),
             None => self.target.clone(),
         };
+        let body = self.case.body.map(|make| self.body(make, ids, swap.as_ref()));
         let mut call = caller.call(self.operation.method(), &self.address(ids, swap));
         if let Some((name, value)) = header {
             call = call.header(name, value);
         }
-        match self.case.body {
-            Some(body) => call.json(&body(COUNT.fetch_add(1, Ordering::Relaxed))).send().await,
+        match body {
+            Some(fields) if self.case.is_form => {
+                let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+                let form = batch::form(&[("purpose", &text("purpose")), ("file", &text("file"))]);
+                call.header("content-type", &batch::form_type()).body(form).send().await
+            }
+            Some(body) => call.json(&body).send().await,
             None => call.send().await,
         }
     }

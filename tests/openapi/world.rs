@@ -1,7 +1,7 @@
 //! Two tenants with one of everything, and everybody who might call.
 
 use insula_tests::tenant::chat;
-use insula_tests::{Caller, TestTenant};
+use insula_tests::{Caller, TestTenant, batch};
 use serde_json::json;
 
 /// Who calls, in the order of the table's columns.
@@ -43,6 +43,10 @@ pub struct Household {
     pub webhook: String,
     /// What that webhook was told.
     pub event: String,
+    /// A file that nothing reads.
+    pub file: String,
+    /// A batch that is cancelled.
+    pub batch: String,
 }
 
 /// What a walk over one operation happens in.
@@ -66,7 +70,10 @@ impl Household {
             tenant.service.post("/v1/responses", &json!({"model": "sim-small", "input": "walk"})).await.expect(200).json();
         let response = made["id"].as_str().unwrap().to_owned();
         let (webhook, event) = webhook(&tenant).await;
-        Household { tenant, token: token["token"].as_str().unwrap().to_owned(), key, request, response, webhook, event }
+        let file = batch::file(&tenant.service, "walked").await;
+        let batch = cancelled_batch(&tenant).await;
+        let token = token["token"].as_str().unwrap().to_owned();
+        Household { tenant, token, key, request, response, webhook, event, file, batch }
     }
 
     /// Its own id for what a path, query or header calls `name`; `None` for names that are no ids of a tenant.
@@ -80,9 +87,18 @@ impl Household {
             "name" => Some(&self.tenant.slug),
             "webhook" => Some(&self.webhook),
             "event" => Some(&self.event),
+            "file_id" | "input_file_id" => Some(&self.file),
+            "batch_id" | "batch" => Some(&self.batch),
             _ => None,
         }
     }
+}
+
+/// A batch that was cancelled long before its last line: whoever cancels it once more changes nothing.
+async fn cancelled_batch(tenant: &TestTenant) -> String {
+    let batch = batch::start(&tenant.service, &batch::chats(400), batch::CHAT).await;
+    tenant.service.post(&format!("/v1/batches/{batch}/cancel"), &json!({})).await.expect(200);
+    batch
 }
 
 /// A webhook where nobody listens, and an event that it was to be told.

@@ -8,6 +8,7 @@
 //! `cargo xtask` starts.
 
 pub mod amounts;
+pub mod batch;
 pub mod bill;
 pub mod binary;
 pub mod chaos;

@@ -1,8 +1,10 @@
 //! `/v1`: the data plane.
 
+mod batches;
 mod chat_completions;
 mod dialects;
 mod embeddings;
+mod files;
 mod messages;
 mod models;
 mod responses;

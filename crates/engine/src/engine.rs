@@ -16,6 +16,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::{
     EngineSettings,
     accounts::Accounts,
+    batches::Runner,
     cache::{self, AnswerCache, Hits},
     directory::{Directory, Others},
     end_users::{self, EndUsers},
@@ -65,6 +66,7 @@ pub struct Engine {
     /// The way out to addresses that a tenant can name.
     pub(crate) gate: Gate,
     pub(crate) webhooks: Webhooks,
+    pub(crate) batches: Runner,
 }
 
 /// Counts requests under way, so that a stop can wait for the last.
@@ -111,6 +113,7 @@ impl Engine {
             salts: Salts::new(&store.platform_secret("provider isolation")),
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
+            batches: Runner::default(),
             coordination,
             health: Health::new(settings.routing.clone(), clock.clone()),
             versions: Versions::default(),
@@ -179,6 +182,7 @@ impl Engine {
     /// # Errors
     /// When storage cannot be written.
     pub async fn close(&self) -> Result<()> {
+        self.stop_batches().await;
         self.stop_telling().await;
         self.directory.stop_following();
         while end_users::write_batch(self).await {}

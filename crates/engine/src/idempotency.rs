@@ -190,13 +190,18 @@ async fn stored(engine: &Engine, call: &Call, mark: &IdempotencyMark) -> Result<
             let plain = seals.open(TABLE, COLUMN, row.request.as_bytes(), &sealed_transcript)?;
             postcard::from_bytes(&plain).map(|transcript| Some(Arc::new(transcript))).map_err(Error::internal)
         }
-        IdempotencyState::TooLarge => {
-            Err(conflict("the request was answered, but the answer was too large to keep for a replay"))
-        }
-        IdempotencyState::Unknown => Err(conflict(
-            "the server stopped while this request was under way; it is not executed again, use a new Idempotency-Key",
-        )),
+        IdempotencyState::TooLarge => Err(conflict(TOO_LARGE)),
+        IdempotencyState::Unknown => Err(conflict(UNKNOWN)),
     }
+}
+
+const TOO_LARGE: &str = "the request was answered, but the answer was too large to keep for a replay";
+const UNKNOWN: &str =
+    "the server stopped while this request was under way; it is not executed again, use a new Idempotency-Key";
+
+/// Whether an error says that a key will never lead to an answer: one who still wants it asks under another.
+pub(crate) fn is_used_up(error: &Error) -> bool {
+    [TOO_LARGE, UNKNOWN].contains(&error.message())
 }
 
 const TABLE: &str = "idempotency";

@@ -4,12 +4,16 @@
 //! and no storage engine; it is handed a store, providers, a clock and a source of chance.
 //!
 //! - [`accounts`]: budgets that hold under concurrency;
+//! - [`batches`]: many requests in a file, sent when nobody else wants their turn;
 //! - [`directory`]: who a credential is, and what it may do;
+//! - [`files`]: what tenants upload, sealed chunk by chunk;
 //! - [`manage`]: tenants, keys, budgets and limits as operators and tenants change them;
 //! - [`statement`]: what a tenant is charged, line by line, and why it differs from the month before.
 
 pub mod accounts;
+pub mod batches;
 pub mod directory;
+pub mod files;
 pub mod manage;
 pub mod statement;
 

@@ -49,6 +49,8 @@ pub struct Call {
     pub end_user: Option<EndUser>,
     /// How demanding the caller says that it is.
     pub complexity: Option<Complexity>,
+    /// Whether nobody waits for it, so that it lets its tenant's other requests pass.
+    pub is_background: bool,
     /// The status that the caller will see for an error; the mapping is the server's.
     pub status_of: fn(&Error) -> u16,
 }

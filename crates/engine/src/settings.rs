@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{WebhookSettings, cache::CacheSettings, queue::QueueSettings, route::RouteSettings};
+use crate::{
+    WebhookSettings, batches::BatchSettings, cache::CacheSettings, files::FileSettings, queue::QueueSettings,
+    route::RouteSettings,
+};
 
 /// Bounds of the request path. All have defaults; each is a key of the configuration reference.
 #[derive(Debug, Clone)]
@@ -41,6 +44,10 @@ pub struct EngineSettings {
     pub cache: CacheSettings,
     /// Whether an attempt waits for its record to reach the disk before it is sent, not only before it is answered.
     pub sync_before_send: bool,
+    /// Bounds of tenants' files.
+    pub files: FileSettings,
+    /// Bounds of batches.
+    pub batches: BatchSettings,
     /// Bounds of webhooks.
     pub webhooks: WebhookSettings,
     /// Bounds of responses that are kept.
@@ -91,6 +98,8 @@ impl Default for EngineSettings {
             idempotency_wait_max: Duration::from_secs(60),
             cache: CacheSettings::default(),
             sync_before_send: false,
+            files: FileSettings::default(),
+            batches: BatchSettings::default(),
             webhooks: WebhookSettings::default(),
             responses: ResponsesSettings::default(),
         }

@@ -9,7 +9,9 @@ use crate::{Call, Engine};
 
 /// Takes a seat of the tenant's concurrency and of the key's, or none: who is over a limit of its own does not queue.
 pub(crate) async fn take(engine: &Engine, call: &Call) -> Result<Seat> {
-    let wanted: Vec<_> = call.limited_subjects().filter_map(|(subject, limits)| Some((subject, limits.concurrency?))).collect();
+    let share = |concurrency| if call.is_background { background_share(concurrency) } else { concurrency };
+    let limited = call.limited_subjects().filter_map(|(subject, limits)| Some((subject, share(limits.concurrency?))));
+    let wanted: Vec<_> = limited.collect();
     engine.coordination.seat(&wanted).await.map_err(|full| match wanted.get(full) {
         None => Engine::unavailable("no seat is free; try again"),
         Some((subject, concurrency)) => Error::new(
@@ -17,4 +19,9 @@ pub(crate) async fn take(engine: &Engine, call: &Call) -> Result<Seat> {
             format!("concurrency limit of the {} reached: {concurrency} requests under way", subject.level().name()),
         ),
     })
+}
+
+/// The seats that requests for which nobody waits may take: they leave half to the others.
+pub(crate) fn background_share(concurrency: u32) -> u32 {
+    concurrency.div_ceil(2)
 }

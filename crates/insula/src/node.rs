@@ -121,6 +121,7 @@ impl Node {
                 let accepting = tokio::spawn(insula_server::serve(listener, app, async { stopped.await.unwrap_or_default() }));
                 // Only where it serves: a command that runs for a moment tells nobody anything.
                 self.engine().start_telling();
+                self.engine().start_batches(insula_server::BATCH_ERRORS);
                 tracing::info!(%addr, data_dir = %self.data_dir.display(), "serving");
                 Ok(Serving { node: self, addr, stop, accepting, _held: held })
             }
@@ -187,6 +188,8 @@ impl Serving {
         let Self { node, stop, accepting, _held, .. } = self;
         // A listener that has ended by itself has nothing left to stop.
         let _ = stop.send(());
+        // What a batch would begin now another node begins, or this one after its next start.
+        node.engine().stop_batches().await;
         accepting.await.context("the accept loop did not end well")?;
         ServerFile::remove(&node.data_dir);
         node.close().await

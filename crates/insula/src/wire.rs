@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use insula_engine::{CacheSettings, Engine, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings};
+use insula_engine::{
+    CacheSettings, Engine, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings,
+    batches::BatchSettings, files::FileSettings,
+};
 use insula_model::{Random, SystemClock};
 use insula_providers::{
     CacheIsolation, Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor,
@@ -344,6 +347,8 @@ fn engine_settings(config: &Config) -> EngineSettings {
         },
         cache: cache_settings(&config.cache),
         sync_before_send: config.durability.mode == Mode::Strict,
+        files: file_settings(&config.files),
+        batches: batch_settings(&config.batches),
         webhooks: webhook_settings(&config.webhooks),
     }
 }
@@ -368,6 +373,27 @@ fn cache_settings(cache: &config::Cache) -> CacheSettings {
         answer_bytes_max: cache.answer_bytes_max,
         wait_max: Duration::from_millis(cache.wait_ms_max),
         waiters_max: cache.waiters_max,
+    }
+}
+
+fn file_settings(files: &config::Files) -> FileSettings {
+    FileSettings {
+        file_bytes_max: files.file_bytes_max.get(),
+        per_tenant_max: files.per_tenant_max.get(),
+        tenant_bytes_max: files.tenant_bytes_max,
+    }
+}
+
+fn batch_settings(batches: &config::Batches) -> BatchSettings {
+    BatchSettings {
+        running_max: batches.running_max,
+        running_per_tenant_max: batches.running_per_tenant_max.get(),
+        lines_at_once_max: batches.lines_at_once_max.get() as usize,
+        active_per_tenant_max: batches.active_per_tenant_max,
+        lines_max: batches.lines_max.get(),
+        line_bytes_max: batches.line_bytes_max.get() as usize,
+        line_attempts_max: batches.line_attempts_max.get(),
+        window: Duration::from_secs(batches.window_seconds.get()),
     }
 }
 

@@ -128,6 +128,16 @@ id!(
     "att"
 );
 id!(
+    /// A file of a tenant.
+    FileId,
+    "file"
+);
+id!(
+    /// A batch: many requests in one file, answered in another.
+    BatchId,
+    "batch"
+);
+id!(
     /// A webhook: an address that wants to be told.
     WebhookId,
     "whk"
@@ -191,6 +201,16 @@ impl IdGenerator {
     /// A new attempt's id.
     pub fn attempt(&self) -> AttemptId {
         AttemptId(self.bytes())
+    }
+
+    /// A new file's id.
+    pub fn file(&self) -> FileId {
+        FileId(self.bytes())
+    }
+
+    /// A new batch's id.
+    pub fn batch(&self) -> BatchId {
+        BatchId(self.bytes())
     }
 
     /// A new webhook's id.

@@ -14,6 +14,7 @@
 //! ```
 
 mod attempt;
+mod batch;
 mod budget;
 mod cache;
 pub mod chat;
@@ -34,11 +35,14 @@ mod webhook;
 mod window;
 
 pub use attempt::{AttemptOutcome, Cause, Operation};
+pub use batch::{BatchStatus, BatchTimes, BatchWait, FilePurpose, FileState};
 pub use budget::{Budget, BudgetLevel, BudgetMode, BudgetOrigin, Cap, Subject};
 pub use cache::CacheRules;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
-pub use ids::{AttemptId, BudgetId, CreditId, EndUserId, EventId, IdGenerator, KeyId, RequestId, TenantId, WebhookId};
+pub use ids::{
+    AttemptId, BatchId, BudgetId, CreditId, EndUserId, EventId, FileId, IdGenerator, KeyId, RequestId, TenantId, WebhookId,
+};
 pub use inherit::{Effective, EffectiveCache, EffectiveLimits, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};
 pub use money::{Money, Price};

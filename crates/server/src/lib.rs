@@ -39,6 +39,7 @@ mod settings;
 mod wire;
 
 pub use app::App;
+pub use errors::BATCH_ERRORS;
 pub use router::router;
 pub use serve::serve;
 pub use settings::ServerSettings;

@@ -38,6 +38,7 @@ use crate::{App, errors::Problem, router};
         (name = "budgets", description = "Caps on spending"),
         (name = "limits", description = "Caps on pace and concurrency"),
         (name = "usage", description = "What was used, request by request and in sums"),
+        (name = "batches", description = "Many requests in a file"),
         (name = "statements", description = "What is charged, and why"),
         (name = "webhooks", description = "Who is told what happens"),
         (name = "platform", description = "What concerns all tenants: operators only"),

@@ -38,6 +38,12 @@ pub(crate) fn data_plane() -> OpenApiRouter<App> {
         .routes(routes!(data::responses::items::list_input_items))
         .routes(routes!(data::models::list_models))
         .routes(routes!(data::models::retrieve_model))
+        .routes(routes!(data::files::list_files, data::files::upload_file))
+        .routes(routes!(data::files::retrieve_file, data::files::delete_file))
+        .routes(routes!(data::files::download_file))
+        .routes(routes!(data::batches::list_batches, data::batches::create_batch))
+        .routes(routes!(data::batches::retrieve_batch))
+        .routes(routes!(data::batches::cancel_batch))
 }
 
 /// `/api/v1`: management.
@@ -68,6 +74,9 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::usage::of_tenant))
         .routes(routes!(api::usage::of_all))
         .routes(routes!(api::end_users::list))
+        .routes(routes!(api::batches::list))
+        .routes(routes!(api::batches::read))
+        .routes(routes!(api::batches::cancel))
         .routes(routes!(api::statements::list))
         .routes(routes!(api::statements::read))
         .routes(routes!(api::statements::attempts::list))

@@ -88,9 +88,10 @@ mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
-    AttemptQuery, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery,
-    DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep,
-    Once, OperatorKey, PriceDates, PricedPart, Sending, Sums, TokenDifferences, UsageQuery, UsageRow, Webhook, WebhookEvent,
+    AttemptQuery, BatchRun, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, Credit,
+    Delivery, DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification,
+    NextStep, Once, OperatorKey, PriceDates, PricedPart, Sending, Sums, TokenDifferences, UsageQuery, UsageRow, Webhook,
+    WebhookEvent,
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
@@ -98,5 +99,8 @@ pub use options::{ClusterOptions, PostgresOptions, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
-pub use tenants::{IdempotencyRow, IdempotencyState, RequestRow, ResponseRow, ResponsesMax, TenantStore};
+pub use tenants::{
+    BatchRow, BlobReader, BlobWriter, FilePage, FileRow, IdempotencyRow, IdempotencyState, LineRow, RequestRow, ResponseRow,
+    ResponsesMax, TenantStore, Written,
+};
 pub use vault::{AnswerKey, RootKey, TenantSeals};

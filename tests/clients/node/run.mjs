@@ -3,10 +3,11 @@
 // Takes what `dev.env` says from the environment; prints one line a case and `N passed, M failed` last.
 
 import { cases as aisdk } from './aisdk.mjs'
+import { cases as batches } from './batches.mjs'
 import { cases as chat } from './chat.mjs'
 import { cases as responses } from './responses.mjs'
 
-const cases = { ...chat, ...responses, ...aisdk }
+const cases = { ...chat, ...batches, ...responses, ...aisdk }
 
 let failed = 0
 for (const [name, work] of Object.entries(cases)) {

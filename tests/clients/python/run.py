@@ -7,6 +7,7 @@ import sys
 import traceback
 
 # Each adds its cases to the list.
+import batches  # noqa: F401
 import chat  # noqa: F401
 import langchain_chat  # noqa: F401
 import messages  # noqa: F401

@@ -6,7 +6,7 @@
 //! - [`verdict`]: what must agree.
 
 mod load;
-mod rows;
+pub(crate) mod rows;
 mod verdict;
 
 use std::fmt;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use insula_tests::bill;
+use insula_tests::chaos::batch;
 use insula_tests::memory::{resident_bytes, resident_bytes_peak};
 use insula_tests::node::Setup;
 use insula_tests::tenant::chat;
@@ -40,6 +41,8 @@ enum What {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Kills a server again and again while it runs a batch, and compares output, ledger and the provider's log.
+    Batch(batch::Options),
     /// Starts a server again and again.
     Start {
         /// How often.
@@ -54,6 +57,7 @@ async fn main() -> Result<()> {
     match Args::parse().what {
         What::Tenants { count } => tenants(count, &mut table).await,
         What::Start { count } => start(count, &mut table).await,
+        What::Batch(options) => batch::run(&options).await?,
         What::Bill { requests, seed } => println!("{}", bill::check(Setup::default(), requests, seed).await),
     }
     table.print()

@@ -2,11 +2,12 @@
 //!
 //! `cargo xtask chaos` runs it. The simulator is a process of its own and survives; what it logged is the truth.
 //!
-//! Of several nodes see [`cluster`]. Of one:
+//! Of several nodes see [`cluster`], of a batch [`batch`]. Of one:
 //! - [`load`]: callers who remember what they were told;
 //! - [`world`]: the simulator, the server and two tenants;
 //! - [`verdict`]: what must hold after every start.
 
+pub mod batch;
 mod cluster;
 mod load;
 mod verdict;

@@ -118,7 +118,9 @@ async fn of_sixty_four_at_once_one_is_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_the_first_fails_one_takes_its_place() {
-    let node = Node::start().await;
+    // The first is not tried again: it is to fail.
+    let more = vec![("routing", "attempts_max = 1".to_owned())];
+    let node = Setup::default().serve(ServeConfig { more, ..ServeConfig::default() }).start().await;
     let tenant = cached(&node, "failing").await;
     let fault = Fault::new(FaultKind::ServerError, 1.0);
     node.scenario(Scenario { latency_ms: 400, faults: vec![fault], ..Scenario::default() });

@@ -27,6 +27,8 @@ enum What {
     Overhead,
     /// The ledger, usage, statements, the export and the provider's log over 50,000 mixed requests: they agree or it fails.
     Bill,
+    /// A batch of 10,000 lines whose server is killed 10 times: each line once in the output, each call billed once, or it fails.
+    Batch,
     /// Who gets how much of a provider beside whom, its pace, and how many it is found to bear.
     Fairness,
     /// A minute without PostgreSQL under load: who is refused, when all is served again, what is billed.
@@ -46,6 +48,7 @@ pub fn run(options: &Options) -> Result<()> {
         What::Tenants => ("bench", Some("tenants"), RELEASE),
         What::Start => ("bench", Some("start"), RELEASE),
         What::Bill => ("bench", Some("bill"), DEV),
+        What::Batch => ("bench", Some("batch"), DEV),
         What::Overhead => ("overhead", None, RELEASE),
         What::Fairness => ("fairness", None, RELEASE),
         What::Outage => return outage(options),

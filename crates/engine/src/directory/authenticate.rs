@@ -71,6 +71,7 @@ impl Directory {
             key: Some(key.clone()),
             role: key.record.role,
             end_user: None,
+            behind: Some(key.record.id),
             revoked: Some(key.revoked.clone()),
         }))
     }
@@ -96,6 +97,7 @@ impl Directory {
             key: None,
             role: Role::Service,
             end_user: claims.end_user.map(String::from),
+            behind: claims.issuer.filter(|_| revoked.is_some()),
             revoked,
         }))
     }

@@ -28,7 +28,9 @@ pub struct TenantCredential {
     pub role: Role,
     /// The end user that a token was issued for.
     pub end_user: Option<String>,
-    /// The key that stands behind it: its own, or the one that issued the token.
+    /// The key that stands behind it: its own, or the tenant's that issued the token.
+    pub behind: Option<KeyId>,
+    /// Whether that key was taken back.
     pub(super) revoked: Option<Withdrawal>,
 }
 

@@ -13,6 +13,7 @@
 //! [`ManagedEndUser`]: crate::directory::ManagedEndUser
 //! [`RequestReader`]: crate::directory::RequestReader
 
+pub mod batches;
 pub mod budgets;
 pub mod cache;
 pub mod catalogue;

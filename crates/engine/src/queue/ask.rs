@@ -14,6 +14,8 @@ pub(super) struct Ask {
     pub weight: u32,
     pub mode: ReleaseMode,
     pub end_user: EndUser,
+    /// Whether it goes behind all others of its tenant.
+    pub is_background: bool,
     pub size: Size,
 }
 

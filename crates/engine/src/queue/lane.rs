@@ -158,7 +158,7 @@ impl Lane {
             // Its quantum of this round, and of none before.
             line.round = self.round - 1;
         }
-        line.join(ask.end_user, Waiter { ticket, size: ask.size, joined: now });
+        line.join(ask.end_user, ask.is_background, Waiter { ticket, size: ask.size, joined: now });
         self.seats.waiting(ask.tenant)
     }
 

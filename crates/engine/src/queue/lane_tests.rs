@@ -19,6 +19,7 @@ fn ask(number: u8, weight: u32) -> Ask {
         weight,
         mode: ReleaseMode::Balanced,
         end_user: None,
+        is_background: false,
         size: Size { input_tokens: 100, output_tokens_max: 4_096 },
     }
 }

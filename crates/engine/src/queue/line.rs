@@ -1,4 +1,5 @@
-//! A tenant's line in a lane: its end users take turns in it, each served in the order of arrival.
+//! A tenant's line in a lane: its end users take turns in it, each served in the order of arrival. Requests for which nobody
+//! waits stand behind all others.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -70,6 +71,8 @@ pub(super) struct Line {
     /// Its own steady spacing.
     pub spacing: Spacing,
     users: VecDeque<User>,
+    /// Those for whose requests nobody waits; served when there are no others.
+    background: VecDeque<User>,
     arrived: Option<Duration>,
     between: Average,
 }
@@ -90,7 +93,7 @@ impl Line {
 
     /// Whether nobody waits in it.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
+        self.users.is_empty() && self.background.is_empty()
     }
 
     /// Nobody of it waits any more: what it was still due is gone, what it had beyond that is not.
@@ -98,35 +101,39 @@ impl Line {
         self.deficit = self.deficit.min(0);
     }
 
-    /// Joins the end user's own line.
-    pub fn join(&mut self, id: EndUser, waiter: Waiter) {
-        match self.users.iter_mut().find(|user| user.id == id) {
+    /// Joins the end user's own line, of those for whom somebody waits or of the others.
+    pub fn join(&mut self, id: EndUser, is_background: bool, waiter: Waiter) {
+        let users = if is_background { &mut self.background } else { &mut self.users };
+        match users.iter_mut().find(|user| user.id == id) {
             Some(user) => user.waiters.push_back(waiter),
-            None => self.users.push_back(User { id, waiters: VecDeque::from([waiter]) }),
+            None => users.push_back(User { id, waiters: VecDeque::from([waiter]) }),
         }
     }
 
     /// Whose turn it is.
     pub fn head(&self) -> Option<&Waiter> {
-        self.users.front()?.waiters.front()
+        self.users.front().or(self.background.front())?.waiters.front()
     }
 
     /// Takes out whose turn it is; the next turn is the next end user's.
     pub fn take(&mut self) -> Option<Waiter> {
-        let mut user = self.users.pop_front()?;
+        let users = if self.users.is_empty() { &mut self.background } else { &mut self.users };
+        let mut user = users.pop_front()?;
         let waiter = user.waiters.pop_front();
         if !user.waiters.is_empty() {
-            self.users.push_back(user);
+            users.push_back(user);
         }
         waiter
     }
 
     /// Takes out somebody who leaves.
     pub fn leave(&mut self, ticket: u64) {
-        for user in &mut self.users {
-            user.waiters.retain(|waiter| waiter.ticket != ticket);
+        for users in [&mut self.users, &mut self.background] {
+            for user in &mut *users {
+                user.waiters.retain(|waiter| waiter.ticket != ticket);
+            }
+            users.retain(|user| !user.waiters.is_empty());
         }
-        self.users.retain(|user| !user.waiters.is_empty());
     }
 }
 
@@ -143,11 +150,25 @@ mod tests {
         let mut line = Line::default();
         let user = |number| Some(EndUserId::from_bytes([number; 16]));
         for (ticket, id) in [(1, user(1)), (2, user(1)), (3, user(1)), (4, user(2)), (5, None), (6, user(2))] {
-            line.join(id, waiter(ticket));
+            line.join(id, false, waiter(ticket));
         }
         line.leave(2);
         let order: Vec<u64> = std::iter::from_fn(|| line.take()).map(|waiter| waiter.ticket).collect();
         assert_eq!(order, [1, 4, 5, 3, 6]);
+        assert!(line.is_empty());
+    }
+
+    #[test]
+    fn what_nobody_waits_for_goes_last() {
+        let mut line = Line::default();
+        for (ticket, is_background) in [(1, true), (2, true), (3, false), (4, true), (5, false)] {
+            line.join(None, is_background, waiter(ticket));
+        }
+        line.leave(2);
+        assert_eq!(line.take().map(|waiter| waiter.ticket), Some(3));
+        line.join(None, false, waiter(6));
+        let order: Vec<u64> = std::iter::from_fn(|| line.take()).map(|waiter| waiter.ticket).collect();
+        assert_eq!(order, [5, 6, 1, 4]);
         assert!(line.is_empty());
     }
 

@@ -137,6 +137,7 @@ pub(crate) async fn take(engine: &Engine, call: &Call, work: &Work, route: &Rout
         weight: limits.weight.unwrap_or(1).max(1),
         mode: limits.mode.unwrap_or_default(),
         end_user: call.end_user.as_ref().map(|user| user.id),
+        is_background: call.is_background,
         size: Size {
             input_tokens: work.input_tokens_estimate().min(hold.input_tokens_max),
             output_tokens_max: hold.output_tokens_max,
@@ -172,6 +173,8 @@ impl Queue {
     async fn take(self: &Arc<Self>, route: &Route, ask: Ask, limits: &Limits) -> Result<Slot> {
         let wait_max = limits.queue_wait_ms_max.map_or(self.settings.wait_max, |ms| Duration::from_millis(ms.into()));
         let depth_max = limits.queue_depth_max.unwrap_or(self.settings.depth_max);
+        // What nobody waits for leaves half of the line to what somebody does.
+        let depth_max = if ask.is_background { depth_max / 2 } else { depth_max };
         let place = {
             let (mut state, now) = (self.state.lock(), self.clock.elapsed());
             let State { lanes, node, waiting, tickets } = &mut *state;

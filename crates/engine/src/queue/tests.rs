@@ -48,6 +48,7 @@ fn ask(number: u8) -> Ask {
         weight: 1,
         mode: ReleaseMode::Balanced,
         end_user: None,
+        is_background: false,
         size: Size { input_tokens: 10, output_tokens_max: 100 },
     }
 }

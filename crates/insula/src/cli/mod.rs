@@ -1,6 +1,7 @@
 //! The command line: one file per command. Data goes to stdout, progress to stderr; with `--json` the data is the API's
 //! own JSON. Commands about data have one way to it, the management API: see [`target`].
 
+mod batch;
 mod budget;
 mod cache;
 mod client;
@@ -110,6 +111,9 @@ enum Command {
     /// Shows the finished requests of a tenant, and each with its stages and attempts.
     Request(request::RequestArgs),
     /// Manages webhooks: addresses that are told when a budget fills up or a statement can be read.
+    /// Shows batches and how far they are.
+    Batch(batch::BatchArgs),
+    /// Manages webhooks, which are told what happens.
     Webhook(webhook::WebhookArgs),
     /// Checks that the accounts follow from the ledger.
     Ledger(ledger::LedgerArgs),
@@ -177,6 +181,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Credit(args) => credit::run(args, out).await,
         Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
+        Command::Batch(args) => batch::run(args, out).await,
         Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,

@@ -3,12 +3,14 @@
 //! [`Loaded::from`] puts flags over environment over file over defaults and refuses what cannot be, with the place and
 //! the fix. `reference.rs` prints the document, `show.rs` what holds and where it came from.
 
+mod batches;
 mod bounds;
 mod budgets;
 mod cache;
 mod coordination;
 mod durability;
 mod file;
+mod files;
 mod layers;
 mod log;
 mod prices;
@@ -27,11 +29,13 @@ mod webhooks;
 
 use serde::{Deserialize, Serialize};
 
+pub use batches::Batches;
 pub use bounds::Bounds;
 pub use budgets::Budgets;
 pub use cache::Cache;
 pub use coordination::Coordination;
 pub use durability::{Durability, Mode};
+pub use files::Files;
 pub use layers::{Fault, Flag, Loaded, Origin, Sources};
 pub use log::{Format, Log};
 pub use prices::Prices;
@@ -62,6 +66,10 @@ pub struct Config {
     pub budgets: Budgets,
     /// What the answer cache may take.
     pub cache: Cache,
+    /// What tenants upload.
+    pub files: Files,
+    /// How batches are run.
+    pub batches: Batches,
     /// How products are told what happens.
     pub webhooks: Webhooks,
     /// How requests wait for their turn.

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::{
-    Bounds, Budgets, Cache, Coordination, Durability, Log, Prices, Provider, Queue, Routing, Server, Storage, Webhooks,
+    Batches, Bounds, Budgets, Cache, Coordination, Durability, Files, Log, Prices, Provider, Queue, Routing, Server, Storage,
+    Webhooks,
     section::{Key, Section},
 };
 
@@ -41,6 +42,8 @@ pub fn sections() -> Vec<SectionSpec> {
         spec::<Queue>("queue", "How requests wait for a fair turn and the provider's pace."),
         spec::<Routing>("routing", "How failed attempts are followed by others, and which models are not tried at all."),
         spec::<Cache>("cache", "What the answer cache may take. Which tenants have one their rules say (`insula cache set`)."),
+        spec::<Files>("files", "What tenants upload: `/v1/files`."),
+        spec::<Batches>("batches", "How batches are run: `/v1/batches`."),
         spec::<Webhooks>("webhooks", "How products are told what happens."),
         SectionSpec {
             repeated: true,

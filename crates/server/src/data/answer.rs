@@ -7,6 +7,7 @@ use insula_engine::{Answer, CacheView, Dialect, RateKind, RateView, Transcript};
 use insula_model::{Error, RequestId, Timestamp};
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 
 use super::{arrival::JSON, cache, events::EventBody};
 use crate::{App, errors};
@@ -54,6 +55,29 @@ pub(super) fn response(
 fn given_again(transcript: &Transcript, said: &Said<'_>) -> Response {
     let media = if transcript.is_stream { EVENT_STREAM } else { JSON };
     whole(transcript.body.clone(), media, said)
+}
+
+/// A page of a list in OpenAI's form.
+#[derive(Serialize, ToSchema)]
+pub struct Paged<T> {
+    /// Always `list`.
+    object: &'static str,
+    /// The items.
+    data: Vec<T>,
+    /// The first one's id.
+    first_id: Option<String>,
+    /// The last one's id: pass it on as `after` for the next page.
+    last_id: Option<String>,
+    /// Whether another page follows.
+    has_more: bool,
+}
+
+impl<T> Paged<T> {
+    /// A page of items that have an id.
+    pub(super) fn new(data: Vec<T>, has_more: bool, id: fn(&T) -> &String) -> Self {
+        let (first_id, last_id) = (data.first().map(id).cloned(), data.last().map(id).cloned());
+        Self { object: "list", data, first_id, last_id, has_more }
+    }
 }
 
 /// A response of our own making.

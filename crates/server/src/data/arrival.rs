@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, Request, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use insula_engine::{Call, directory::Credential};
 use insula_model::{Complexity, Error, ErrorKind, RequestId, Result};
@@ -17,6 +17,8 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// A request whose credential was verified before a byte of its body was read.
 pub(super) struct Arrival {
     pub call: Call,
+    /// What came before the body.
+    pub head: Parts,
     body: Body,
 }
 
@@ -64,9 +66,15 @@ impl Arrival {
             tags,
             end_user: None,
             complexity: complexity(&parts.headers).map_err(turned_away)?,
+            is_background: false,
             status_of: errors::status,
         };
-        Ok(Self { call, body })
+        Ok(Self { call, head: parts, body })
+    }
+
+    /// The body as it arrives, for what is never whole in memory.
+    pub fn into_body(self) -> Body {
+        self.body
     }
 
     /// Reads the body up to its bound.

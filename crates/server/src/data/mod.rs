@@ -3,6 +3,8 @@
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
 //! - [`call`]: what the operations that call a model have in common;
 //! - [`chat`], [`messages`], [`embeddings`], [`models`]: an operation each; [`responses`]: those that make and keep responses;
+//!   [`files`] and [`batches`]: a noun each;
+//! - [`form`] and [`file_body`]: files on their way in and out, never whole in memory;
 //! - [`tags`]: the labels that a request carries in a header;
 //! - [`cache`]: what a caller says of the answer cache, and what it is told;
 //! - [`room`]: what all bodies together may hold in memory;
@@ -10,11 +12,15 @@
 
 mod answer;
 mod arrival;
+pub mod batches;
 mod cache;
 mod call;
 pub mod chat;
 pub mod embeddings;
 mod events;
+mod file_body;
+pub mod files;
+mod form;
 pub mod messages;
 pub mod models;
 pub mod responses;

@@ -50,6 +50,13 @@ pub(crate) fn openai(error: &Error, request: RequestId) -> Response {
     in_dialect(Dialect::ChatCompletions, error, request)
 }
 
+/// The body of an error in OpenAI's dialect, logged under the request's id.
+pub(super) fn openai_body(error: &Error, request: RequestId) -> Vec<u8> {
+    let shape = shape(error.kind());
+    log(error, shape, request);
+    body(Dialect::ChatCompletions, error, shape, request)
+}
+
 /// The response of `/v1` for an error, logged under the request's id.
 pub(crate) fn in_dialect(dialect: Dialect, error: &Error, request: RequestId) -> Response {
     response(dialect, error, shape(error.kind()), request)

@@ -13,10 +13,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use insula_engine::Dialect;
+use insula_engine::{Dialect, batches::ErrorDialect};
 use insula_model::{BudgetRefusal, Error, ErrorKind, RequestId};
 use serde::Serialize;
 
+use dialect::openai_body;
 pub(crate) use dialect::{in_dialect, last_event, openai};
 pub(crate) use problem::Problem;
 pub(crate) use responses::{InputErrors, OperatorErrors, ParamErrors, TenantErrors};
@@ -114,6 +115,9 @@ fn client_error(status: u16) -> StatusCode {
 pub(crate) fn status(error: &Error) -> u16 {
     shape(error.kind()).status.as_u16()
 }
+
+/// How errors look in the output of a batch.
+pub const BATCH_ERRORS: ErrorDialect = ErrorDialect { status_of: status, body_of: openai_body };
 
 /// A request's id as a header.
 pub(crate) fn request_id_value(request: RequestId) -> HeaderValue {

@@ -40,7 +40,8 @@ async fn read(request: Request) -> Result<Bytes> {
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+/// Reads `body` as [`StrictJson`] does.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(body).map_err(|wrong| {
         let at = wrong.valid_up_to();
         Error::invalid(format!("the body is not UTF-8 at byte {at}"))

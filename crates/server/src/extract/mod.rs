@@ -9,5 +9,5 @@ mod query;
 mod wrong;
 
 pub(crate) use authorised::{Authorised, PathTexts};
-pub(crate) use json::StrictJson;
-pub(crate) use query::StrictQuery;
+pub(crate) use json::{StrictJson, parse as strict_json};
+pub(crate) use query::{StrictQuery, parse as strict_query};

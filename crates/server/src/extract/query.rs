@@ -21,7 +21,8 @@ impl<T: DeserializeOwned> FromRequestParts<App> for StrictQuery<T> {
     }
 }
 
-fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T> {
+/// Reads the query string of `uri`, as [`StrictQuery`] does.
+pub(crate) fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T> {
     let Query(read) = Query::try_from_uri(uri).map_err(refused)?;
     Ok(read)
 }

@@ -1,5 +1,6 @@
 //! The management API: an operation's input, answer, errors and handler on one page, a file per noun.
 
+pub(crate) mod batches;
 pub(crate) mod budgets;
 pub(crate) mod cache;
 pub(crate) mod catalogue;

@@ -7,6 +7,7 @@
 //! What an engine has for itself stands in [`differences`].
 
 mod backup;
+mod batches;
 mod cache_hits;
 mod control;
 pub(crate) mod differences;

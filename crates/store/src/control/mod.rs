@@ -3,6 +3,7 @@
 //! One file per noun; each adds its methods to [`Control`]. The ledger is written by the fold alone ([`ledger`]), everything
 //! else by the management services.
 
+mod batch_runs;
 mod budgets;
 mod cache_hits;
 mod catalogue;
@@ -37,6 +38,7 @@ use std::path::PathBuf;
 
 use insula_model::{Error, ErrorKind, Result, TenantScope};
 
+pub use batch_runs::BatchRun;
 pub use cache_hits::{CacheHitRow, CacheHitSums, CacheHits, CacheWriter};
 pub use catalogue::Heirs;
 pub use credits::Credit;

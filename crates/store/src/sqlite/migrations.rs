@@ -29,6 +29,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0009_provider_isolation.sql"),
         include_str!("schema/control/0010_routing.sql"),
         include_str!("schema/control/0011_answer_cache.sql"),
+        include_str!("schema/control/0012_batches.sql"),
     ],
 };
 
@@ -38,7 +39,11 @@ pub(super) const KEYS: Schema = Schema { name: "the key store", steps: &[include
 /// One tenant's file.
 pub(super) const TENANT: Schema = Schema {
     name: "this tenant's file",
-    steps: &[include_str!("schema/tenant/0001_foundation.sql"), include_str!("schema/tenant/0002_responses.sql")],
+    steps: &[
+        include_str!("schema/tenant/0001_foundation.sql"),
+        include_str!("schema/tenant/0002_responses.sql"),
+        include_str!("schema/tenant/0003_batches.sql"),
+    ],
 };
 
 impl Schema {

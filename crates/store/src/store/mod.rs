@@ -93,7 +93,8 @@ impl Store {
             Kept::Alone { fold, .. } => Arriving::Fold(fold.clone()),
             Kept::Together { register, .. } => Arriving::Register(register.clone()),
         };
-        Ok(TenantStore { tenant, home, arriving, clock: self.0.clock.clone() })
+        let blobs = self.0.homes.blobs(tenant);
+        Ok(TenantStore { tenant, home, blobs, arriving, clock: self.0.clock.clone() })
     }
 
     /// What seals and opens one tenant's content, without opening its file. `NotFound` once erased.

@@ -83,6 +83,11 @@ impl TenantFiles {
         waiting(move || files.place.create(tenant)).await
     }
 
+    /// Where the tenant's blobs lie; it need not exist yet.
+    pub(crate) fn blob_directory(&self, tenant: TenantId) -> PathBuf {
+        self.place.blobs(tenant)
+    }
+
     /// Opens a tenant's file, if it is not open, and pins it. `NotFound` once erased; `Unavailable` where the file is newer than
     /// this program or every file that may be open is in use.
     pub(crate) async fn pin(self: &Arc<Self>, tenant: TenantId) -> Result<Pin> {

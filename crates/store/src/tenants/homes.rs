@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use insula_model::{Result, TenantId};
 
-use super::{TenantFiles, slot::Pin};
+use super::{TenantFiles, blobs::Blobs, slot::Pin};
 use crate::{
     postgres::{Access, Mode, PgPool},
     query::Db,
@@ -57,6 +57,14 @@ impl Homes {
             Homes::Files(files) => files.pin(tenant).await.map(Home::File),
             // Whoever has a key has a home; rows of one that was erased meanwhile are gone.
             Homes::Shared(pool) => Ok(Home::Shared(pool.db(Access::Tenant(tenant)))),
+        }
+    }
+
+    /// Where the chunks of a tenant's files lie.
+    pub(crate) fn blobs(&self, tenant: TenantId) -> Blobs {
+        match self {
+            Homes::Files(files) => Blobs::Directory(files.blob_directory(tenant)),
+            Homes::Shared(pool) => Blobs::Rows(pool.db(Access::Tenant(tenant))),
         }
     }
 

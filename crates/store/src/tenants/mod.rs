@@ -4,6 +4,8 @@
 //! closing and erasing its file; a [`Pin`](slot::Pin) keeps a file open while somebody works on it, and only unpinned files
 //! are closed to make room. What may be asked of an open tenant is in [`TenantStore`]; no query there names the tenant.
 
+mod batches;
+mod blobs;
 mod files;
 mod homes;
 mod idempotency;
@@ -12,11 +14,14 @@ mod requests;
 mod responses;
 mod slot;
 mod store;
+mod stored_files;
 mod traces;
 
 #[cfg(test)]
 mod tests;
 
+pub use batches::{BatchRow, LineRow};
+pub use blobs::{BlobReader, BlobWriter};
 pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
 pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
@@ -25,4 +30,5 @@ pub use requests::RequestRow;
 pub use responses::{ResponseRow, ResponsesMax};
 pub(crate) use store::Arriving;
 pub use store::TenantStore;
+pub use stored_files::{FilePage, FileRow, Written};
 pub(crate) use traces::finished_at;

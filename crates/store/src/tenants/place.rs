@@ -37,6 +37,11 @@ impl Place {
         self.dir(tenant).join("tenant.db")
     }
 
+    /// The directory of its blobs, made with the first of them.
+    pub(super) fn blobs(&self, tenant: TenantId) -> PathBuf {
+        self.dir(tenant).join("blobs")
+    }
+
     /// Makes a tenant's file, unless it has one; on return it survives a power cut.
     pub(super) fn create(&self, tenant: TenantId) -> Result<()> {
         let (dir, file) = (self.dir(tenant), self.file(tenant));
@@ -82,7 +87,8 @@ impl Place {
     }
 }
 
-fn refused(error: std::io::Error) -> Error {
+/// What a failed write means to whoever asked for it.
+pub(super) fn refused(error: std::io::Error) -> Error {
     match error.kind() {
         IoErrorKind::StorageFull | IoErrorKind::QuotaExceeded => {
             let retry_after = std::time::Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use insula_model::{Clock, Error, RequestId, Result, TenantId};
 
-use super::{Home, IdempotencyRow, RequestRow, ResponseRow, ResponsesMax, idempotency, requests, responses};
+use super::{Home, IdempotencyRow, RequestRow, ResponseRow, ResponsesMax, blobs::Blobs, idempotency, requests, responses};
 use crate::{cluster::register::Register, fold::Fold, query::Tx};
 
 /// One tenant's own data. Its file stays open while this lives. Once the tenant is erased, every call answers `NotFound`.
@@ -14,6 +14,7 @@ use crate::{cluster::register::Register, fold::Fold, query::Tx};
 pub struct TenantStore {
     pub(crate) tenant: TenantId,
     pub(crate) home: Home,
+    pub(crate) blobs: Blobs,
     pub(crate) arriving: Arriving,
     pub(crate) clock: Arc<dyn Clock>,
 }

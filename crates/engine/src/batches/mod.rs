@@ -1,0 +1,42 @@
+//! Batches: many requests in a file, each sent through the ordinary pipeline when nobody else wants its turn.
+//!
+//! - [`service`]: what a tenant's caller may do with batches;
+//! - [`runner`]: the task of a node that takes up batches that are nobody's;
+//! - [`run`]: one batch, from where it stands as far as it gets;
+//! - [`validate`]: its file is right, or what is wrong with it;
+//! - [`execute`]: its lines, several at once; [`line`]: one of them;
+//! - [`watch`]: what stops it meanwhile;
+//! - [`finish`]: its output.
+//!
+//! The control database knows which batches are not over, and whose turn each is; everything else is the tenant's own. A line
+//! that is done is stored, sealed, before it counts. Each is sent under an idempotency key of its own, made from batch, line
+//! and try: whoever goes on after a crash gets the answer that was kept, and where none was the next try is a new attempt.
+
+mod detail;
+mod execute;
+mod finish;
+mod line;
+mod lines;
+mod run;
+mod runner;
+mod service;
+mod settings;
+mod validate;
+mod watch;
+
+use insula_model::{Error, RequestId};
+
+pub use detail::Finding;
+pub use lines::{endpoint, operation_of};
+pub(crate) use runner::Runner;
+pub use service::{BatchView, NewBatch, cancel, create, find, list, no_such_batch};
+pub use settings::BatchSettings;
+
+/// How errors look in a batch's output: as a caller of the line itself would have seen them.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorDialect {
+    /// The status.
+    pub status_of: fn(&Error) -> u16,
+    /// The body, as JSON.
+    pub body_of: fn(&Error, RequestId) -> Vec<u8>,
+}

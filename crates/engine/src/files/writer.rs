@@ -1,0 +1,159 @@
+//! Writing a file, chunk by chunk.
+
+use std::{sync::Arc, time::Duration};
+
+use insula_model::{Error, ErrorKind, FilePurpose, Random, Result, TenantScope};
+use insula_store::{BlobWriter, FileRow, TenantSeals, TenantStore, Written};
+
+use super::{CHUNK, FileView, NAME, TABLE, place};
+use crate::Engine;
+
+/// Bytes of a chunk; what is read or written at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// An upload that began so long ago is over, whatever its row says.
+const UPLOAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Characters of a file's name.
+const NAME_CHARS_MAX: usize = 255;
+
+/// A file that is being written. Nobody sees it before it is published; dropped before that, what was written is removed.
+pub(crate) struct FileWriter {
+    store: TenantStore,
+    seals: Arc<TenantSeals>,
+    random: Arc<dyn Random>,
+    row: FileRow,
+    /// Taken by the end.
+    blob: Option<BlobWriter>,
+    filling: Vec<u8>,
+    is_published: bool,
+    held_before: u64,
+}
+
+impl FileWriter {
+    /// Begins a file of a tenant that has fewer than `files_max`.
+    pub async fn begin(engine: &Engine, scope: &TenantScope, purpose: FilePurpose, name: &str, files_max: u64) -> Result<Self> {
+        let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
+        let (id, created_at) = (engine.ids.file(), engine.clock.now());
+        let sealed_name = seals.seal(TABLE, NAME, id.as_bytes(), name.as_bytes(), &*engine.random);
+        let row = FileRow { id, purpose, bytes: 0, chunks: 0, created_at, sealed_name };
+        let Some(held_before) = store.begin_file(&row, files_max).await? else {
+            let message = format!("this tenant has {files_max} files, the most that it may have; delete some");
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        };
+        let random = Arc::clone(&engine.random);
+        let blob = None;
+        let mut writer = Self { store, seals, random, row, blob, filling: Vec::new(), is_published: false, held_before };
+        writer.blob = Some(writer.store.write_file(id).await?);
+        Ok(writer)
+    }
+
+    /// Adds to the file.
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.row.bytes += bytes.len() as u64;
+        while !bytes.is_empty() {
+            // A full chunk goes once more follows: the last one is sealed as the last.
+            if self.filling.len() == CHUNK_BYTES {
+                self.flush(false).await?;
+            }
+            let taken = bytes.len().min(CHUNK_BYTES - self.filling.len());
+            let (now, later) = bytes.split_at(taken);
+            self.filling.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left; on return all of it survives a power cut. The file still is to be published.
+    pub async fn finish(&mut self) -> Result<Written> {
+        self.flush(true).await?;
+        if let Some(blob) = self.blob.take() {
+            blob.finish().await?;
+        }
+        Ok(Written { file: self.row.id, bytes: self.row.bytes, chunks: self.row.chunks })
+    }
+
+    /// It is shown now: nothing of it is removed.
+    pub fn published(&mut self) {
+        self.is_published = true;
+    }
+
+    async fn flush(&mut self, is_last: bool) -> Result<()> {
+        let bound = place(self.row.id, self.row.chunks, is_last);
+        let sealed = self.seals.seal(TABLE, CHUNK, &bound, &self.filling, &*self.random);
+        self.filling.clear();
+        let blob = self.blob.as_mut().ok_or_else(|| Error::internal("a file was written to behind its end"))?;
+        blob.append(sealed).await?;
+        self.row.chunks += 1;
+        Ok(())
+    }
+}
+
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        // Without a runtime the process is stopping, and the sweep finds it.
+        let (false, Ok(runtime)) = (self.is_published, tokio::runtime::Handle::try_current()) else { return };
+        let (store, file) = (self.store.clone(), self.row.id);
+        runtime.spawn(async move {
+            if let Err(error) = store.discard_file(file).await {
+                tracing::debug!(%file, %error, "an unfinished file is left to the sweep");
+            }
+        });
+    }
+}
+
+/// A file that a caller sends.
+pub struct Upload {
+    writer: FileWriter,
+    file_bytes_max: u64,
+    tenant_bytes_max: u64,
+}
+
+impl Upload {
+    /// Begins a file under a caller's name for it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] where the tenant has as many files as it may have.
+    pub async fn begin(engine: &Engine, scope: &TenantScope, name: &str) -> Result<Self> {
+        let settings = &engine.settings.files;
+        engine.store.tenant(scope).await?.sweep_files(engine.clock.now().minus(UPLOAD_MAX)).await?;
+        let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
+        let writer = FileWriter::begin(engine, scope, FilePurpose::Batch, &name, settings.per_tenant_max).await?;
+        Ok(Self { writer, file_bytes_max: settings.file_bytes_max, tenant_bytes_max: settings.tenant_bytes_max })
+    }
+
+    /// Adds to the file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] once it is larger than a file may be, or than the tenant has room for.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let size = self.writer.row.bytes.saturating_add(bytes.len() as u64);
+        if size > self.file_bytes_max {
+            let message = format!("the file is larger than {} bytes", self.file_bytes_max);
+            return Err(Error::new(ErrorKind::TooLarge, message).at("file"));
+        }
+        if self.writer.held_before.saturating_add(size) > self.tenant_bytes_max {
+            return Err(self.no_room());
+        }
+        self.writer.write(bytes).await
+    }
+
+    /// Ends the file and shows it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] where the tenant has no room for it.
+    pub async fn finish(mut self) -> Result<FileView> {
+        let written = self.writer.finish().await?;
+        if !self.writer.store.publish_file(written, self.tenant_bytes_max).await? {
+            return Err(self.no_room());
+        }
+        self.writer.published();
+        FileView::open(&self.writer.row, &self.writer.seals)
+    }
+
+    fn no_room(&self) -> Error {
+        let message =
+            format!("the files of this tenant would be larger than {} bytes together; delete some", self.tenant_bytes_max);
+        Error::new(ErrorKind::TooLarge, message).at("file")
+    }
+}

@@ -1,0 +1,74 @@
+//! A file in a multipart form, read as it arrives.
+
+use axum::body::Body;
+use http::{HeaderMap, header};
+use insula_engine::files::{FileView, Upload, upload_bytes_max};
+use insula_model::{Error, ErrorKind, FilePurpose, Result, TenantScope};
+use multer::{Constraints, Field, Multipart, SizeLimit};
+
+use crate::App;
+
+/// Bytes of a field that is not the file.
+const FIELD_BYTES_MAX: u64 = 4 * 1024;
+/// Bytes of everything in a form but its file.
+const FORM_BYTES_MAX: u64 = 64 * 1024;
+
+/// Reads a form with the fields `file` and `purpose`, in any order, and keeps the file.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] where a field is missing, unknown or wrong; [`ErrorKind::TooLarge`] where the file is, or the tenant
+/// has no room for it. Nothing of it is kept then.
+pub(super) async fn upload(app: &App, scope: &TenantScope, headers: &HeaderMap, body: Body) -> Result<FileView> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = multer::parse_boundary(content_type)
+        .map_err(|_| Error::invalid("send the file as `multipart/form-data`, with the fields `file` and `purpose`"))?;
+    let all = SizeLimit::new().whole_stream(upload_bytes_max(&app.engine) + FORM_BYTES_MAX);
+    let constraints = Constraints::new().size_limit(all.for_field("purpose", FIELD_BYTES_MAX));
+    let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
+    let (mut file, mut purpose) = (None, None);
+    while let Some(mut field) = form.next_field().await.map_err(broken)? {
+        match field.name().unwrap_or_default() {
+            "file" if file.is_none() => file = Some(keep(app, scope, &mut field).await?),
+            "purpose" if purpose.is_none() => purpose = Some(field.text().await.map_err(broken)?),
+            name => {
+                let name: String = name.chars().take(64).collect();
+                return Err(Error::invalid(format!("the form takes `file` and `purpose`, each once, not `{name}`")).at(name));
+            }
+        }
+        // Before a file that comes behind it is read.
+        purpose.as_deref().map_or(Ok(()), check_purpose)?;
+    }
+    let missing = |name: &str| Error::invalid(format!("the form has no field `{name}`")).at(name);
+    purpose.ok_or_else(|| missing("purpose"))?;
+    file.ok_or_else(|| missing("file"))?.finish().await
+}
+
+async fn keep(app: &App, scope: &TenantScope, field: &mut Field<'_>) -> Result<Upload> {
+    let name = field.file_name().unwrap_or("file").to_owned();
+    let mut upload = Upload::begin(&app.engine, scope, &name).await?;
+    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        upload.write(&chunk).await?;
+    }
+    Ok(upload)
+}
+
+fn check_purpose(purpose: &str) -> Result<()> {
+    if purpose == FilePurpose::Batch.name() {
+        return Ok(());
+    }
+    Err(Error::invalid("files can be uploaded for the purpose `batch` only").at("purpose"))
+}
+
+/// What a parser's message repeats is the caller's own, and may be anything: it is not passed on.
+fn broken(error: multer::Error) -> Error {
+    match error {
+        multer::Error::StreamSizeExceeded { limit } => {
+            Error::new(ErrorKind::TooLarge, format!("the form is larger than {limit} bytes")).at("file")
+        }
+        multer::Error::FieldSizeExceeded { .. } => Error::invalid("a field is longer than it may be").at("purpose"),
+        multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => {
+            Error::invalid("the body broke off before its end")
+        }
+        _ => Error::invalid("the body is no form as `multipart/form-data` says"),
+    }
+}

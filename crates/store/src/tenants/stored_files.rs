@@ -1,0 +1,179 @@
+//! A tenant's files as its rows tell of them; their chunks are [`blobs`](super::blobs).
+//!
+//! A row is written before the first chunk and says that the file is whole behind the last, so that whatever a crash leaves
+//! is known, and swept.
+
+use insula_model::{Error, ErrorKind, FileId, FilePurpose, FileState, Result, Timestamp};
+
+use super::{BlobReader, BlobWriter, TenantStore};
+use crate::query::{Tx, args, rec};
+
+/// A file that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRow {
+    /// Its id.
+    pub id: FileId,
+    /// What it is for.
+    pub purpose: FilePurpose,
+    /// Its size, unsealed.
+    pub bytes: u64,
+    /// How many chunks it is kept in.
+    pub chunks: u64,
+    /// When it was begun.
+    pub created_at: Timestamp,
+    /// Its name, sealed for (`file`, `name`, its id).
+    pub sealed_name: Vec<u8>,
+}
+
+rec!(FileRow { id, purpose, bytes, chunks, created_at, sealed_name });
+
+/// What was written of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Which file.
+    pub file: FileId,
+    /// Its size, unsealed.
+    pub bytes: u64,
+    /// How many chunks it is kept in.
+    pub chunks: u64,
+}
+
+/// Which files of a list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FilePage {
+    /// Only those for this.
+    pub purpose: Option<FilePurpose>,
+    /// From the one behind this on.
+    pub after: Option<FileId>,
+    /// The oldest first, else the newest.
+    pub oldest_first: bool,
+    /// How many at most.
+    pub limit: u32,
+}
+
+struct Held {
+    files: u64,
+    bytes: u64,
+}
+
+rec!(Held { files, bytes });
+
+struct Id {
+    id: FileId,
+}
+
+rec!(Id { id });
+
+impl TenantStore {
+    /// Begins a file, which nobody sees before it is whole. `None` where the tenant has `files_max` of them; else how many
+    /// bytes its files have so far.
+    pub async fn begin_file(&self, file: &FileRow, files_max: u64) -> Result<Option<u64>> {
+        let mut tx = self.home.db().write().await?;
+        let held = held(&mut tx).await?;
+        if held.files >= files_max {
+            return Ok(None);
+        }
+        tx.exec(
+            "INSERT INTO files (id, purpose, state, bytes, chunks, created_at, sealed_name) VALUES ($1, $2, $3, 0, 0, $4, $5)",
+            args![file.id, file.purpose, FileState::Uploading, file.created_at, file.sealed_name],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(Some(held.bytes))
+    }
+
+    /// Opens a file that was begun, to be written.
+    pub async fn write_file(&self, file: FileId) -> Result<BlobWriter> {
+        self.blobs.write(file).await
+    }
+
+    /// Shows a file that is whole. False where the tenant's files would have more than `bytes_max` with it.
+    pub async fn publish_file(&self, written: Written, bytes_max: u64) -> Result<bool> {
+        let mut tx = self.home.db().write().await?;
+        if held(&mut tx).await?.bytes.saturating_add(written.bytes) > bytes_max {
+            return Ok(false);
+        }
+        publish(&mut tx, written).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// One file.
+    pub async fn file(&self, id: FileId) -> Result<Option<FileRow>> {
+        let find = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE id = $1 AND state = 'ready'";
+        self.home.db().read().await?.optional(find, args![id]).await
+    }
+
+    /// A page of its files.
+    pub async fn files(&self, page: &FilePage) -> Result<Vec<FileRow>> {
+        let newest = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE state = 'ready' \
+                      AND purpose = COALESCE($1, purpose) AND id < $2 ORDER BY id DESC LIMIT $3";
+        let oldest = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE state = 'ready' \
+                      AND purpose = COALESCE($1, purpose) AND id > $2 ORDER BY id LIMIT $3";
+        let (sql, end) = if page.oldest_first { (oldest, [0; 16]) } else { (newest, [0xff; 16]) };
+        let after = page.after.unwrap_or(FileId::from_bytes(end));
+        self.home.db().read().await?.all(sql, args![page.purpose, after, page.limit]).await
+    }
+
+    /// Opens a file to be read. `NotFound` where it is gone.
+    pub async fn read_file(&self, id: FileId) -> Result<BlobReader> {
+        self.blobs.read(id).await
+    }
+
+    /// Removes a file. `NotFound` where there is none; `Conflict` while a batch that is not over reads it.
+    pub async fn remove_file(&self, id: FileId) -> Result<()> {
+        let mut tx = self.home.db().write().await?;
+        let read = "SELECT input_file AS id FROM batches WHERE input_file = $1 \
+                    AND status IN ('validating', 'in_progress', 'finalizing', 'cancelling')";
+        if tx.optional::<Id>(read, args![id]).await?.is_some() {
+            return Err(Error::new(ErrorKind::Conflict, "a batch that is not over reads this file; cancel it first"));
+        }
+        let marked = "UPDATE files SET state = 'removing' WHERE id = $1 AND state = 'ready'";
+        if tx.exec(marked, args![id]).await? == 0 {
+            return Err(Error::not_found());
+        }
+        tx.commit().await?;
+        self.discard(id).await
+    }
+
+    /// Removes a file that never came to be whole.
+    pub async fn discard_file(&self, id: FileId) -> Result<()> {
+        let mut tx = self.home.db().write().await?;
+        tx.exec("UPDATE files SET state = 'removing' WHERE id = $1 AND state = 'uploading'", args![id]).await?;
+        let gone: Option<Id> = tx.optional("SELECT id FROM files WHERE id = $1 AND state = 'removing'", args![id]).await?;
+        tx.commit().await?;
+        // One that was shown after all stays.
+        if gone.is_some() { self.discard(id).await } else { Ok(()) }
+    }
+
+    /// Removes what interrupted uploads and deletions left behind; uploads that began at `before` or later may be under way.
+    pub async fn sweep_files(&self, before: Timestamp) -> Result<()> {
+        let left = "SELECT id FROM files WHERE state = 'removing' OR (state = 'uploading' AND created_at < $1)";
+        let left: Vec<Id> = self.home.db().read().await?.all(left, args![before]).await?;
+        for Id { id } in left {
+            self.discard_file(id).await?;
+        }
+        Ok(())
+    }
+
+    /// First the chunks: as long as they are there, the row says so.
+    async fn discard(&self, id: FileId) -> Result<()> {
+        self.blobs.remove(id).await?;
+        let mut tx = self.home.db().write().await?;
+        tx.exec("DELETE FROM files WHERE id = $1 AND state = 'removing'", args![id]).await?;
+        tx.commit().await
+    }
+}
+
+/// Shows a file that is whole.
+pub(super) async fn publish(tx: &mut Tx, Written { file, bytes, chunks }: Written) -> Result<()> {
+    let shown = "UPDATE files SET state = 'ready', bytes = $2, chunks = $3 WHERE id = $1 AND state = 'uploading'";
+    if tx.exec(shown, args![file, bytes, chunks]).await? == 0 {
+        return Err(Error::internal("a file was swept while it was written"));
+    }
+    Ok(())
+}
+
+async fn held(tx: &mut Tx) -> Result<Held> {
+    tx.one("SELECT COUNT(*) AS files, CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM files", &[]).await
+}

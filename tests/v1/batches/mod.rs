@@ -1,0 +1,7 @@
+//! `/v1/batches`.
+
+mod killed;
+mod running;
+mod shared;
+mod stopped;
+mod validation;
