@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{body::Body, extract::State, response::Response};
 use http::Request;
+use insula_engine::Dialect;
 use insula_engine::batches::{self, BatchView, Finding, NewBatch};
 use insula_model::{BatchId, BatchStatus, BatchWait, Error, Result, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -230,7 +231,7 @@ pub async fn create_batch(State(app): State<App>, request: Request<Body>) -> Res
         batches::create(&app.engine, &call.credential, new).await
     };
     match created.await {
-        Ok(batch) => answer::json(&Batch::from(batch), call.request),
+        Ok(batch) => answer::json(&Batch::from(batch), Dialect::ChatCompletions, call.request),
         Err(error) => errors::openai(&error, call.request),
     }
 }
@@ -262,7 +263,7 @@ pub async fn list_batches(State(app): State<App>, request: Request<Body>) -> Res
     match listed.await {
         Ok((found, more)) => {
             let page = Paged::new(found.into_iter().map(Batch::from).collect(), more, |batch| &batch.id);
-            answer::json(&page, arrival.call.request)
+            answer::json(&page, Dialect::ChatCompletions, arrival.call.request)
         }
         Err(error) => errors::openai(&error, arrival.call.request),
     }
@@ -290,7 +291,7 @@ pub async fn retrieve_batch(State(app): State<App>, path: Result<PathTexts, Fail
     };
     let found = async { batches::find(&app.engine, &call.credential.scope, named(path)?).await };
     match found.await {
-        Ok(batch) => answer::json(&Batch::from(batch), call.request),
+        Ok(batch) => answer::json(&Batch::from(batch), Dialect::ChatCompletions, call.request),
         Err(error) => errors::openai(&error, call.request),
     }
 }
@@ -318,7 +319,7 @@ pub async fn cancel_batch(State(app): State<App>, path: Result<PathTexts, Failur
     };
     let cancelled = async { batches::cancel(&app.engine, &call.credential.scope, named(path)?).await };
     match cancelled.await {
-        Ok(batch) => answer::json(&Batch::from(batch), call.request),
+        Ok(batch) => answer::json(&Batch::from(batch), Dialect::ChatCompletions, call.request),
         Err(error) => errors::openai(&error, call.request),
     }
 }

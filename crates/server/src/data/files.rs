@@ -2,6 +2,7 @@
 
 use axum::{body::Body, extract::State, response::Response};
 use http::{HeaderValue, Request, header};
+use insula_engine::Dialect;
 use insula_engine::files::{self, FilePage, FileView};
 use insula_model::{Error, FileId, FilePurpose, Result};
 use serde::{Deserialize, Serialize};
@@ -136,7 +137,7 @@ pub async fn upload_file(State(app): State<App>, request: Request<Body>) -> Resp
     };
     let (id, scope, headers) = (arrival.call.request, arrival.call.credential.scope, arrival.head.headers.clone());
     match form::upload(&app, &scope, &headers, arrival.into_body()).await {
-        Ok(file) => answer::json(&File::from(file), id),
+        Ok(file) => answer::json(&File::from(file), Dialect::ChatCompletions, id),
         Err(error) => errors::openai(&error, id),
     }
 }
@@ -168,7 +169,7 @@ pub async fn list_files(State(app): State<App>, request: Request<Body>) -> Respo
     match listed.await {
         Ok((files, more)) => {
             let page = Paged::new(files.into_iter().map(File::from).collect(), more, |file| &file.id);
-            answer::json(&page, arrival.call.request)
+            answer::json(&page, Dialect::ChatCompletions, arrival.call.request)
         }
         Err(error) => errors::openai(&error, arrival.call.request),
     }
@@ -196,7 +197,7 @@ pub async fn retrieve_file(State(app): State<App>, path: Result<PathTexts, Failu
     };
     let found = async { files::find(&app.engine, &call.credential.scope, named(path)?).await };
     match found.await {
-        Ok(file) => answer::json(&File::from(file), call.request),
+        Ok(file) => answer::json(&File::from(file), Dialect::ChatCompletions, call.request),
         Err(error) => errors::openai(&error, call.request),
     }
 }
@@ -263,7 +264,11 @@ pub async fn delete_file(State(app): State<App>, path: Result<PathTexts, Failure
         files::remove(&app.engine, &call.credential.scope, id).await.map(|()| id)
     };
     match removed.await {
-        Ok(id) => answer::json(&DeletedFile { id: id.to_string(), object: "file", deleted: true }, call.request),
+        Ok(id) => answer::json(
+            &DeletedFile { id: id.to_string(), object: "file", deleted: true },
+            Dialect::ChatCompletions,
+            call.request,
+        ),
         Err(error) => errors::openai(&error, call.request),
     }
 }

@@ -52,34 +52,6 @@ impl Schema {
                 ("0002_responses", include_str!("schema/tenant/0002_responses.sql")),
                 ("0003_batches", include_str!("schema/tenant/0003_batches.sql")),
             ],
-            Schema::Keys => "insula_keys",
-        }
-    }
-
-    /// Its steps, the first one first. A step that was released is never changed.
-    pub(crate) fn steps(self) -> &'static [Step] {
-        match self {
-            Schema::Control => &[
-                ("0001_foundation", include_str!("schema/control/0001_foundation.sql")),
-                ("0002_money", include_str!("schema/control/0002_money.sql")),
-                ("0003_plans", include_str!("schema/control/0003_plans.sql")),
-                ("0004_webhooks", include_str!("schema/control/0004_webhooks.sql")),
-                ("0005_credits", include_str!("schema/control/0005_credits.sql")),
-                ("0006_end_users", include_str!("schema/control/0006_end_users.sql")),
-                ("0007_cache_write_1h", include_str!("schema/control/0007_cache_write_1h.sql")),
-                ("0008_provider_isolation", include_str!("schema/control/0008_provider_isolation.sql")),
-                ("0009_routing", include_str!("schema/control/0009_routing.sql")),
-                ("0010_answer_cache", include_str!("schema/control/0010_answer_cache.sql")),
-                ("0011_batches", include_str!("schema/control/0011_batches.sql")),
-            ],
-            Schema::Tenant => &[
-                ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
-                ("0002_batches", include_str!("schema/tenant/0002_batches.sql")),
-            ],
-            Schema::Tenant => &[
-                ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
-                ("0002_responses", include_str!("schema/tenant/0002_responses.sql")),
-            ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }
     }
