@@ -48,8 +48,7 @@ pub(crate) fn tokens_max(isolation: CacheIsolation) -> u64 {
 pub(crate) fn note(engine: &Engine, call: &Call, work: &Work, route: &Route, trace: &mut Trace) {
     let tokens = work.isolation_tokens_max(of(&call.credential, &route.provider));
     if tokens > 0 {
-        let cost = route.price_row.price.bound(tokens, 0);
-        let reason = format!("a salted line before the prompt: at most {tokens} tokens, {cost} USD");
+        let reason = format!("a salted line before the prompt: at most {tokens} tokens");
         trace.note(engine, "isolation", engine.clock.elapsed(), "ok", Some(reason.into()));
     }
 }

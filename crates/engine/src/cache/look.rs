@@ -56,7 +56,7 @@ pub(crate) async fn look(engine: &Engine, call: &Call, work: &Work, claim: &Clai
         looked => looked,
     };
     let (outcome, reason) = match &looked {
-        Ok(Looked::Kept(kept)) => ("hit", Some(Cow::Owned(format!("saved {} USD", kept.made.cost)))),
+        Ok(Looked::Kept(_)) => ("hit", None),
         Ok(Looked::Miss(_)) => ("miss", None),
         Ok(Looked::Bypass(why)) => ("bypass", Some(Cow::Borrowed(*why))),
         Err(error) => ("refused", Some(Cow::Borrowed(error.kind().name()))),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use insula_model::{Error, Plan, Result, Segment, Slug, Subject, Tenant};
+use insula_model::{Error, Plan, Result, Segment, Slug, Subject, Tenant, TenantId};
 use insula_store::Heirs;
 
 use super::{Directory, TenantEntry, register::Register, reread::renew_budgets};
@@ -37,6 +37,12 @@ impl Directory {
     pub(crate) fn sells_to(&self, tenant: &Tenant) -> bool {
         let register = self.register.read();
         tenant.plan.as_ref().is_some_and(|name| register.plan(name).is_none_or(|plan| !plan.prices.is_empty()))
+    }
+
+    /// Whether what the providers charge is not for this tenant's eyes; of one that is not known that is to be feared.
+    pub(crate) fn hides_cost_from(&self, tenant: TenantId) -> bool {
+        let entry = self.register.read().tenant(tenant).cloned();
+        entry.is_none_or(|entry| self.sells_to(&entry.record))
     }
 
     /// The plan and the segment of a tenant, as they are now.

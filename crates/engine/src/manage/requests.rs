@@ -31,6 +31,8 @@ pub struct RequestView {
     pub attempts: Vec<AttemptView>,
     /// What its attempts come to, as the ledger knows by now.
     pub cost: RequestCost,
+    /// Whether its reader may not know what the providers charge.
+    pub hides_cost: bool,
 }
 
 /// An attempt of a request.
@@ -98,7 +100,8 @@ pub async fn read(engine: &Engine, reader: &RequestReader) -> Result<RequestView
             }
             let (attempts, cost) = attempts_of(engine, scope, &row, &mut detail, &sell).await?;
             row.cost = cost.by_cause.total();
-            return Ok(RequestView { tenant: scope.tenant(), row, detail, attempts, cost });
+            let hides_cost = reader.is_own && engine.directory.hides_cost_from(scope.tenant());
+            return Ok(RequestView { tenant: scope.tenant(), row, detail, attempts, cost, hides_cost });
         }
     }
     Err(Error::not_found())

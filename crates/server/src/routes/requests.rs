@@ -89,13 +89,13 @@ pub(crate) struct TracedRequest {
 struct Cache {
     /// `hit`, `miss` or `bypass`.
     status: String,
-    /// What the answer had cost, where it was given again.
-    saved_usd: Usd,
+    /// What the answer had cost at the provider, where it was given again; null for a tenant whose plan has prices of its own.
+    saved_usd: Option<Usd>,
 }
 
-impl From<CacheRecord> for Cache {
-    fn from(record: CacheRecord) -> Self {
-        Self { status: record.status.into(), saved_usd: Usd(record.saved) }
+impl Cache {
+    fn of(record: CacheRecord, hides_cost: bool) -> Self {
+        Self { status: record.status.into(), saved_usd: (!hides_cost).then_some(Usd(record.saved)) }
     }
 }
 
@@ -264,7 +264,7 @@ pub(crate) async fn read(
         let message = "an operator sees no content; it is its tenant's alone";
         return Err(Error::new(ErrorKind::Forbidden, message).at("include").into());
     }
-    let RequestView { tenant, row, detail, attempts, cost } = requests::read(&app.engine, &reader).await?;
+    let RequestView { tenant, row, detail, attempts, cost, hides_cost } = requests::read(&app.engine, &reader).await?;
     let said = detail.content.filter(|_| query.include.is_some());
     Ok(Json(TracedRequest {
         request: Request::from(&row),
@@ -275,7 +275,7 @@ pub(crate) async fn read(
         attempts: attempts.into_iter().map(Attempt::from).collect(),
         route: detail.route.map(Route::from),
         cost: cost.into(),
-        cache: detail.cache.map(Cache::from),
+        cache: detail.cache.map(|record| Cache::of(record, hides_cost)),
         content: said.map(|said| Content { request: said.request, response: said.response, truncated: said.truncated }),
     }))
 }

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use insula_engine::{
     directory::{ManagedTenant, Operator},
     manage::{
+        budgets,
         tags::TAG_NAME_CHARS_MAX,
         usage::{self, UsageAsk, UsageRow, Used},
     },
@@ -39,13 +40,13 @@ pub(crate) struct Usage {
     /// operation, cause, plan, end user or label.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_hits: Option<u64>,
-    /// What these answers had cost; no part of `cost_usd`.
+    /// What these answers had cost at the providers; no part of `cost_usd`. Not told to a tenant whose plan has prices of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_saved_usd: Option<Usd>,
 }
 
-impl From<Used> for Usage {
-    fn from(used: Used) -> Self {
+impl Usage {
+    fn of(used: Used, hides_cost: bool) -> Self {
         let UsageRow { group, requests, attempts, tokens, cost, estimated } = used.usage;
         Self {
             group,
@@ -55,7 +56,7 @@ impl From<Used> for Usage {
             tokens: tokens.into(),
             cost_usd: Usd(cost),
             cache_hits: used.cache.map(|cache| cache.hits),
-            cache_saved_usd: used.cache.map(|cache| Usd(cache.saved)),
+            cache_saved_usd: used.cache.filter(|_| !hides_cost).map(|cache| Usd(cache.saved)),
         }
     }
 }
@@ -128,7 +129,8 @@ pub(crate) async fn of_tenant(
     StrictQuery(query): StrictQuery<UsageQuery>,
 ) -> Result<Json<Listed<Usage>>, Failure> {
     let rows = usage::of_tenant(&app.engine, &tenant, query.ask()).await?;
-    Ok(Json(Listed::whole(rows.into_iter().map(Usage::from))))
+    let hides_cost = budgets::hides_amounts(&app.engine, &tenant);
+    Ok(Json(Listed::whole(rows.into_iter().map(|used| Usage::of(used, hides_cost)))))
 }
 
 /// Sums the usage of all tenants.
@@ -144,5 +146,5 @@ pub(crate) async fn of_all(
     StrictQuery(query): StrictQuery<UsageQuery>,
 ) -> Result<Json<Listed<Usage>>, Failure> {
     let rows = usage::of_all(&app.engine, &by, query.ask()).await?;
-    Ok(Json(Listed::whole(rows.into_iter().map(Usage::from))))
+    Ok(Json(Listed::whole(rows.into_iter().map(|used| Usage::of(used, false)))))
 }

@@ -63,12 +63,18 @@ struct Cache {
     hits: u64,
     /// The tokens that these answers had taken.
     tokens: u64,
-    /// What they had cost at the providers.
-    saved_usd: Usd,
+    /// What they had cost at the providers; null for a tenant whose plan has prices of its own.
+    saved_usd: Option<Usd>,
 }
 
 impl Statement {
-    pub(super) fn of(tenant: &ManagedTenant, statement: &statement::Statement, tag: Option<&str>, shows_margin: bool) -> Self {
+    pub(super) fn of(
+        tenant: &ManagedTenant,
+        statement: &statement::Statement,
+        tag: Option<&str>,
+        shows_margin: bool,
+        hides_cost: bool,
+    ) -> Self {
         let links = Links::of(tenant, statement.month);
         let groups = |groups: &[Charges], parameter: &str| {
             let group = |group: &Charges| {
@@ -100,7 +106,11 @@ impl Statement {
             by_tag: by_tag.map(|(tag, groups)| groups.iter().map(|group| tagged(tag, group)).collect()),
             by_cause: charges.by_cause().into(),
             bridge: Bridge::from(&statement.bridge),
-            cache: Cache { hits: statement.cache.hits, tokens: statement.cache.tokens, saved_usd: Usd(statement.cache.saved) },
+            cache: Cache {
+                hits: statement.cache.hits,
+                tokens: statement.cache.tokens,
+                saved_usd: (!hides_cost).then_some(Usd(statement.cache.saved)),
+            },
         }
     }
 }

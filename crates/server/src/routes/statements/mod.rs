@@ -8,6 +8,7 @@ mod forms;
 use axum::{Json, extract::State};
 use insula_engine::{
     directory::{Caller, ManagedTenant},
+    manage::budgets,
     statement::{self, Month},
 };
 use insula_model::{Error, ErrorKind, Result};
@@ -128,5 +129,6 @@ pub(crate) async fn read(
     let shows_margin = shows_margin(&tenant, query.include)?;
     let tag = query.tag.as_deref();
     let statement = statement::of_tenant(&app.engine, &tenant, month, &app.engine.sell_prices(), tag).await?;
-    Ok(Json(Statement::of(&tenant, &statement, tag, shows_margin)))
+    let hides_cost = budgets::hides_amounts(&app.engine, &tenant);
+    Ok(Json(Statement::of(&tenant, &statement, tag, shows_margin, hides_cost)))
 }
