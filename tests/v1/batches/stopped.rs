@@ -7,6 +7,9 @@ use insula_tests::node::Setup;
 use insula_tests::{Node, TestTenant, eventually};
 use serde_json::{Value, json};
 
+/// Lines that a batch has under way at once.
+const AT_ONCE: u64 = 16;
+
 /// Waits until some lines are done.
 async fn begun(tenant: &TestTenant, id: &str) {
     eventually("some lines are done", || async {
@@ -107,7 +110,8 @@ async fn its_tenant_is_erased() {
     tenant.operator.get("/readyz").await.expect(200);
 }
 
-/// A server that is asked to stop lays its batches down, and its next run goes on with them: no line twice.
+/// A server that is asked to stop lays its batches down, and its next run goes on with them: no line is answered twice. Those that the
+/// stop did not wait for are sent again.
 #[tokio::test]
 async fn its_server_is_restarted() {
     let mut node = Node::start().await;
@@ -121,5 +125,6 @@ async fn its_server_is_restarted() {
     let batch = over(&tenant.service, &id).await;
     assert_eq!(batch["request_counts"], json!({"total": 200, "completed": 200, "failed": 0}), "{batch}");
     assert_eq!(output(&tenant.service, &batch["output_file_id"]).await.len(), 200);
-    assert_eq!(node.simulator().count(), 200, "upstream calls");
+    let sent = node.simulator().count();
+    assert!((200..=200 + AT_ONCE).contains(&sent), "{sent} upstream calls");
 }

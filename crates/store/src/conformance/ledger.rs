@@ -41,7 +41,7 @@ async fn a_batch_twice_moves_nothing_twice() {
 
     assert_eq!(control.fold_position().await.unwrap(), position);
     assert_eq!(control.open_attempts().await.unwrap(), carried);
-    let spend = |hour: &str, money: &str| HourSpend { hour: at(hour), money: usd(money), tokens: 42 };
+    let spend = |hour: &str, money: &str| HourSpend { hour: at(hour), money: usd(money), tokens: 44 };
     let both = [spend("2026-03-31T23:00:00Z", "1.00"), spend("2026-04-01T00:00:00Z", "2.00")];
     let tenant = world.owner.tenant();
     for subject in [Subject::Platform, Subject::Tenant(tenant), Subject::Key(tenant, KEY)] {

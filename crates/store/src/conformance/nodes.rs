@@ -83,7 +83,7 @@ async fn what_is_reserved_and_spent_is_the_same_everywhere() {
         for subject in &subjects {
             assert_eq!(cluster(world).leases().reserved(subject, Timestamp::default()).await.unwrap(), (usd("0"), 0));
             let hours = world.store.control().spend_since(subject, Timestamp::default()).await.unwrap();
-            assert_eq!((hours.len(), hours[0].money, hours[0].tokens), (1, usd("3.00"), 84));
+            assert_eq!((hours.len(), hours[0].money, hours[0].tokens), (1, usd("3.00"), 88));
         }
         let verified = world.store.control().verify_ledger().await.unwrap();
         assert_eq!((verified.rows, verified.mismatches.len()), (2, 0));
