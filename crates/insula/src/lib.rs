@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod config;
+mod engine_settings;
 pub mod finding;
 pub mod logging;
 pub mod node;
