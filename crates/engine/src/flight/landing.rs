@@ -1,7 +1,7 @@
 //! How an attempt ends, and what its end says.
 
 use insula_model::{AttemptOutcome, Error, ErrorKind, TokenCounts};
-use insula_providers::UpstreamError;
+use insula_providers::{ChatStream, ModelCard, UpstreamError};
 
 use crate::{
     accounts::Hold,
@@ -47,6 +47,14 @@ impl Landing {
             _ => None,
         }
     }
+}
+
+/// What the output that a stream has shown says of its tokens: nothing where a model thinks unseen and was not heard to its end,
+/// nor where the connection broke before any was seen. One that is reset takes with it what was not read yet.
+pub(crate) fn output_bound(card: &ModelCard, outcome: AttemptOutcome, stream: &ChatStream) -> Option<u64> {
+    let shows_all = outcome == AttemptOutcome::Completed || !card.reasons_unseen;
+    let seen_bytes = stream.output_bytes();
+    (shows_all && !(stream.is_cut_off() && seen_bytes == 0)).then_some(seen_bytes)
 }
 
 /// What is billed where the provider did not say: never less than it can have been, never more than was held.

@@ -11,7 +11,10 @@ use insula_providers::{Allowance, Isolation, Outbound, Route, SendFailure, Sent,
 use insula_store::{Admission, Attribution, Begin, End, LeaseMove, Seat, Seq, TraceRecord};
 
 use self::{held::Aloft, landing::estimate};
-pub(crate) use self::{held::Held, landing::Landing};
+pub(crate) use self::{
+    held::Held,
+    landing::{Landing, output_bound},
+};
 use crate::{
     CacheView, Call, Engine, Mismatch,
     accounts::{Amounts, Hold},
@@ -175,11 +178,6 @@ impl Flight {
         if let Some(open) = self.open.as_ref().filter(|_| *allowance != Allowance::default()) {
             open.slot.heed(allowance);
         }
-    }
-
-    /// Whether the bytes of output that were seen bound its tokens: not where a model thinks unseen and was cut short.
-    pub fn shows_all(&self, outcome: AttemptOutcome) -> bool {
-        outcome == AttemptOutcome::Completed || !self.route.card.reasons_unseen
     }
 
     /// Whether what let this call in was taken back, or may have been for too long.

@@ -4,7 +4,8 @@
 //! its circuit opens: nothing goes there until it has had a rest; then one request at a time tries it, until one succeeds.
 //!
 //! What a tenant sends can make a provider fail. So a circuit opens for everybody only where several tenants see the model
-//! failing, and they are at least half of those who use it. What only one of them sees closes the way for that one alone.
+//! failing, they are at least half of those who use it, and as much of what all of them send fails: a few failures of some say
+//! little beside all that others are served. What only one of them sees closes the way for that one alone.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -96,6 +97,11 @@ struct Tally {
 }
 
 impl Tally {
+    fn note(&mut self, seen: &Seen) {
+        self.outcomes += 1;
+        self.faults += usize::from(seen.is_fault);
+    }
+
     fn share(self) -> f64 {
         self.faults as f64 / self.outcomes.max(1) as f64
     }
@@ -186,11 +192,15 @@ impl Record {
     fn tallies(&self) -> HashMap<TenantId, Tally> {
         let mut tallies: HashMap<TenantId, Tally> = HashMap::new();
         for seen in &self.outcomes {
-            let tally = tallies.entry(seen.tenant).or_default();
-            tally.outcomes += 1;
-            tally.faults += usize::from(seen.is_fault);
+            tallies.entry(seen.tenant).or_default().note(seen);
         }
         tallies
+    }
+
+    fn together(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.outcomes.iter().for_each(|seen| tally.note(seen));
+        tally
     }
 
     /// Opens the circuit where there is cause: for everybody, or for the tenant that has just seen a failure.
@@ -202,7 +212,7 @@ impl Record {
         let tallies = self.tallies();
         let failing = tallies.values().filter(|tally| tally.is_failing(percent)).count();
         let circuit = || Circuit { until: now + settings.circuit_open, rest: settings.circuit_open, is_probed: false };
-        if failing >= 2 && failing * 2 >= tallies.len() {
+        if failing >= 2 && failing * 2 >= tallies.len() && self.together().is_failing(percent) {
             self.ones.clear();
             self.everybody = Some(circuit());
         } else if tallies.get(&tenant).is_some_and(|tally| tally.outcomes >= least && tally.is_failing(percent)) {

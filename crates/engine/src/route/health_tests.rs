@@ -58,6 +58,17 @@ fn one_tenant_alone_closes_the_way_for_itself() {
 }
 
 #[test]
+fn strays_of_two_tenants_close_nothing_for_whom_it_serves() {
+    let mut record = Record::default();
+    noted(&mut record, C, Outcome::Good, 9, at(0));
+    noted(&mut record, A, Outcome::Fault, 3, at(1));
+    noted(&mut record, B, Outcome::Fault, 1, at(1));
+    assert_eq!(record.look(C, at(1)), State::Closed, "4 of 13");
+    noted(&mut record, B, Outcome::Fault, 5, at(2));
+    assert!(matches!(record.look(C, at(2)), State::Open { .. }), "9 of 18");
+}
+
+#[test]
 fn few_or_old_failures_open_nothing() {
     let mut record = Record::default();
     noted(&mut record, A, Outcome::Fault, 9, at(0));

@@ -16,7 +16,7 @@ use super::{TICK, drain::DrainPlace};
 use crate::{
     Transcript,
     attempts::{Attempts, Awaited, Next},
-    flight::{Flight, Landing, Left},
+    flight::{Flight, Landing, Left, output_bound},
     pipeline::withdrawn,
     queue::Latency,
     responses::Keeping,
@@ -326,8 +326,7 @@ impl Live {
                 outcome,
                 // Usage in the middle of a stream is not its end's.
                 usage: stream.usage().filter(|_| outcome == AttemptOutcome::Completed || stream.finished()),
-                // What was seen bounds the output, but for a model that thinks unseen and was not heard to its end.
-                output_bytes: self.flight.shows_all(outcome).then(|| stream.output_bytes()),
+                output_bytes: output_bound(&self.flight.route.card, outcome, &stream),
                 latency: self.first_content.map(Latency::FirstContent),
                 response_model: stream.model().map(str::to_owned),
                 fingerprint: stream.fingerprint().map(str::to_owned),

@@ -42,6 +42,7 @@ pub struct ChatStream {
     out: Outgoing,
     /// What to say after the batch before it.
     failure: Option<Box<Error>>,
+    is_cut_off: bool,
     has_yielded: bool,
 }
 
@@ -63,6 +64,7 @@ impl ChatStream {
             alarm: Box::new(alarm),
             out: Outgoing::default(),
             failure: None,
+            is_cut_off: false,
             has_yielded: false,
         }
     }
@@ -79,7 +81,7 @@ impl ChatStream {
                     self.take(read);
                 }
                 Poll::Ready(Ok(None)) => self.end(),
-                Poll::Ready(Err(error)) => self.fail(error),
+                Poll::Ready(Err(error)) => self.cut_off(error),
                 Poll::Pending if self.finished() => break,
                 Poll::Pending if self.out.is_empty() => return Poll::Pending,
                 // The connection's own task hands over one read at a time. It was woken by our taking the last one, and runs
@@ -122,7 +124,7 @@ impl ChatStream {
         self.body = None;
         if !self.finished() && self.failure.is_none() {
             // Never a made-up ending: the client would take half an answer for the whole.
-            self.fail(ended_early());
+            self.cut_off(ended_early());
         }
     }
 
@@ -135,6 +137,11 @@ impl ChatStream {
             Err(Fault::Error(error)) => self.fail(*error),
             Err(Fault::TooLong) => self.fail(too_long("an event", self.splitter.event_bytes_max() as u64)),
         }
+    }
+
+    fn cut_off(&mut self, error: Error) {
+        self.is_cut_off = true;
+        self.fail(error);
     }
 
     fn fail(&mut self, error: Error) {
@@ -161,6 +168,11 @@ impl ChatStream {
     /// Bytes of output seen so far, in all choices.
     pub fn output_bytes(&self) -> u64 {
         self.reading.seen().output_bytes
+    }
+
+    /// Whether the connection ended it, and not the provider's word.
+    pub fn is_cut_off(&self) -> bool {
+        self.is_cut_off
     }
 
     /// The model that answers.
