@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use insula_model::Money;
 use insula_simulator::{RequestRecord, Scenario};
+use insula_tests::http::Caller;
 use insula_tests::ledger::{Comparison, attempts};
 use insula_tests::memory::resident_bytes_peak;
 use insula_tests::sse::Event;
@@ -12,6 +13,7 @@ use insula_tests::{EventStream, Node, TestTenant};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 const CHAT: &str = "/v1/chat/completions";
 const TENANTS: usize = 10;
@@ -106,10 +108,9 @@ async fn read_some(mut stream: EventStream, own: &str, events: usize) -> Tally {
 
 /// All seats of a tenant are free: exactly as many streams as it has seats can be open at once.
 async fn assert_all_seats_free(tenant: &TestTenant) {
-    let mut open = Vec::new();
-    for _ in 0..SEATS_PER_TENANT {
-        open.push(tenant.service.stream(CHAT, &streamed_chat("sit")).await.expect_open());
-    }
+    let sit = |service: Caller| async move { service.stream(CHAT, &streamed_chat("sit")).await.expect_open() };
+    let opening: JoinSet<_> = (0..SEATS_PER_TENANT).map(|_| sit(tenant.service.clone())).collect();
+    let _open = opening.join_all().await;
     assert_eq!(tenant.chat("one too many").await.status, 429);
 }
 

@@ -88,7 +88,8 @@ async fn counted(route: &Route, form: Form) -> Option<TokenCounts> {
 
 #[tokio::test]
 async fn what_vendors_count_is_billed_to_the_picodollar() {
-    for (provider, vendor) in [("openai", Vendor::OpenAi), ("deepseek", Vendor::OpenAi), ("gemini", Vendor::Gemini)] {
+    let vendors = [Vendor::OpenAi, Vendor::OpenAi, Vendor::Anthropic, Vendor::Gemini];
+    for (provider, vendor) in ["openai", "deepseek", "anthropic", "gemini"].into_iter().zip(vendors) {
         for (file, recorded) in recorded(provider) {
             let what = format!("{file}: {}", recorded.what);
             let server = Server::always(script(vendor, &recorded)).await;
