@@ -45,9 +45,10 @@ async fn a_tenant_can_choose_a_salted_line_and_sees_what_it_costs() {
 
     let body = json!({"model": "sim-small", "messages": [{"role": "user", "content": "hi"}]});
     let id = choosing.service.post(CHAT, &body).await.expect(200).request_id().to_owned();
-    let stages = choosing.request(&id).await["stages"].clone();
-    let isolation = stages.as_array().unwrap().iter().find(|stage| stage["name"] == "isolation").unwrap().clone();
-    assert_eq!(isolation["reason"], "a salted line before the prompt: at most 64 tokens");
+    let request = choosing.request(&id).await;
+    let isolation = request["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "isolation").unwrap();
+    let tokens = &request["attempts"][0]["isolation_tokens"];
+    assert_eq!(isolation["reason"], format!("a salted line before the prompt: {tokens} tokens"));
 
     let effective = node.operator().get(&choosing.path("/effective")).await.expect(200).json();
     assert_eq!(effective["limits"]["provider_isolation"], json!({"value": "prefixed", "origin": "own"}));

@@ -204,6 +204,8 @@ pub(crate) struct Admitted {
     pub hold: Held,
     pub seat: Seat,
     pub slot: Slot,
+    /// How many tokens of its input keep its tenant apart.
+    pub isolation_tokens: u64,
 }
 
 /// Takes an attempt at a candidate through the stages before the send.
@@ -217,6 +219,8 @@ pub(crate) async fn admit(
     trace: &mut Trace,
 ) -> Result<Admitted> {
     let Candidate { route, expected } = candidate.clone();
+    // What keeps its prompt apart from others' at the provider; counting it may take its time, so nothing is held yet.
+    let isolation_tokens = isolation::tokens(engine, call, work, &route).await;
     // The most that it can cost is held before it is sent; held by guard, so that no later refusal leaks it.
     let hold = trace.stage(engine, "budget", reserve::hold(engine, call, work, &route)).await?;
     let hold = Held::new(engine.clone(), hold);
@@ -227,7 +231,7 @@ pub(crate) async fn admit(
     // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
     call.still_admitted()?;
     engine.directory.check_current()?;
-    // What keeps its prompt apart from others' at the provider can cost: told with what is sent.
-    isolation::note(engine, call, work, &route, trace);
-    Ok(Admitted { route, expected, cause, watch, hold, seat, slot })
+    // Told with what is sent.
+    isolation::note(engine, isolation_tokens, trace);
+    Ok(Admitted { route, expected, cause, watch, hold, seat, slot, isolation_tokens })
 }

@@ -35,6 +35,20 @@ impl TokenCounts {
         self.output.saturating_add(self.reasoning)
     }
 
+    /// The first of the input, as many tokens as these, or all of it. A provider's cache holds what prompts begin with, so what it had
+    /// stands in front of what it wrote, and that in front of the rest; what is kept for an hour stands in front of what is kept for less.
+    pub fn first_of_input(&self, tokens: u64) -> TokenCounts {
+        let mut left = tokens;
+        let mut take = |count: u64| {
+            let taken = count.min(left);
+            left -= taken;
+            taken
+        };
+        let (cache_read, cache_write_1h) = (take(self.cache_read), take(self.cache_write_1h));
+        let (cache_write, input) = (take(self.cache_write), take(self.input));
+        TokenCounts { input, cache_read, cache_write, cache_write_1h, ..TokenCounts::default() }
+    }
+
     /// Everything.
     pub fn total(&self) -> u64 {
         self.input_total().saturating_add(self.output_total())

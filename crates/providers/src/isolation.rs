@@ -11,7 +11,11 @@ use insula_model::chat::{self, Part, Role};
 use serde_json::value::RawValue;
 use sha2::Sha256;
 
-use crate::json::{is_given, members, push_string};
+use crate::{
+    Tokenizer, Wire,
+    json::{is_given, members, push_string},
+    request::MESSAGE_TOKENS,
+};
 
 /// How a provider is told whose cached prompts may be used for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +68,16 @@ impl Salt {
         mac.update(&[0]);
         mac.update(word.as_bytes());
         mac.finalize().into_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// How many tokens the salted line adds in the form in which it is sent: a message of its own with its marks, or a text before those
+    /// of the instructions. Blocking: call it off the async threads.
+    pub fn line_tokens(&self, wire: Wire, tokenizer: Tokenizer) -> u64 {
+        let marks = match wire {
+            Wire::ChatCompletions => MESSAGE_TOKENS + tokenizer.count("system"),
+            Wire::Messages | Wire::GenerateContent => 0,
+        };
+        marks + tokenizer.count(&self.line())
     }
 
     /// The line that stands before all others.

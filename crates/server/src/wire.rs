@@ -4,7 +4,7 @@ use insula_engine::{
     manage::page::{Page, PageAsk},
     statement::CauseAmounts,
 };
-use insula_model::{Cause, Error, Money, Price, Result, Timestamp, TokenCounts};
+use insula_model::{Cause, Error, Money, Overhead, Price, Result, Timestamp, TokenCounts};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -116,6 +116,27 @@ impl From<TokenCounts> for Tokens {
     fn from(counts: TokenCounts) -> Self {
         let TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning } = counts;
         Self { input, cache_read, cache_write, cache_write_1h, output, reasoning }
+    }
+}
+
+/// What keeps a tenant's prompts apart from others' at the providers, beside the figures that it is a part of.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Isolation {
+    /// How many of the input tokens were added to keep the tenant's prompts apart from others' at the provider.
+    isolation_tokens: u64,
+    /// How many of these the provider read from its cache.
+    isolation_cached_tokens: u64,
+    /// What of the amount is for them.
+    isolation_usd: Usd,
+}
+
+impl From<Overhead> for Isolation {
+    fn from(overhead: Overhead) -> Self {
+        Self {
+            isolation_tokens: overhead.total(),
+            isolation_cached_tokens: overhead.tokens.cache_read,
+            isolation_usd: Usd(overhead.cost),
+        }
     }
 }
 

@@ -52,7 +52,7 @@
 //! let end = End {
 //!     attempt: begin.attempt,
 //!     cost: Money::from_usd("0.01")?,
-//!     # settled_at: clock.now(), outcome: AttemptOutcome::Completed, tokens: TokenCounts::default(), estimated: false,
+//!     # settled_at: clock.now(), outcome: AttemptOutcome::Completed, tokens: TokenCounts::default(), estimated: false, isolation: Default::default(),
 //!     // ...
 //! };
 //! let seq = store.journal().end(&end, None, &[]);
@@ -90,8 +90,8 @@ pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Re
 pub use control::{
     AttemptQuery, BatchRun, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, Credit,
     Delivery, DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification,
-    NextStep, Once, OperatorKey, PriceDates, PricedPart, Sending, Sums, TokenDifferences, UsageQuery, UsageRow, Webhook,
-    WebhookEvent,
+    NextStep, Once, OperatorKey, OverheadDifference, PriceDates, PricedPart, Sending, Sums, TokenDifferences, UsageQuery,
+    UsageRow, Webhook, WebhookEvent,
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};

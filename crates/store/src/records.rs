@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use insula_model::{
-    AttemptId, AttemptOutcome, Cause, EndUserId, Error, KeyId, Money, Operation, RequestId, Result, TenantId, Timestamp,
-    TokenCounts,
+    AttemptId, AttemptOutcome, Cause, EndUserId, Error, KeyId, Money, Operation, Overhead, RequestId, Result, TenantId,
+    Timestamp, TokenCounts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -133,6 +133,8 @@ pub struct End {
     pub cost: Money,
     /// Whether the tokens are our estimate rather than the provider's report.
     pub estimated: bool,
+    /// What of this kept its tenant apart from others.
+    pub isolation: Overhead,
 }
 
 /// [`End`] as the first version wrote it; never changed.
@@ -168,7 +170,27 @@ impl From<FirstEnd> for End {
             tokens: TokenCounts { input, cache_read, cache_write, cache_write_1h: 0, output, reasoning },
             cost: first.cost,
             estimated: first.estimated,
+            isolation: Overhead::default(),
         }
+    }
+}
+
+/// [`End`] while nobody counted what keeps a tenant apart; never changed.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+pub(crate) struct SecondEnd {
+    attempt: AttemptId,
+    settled_at: Timestamp,
+    outcome: AttemptOutcome,
+    tokens: TokenCounts,
+    cost: Money,
+    estimated: bool,
+}
+
+impl From<SecondEnd> for End {
+    fn from(second: SecondEnd) -> Self {
+        let SecondEnd { attempt, settled_at, outcome, tokens, cost, estimated } = second;
+        Self { attempt, settled_at, outcome, tokens, cost, estimated, isolation: Overhead::default() }
     }
 }
 
@@ -265,5 +287,23 @@ mod tests {
         assert_eq!((read.tokens, read.cost, read.estimated), (tokens, Money::from_pico(11), true));
         // Why it has a number of its own: the same bytes are no END as it is now.
         assert_ne!(postcard::from_bytes::<End>(&kept).ok(), Some(read));
+    }
+
+    /// Bytes of an END of kind 8.
+    #[test]
+    fn an_end_without_isolation_is_read() {
+        let second = SecondEnd {
+            attempt: AttemptId::from_bytes([7; 16]),
+            settled_at: Timestamp::from_micros(9),
+            outcome: AttemptOutcome::Completed,
+            tokens: TokenCounts { input: 1, cache_read: 2, cache_write: 3, cache_write_1h: 4, output: 5, reasoning: 6 },
+            cost: Money::from_pico(11),
+            estimated: true,
+        };
+        let (kept, tokens) = (postcard::to_stdvec(&second).unwrap(), second.tokens);
+        let read = End::from(postcard::from_bytes::<SecondEnd>(&kept).unwrap());
+        assert_eq!((read.tokens, read.cost, read.estimated), (tokens, Money::from_pico(11), true));
+        assert_eq!(read.isolation, Overhead::default());
+        assert!(postcard::from_bytes::<End>(&kept).is_err());
     }
 }

@@ -28,6 +28,10 @@ const PATIENCE: Duration = Duration::from_millis(700);
 const COMPLETE_WITHIN: Duration = Duration::from_secs(30);
 /// Whose budget ends in the middle.
 const POOR: Money = Money::from_pico(300_000_000_000);
+/// Who is kept apart at a provider that has no word for it.
+const APART: &str = "globex";
+/// Of each prompt the provider has so many tokens in its cache, where it has as many.
+const CACHED_TOKENS: u64 = 5;
 const RICH: Money = Money::from_pico(1_000_000_000_000_000);
 
 /// What was compared.
@@ -63,6 +67,9 @@ pub async fn check(setup: Setup, requests: usize, seed: u64) -> Bill {
     for (slug, budget) in [("acme", RICH), ("globex", RICH), ("initech", RICH), ("hooli", POOR)] {
         let tenant = node.tenant(slug).await;
         tenant.set_budgets(json!([{"window": "month", "limit_usd": budget.to_string()}])).await;
+        if slug == APART {
+            tenant.set_limits(json!({"provider_isolation": "prefixed"})).await;
+        }
         tenants.push(tenant);
     }
     node.scenario(scenario(seed));
@@ -96,7 +103,7 @@ fn scenario(seed: u64) -> Scenario {
         chunks: 2,
         gap_ms: 1,
         output_tokens: 48,
-        cached_tokens: 5,
+        cached_tokens: CACHED_TOKENS,
         reasoning_tokens: 7,
         faults: faults.to_vec(),
         seed,
@@ -115,6 +122,7 @@ async fn compare(node: &Node, tenants: &[TestTenant]) -> Vec<Row> {
     for tenant in tenants {
         let own: Vec<&Row> = rows.iter().filter(|row| row.tenant == tenant.id).collect();
         verdict::tenants_export_agrees(&own, &rows::of_tenant(tenant).await);
+        verdict::isolation_agrees(&own, tenant.slug == APART, CACHED_TOKENS);
         verdict::usage_agrees(tenant, &own).await;
         verdict::statement_agrees(tenant, &own).await;
     }

@@ -21,6 +21,9 @@ pub struct Row {
     pub tokens: TokenCounts,
     pub cost: Money,
     pub estimated: u64,
+    /// What kept its tenant apart: tokens, and those of them from the provider's cache.
+    pub isolation_tokens: [u64; 2],
+    pub isolation_cost: Money,
 }
 
 /// All rows, by pages of a size that does not fit them.
@@ -71,5 +74,7 @@ fn read(envelope: &Value, data: &Value) -> Row {
         },
         cost: usd(&data["cost_usd"]),
         estimated: count(&data["estimated"]),
+        isolation_tokens: ["isolation_tokens", "isolation_cached_tokens"].map(|field| count(&data[field])),
+        isolation_cost: usd(&data["isolation_usd"]),
     }
 }

@@ -19,6 +19,8 @@ struct Sum {
     estimated: u64,
     tokens: [u64; 6],
     cost: Money,
+    isolation_tokens: [u64; 2],
+    isolation_cost: Money,
 }
 
 fn classes(tokens: &TokenCounts) -> [u64; 6] {
@@ -35,6 +37,8 @@ fn sums<'r>(rows: &[&'r Row], group: impl Fn(&'r Row) -> &'r str) -> BTreeMap<St
         sum.estimated += row.estimated;
         sum.tokens.iter_mut().zip(classes(&row.tokens)).for_each(|(sum, count)| *sum += count);
         sum.cost += row.cost;
+        sum.isolation_tokens.iter_mut().zip(row.isolation_tokens).for_each(|(sum, count)| *sum += count);
+        sum.isolation_cost += row.isolation_cost;
     }
     sums.into_iter().map(|(group, (sum, requests))| (group, Sum { requests: requests.len(), ..sum })).collect()
 }
@@ -124,7 +128,25 @@ fn figures(row: &Value, money: &str) -> Sum {
         tokens: ["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning"]
             .map(|class| count(&row["tokens"][class])),
         cost: usd(&row[money]),
+        isolation_tokens: ["isolation_tokens", "isolation_cached_tokens"].map(|field| count(&row[field])),
+        isolation_cost: usd(&row["isolation_usd"]),
     }
+}
+
+/// What kept a tenant apart stands in front of each of its chats, the same line every time, and nowhere else: what the provider had in
+/// its cache, at most so many tokens, is the beginning of it.
+pub fn isolation_agrees(own: &[&Row], is_kept_apart: bool, cached_tokens: u64) {
+    let mut lines = HashSet::new();
+    for row in own {
+        let ([tokens, cached], used) = (row.isolation_tokens, row.tokens.input + row.tokens.cache_read);
+        let is_chat = row.model != "sim-embed" && used > 0;
+        assert_eq!(tokens > 0, is_chat && is_kept_apart, "{row:?}");
+        assert_eq!(cached, tokens.min(row.tokens.cache_read).min(cached_tokens), "{row:?}");
+        let part = TokenCounts { input: tokens - cached, cache_read: cached, ..TokenCounts::default() };
+        assert_eq!(row.isolation_cost, price(&row.model).sum(&part), "{row:?}");
+        lines.extend((tokens > 0).then_some(tokens));
+    }
+    assert_eq!(lines.len(), usize::from(is_kept_apart), "{lines:?}");
 }
 
 /// What the provider logged of an attempt, and what it would bill for it.

@@ -1,16 +1,17 @@
 //! An attempt under way with everything that must end together: its money, its seat, its trace, its twin's wait.
 
+mod ending;
 mod held;
 mod landing;
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, Operation, ReleaseMode, Result, TokenCounts};
+use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, Operation, ReleaseMode, Result};
 use insula_providers::{Allowance, Isolation, Outbound, Route, SendFailure, Sent, normalised};
 use insula_store::{Admission, Attribution, Begin, End, LeaseMove, Seat, Seq, TraceRecord};
 
-use self::{held::Aloft, landing::estimate};
+use self::held::Aloft;
 pub(crate) use self::{
     held::Held,
     landing::{Landing, output_bound},
@@ -27,7 +28,7 @@ use crate::{
     pipeline::Admitted,
     queue::{Slot, Used},
     route::{Expected, Outcome, Watch},
-    trace::{AttemptRecord, Trace},
+    trace::Trace,
     work::Work,
 };
 
@@ -46,6 +47,7 @@ pub(crate) struct Flight {
     expected: Expected,
     pub credential: TenantCredential,
     status_of: fn(&Error) -> u16,
+    isolation_tokens: u64,
     open: Option<Open>,
     aloft: Aloft,
 }
@@ -92,7 +94,7 @@ impl Flight {
         owed: Owed,
         admitted: Admitted,
     ) -> Result<Self> {
-        let Admitted { route, expected, cause, watch, mut hold, seat, slot } = admitted;
+        let Admitted { route, expected, cause, watch, mut hold, seat, slot, isolation_tokens } = admitted;
         let reserved = hold.get()?;
         let attempt = engine.ids.attempt();
         let begun = engine.store.journal().begin(&Begin {
@@ -139,6 +141,7 @@ impl Flight {
             expected,
             credential: call.credential.clone(),
             status_of: call.status_of,
+            isolation_tokens,
             open,
             aloft,
         })
@@ -355,36 +358,6 @@ impl Flight {
     /// The right to the `Idempotency-Key`, while the attempt is open.
     pub fn claim(&self) -> Option<&Claim> {
         self.open.as_ref().map(|open| &open.owed.claim)
-    }
-
-    fn end(&self, hold: &Hold, outcome: AttemptOutcome, tokens: TokenCounts, estimated: bool) -> End {
-        // A cost too large to store can only be nonsense usage; a hold is never that large.
-        let (tokens, cost, estimated) = match self.route.price_row.price.cost(&tokens) {
-            Ok(cost) => (tokens, cost, estimated),
-            Err(_) => (estimate(hold, None), hold.amounts().money, true),
-        };
-        if cost > hold.amounts().money {
-            tracing::warn!(attempt = %self.attempt, %cost, held = %hold.amounts().money, "usage above its reservation, settled in full");
-        }
-        End { attempt: self.attempt, settled_at: self.engine.clock.now(), outcome, tokens, cost, estimated }
-    }
-
-    fn record(&self, hold: &Hold, end: &End, landing: &Landing) -> AttemptRecord {
-        AttemptRecord {
-            id: self.attempt.to_string(),
-            cause: Cow::Borrowed(self.cause.name()),
-            provider: self.route.card.provider.clone(),
-            model: self.route.card.name.clone(),
-            price_row: self.route.price_row.id.clone(),
-            outcome: Cow::Borrowed(end.outcome.name()),
-            tokens: end.tokens,
-            cost: end.cost,
-            reserved: hold.amounts().money,
-            output_tokens_max: hold.output_tokens_max,
-            estimated: end.estimated,
-            response_model: landing.response_model.clone(),
-            fingerprint: landing.fingerprint.clone(),
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use insula_model::{Error, Result};
 use insula_store::{LedgerCursor, TenantSeals};
-pub use insula_store::{LedgerEntry, TokenDifferences};
+pub use insula_store::{LedgerEntry, OverheadDifference, TokenDifferences};
 
 use crate::{
     Engine,
@@ -55,11 +55,14 @@ pub async fn of_tenant(engine: &Engine, tenant: &ManagedTenant, ask: &ExportAsk)
 fn charged(sell: &SellPrices, mut entry: LedgerEntry) -> LedgerEntry {
     let begin = &entry.begin;
     let plan = begin.attribution.plan.as_deref();
-    let (sold, amount) = sell.charge_difference(plan, &begin.model, begin.reserved_at, &entry.tokens, entry.cost);
+    let charge = |tokens, cost| sell.charge_difference(plan, &begin.model, begin.reserved_at, tokens, cost);
+    let (sold, amount) = charge(&entry.tokens, entry.cost);
+    let (_, isolation) = charge(&entry.isolation.tokens, entry.isolation.cost);
     if let Some(price_row) = sold.map(|sold| sold.id()) {
         entry.begin.price_row = price_row;
     }
     entry.cost = amount;
+    entry.isolation.cost = isolation;
     entry
 }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 
-use insula_model::{Cause, Error, Money, Price, RequestId, Result, Slug, TenantId, TenantScope, WindowSpan};
+use insula_model::{Cause, Error, Money, Overhead, Price, RequestId, Result, Slug, TenantId, TenantScope, WindowSpan};
 pub use insula_store::RequestRow;
 use insula_store::{Attribution, LedgerRow};
 
@@ -42,6 +42,8 @@ pub struct AttemptView {
     pub record: AttemptRecord,
     /// The prices that were applied, where they are known.
     pub rates: Option<Price>,
+    /// What of its tokens kept the tenant apart, and what of its cost is for them.
+    pub isolation: Overhead,
     /// What was held for it; absent where the reader is charged something else than that counts.
     pub reserved: Option<Money>,
 }
@@ -156,7 +158,7 @@ async fn attempts_of(
 
 /// An attempt as the ledger has it, with what only its trace knows.
 fn from_ledger(charged: ChargedAttempt, traced: &[AttemptRecord]) -> AttemptView {
-    let ChargedAttempt { row, price_row, is_sold, rates, amount } = charged;
+    let ChargedAttempt { row, price_row, is_sold, rates, amount, isolation } = charged;
     let id = row.begin.attempt.to_string();
     let traced = traced.iter().find(|attempt| attempt.id == id);
     let record = AttemptRecord {
@@ -174,10 +176,11 @@ fn from_ledger(charged: ChargedAttempt, traced: &[AttemptRecord]) -> AttemptView
         response_model: traced.and_then(|attempt| attempt.response_model.clone()),
         fingerprint: traced.and_then(|attempt| attempt.fingerprint.clone()),
     };
-    AttemptView { rates, reserved: (!is_sold).then_some(record.reserved), record }
+    AttemptView { rates, isolation, reserved: (!is_sold).then_some(record.reserved), record }
 }
 
-/// An attempt that the ledger does not have yet. Its plan is taken to be the tenant's of now.
+/// An attempt that the ledger does not have yet. Its plan is taken to be the tenant's of now; what kept the tenant apart is told by the ledger
+/// alone.
 fn from_trace(
     engine: &Engine,
     scope: &TenantScope,
@@ -189,10 +192,11 @@ fn from_trace(
     let plan = tenant.as_ref().and_then(|tenant| tenant.record.plan.as_ref()).map(Slug::as_str);
     let (sold, amount) = sell.charge(plan, &record.model, row.started_at, &record.tokens, record.cost);
     record.cost = amount;
+    let isolation = Overhead::default();
     let Some(sold) = sold else {
         let rates = catalogue::rates(engine, &record.price_row);
-        return AttemptView { rates, reserved: Some(record.reserved), record };
+        return AttemptView { rates, isolation, reserved: Some(record.reserved), record };
     };
     record.price_row = sold.id();
-    AttemptView { rates: Some(sold.price()), reserved: None, record }
+    AttemptView { rates: Some(sold.price()), isolation, reserved: None, record }
 }

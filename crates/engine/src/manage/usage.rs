@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use insula_model::{Error, Result, TenantScope, Timestamp, Window};
+use insula_model::{Error, Overhead, Result, TenantScope, Timestamp, Window};
 use insula_store::{CacheHitSums, PricedPart, UsageQuery};
 pub use insula_store::{CacheHits, GroupBy, UsageRow};
 
@@ -103,7 +103,9 @@ async fn summed(engine: &Engine, sell: &SellPrices, query: &UsageQuery) -> Resul
     let rows = control.usage_parts(query, sell.dates()).await?;
     let charged = |(row, parts): (UsageRow, Vec<PricedPart>)| {
         let cost = parts.iter().map(|part| sell.amount(part)).sum();
-        UsageRow { cost, ..row }
+        let mut isolation = Overhead::default();
+        parts.iter().for_each(|part| isolation += sell.isolation(part));
+        UsageRow { cost, isolation, ..row }
     };
     Ok(rows.into_iter().map(charged).collect())
 }

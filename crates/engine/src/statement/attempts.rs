@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use insula_model::{AttemptId, Cause, Error, KeyId, Money, Operation, Price, Result, Timestamp, WindowSpan};
+use insula_model::{AttemptId, Cause, Error, KeyId, Money, Operation, Overhead, Price, Result, Timestamp, WindowSpan};
 use insula_store::{AttemptQuery, LedgerRow};
 
 use super::{Month, SellPrices};
@@ -78,6 +78,8 @@ pub struct ChargedAttempt {
     pub rates: Option<Price>,
     /// What the tenant is charged.
     pub amount: Money,
+    /// What of its tokens kept the tenant apart, and what of the amount is for them.
+    pub isolation: Overhead,
 }
 
 /// A page of the attempts of a month, in the order in which they were reserved. Together they come to what the line says.
@@ -119,11 +121,12 @@ pub(crate) fn charged(engine: &Engine, sell: &SellPrices, row: LedgerRow) -> Cha
     let (begin, end) = (&row.begin, &row.end);
     let plan = begin.attribution.plan.as_deref();
     let (sold, amount) = sell.charge(plan, &begin.model, begin.reserved_at, &end.tokens, end.cost);
+    let isolation = sell.charge_isolation(plan, &begin.model, begin.reserved_at, &end.isolation);
     let (price_row, rates) = match sold {
         Some(sold) => (sold.id(), Some(sold.price())),
         None => (begin.price_row.clone(), catalogue::rates(engine, &begin.price_row)),
     };
-    ChargedAttempt { is_sold: sold.is_some(), price_row, rates, amount, row }
+    ChargedAttempt { is_sold: sold.is_some(), price_row, rates, amount, isolation, row }
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use insula_model::{Cause, Money};
+use insula_model::{Cause, Money, Overhead};
 
 use super::ChargedAttempt;
 
 /// An amount for each cause; the total is their sum, so nothing can stand beside it that is not in it.
 ///
-/// What some of the tokens were for (an isolation overhead) is no further cause but an "of which" of these amounts: it stands beside
-/// them as a second `CauseAmounts`, each of its amounts a part of the one here.
+/// What kept the tenant apart is no further cause but an "of which" of these amounts: it stands beside them as an [`Overhead`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CauseAmounts([Money; Cause::ALL.len()]);
 
@@ -46,6 +45,9 @@ pub struct RequestCost {
     /// What the providers' caches saved of it by the same prices, net of what writing to them cost: it is not in the amounts any more.
     /// Nothing is known of attempts whose price row is gone.
     pub cache_savings: Money,
+    /// What of their tokens kept the tenant apart, and what of the amounts is for them. Nothing is known of attempts that the ledger does
+    /// not have yet.
+    pub isolation: Overhead,
     /// How long they waited for their turns together.
     pub queued: Duration,
 }
@@ -54,8 +56,9 @@ impl RequestCost {
     /// That of attempts as the ledger has them, by what they are charged.
     pub fn of<'a>(attempts: impl IntoIterator<Item = &'a ChargedAttempt>) -> Self {
         let mut cost = Self::default();
-        for ChargedAttempt { row, rates, amount, .. } in attempts {
+        for ChargedAttempt { row, rates, amount, isolation, .. } in attempts {
             cost.by_cause.add(row.begin.cause, *amount);
+            cost.isolation += *isolation;
             cost.cache_savings += rates.map_or(Money::ZERO, |rates| rates.cache_savings(&row.end.tokens));
             cost.queued += Duration::from_micros(row.begin.attribution.queued_us);
         }

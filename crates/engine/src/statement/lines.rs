@@ -5,8 +5,8 @@ use std::{
     ops::AddAssign,
 };
 
-use insula_model::{Cause, Money, Operation, Price, TokenCounts, WindowSpan};
-use insula_store::ChargeRow;
+use insula_model::{Cause, Money, Operation, Overhead, Price, TokenCounts, WindowSpan};
+use insula_store::{ChargeRow, Sums};
 
 use super::{causes::CauseAmounts, sell::SellPrices};
 
@@ -23,6 +23,8 @@ pub struct Charged {
     pub amount: Money,
     /// What the providers charge: not for a tenant's eyes where it differs.
     pub cost: Money,
+    /// What of the tokens kept the tenant apart, and what of the amount is for them.
+    pub isolation: Overhead,
 }
 
 impl Charged {
@@ -39,6 +41,7 @@ impl AddAssign for Charged {
         self.tokens += other.tokens;
         self.amount += other.amount;
         self.cost += other.cost;
+        self.isolation += other.isolation;
     }
 }
 
@@ -106,8 +109,9 @@ impl Charges {
         for (span, row) in parts.into_iter().flat_map(|(span, rows)| rows.into_iter().map(move |row| (span, row))) {
             let ChargeRow { model, operation, price_row, cause, plan, key, tags, sums } = row;
             let (sold, amount) = sell.charge(plan.as_deref(), &model, span.start, &sums.tokens, sums.cost);
-            let charged =
-                Charged { attempts: sums.attempts, estimated: sums.estimated, tokens: sums.tokens, amount, cost: sums.cost };
+            let isolation = sell.charge_isolation(plan.as_deref(), &model, span.start, &sums.isolation);
+            let Sums { attempts, estimated, tokens, cost, .. } = sums;
+            let charged = Charged { attempts, estimated, tokens, amount, cost, isolation };
             by_key.add(key.map(|key| key.to_string()), charged);
             by_tag.add(tag.and_then(|tag| tags.get(tag).cloned()), charged);
             let price_row = sold.map_or(price_row, |sold| sold.id());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use insula_model::{Money, Plan, Price, SellPrice, Timestamp, TokenCounts};
+use insula_model::{Money, Overhead, Plan, Price, SellPrice, Timestamp, TokenCounts};
 use insula_store::{PriceDates, PricedPart, TokenDifferences};
 
 use crate::{Engine, directory::Caller};
@@ -71,7 +71,13 @@ impl SellPrices {
         (sold, sold.map_or(cost, |sold| sold.price().sum(tokens)))
     }
 
-    /// The same for what is to be added to an attempt, or taken away: both together are charged as the attempt would have been at once.
+    /// What of that amount is for the tokens that kept the tenant apart.
+    pub fn charge_isolation(&self, plan: Option<&str>, model: &str, at: Timestamp, isolation: &Overhead) -> Overhead {
+        let (_, cost) = self.charge(plan, model, at, &isolation.tokens, isolation.cost);
+        Overhead { cost, ..*isolation }
+    }
+
+    /// The amount for what is to be added to an attempt, or taken away: both together are charged as the attempt would have been at once.
     pub(crate) fn charge_difference(
         &self,
         plan: Option<&str>,
@@ -88,6 +94,11 @@ impl SellPrices {
     /// The amount for a part of a sum.
     pub(crate) fn amount(&self, part: &PricedPart) -> Money {
         self.charge(part.plan.as_deref(), &part.model, part.at, &part.tokens, part.cost).1
+    }
+
+    /// What of it is for the tokens that kept the tenant apart.
+    pub(crate) fn isolation(&self, part: &PricedPart) -> Overhead {
+        self.charge_isolation(part.plan.as_deref(), &part.model, part.at, &part.isolation)
     }
 
     /// When prices change, plan by plan.
@@ -145,8 +156,11 @@ mod tests {
         let (tokens, cost) = (TokenCounts { input: 3, output: 4, ..TokenCounts::default() }, Money::from_pico(5));
         let charge = |plan, moment| prices.charge(plan, "m", at(moment), &tokens, cost).1.pico();
         assert_eq!((charge(Some("pro"), 10), charge(Some("pro"), 9), charge(None, 10)), (14, 5, 5));
-        let part = PricedPart { plan: Some("pro".into()), model: "m".into(), at: at(10), tokens, cost };
+        let isolation = Overhead { tokens: tokens.first_of_input(2), cost: Money::from_pico(1) };
+        let part = PricedPart { plan: Some("pro".into()), model: "m".into(), at: at(10), tokens, cost, isolation };
         assert_eq!(prices.amount(&part), Money::from_pico(14));
+        assert_eq!(prices.isolation(&part), Overhead { cost: Money::from_pico(4), ..isolation });
+        assert_eq!(prices.isolation(&PricedPart { at: at(9), ..part }), isolation);
         assert_eq!(prices.dates(), [("pro", at(10))].into_iter().collect());
     }
     proptest! {

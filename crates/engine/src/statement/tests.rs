@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use insula_model::{Cause, KeyId, Money, Operation, Plan, Price, SellPrice, TokenCounts, WindowSpan};
+use insula_model::{Cause, KeyId, Money, Operation, Overhead, Plan, Price, SellPrice, TokenCounts, WindowSpan};
 use insula_store::{ChargeRow, Sums};
 use proptest::prelude::*;
 
@@ -18,12 +18,13 @@ fn row() -> impl Strategy<Value = ChargeRow> {
     let tokens = (count.clone(), count.clone(), count.clone(), count.clone(), count.clone(), count);
     let whose = (0..PLANS.len(), proptest::option::of(0_u8..3), proptest::option::of("[ab]"));
     let what = (0..MODELS.len(), 0..Cause::ALL.len(), any::<bool>(), 0_u8..3);
-    (what, whose, tokens, (0_u64..1_000, 0_u64..1_000, 0_i128..1 << 70)).prop_map(
-        |(what, whose, tokens, (attempts, estimated, cost))| {
+    (what, whose, tokens, (0_u64..1_000, 0_u64..1_000, 0_i128..1 << 70, 0_u64..100)).prop_map(
+        |(what, whose, tokens, (attempts, estimated, cost, apart))| {
             let (model, cause, is_chat, price_row) = what;
             let (plan, key, team) = whose;
             let (input, cache_read, cache_write, cache_write_1h, output, reasoning) = tokens;
             let tokens = TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning };
+            let isolation = Overhead { tokens: tokens.first_of_input(apart), cost: Money::from_pico(cost / 3) };
             ChargeRow {
                 model: MODELS[model].to_owned(),
                 operation: if is_chat { Operation::Chat } else { Operation::Embeddings },
@@ -32,7 +33,7 @@ fn row() -> impl Strategy<Value = ChargeRow> {
                 plan: PLANS[plan].map(str::to_owned),
                 key: key.map(|key| KeyId::from_bytes([key; 16])),
                 tags: team.map(|team| ("team".to_owned(), team)).into_iter().collect(),
-                sums: Sums { attempts, estimated, tokens, cost: Money::from_pico(cost) },
+                sums: Sums { attempts, estimated, tokens, cost: Money::from_pico(cost), isolation },
             }
         },
     )
@@ -80,16 +81,18 @@ proptest! {
         let (mut ledger, mut owed) = (Charged::default(), Money::ZERO);
         for (rows, moment) in [(&first, 0), (&second, 50)] {
             for row in rows {
-                let Sums { attempts, estimated, tokens, cost } = row.sums;
-                ledger += Charged { attempts, estimated, tokens, cost, ..Charged::default() };
-                let sold = |pico| Money::from_pico(i128::from(tokens.total()) * pico);
-                owed += match (row.plan.as_deref(), &*row.model, moment) {
-                    (Some("pro"), "small", 0) => sold(3_000),
-                    (Some("pro"), "small", _) => sold(5_000),
-                    (Some("pro"), "large", _) => sold(40_000),
-                    (Some("pro"), _, 50) => sold(7),
-                    _ => cost,
+                let Sums { attempts, estimated, tokens, cost, mut isolation } = row.sums;
+                let pico = match (row.plan.as_deref(), &*row.model, moment) {
+                    (Some("pro"), "small", 0) => Some(3_000),
+                    (Some("pro"), "small", _) => Some(5_000),
+                    (Some("pro"), "large", _) => Some(40_000),
+                    (Some("pro"), _, 50) => Some(7),
+                    _ => None,
                 };
+                let charge = |tokens: u64, cost| pico.map_or(cost, |pico| Money::from_pico(i128::from(tokens) * pico));
+                isolation.cost = charge(isolation.total(), isolation.cost);
+                owed += charge(tokens.total(), cost);
+                ledger += Charged { attempts, estimated, tokens, cost, isolation, ..Charged::default() };
             }
         }
         ledger.amount = owed;

@@ -82,11 +82,35 @@ fn attempts(request: &Value) -> String {
             priced(attempt, "reasoning", "output_usd"),
             text(attempt, "outcome") + estimated,
             text(attempt, "cost_usd"),
+            isolation(attempt),
         ]
     });
-    let heading =
-        ["attempt", "cause", "price row", "input", "cached", "written", "for 1 h", "output", "reasoning", "outcome", "cost"];
+    let heading = [
+        "attempt",
+        "cause",
+        "price row",
+        "input",
+        "cached",
+        "written",
+        "for 1 h",
+        "output",
+        "reasoning",
+        "outcome",
+        "cost",
+        "of which isolation",
+    ];
     table(&heading, rows)
+}
+
+/// What of an attempt kept its tenant apart from others; nothing where nothing did.
+fn isolation(attempt: &Value) -> String {
+    let [tokens, cached, cost] =
+        ["isolation_tokens", "isolation_cached_tokens", "isolation_usd"].map(|field| text(attempt, field));
+    match (tokens.as_str(), cached.as_str()) {
+        ("" | "0", _) => String::new(),
+        (_, "0") => format!("{cost} for {tokens} tokens"),
+        _ => format!("{cost} for {tokens} tokens, {cached} cached"),
+    }
 }
 
 /// How many tokens of a class at how much for a million.
@@ -103,8 +127,9 @@ fn cost(request: &Value) -> String {
     let causes = ["base", "retry", "repair", "fallback", "embedding", "evaluation"];
     let rows = causes.map(|cause| [cause.to_owned(), text(request, &format!("cost/by_cause/{cause}"))]);
     let total = ["total".to_owned(), text(request, "cost/total_usd")];
+    let isolation = ["of which isolation".to_owned(), text(request, "cost/isolation_usd")];
     let saved = ["saved by caches".to_owned(), text(request, "cost/cache_savings_usd")];
-    table(&["cost of", "amount"], rows.into_iter().chain([total, saved]))
+    table(&["cost of", "amount"], rows.into_iter().chain([total, isolation, saved]))
 }
 
 #[cfg(test)]
@@ -121,6 +146,16 @@ mod tests {
             assert_eq!(bar(start, end, whole).chars().count(), 40);
             assert!(bar(start, end, whole).contains('█'));
         }
+    }
+
+    #[test]
+    fn isolation_is_told_where_there_is_some() {
+        let of = |tokens, cached| {
+            isolation(&json!({"isolation_tokens": tokens, "isolation_cached_tokens": cached, "isolation_usd": "0.01"}))
+        };
+        assert_eq!(of(0, 0), "");
+        assert_eq!(of(12, 0), "0.01 for 12 tokens");
+        assert_eq!(of(12, 4), "0.01 for 12 tokens, 4 cached");
     }
 
     #[test]

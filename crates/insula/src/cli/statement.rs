@@ -73,6 +73,7 @@ fn show(statement: &Value) -> String {
         ("month", format!("{} ({}, {})", text(statement, "month"), text(statement, "timezone"), text(statement, "state"))),
         ("opening", usd("opening_usd").unwrap_or_default()),
         ("charges", usd("amount_usd").unwrap_or_default()),
+        ("of which isolation", isolation(statement)),
         ("credits", usd("credited_usd").unwrap_or_default()),
         ("closing", usd("closing_usd").unwrap_or_default()),
         ("saved by the cache", usd("cache/saved_usd").unwrap_or_default()),
@@ -102,9 +103,18 @@ fn lines(statement: &Value) -> String {
         let fields = ["model", "operation", "cause", "price_row/id", "attempts"].map(|field| text(line, field));
         let [model, operation, cause, price_row, attempts] = fields;
         let [input, cached, output] = ["input", "cache_read", "output"].map(|class| text(line, &format!("tokens/{class}")));
-        [model, operation, cause, price_row, attempts, input, cached, output, text(line, "amount_usd")]
+        let [amount, isolation] = ["amount_usd", "isolation_usd"].map(|field| text(line, field));
+        [model, operation, cause, price_row, attempts, input, cached, output, amount, isolation]
     });
-    table(&["model", "operation", "cause", "price row", "attempts", "input", "cached", "output", "amount"], rows)
+    let heading =
+        ["model", "operation", "cause", "price row", "attempts", "input", "cached", "output", "amount", "of which isolation"];
+    table(&heading, rows)
+}
+
+/// What of the charges kept the tenant apart from others at the providers; nothing where nothing did.
+fn isolation(statement: &Value) -> String {
+    let [tokens, amount] = ["isolation_tokens", "isolation_usd"].map(|field| text(statement, field));
+    if tokens == "0" { String::new() } else { format!("{amount} USD for {tokens} tokens") }
 }
 
 fn groups(statement: &Value, list: &str, heading: &str) -> String {

@@ -106,8 +106,11 @@ fn list(body: &Value, is_grouped: bool) -> String {
             count("tokens/output"),
             count("tokens/reasoning"),
             format!("{} USD", count("cost_usd")),
+            format!("{} USD", count("isolation_usd")),
             count("cache_hits"),
         ]
     });
-    table(&["group", "requests", "attempts", "input", "cached", "output", "reasoning", "cost", "cache hits"], rows)
+    let heading =
+        ["group", "requests", "attempts", "input", "cached", "output", "reasoning", "cost", "of which isolation", "cache hits"];
+    table(&heading, rows)
 }

@@ -16,7 +16,7 @@ use crate::{
 
 /// Besides their text, messages cost these: the marks around each, and the opening of the answer. Source: OpenAI's
 /// cookbook, "How to count tokens with tiktoken" (3 a message, 3 once).
-const MESSAGE_TOKENS: u64 = 3;
+pub(crate) const MESSAGE_TOKENS: u64 = 3;
 const REQUEST_TOKENS: u64 = 3;
 /// A text that stands apart costs up to one mark more (a name does).
 const TEXT_TOKENS: u64 = 1;

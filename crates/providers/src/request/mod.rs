@@ -11,3 +11,4 @@ pub use body::normalised;
 pub(crate) use body::{Body, Field, Rewrite};
 pub use bound::InputBound;
 pub use chat::ChatRequest;
+pub(crate) use chat::MESSAGE_TOKENS;

@@ -4,7 +4,7 @@ use hmac::{Hmac, Mac};
 use insula_model::{Operation, Timestamp};
 use insula_providers::{
     CacheIsolation, ChatRequest, EmbeddingsRequest, Isolation, ModelCard, PriceBook, ProviderSettings, Providers,
-    SIMULATOR_PRICES, Salt, Viewer, Wire,
+    SIMULATOR_PRICES, Salt, Tokenizer, Viewer, Wire,
 };
 use serde_json::{Value, json};
 
@@ -62,6 +62,23 @@ fn names_go_upstream_as_hashes() {
     // What is no name is for the provider to refuse.
     let odd = sent(&chat(json!({"safety_identifier": 7})), &one, CacheIsolation::None, Wire::ChatCompletions);
     assert_eq!(odd["safety_identifier"], 7);
+}
+
+#[test]
+fn the_line_is_counted_as_it_is_sent() {
+    let bpes = [tiktoken_rs::o200k_base_singleton(), tiktoken_rs::cl100k_base_singleton()];
+    for (tokenizer, bpe) in [Tokenizer::O200kBase, Tokenizer::Cl100kBase].into_iter().zip(bpes) {
+        for secret in ["one", "other", "a third"] {
+            let salt = salt(secret.as_bytes());
+            let message = sent(&chat(json!({})), &salt, CacheIsolation::Prefix, Wire::ChatCompletions)["messages"][0].clone();
+            let texts = [&message["role"], &message["content"]].map(|text| bpe.count_ordinary(text.as_str().unwrap()) as u64);
+            assert_eq!(salt.line_tokens(Wire::ChatCompletions, tokenizer), 3 + texts[0] + texts[1]);
+            for wire in [Wire::Messages, Wire::GenerateContent] {
+                assert_eq!(salt.line_tokens(wire, tokenizer), texts[1]);
+            }
+            assert!(texts[1] > 4 && 4 + texts[1] <= Salt::PREFIX_TOKENS_MAX, "{message}");
+        }
+    }
 }
 
 #[test]

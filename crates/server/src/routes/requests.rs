@@ -18,7 +18,7 @@ use crate::{
     App,
     errors::{Failure, ParamErrors, TenantErrors},
     extract::{Authorised, StrictQuery},
-    wire::{Causes, Listed, Moment, PageQuery, Rates, Tokens, Usd},
+    wire::{Causes, Isolation, Listed, Moment, PageQuery, Rates, Tokens, Usd},
 };
 
 /// A finished request.
@@ -108,6 +108,8 @@ struct Cost {
     by_cause: Causes,
     /// What the providers' caches saved by the same prices, net of what writing to them cost; below zero where more was written than read again.
     cache_savings_usd: Usd,
+    #[serde(flatten)]
+    isolation: Isolation,
     /// How long its attempts waited for their turns together, milliseconds.
     queue_ms: u64,
 }
@@ -119,6 +121,7 @@ impl From<RequestCost> for Cost {
             total_usd: Usd(cost.by_cause.total()),
             by_cause: cost.by_cause.into(),
             cache_savings_usd: Usd(cost.cache_savings),
+            isolation: cost.isolation.into(),
             queue_ms,
         }
     }
@@ -167,6 +170,8 @@ struct Attempt {
     tokens: Tokens,
     /// What it cost; for the tenant itself, what it is charged.
     cost_usd: Usd,
+    #[serde(flatten)]
+    isolation: Isolation,
     /// What was held for it in budgets, which count what the providers charge; null for a tenant that is charged by its plan.
     reserved_usd: Option<Usd>,
     /// The output tokens that were allowed.
@@ -181,7 +186,7 @@ struct Attempt {
 
 impl From<AttemptView> for Attempt {
     fn from(view: AttemptView) -> Self {
-        let AttemptView { record: attempt, rates, reserved } = view;
+        let AttemptView { record: attempt, rates, isolation, reserved } = view;
         Self {
             rates: rates.map(Rates::from),
             id: attempt.id,
@@ -192,6 +197,7 @@ impl From<AttemptView> for Attempt {
             outcome: attempt.outcome.into(),
             tokens: attempt.tokens.into(),
             cost_usd: Usd(attempt.cost),
+            isolation: isolation.into(),
             reserved_usd: reserved.map(Usd),
             output_tokens_max: attempt.output_tokens_max,
             estimated: attempt.estimated,

@@ -17,7 +17,7 @@ use crate::{
     App,
     errors::{Failure, OperatorErrors, ParamErrors, TenantErrors},
     extract::{Authorised, StrictQuery},
-    wire::{Listed, Moment, Tokens, Usd},
+    wire::{Isolation, Listed, Moment, Tokens, Usd},
 };
 
 /// Usage of one group.
@@ -36,6 +36,8 @@ pub(crate) struct Usage {
     tokens: Tokens,
     /// What they cost; for the tenant itself, what it is charged for them.
     cost_usd: Usd,
+    #[serde(flatten)]
+    isolation: Isolation,
     /// How often the answer cache answered in the place of a provider, in the hours that begin in the span. Not counted by key,
     /// operation, cause, plan, end user or label.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,7 +49,7 @@ pub(crate) struct Usage {
 
 impl Usage {
     fn of(used: Used, hides_cost: bool) -> Self {
-        let UsageRow { group, requests, attempts, tokens, cost, estimated } = used.usage;
+        let UsageRow { group, requests, attempts, tokens, cost, estimated, isolation } = used.usage;
         Self {
             group,
             requests,
@@ -55,6 +57,7 @@ impl Usage {
             estimated,
             tokens: tokens.into(),
             cost_usd: Usd(cost),
+            isolation: isolation.into(),
             cache_hits: used.cache.map(|cache| cache.hits),
             cache_saved_usd: used.cache.filter(|_| !hides_cost).map(|cache| Usd(cache.saved)),
         }

@@ -1,4 +1,4 @@
-use insula_model::{AttemptOutcome, Cause, Clock, Money, Operation, TokenCounts};
+use insula_model::{AttemptOutcome, Cause, Clock, Money, Operation, Overhead, TokenCounts};
 use insula_store::{Begin, End, TraceRecord};
 
 use super::*;
@@ -32,7 +32,9 @@ pub(super) fn settled_as(world: &World, of: &Keys, cost: &str, change: impl FnOn
         idempotency: None,
         attribution: Default::default(),
     };
-    let mut end = End { attempt, settled_at: now, outcome: AttemptOutcome::Completed, tokens, cost, estimated: false };
+    let isolation = Overhead { tokens: TokenCounts { input: 2, ..TokenCounts::default() }, cost: Money::from_pico(5) };
+    let mut end =
+        End { attempt, settled_at: now, outcome: AttemptOutcome::Completed, tokens, cost, estimated: false, isolation };
     change(&mut begin, &mut end);
     let trace = TraceRecord {
         request,
@@ -68,11 +70,12 @@ async fn what_was_used_is_readable_at_once() {
         let causes = json!({
             "base": "0.25", "retry": "0.00", "repair": "0.00", "fallback": "0.00", "embedding": "0.00", "evaluation": "0.00",
         });
-        assert_eq!(
-            read.body["cost"],
-            json!({"total_usd": "0.25", "by_cause": causes, "cache_savings_usd": "0.00", "queue_ms": 1}),
-            "{read:?}"
-        );
+        let want = json!({
+            "total_usd": "0.25", "by_cause": causes, "cache_savings_usd": "0.00", "queue_ms": 1,
+            "isolation_tokens": 2, "isolation_cached_tokens": 0, "isolation_usd": "0.000000000005",
+        });
+        assert_eq!(read.body["cost"], want, "{read:?}");
+        assert_eq!((&attempt["isolation_tokens"], &attempt["isolation_usd"]), (&json!(2), &json!("0.000000000005")));
         assert_eq!((&attempt["price_row"], &attempt["rates"]), (&json!("simulator/sim-small@2026-01-01"), &Value::Null));
         let tokens = json!({"input": 3, "cache_read": 0, "cache_write": 0, "cache_write_1h": 0, "output": 4, "reasoning": 0});
         assert_eq!(attempt["tokens"], tokens);

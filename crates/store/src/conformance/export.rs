@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use insula_model::{AttemptId, AttemptOutcome, Clock, EndUserId, ErrorKind, Money, TenantScope, Timestamp, TokenCounts};
+use insula_model::{
+    AttemptId, AttemptOutcome, Clock, EndUserId, ErrorKind, Money, Overhead, TenantScope, Timestamp, TokenCounts,
+};
 use proptest::prelude::*;
 
 use super::{
     differences::EMBEDDED_CASES,
-    samples::{row, settle},
+    samples::{isolation, row, settle},
     world::{Engine, World, usd},
 };
-use crate::{Attribution, End, GroupBy, LedgerCursor, LedgerEntry, LedgerRow, TokenDifferences, UsageQuery};
+use crate::{
+    Attribution, End, GroupBy, LedgerCursor, LedgerEntry, LedgerRow, OverheadDifference, TokenDifferences, UsageQuery,
+};
 
 /// Where nodes share a database server, somebody else's transaction on it may hold back what is complete.
 const COMPLETE_WITHIN: Duration = Duration::from_secs(30);
@@ -74,10 +78,14 @@ async fn rows_are_read_as_they_were_written() {
         assert_eq!((written.cost, written.estimated, written.outcome), (usd("1.00"), 1, AttemptOutcome::Lost));
         let tokens = TokenDifferences { input: 10, cache_read: 4, cache_write: 3, cache_write_1h: 2, output: 20, reasoning: 5 };
         assert_eq!((written.tokens, written.settled_at), (tokens, lost.end.settled_at));
+        let apart = TokenDifferences { input: 5, cache_read: 3, cache_write: 2, cache_write_1h: 1, ..Default::default() };
+        assert_eq!(written.isolation, OverheadDifference { tokens: apart, cost: isolation(1).cost });
+        assert_eq!(apart.input_total(), 11);
 
         let tokens = TokenCounts { input: 12, output: 1, ..TokenCounts::default() };
         let outcome = AttemptOutcome::Completed;
-        let real = End { outcome, tokens, cost: usd("0.40"), estimated: false, ..lost.end.clone() };
+        let apart = Overhead { tokens: TokenCounts { input: 7, ..TokenCounts::default() }, cost: Money::from_pico(9) };
+        let real = End { outcome, tokens, cost: usd("0.40"), estimated: false, isolation: apart, ..lost.end.clone() };
         world.store.control().correct(&lost, &real).await.unwrap();
         let both = read_all(&world, Some(world.owner), 2).await;
         assert_eq!(both[0], written, "a row never changes");
@@ -88,6 +96,9 @@ async fn rows_are_read_as_they_were_written() {
         let tokens =
             TokenDifferences { input: 2, cache_read: -4, cache_write: -3, cache_write_1h: -2, output: -19, reasoning: -5 };
         assert_eq!((correction.tokens, correction.outcome), (tokens, outcome));
+        let apart = TokenDifferences { input: 2, cache_read: -3, cache_write: -2, cache_write_1h: -1, ..Default::default() };
+        let cost = Money::from_pico(9) - isolation(1).cost;
+        assert_eq!(correction.isolation, OverheadDifference { tokens: apart, cost });
 
         let (more, _) = read(&world, Some(world.owner), written.cursor, &[1]).await;
         assert_eq!(more, both[1..], "behind the first");

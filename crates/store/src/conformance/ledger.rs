@@ -1,10 +1,10 @@
 //! The ledger, the accounts that it moves, and the sums over it.
 
-use insula_model::{AttemptOutcome, Cause, Clock, ErrorKind, Money, Subject, Timestamp, TokenCounts, Window};
+use insula_model::{AttemptOutcome, Cause, Clock, ErrorKind, Money, Overhead, Subject, Timestamp, TokenCounts, Window};
 
 use super::{
     differences::EMBEDDED_CASES,
-    samples::{KEY, row, settle},
+    samples::{KEY, isolation, row, settle},
     world::{Engine, World, at, usd},
 };
 use crate::{
@@ -75,8 +75,11 @@ async fn usage_by_everything() {
 
         let total = usage(&world, GroupBy::None).await;
         let tokens = TokenCounts { input: 30, cache_read: 12, cache_write: 9, cache_write_1h: 6, output: 60, reasoning: 15 };
-        let expected = UsageRow { group: None, requests: 2, attempts: 3, tokens, cost: usd("7.00"), estimated: 1 };
-        assert_eq!(total, [expected]);
+        let (cost, isolation) = (usd("7.00"), isolation(3));
+        assert_eq!(total, [UsageRow { group: None, requests: 2, attempts: 3, tokens, cost, estimated: 1, isolation }]);
+        let query = UsageQuery { tenant: Some(world.owner), from: first, to: second.plus(NEXT), group_by: GroupBy::None };
+        let parts = world.store.control().usage_parts(&query, Default::default()).await.unwrap().remove(0).1;
+        assert_eq!(parts.iter().map(|part| part.isolation.cost).sum::<Money>(), super::samples::isolation(2).cost);
 
         let days = usage(&world, GroupBy::Day).await;
         assert_eq!(groups(&days), [(Some("2026-03-31"), "1.00".to_owned()), (Some("2026-04-01"), "6.00".to_owned())]);
@@ -123,19 +126,21 @@ async fn a_correction_replaces_the_estimate() {
         settle(&world, &rows).await;
         // It cost less than was feared, and more of another kind of token than was thought.
         let tokens = TokenCounts { input: 3, cache_read: 0, cache_write: 9, cache_write_1h: 4, output: 1, reasoning: 0 };
+        let apart = TokenCounts { input: 1, cache_write: 9, ..TokenCounts::default() };
         let real = End {
             settled_at: rows[0].end.settled_at.plus(std::time::Duration::from_secs(60)),
             outcome: AttemptOutcome::Completed,
             tokens,
             cost: usd("0.000000000001"),
             estimated: false,
+            isolation: Overhead { tokens: apart, cost: usd("0.000000000001") },
             ..rows[0].end.clone()
         };
         control.correct(&rows[0], &real).await.unwrap();
 
         let attempts = control.attempts(&world.owner, request, moment).await.unwrap();
         assert_eq!(attempts.len(), 2);
-        let mut expected = vec![LedgerRow { end: real, ..rows[0].clone() }, rows[1].clone()];
+        let mut expected = vec![LedgerRow { end: real.clone(), ..rows[0].clone() }, rows[1].clone()];
         expected.sort_by_key(|row| *row.begin.attempt.as_bytes());
         assert_eq!(attempts, expected);
         assert!(control.attempts(&world.stranger, request, moment).await.unwrap().is_empty());
@@ -143,7 +148,9 @@ async fn a_correction_replaces_the_estimate() {
         let total = usage(&world, GroupBy::None).await;
         let tokens = TokenCounts { input: 23, cache_read: 8, cache_write: 15, cache_write_1h: 8, output: 41, reasoning: 10 };
         let cost = usd("3.000000000001");
-        assert_eq!(total, [UsageRow { group: None, requests: 2, attempts: 3, tokens, cost, estimated: 1 }]);
+        let mut isolation = isolation(2);
+        isolation += real.isolation;
+        assert_eq!(total, [UsageRow { group: None, requests: 2, attempts: 3, tokens, cost, estimated: 1, isolation }]);
         let query = UsageQuery { tenant: Some(world.owner), from: moment, to: moment.plus(NEXT), group_by: GroupBy::Key };
         let of_key = &control.usage(&query).await.unwrap()[0];
         assert_eq!((of_key.requests, of_key.attempts, of_key.estimated), (1, 2, 1));
@@ -185,6 +192,17 @@ async fn the_accounts_follow_from_the_ledger() {
         let sound = control.verify_ledger().await.unwrap();
         assert_eq!((sound.rows, sound.ledger_total, sound.difference), (100, usd("1.00"), Money::ZERO));
         assert!(sound.mismatches.is_empty());
+
+        let mut beyond = vec![
+            row(&world, &world.owner, world.ids().request([0; 4]), hour(3), usd("0.01")),
+            row(&world, &world.owner, world.ids().request([0; 4]), hour(3), usd("0.01")),
+            row(&world, &world.owner, world.ids().request([0; 4]), hour(4), usd("0.01")),
+        ];
+        beyond[0].end.isolation.cost = usd("0.010000000001");
+        beyond[1].end.isolation.tokens.cache_write_1h = 3;
+        settle(&world, &beyond).await;
+        let told = control.verify_ledger().await.unwrap().mismatches;
+        assert!(told.len() == 1 && told[0].contains("of 2 attempts is more than they used"), "{told:?}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Requests and attempts to write.
 
-use insula_model::{AttemptOutcome, Cause, Clock, KeyId, Money, Operation, RequestId, TenantScope, Timestamp, TokenCounts};
+use insula_model::{
+    AttemptOutcome, Cause, Clock, KeyId, Money, Operation, Overhead, RequestId, TenantScope, Timestamp, TokenCounts,
+};
 
 use super::world::World;
 use crate::{Admission, Begin, End, IdempotencyEntry, IdempotencyMark, LedgerRow, TraceRecord};
@@ -40,6 +42,18 @@ pub(super) async fn replayable(world: &World, scope: &TenantScope, key: u8, answ
     TraceRecord { idempotency: Some(entry), ..trace }
 }
 
+/// What keeps the tenant of so many attempts apart.
+pub(super) fn isolation(attempts: u64) -> Overhead {
+    let tokens = TokenCounts {
+        input: 5 * attempts,
+        cache_read: 3 * attempts,
+        cache_write: 2 * attempts,
+        cache_write_1h: attempts,
+        ..TokenCounts::default()
+    };
+    Overhead { tokens, cost: Money::from_pico(i128::from(attempts) * 1_000_007) }
+}
+
 /// One attempt for `request`, reserved at `reserved_at`.
 pub(super) fn row(world: &World, scope: &TenantScope, request: RequestId, reserved_at: Timestamp, cost: Money) -> LedgerRow {
     let attempt = world.ids().attempt();
@@ -68,6 +82,7 @@ pub(super) fn row(world: &World, scope: &TenantScope, request: RequestId, reserv
         tokens,
         cost,
         estimated: false,
+        isolation: isolation(1),
     };
     LedgerRow { begin, end }
 }

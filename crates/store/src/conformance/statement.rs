@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use insula_model::{
-    AttemptId, Cause, Clock, ErrorKind, KeyId, Money, Operation, TenantScope, Timestamp, TokenCounts, Window, WindowSpan,
+    AttemptId, Cause, Clock, ErrorKind, KeyId, Money, Operation, Overhead, TenantScope, Timestamp, TokenCounts, Window,
+    WindowSpan,
 };
 
 use super::{
-    samples::{KEY, row, settle},
+    samples::{KEY, isolation, row, settle},
     world::{Engine, World, at, usd},
 };
 use crate::{AttemptQuery, ChargeQuery, ChargeRow, Credit, End, GroupBy, LedgerRow, PriceDates, Sums, UsageQuery};
@@ -85,7 +86,7 @@ async fn a_month_is_summed_into_lines() {
             plan: None,
             key: Some(KEY),
             tags: BTreeMap::new(),
-            sums: Sums { attempts: 3, estimated: 0, tokens: tokens(3), cost: usd("25.00") },
+            sums: Sums { attempts: 3, estimated: 0, tokens: tokens(3), cost: usd("25.00"), isolation: isolation(3) },
         };
         assert_eq!(months[0][2], base);
         assert_eq!((months[0][0].key, months[0][1].cause), (None, Cause::Retry));
@@ -243,12 +244,13 @@ async fn corrections_are_on_the_bill_of_their_attempt() {
         settle(&world, std::slice::from_ref(&lost)).await;
         let tokens = TokenCounts { input: 1, ..TokenCounts::default() };
         let settled_at = march().end.plus(Duration::from_secs(1));
-        let real = End { tokens, cost: usd("0.50"), estimated: false, settled_at, ..lost.end.clone() };
+        let isolation = Overhead { tokens, cost: usd("0.25") };
+        let real = End { tokens, cost: usd("0.50"), estimated: false, settled_at, isolation, ..lost.end.clone() };
         world.store.control().correct(&lost, &real).await.unwrap();
 
         let lines = charges(&world, world.owner, march(), false).await;
         assert_eq!(lines.len(), 1);
-        assert_eq!(lines[0].sums, Sums { attempts: 1, estimated: 0, tokens, cost: usd("0.50") });
+        assert_eq!(lines[0].sums, Sums { attempts: 1, estimated: 0, tokens, cost: usd("0.50"), isolation });
         let attempts = world.store.control().charged_attempts(everything(&world)).await.unwrap();
         assert_eq!(attempts, [LedgerRow { end: real, ..lost }]);
         assert_eq!(world.store.control().spent_before(&world.owner, march().end).await.unwrap(), usd("0.50"));

@@ -54,6 +54,8 @@ pub struct LedgerEntry {
     pub cost: Money,
     /// 1 for an estimate, 0 otherwise; in a correction what to add.
     pub estimated: i64,
+    /// What of its tokens and its cost kept its tenant apart, or what to add to that.
+    pub isolation: OverheadDifference,
 }
 
 impl LedgerEntry {
@@ -81,6 +83,11 @@ pub struct TokenDifferences {
 }
 
 impl TokenDifferences {
+    /// All input classes together.
+    pub fn input_total(&self) -> i64 {
+        [self.cache_read, self.cache_write, self.cache_write_1h].into_iter().fold(self.input, i64::saturating_add)
+    }
+
     /// What is added, and what is taken away.
     pub fn sides(&self) -> (TokenCounts, TokenCounts) {
         let side = |sign: i64| {
@@ -96,6 +103,15 @@ impl TokenDifferences {
         };
         (side(1), side(-1))
     }
+}
+
+/// Tokens that kept a tenant apart and what they cost, which in a correction may be negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OverheadDifference {
+    /// By class; none of them is output.
+    pub tokens: TokenDifferences,
+    /// Their cost.
+    pub cost: Money,
 }
 
 /// Some rows of the ledger, in their order.
@@ -116,7 +132,9 @@ macro_rules! page_sql {
             "SELECT l.entry, l.correction, l.attempt, l.request, l.tenant, l.key_id, l.reserved_at, l.operation, l.cause, \
              l.provider, l.model, l.price_row, l.reserved, l.input_tokens_max, l.output_tokens_max, l.end_user, l.plan, \
              l.queued_us, COALESCE(t.tags, '{}') AS tags, l.settled_at, l.outcome, l.input_tokens, l.cache_read_tokens, \
-             l.cache_write_tokens, l.cache_write_1h_tokens, l.output_tokens, l.reasoning_tokens, l.cost, l.estimated \
+             l.cache_write_tokens, l.cache_write_1h_tokens, l.output_tokens, l.reasoning_tokens, l.cost, l.estimated, \
+             l.isolation_input_tokens, l.isolation_cache_read_tokens, l.isolation_cache_write_tokens, \
+             l.isolation_cache_write_1h_tokens, l.isolation_cost \
              FROM ledger l LEFT JOIN tag_sets t ON t.tenant = l.tenant AND t.id = l.tag_set \
              WHERE ",
             $whose,
@@ -180,6 +198,16 @@ impl Rec for LedgerEntry {
             tokens,
             cost: row.get("cost")?,
             estimated: row.get("estimated")?,
+            isolation: OverheadDifference {
+                tokens: TokenDifferences {
+                    input: row.get("isolation_input_tokens")?,
+                    cache_read: row.get("isolation_cache_read_tokens")?,
+                    cache_write: row.get("isolation_cache_write_tokens")?,
+                    cache_write_1h: row.get("isolation_cache_write_1h_tokens")?,
+                    ..TokenDifferences::default()
+                },
+                cost: row.get("isolation_cost")?,
+            },
         })
     }
 }

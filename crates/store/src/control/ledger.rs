@@ -10,8 +10,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use insula_model::{
-    AttemptId, EndUserId, Error, KeyId, Money, RequestId, Result, Subject, TenantId, TenantScope, Timestamp, TokenCounts,
-    Window,
+    AttemptId, EndUserId, Error, KeyId, Money, Overhead, RequestId, Result, Subject, TenantId, TenantScope, Timestamp,
+    TokenCounts, Window,
 };
 
 use super::{Control, tag_sets::TagSet};
@@ -132,7 +132,12 @@ macro_rules! attempts_sql {
              a.cache_write_1h_tokens + COALESCE(c.cache_write_1h_tokens, 0) AS cache_write_1h_tokens, \
              a.output_tokens + COALESCE(c.output_tokens, 0) AS output_tokens, \
              a.reasoning_tokens + COALESCE(c.reasoning_tokens, 0) AS reasoning_tokens, \
-             a.cost + COALESCE(c.cost, 0) AS cost, a.estimated + COALESCE(c.estimated, 0) AS estimated \
+             a.cost + COALESCE(c.cost, 0) AS cost, a.estimated + COALESCE(c.estimated, 0) AS estimated, \
+             a.isolation_input_tokens + COALESCE(c.isolation_input_tokens, 0) AS isolation_input_tokens, \
+             a.isolation_cache_read_tokens + COALESCE(c.isolation_cache_read_tokens, 0) AS isolation_cache_read_tokens, \
+             a.isolation_cache_write_tokens + COALESCE(c.isolation_cache_write_tokens, 0) AS isolation_cache_write_tokens, \
+             a.isolation_cache_write_1h_tokens + COALESCE(c.isolation_cache_write_1h_tokens, 0) \
+             AS isolation_cache_write_1h_tokens, a.isolation_cost + COALESCE(c.isolation_cost, 0) AS isolation_cost \
              FROM ledger a LEFT JOIN ledger c ON c.attempt = a.attempt AND c.correction = 1 \
              LEFT JOIN tag_sets t ON t.tenant = a.tenant AND t.id = a.tag_set \
              WHERE a.tenant = $1 AND a.reserved_at >= $2 AND a.reserved_at < $3 AND a.correction = 0 AND ",
@@ -179,6 +184,7 @@ async fn insert(tx: &mut Tx, row: &LedgerRow, entry: u64) -> Result<bool> {
     }
     let tag_set = tag_set.map(|set| set.id);
     let (begin, end, tokens) = (&row.begin, &row.end, kept(&row.end.tokens));
+    let isolation = kept(&end.isolation.tokens);
     let values: &[Val<'_>] = args![
         begin.attempt,
         begin.request,
@@ -208,15 +214,21 @@ async fn insert(tx: &mut Tx, row: &LedgerRow, entry: u64) -> Result<bool> {
         tag_set,
         attribution.queued_us,
         tokens.cache_write_1h,
+        isolation.input,
+        isolation.cache_read,
+        isolation.cache_write,
+        isolation.cache_write_1h,
+        end.isolation.cost,
     ];
     let inserted = tx
         .exec(
             "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, model, price_row, \
              reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
              cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, entry, end_user, plan, tag_set, queued_us, \
-             cache_write_1h_tokens) VALUES \
+             cache_write_1h_tokens, isolation_input_tokens, isolation_cache_read_tokens, isolation_cache_write_tokens, \
+             isolation_cache_write_1h_tokens, isolation_cost) VALUES \
              ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
-             $25, $26, $27, $28) ON CONFLICT (attempt, correction) DO NOTHING",
+             $25, $26, $27, $28, $29, $30, $31, $32, $33) ON CONFLICT (attempt, correction) DO NOTHING",
             values,
         )
         .await?;
@@ -293,6 +305,16 @@ impl Rec for LedgerRow {
             tokens,
             cost: row.get("cost")?,
             estimated: row.get("estimated")?,
+            isolation: Overhead {
+                tokens: TokenCounts {
+                    input: row.get("isolation_input_tokens")?,
+                    cache_read: row.get("isolation_cache_read_tokens")?,
+                    cache_write: row.get("isolation_cache_write_tokens")?,
+                    cache_write_1h: row.get("isolation_cache_write_1h_tokens")?,
+                    ..TokenCounts::default()
+                },
+                cost: row.get("isolation_cost")?,
+            },
         };
         Ok(LedgerRow { begin, end })
     }

@@ -43,7 +43,7 @@ pub use cache_hits::{CacheHitRow, CacheHitSums, CacheHits, CacheWriter};
 pub use catalogue::Heirs;
 pub use credits::Credit;
 pub use end_users::EndUserRow;
-pub use export::{LedgerCursor, LedgerEntry, LedgerPage, TokenDifferences};
+pub use export::{LedgerCursor, LedgerEntry, LedgerPage, OverheadDifference, TokenDifferences};
 pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use parts::PricedPart;

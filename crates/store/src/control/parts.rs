@@ -1,6 +1,6 @@
 //! What sums are made of: attempts that one price can be put on.
 
-use insula_model::{Money, RequestId, Result, TenantScope, Timestamp, TokenCounts, WindowSpan};
+use insula_model::{Money, Overhead, RequestId, Result, TenantScope, Timestamp, TokenCounts, WindowSpan};
 
 use super::{
     Control,
@@ -21,13 +21,15 @@ pub struct PricedPart {
     pub tokens: TokenCounts,
     /// What they cost.
     pub cost: Money,
+    /// What of these tokens and of this cost kept the tenant apart.
+    pub isolation: Overhead,
 }
 
 impl PricedPart {
     /// From the columns `plan`, `model` and those of [`Sums`].
     pub(super) fn read(row: &Row<'_>, at: Timestamp) -> Result<Self> {
-        let Sums { tokens, cost, .. } = Sums::read(row)?;
-        Ok(Self { plan: row.get("plan")?, model: row.get("model")?, at, tokens, cost })
+        let Sums { tokens, cost, isolation, .. } = Sums::read(row)?;
+        Ok(Self { plan: row.get("plan")?, model: row.get("model")?, at, tokens, cost, isolation })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use insula_model::{
-    Cause, EndUserId, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts, WindowSpan,
+    Cause, EndUserId, KeyId, Money, Operation, Overhead, Result, TenantId, TenantScope, Timestamp, TokenCounts, WindowSpan,
 };
 
 use super::{Control, PriceDates, PricedPart};
@@ -64,6 +64,8 @@ pub struct UsageRow {
     pub cost: Money,
     /// How many of the attempts are estimates.
     pub estimated: u64,
+    /// What of these tokens and of this cost kept tenants apart.
+    pub isolation: Overhead,
 }
 
 /// What some attempts add up to, their corrections included.
@@ -77,6 +79,8 @@ pub struct Sums {
     pub tokens: TokenCounts,
     /// What they cost.
     pub cost: Money,
+    /// What of these tokens and of this cost kept tenants apart.
+    pub isolation: Overhead,
 }
 
 /// A query over all tenants and the same over one, and over one by model and plan too; the bounds stand in the order of an index of
@@ -97,7 +101,13 @@ macro_rules! sums_sql {
          CAST(SUM(cache_write_tokens) AS BIGINT) AS cache_write_tokens, \
          CAST(SUM(cache_write_1h_tokens) AS BIGINT) AS cache_write_1h_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens, \
          CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, \
-         CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, CAST(SUM(estimated) AS BIGINT) AS estimated"
+         CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, CAST(SUM(estimated) AS BIGINT) AS estimated, \
+         CAST(SUM(isolation_input_tokens) AS BIGINT) AS isolation_input_tokens, \
+         CAST(SUM(isolation_cache_read_tokens) AS BIGINT) AS isolation_cache_read_tokens, \
+         CAST(SUM(isolation_cache_write_tokens) AS BIGINT) AS isolation_cache_write_tokens, \
+         CAST(SUM(isolation_cache_write_1h_tokens) AS BIGINT) AS isolation_cache_write_1h_tokens, \
+         CAST(SUM(isolation_cost / 1000000) AS BIGINT) AS isolation_cost_high, \
+         CAST(SUM(isolation_cost % 1000000) AS BIGINT) AS isolation_cost_low"
     };
 }
 pub(super) use sums_sql;
@@ -218,11 +228,20 @@ impl Rec for Sums {
             output: counted(row, "output_tokens")?,
             reasoning: counted(row, "reasoning_tokens")?,
         };
+        let apart = TokenCounts {
+            input: counted(row, "isolation_input_tokens")?,
+            cache_read: counted(row, "isolation_cache_read_tokens")?,
+            cache_write: counted(row, "isolation_cache_write_tokens")?,
+            cache_write_1h: counted(row, "isolation_cache_write_1h_tokens")?,
+            ..TokenCounts::default()
+        };
+        let apart_cost = joined(row.get("isolation_cost_high")?, row.get("isolation_cost_low")?);
         Ok(Sums {
             attempts: row.get("attempts")?,
             estimated: counted(row, "estimated")?,
             tokens,
             cost: joined(row.get("cost_high")?, row.get("cost_low")?),
+            isolation: Overhead { tokens: apart, cost: apart_cost },
         })
     }
 }
@@ -234,8 +253,8 @@ struct Grouped<G> {
 
 impl<G: Field> Rec for Grouped<G> {
     fn read(row: &Row<'_>) -> Result<Self> {
-        let Sums { attempts, estimated, tokens, cost } = Sums::read(row)?;
-        let usage = UsageRow { group: None, requests: row.get("requests")?, attempts, tokens, cost, estimated };
+        let Sums { attempts, estimated, tokens, cost, isolation } = Sums::read(row)?;
+        let usage = UsageRow { group: None, requests: row.get("requests")?, attempts, tokens, cost, estimated, isolation };
         Ok(Grouped { group: row.get("grp")?, usage })
     }
 }
@@ -320,8 +339,8 @@ impl Summing<'_> {
 impl UsageRow {
     /// A group that used nothing.
     pub fn nothing(group: Option<String>) -> Self {
-        let (tokens, cost) = (TokenCounts::default(), Money::ZERO);
-        Self { group, requests: 0, attempts: 0, tokens, cost, estimated: 0 }
+        let (tokens, cost, isolation) = (TokenCounts::default(), Money::ZERO, Overhead::default());
+        Self { group, requests: 0, attempts: 0, tokens, cost, estimated: 0, isolation }
     }
 
     fn add(&mut self, other: &Self) {
@@ -330,6 +349,7 @@ impl UsageRow {
         self.attempts += other.attempts;
         self.estimated += other.estimated;
         self.cost += other.cost;
+        self.isolation += other.isolation;
     }
 }
 

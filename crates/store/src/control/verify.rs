@@ -26,7 +26,8 @@ pub struct LedgerVerification {
     pub accounts_total: Money,
     /// `ledger_total` less `accounts_total`: zero when all is well.
     pub difference: Money,
-    /// What does not agree, in words: an account's hour that is not the sum of its rows, a damaged page. The first hundred.
+    /// What does not agree, in words: an account's hour that is not the sum of its rows, an attempt of which a part is more than the whole,
+    /// a damaged page. The first hundred.
     pub mismatches: Vec<String>,
 }
 
@@ -77,6 +78,8 @@ struct HourSum {
     money: Money,
     /// Signed, because corrections are.
     tokens: i64,
+    /// Attempts of which more kept the tenant apart than was used in all.
+    beyond: u64,
 }
 
 impl Rec for HourSum {
@@ -89,6 +92,7 @@ impl Rec for HourSum {
             rows: row.get("attempts")?,
             money: joined(row.get("cost_high")?, row.get("cost_low")?),
             tokens: row.get("tokens")?,
+            beyond: row.get("beyond")?,
         })
     }
 }
@@ -108,7 +112,9 @@ async fn verify_day(tx: &mut Tx, day: WindowSpan, found: &mut LedgerVerification
              CAST(SUM(cost / 1000000) AS BIGINT) AS cost_high, CAST(SUM(cost % 1000000) AS BIGINT) AS cost_low, \
              CAST(SUM(input_tokens + cache_read_tokens + cache_write_tokens + cache_write_1h_tokens + output_tokens + \
              reasoning_tokens) AS BIGINT) \
-             AS tokens FROM ledger WHERE reserved_at >= $1 AND reserved_at < $2 GROUP BY tenant, key_id, end_user, \
+             AS tokens, COUNT(CASE WHEN correction = 0 AND (isolation_cost > cost OR isolation_input_tokens > input_tokens \
+             OR isolation_cache_read_tokens > cache_read_tokens OR isolation_cache_write_tokens > cache_write_tokens \
+             OR isolation_cache_write_1h_tokens > cache_write_1h_tokens) THEN 1 END) AS beyond FROM ledger WHERE reserved_at >= $1 AND reserved_at < $2 GROUP BY tenant, key_id, end_user, \
              reserved_at / 3600000000",
             args![day.start, day.end],
         )
@@ -122,6 +128,12 @@ async fn verify_day(tx: &mut Tx, day: WindowSpan, found: &mut LedgerVerification
     for sum in sums {
         found.rows += sum.rows;
         found.ledger_total += sum.money;
+        if sum.beyond > 0 && found.mismatches.len() < MISMATCHES_MAX {
+            let (who, hour, attempts) = (described(Subject::Tenant(sum.tenant)), sum.hour, sum.beyond);
+            found
+                .mismatches
+                .push(format!("{who}, hour {hour}: the isolation overhead of {attempts} attempts is more than they used"));
+        }
         for subject in subjects(sum.tenant, sum.key, sum.end_user) {
             let ledger = &mut sides.entry((subject, sum.hour)).or_default()[0];
             ledger.0 += sum.money;

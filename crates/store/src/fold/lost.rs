@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insula_model::{AttemptOutcome, Money, Timestamp, TokenCounts};
+use insula_model::{AttemptOutcome, Money, Overhead, Timestamp, TokenCounts};
 
 use crate::records::{Begin, End, IdempotencyEntry, TraceRecord};
 
@@ -19,6 +19,8 @@ pub(crate) fn end(begin: &Begin, now: Timestamp) -> End {
         tokens: TokenCounts { input: begin.input_tokens_max, output: begin.output_tokens_max, ..TokenCounts::default() },
         cost: begin.reserved,
         estimated: true,
+        // A BEGIN does not say what of it kept the tenant apart.
+        isolation: Overhead::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::open_attempts::OpenAttempts;
 use crate::{
     control::{FoldBatch, Position},
     journal::{Kind, RawRecord, decode},
-    records::{Begin, End, FirstBegin, FirstEnd, TraceRecord},
+    records::{Begin, End, FirstBegin, FirstEnd, SecondEnd, TraceRecord},
 };
 
 /// Gathers rows for the ledger from records in their order.
@@ -29,6 +29,7 @@ impl Sorter {
             Kind::FirstBegin => self.begin(decode::<FirstBegin>(record.payload)?.into(), record.seq),
             Kind::Begin => self.begin(decode(record.payload)?, record.seq),
             Kind::FirstEnd => self.end(decode::<FirstEnd>(record.payload)?.into(), record.seq),
+            Kind::SecondEnd => self.end(decode::<SecondEnd>(record.payload)?.into(), record.seq),
             Kind::End => self.end(decode(record.payload)?, record.seq),
             Kind::Release => {
                 let attempt: AttemptId = decode(record.payload)?;
@@ -77,5 +78,42 @@ impl Sorter {
 
     fn seen(&mut self, time: Timestamp) {
         self.latest = self.latest.max(time);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insula_model::Overhead;
+
+    use super::*;
+    use crate::journal::tests::samples;
+
+    fn empty() -> Sorter {
+        let (applied, latest) = (Position::default(), Timestamp::default());
+        Sorter { open: OpenAttempts::default(), applied, batch: FoldBatch::default(), latest }
+    }
+
+    /// The row that comes of a BEGIN and an END in these bytes.
+    fn row(kind: Kind, end: &[u8]) -> End {
+        let begin = postcard::to_stdvec(&samples::begin(1)).unwrap();
+        let mut sorter = empty();
+        for (seq, kind, payload) in [(1, Kind::Begin, &begin[..]), (2, kind, end)] {
+            assert_eq!(sorter.take(&RawRecord { seq, kind, payload }).unwrap(), None);
+        }
+        sorter.batch.rows.remove(0).end
+    }
+
+    #[test]
+    fn ends_of_every_kind_become_rows() {
+        let end = End { isolation: Overhead::default(), ..samples::end(1) };
+        // The fields of each kind, in their order.
+        let End { attempt, settled_at, outcome, tokens, cost, estimated, .. } = end.clone();
+        let first = (tokens.input, tokens.cache_read, tokens.cache_write, tokens.output, tokens.reasoning);
+        let first = postcard::to_stdvec(&(attempt, settled_at, outcome, first, cost, estimated)).unwrap();
+        let second = postcard::to_stdvec(&(attempt, settled_at, outcome, tokens, cost, estimated)).unwrap();
+        assert_eq!(row(Kind::FirstEnd, &first), end);
+        assert_eq!(row(Kind::SecondEnd, &second), end);
+        let now = samples::end(1);
+        assert_eq!(row(Kind::End, &postcard::to_stdvec(&now).unwrap()), now);
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Begin,
     /// [`FirstEnd`](crate::records::FirstEnd): read, no longer written.
     FirstEnd,
+    /// [`SecondEnd`](crate::records::SecondEnd): read, no longer written.
+    SecondEnd,
     /// [`End`](crate::records::End).
     End,
     /// The [`AttemptId`](insula_model::AttemptId) of an attempt that never reached its provider.
@@ -47,15 +49,24 @@ impl Kind {
             Kind::Release => 4,
             Kind::Trace => 5,
             Kind::Begin => 6,
-            Kind::End => 8,
+            Kind::SecondEnd => 8,
+            Kind::End => 9,
         }
     }
 
     /// The kind of this number; `None` if a newer version wrote it.
     pub(super) fn of(number: u8) -> Option<Self> {
-        [Kind::Opened, Kind::FirstBegin, Kind::FirstEnd, Kind::Release, Kind::Trace, Kind::Begin, Kind::End]
-            .into_iter()
-            .find(|k| k.number() == number)
+        let all = [
+            Kind::Opened,
+            Kind::FirstBegin,
+            Kind::FirstEnd,
+            Kind::Release,
+            Kind::Trace,
+            Kind::Begin,
+            Kind::SecondEnd,
+            Kind::End,
+        ];
+        all.into_iter().find(|k| k.number() == number)
     }
 }
 
@@ -183,6 +194,14 @@ mod tests {
         let second = Header::parse(&bytes[first_len..]).unwrap();
         assert!(second.follows(42, first.check));
         assert_eq!((second.check, Kind::of(second.kind)), (check, Some(Kind::Release)));
+    }
+
+    #[test]
+    fn a_number_never_gets_a_second_meaning() {
+        let known = [1, 2, 3, 4, 5, 6, 8, 9].map(|number| Kind::of(number).map(Kind::number));
+        assert_eq!(known, [1, 2, 3, 4, 5, 6, 8, 9].map(Some));
+        assert_eq!([3, 8, 9].map(Kind::of), [Kind::FirstEnd, Kind::SecondEnd, Kind::End].map(Some));
+        assert_eq!([0, 7, 10].map(Kind::of), [None; 3]);
     }
 
     #[test]

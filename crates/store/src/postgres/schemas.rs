@@ -46,6 +46,7 @@ impl Schema {
                 ("0009_routing", include_str!("schema/control/0009_routing.sql")),
                 ("0010_answer_cache", include_str!("schema/control/0010_answer_cache.sql")),
                 ("0011_batches", include_str!("schema/control/0011_batches.sql")),
+                ("0012_isolation", include_str!("schema/control/0012_isolation.sql")),
             ],
             Schema::Tenant => &[
                 ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),

@@ -30,6 +30,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0010_routing.sql"),
         include_str!("schema/control/0011_answer_cache.sql"),
         include_str!("schema/control/0012_batches.sql"),
+        include_str!("schema/control/0013_isolation.sql"),
     ],
 };
 

@@ -49,6 +49,11 @@ pub(super) struct Data<'a> {
     pub(super) queued_ms: f64,
     pub(super) settled_at: Moment,
     pub(super) tags: &'a BTreeMap<String, String>,
+    /// How many of the input tokens keep its tenant apart, how many of these came from the provider's cache, and what they cost: a part
+    /// of the figures above.
+    pub(super) isolation_tokens: i64,
+    pub(super) isolation_cached_tokens: i64,
+    pub(super) isolation_usd: Usd,
 }
 
 /// Tokens by class.
@@ -109,6 +114,9 @@ impl<'a> Line<'a> {
             queued_ms: queued_us as f64 / 1_000.0,
             settled_at: Moment(entry.settled_at),
             tags: &begin.attribution.tags,
+            isolation_tokens: entry.isolation.tokens.input_total(),
+            isolation_cached_tokens: entry.isolation.tokens.cache_read,
+            isolation_usd: Usd(entry.isolation.cost),
         };
         let (id, kind) = if is_correction { (attempt + ".correction", CORRECTION) } else { (attempt, ATTEMPT) };
         Self { id, kind, time: Moment(begin.reserved_at), data }

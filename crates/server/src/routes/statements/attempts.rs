@@ -19,7 +19,7 @@ use crate::{
     App,
     errors::{Failure, ParamErrors, TenantErrors},
     extract::{Authorised, PathTexts, StrictQuery},
-    wire::{Listed, Moment, Tokens, Usd},
+    wire::{Isolation, Listed, Moment, Tokens, Usd},
 };
 
 /// One attempt on a bill.
@@ -52,6 +52,8 @@ pub(crate) struct BilledAttempt {
     /// What is charged.
     amount_usd: Usd,
     #[serde(flatten)]
+    isolation: Isolation,
+    #[serde(flatten)]
     margin: Margin,
 }
 
@@ -73,6 +75,7 @@ impl BilledAttempt {
             tokens: end.tokens.into(),
             estimated: end.estimated,
             amount_usd: Usd(attempt.amount),
+            isolation: attempt.isolation.into(),
             margin: if shows_margin { Margin::of(&charged) } else { Margin::default() },
         }
     }

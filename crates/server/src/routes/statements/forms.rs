@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Openness, drill::Links};
 use crate::{
     routes::credits::Credit,
-    wire::{Causes, Rates, Tokens, Usd},
+    wire::{Causes, Isolation, Rates, Tokens, Usd},
 };
 
 /// What a tenant was charged in a month.
@@ -127,14 +127,16 @@ pub(super) struct Amounts {
     /// What is charged.
     amount_usd: Usd,
     #[serde(flatten)]
+    isolation: Isolation,
+    #[serde(flatten)]
     margin: Margin,
 }
 
 impl Amounts {
     pub(super) fn of(charged: Charged, shows_margin: bool) -> Self {
-        let Charged { attempts, estimated, tokens, amount, .. } = charged;
+        let Charged { attempts, estimated, tokens, amount, isolation, .. } = charged;
         let margin = if shows_margin { Margin::of(&charged) } else { Margin::default() };
-        Self { attempts, estimated, tokens: tokens.into(), amount_usd: Usd(amount), margin }
+        Self { attempts, estimated, tokens: tokens.into(), amount_usd: Usd(amount), isolation: isolation.into(), margin }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use insula_model::{AttemptId, AttemptOutcome, Error, Result, TokenCounts};
+use insula_model::{AttemptId, AttemptOutcome, Error, Overhead, Result, TokenCounts};
 use tokio_postgres::Row;
 
 use super::{
@@ -42,13 +42,15 @@ impl Late {
             tokens: TokenCounts::default(),
             cost: insula_model::Money::ZERO,
             estimated: false,
+            isolation: Overhead::default(),
         };
         Self { begin, end, was_sent: false }
     }
 }
 
 const FIND: &str = "SELECT attempt, correction, outcome, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, \
-    reasoning_tokens, cache_write_1h_tokens, cost, estimated FROM ledger WHERE attempt = ANY($1::bytea[])";
+    reasoning_tokens, cache_write_1h_tokens, cost, estimated, isolation_input_tokens, isolation_cache_read_tokens, \
+    isolation_cache_write_tokens, isolation_cache_write_1h_tokens, isolation_cost FROM ledger WHERE attempt = ANY($1::bytea[])";
 
 /// What the ledger says of the attempts.
 #[derive(Default)]
@@ -110,7 +112,14 @@ fn read(rows: &[Row]) -> Result<Known> {
             int("reasoning_tokens")?,
             int("cache_write_1h_tokens")?,
         ];
-        let amounts = Amounts { tokens, cost: int("cost")?, estimated: int("estimated")? };
+        let isolation = [
+            int("isolation_input_tokens")?,
+            int("isolation_cache_read_tokens")?,
+            int("isolation_cache_write_tokens")?,
+            int("isolation_cache_write_1h_tokens")?,
+        ];
+        let (cost, estimated, isolation_cost) = (int("cost")?, int("estimated")?, int("isolation_cost")?);
+        let amounts = Amounts { tokens, cost, estimated, isolation, isolation_cost };
         known.rows.insert(attempt, (row.try_get("outcome").map_err(Error::internal)?, amounts));
     }
     Ok(known)

@@ -27,6 +27,9 @@ pub(super) struct Amounts {
     pub(super) tokens: [i64; 6],
     pub(super) cost: i64,
     pub(super) estimated: i64,
+    /// What of the tokens kept the tenant apart: input, cache reads, writes, and writes for an hour.
+    pub(super) isolation: [i64; 4],
+    pub(super) isolation_cost: i64,
 }
 
 impl Amounts {
@@ -34,15 +37,28 @@ impl Amounts {
     pub(super) fn of(end: &End) -> Self {
         let TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning } = kept(&end.tokens);
         let tokens = [input, cache_read, cache_write, output, reasoning, cache_write_1h].map(|count| int(&count));
-        Self { tokens, cost: int(&end.cost), estimated: i64::from(end.estimated) }
+        let TokenCounts { input, cache_read, cache_write, cache_write_1h, .. } = kept(&end.isolation.tokens);
+        Self {
+            tokens,
+            cost: int(&end.cost),
+            estimated: i64::from(end.estimated),
+            isolation: [input, cache_read, cache_write, cache_write_1h].map(|count| int(&count)),
+            isolation_cost: int(&end.isolation.cost),
+        }
     }
 
     /// What is to be added to `other` to make it this.
     pub(super) fn less(&self, other: &Self) -> Self {
-        let mut tokens = self.tokens;
+        let (mut tokens, mut isolation) = (self.tokens, self.isolation);
         tokens.iter_mut().zip(other.tokens).for_each(|(count, other)| *count = count.saturating_sub(other));
-        let cost = self.cost.saturating_sub(other.cost);
-        Self { tokens, cost, estimated: self.estimated - other.estimated }
+        isolation.iter_mut().zip(other.isolation).for_each(|(count, other)| *count = count.saturating_sub(other));
+        Self {
+            tokens,
+            cost: self.cost.saturating_sub(other.cost),
+            estimated: self.estimated - other.estimated,
+            isolation,
+            isolation_cost: self.isolation_cost.saturating_sub(other.isolation_cost),
+        }
     }
 
     /// Tokens of all classes.
@@ -54,10 +70,12 @@ impl Amounts {
 pub(super) const INSERT: &str = "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, \
     model, price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
     cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, end_user, plan, tag_set, queued_us, \
-    cache_write_1h_tokens) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
+    cache_write_1h_tokens, isolation_input_tokens, isolation_cache_read_tokens, isolation_cache_write_tokens, \
+    isolation_cache_write_1h_tokens, isolation_cost) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
     $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], \
     $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], \
-    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::text[], $26::bytea[], $27::bigint[], $28::bigint[]) ON CONFLICT DO NOTHING";
+    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::text[], $26::bytea[], $27::bigint[], $28::bigint[], \
+    $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[]) ON CONFLICT DO NOTHING";
 
 /// Inserts rows; how many were not there yet.
 pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
@@ -101,6 +119,11 @@ pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
             &attributions().map(|of| TagSet::of(&of.tags).map(|set| set.id.to_vec())).collect::<Vec<_>>(),
             &ints(|entry| int(&entry.begin.attribution.queued_us)),
             &ints(|entry| entry.amounts.tokens[5]),
+            &ints(|entry| entry.amounts.isolation[0]),
+            &ints(|entry| entry.amounts.isolation[1]),
+            &ints(|entry| entry.amounts.isolation[2]),
+            &ints(|entry| entry.amounts.isolation[3]),
+            &ints(|entry| entry.amounts.isolation_cost),
         ],
     )
     .await
@@ -143,15 +166,21 @@ pub(super) fn text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use insula_model::{Money, Overhead};
+
     use super::*;
     use crate::journal::tests::samples;
 
     #[test]
     fn differences_add_up() {
-        let (real, lost) = (samples::end(1), crate::fold::lost::end(&samples::begin(1), samples::time(9)));
+        let mut real = samples::end(1);
+        real.isolation = Overhead { tokens: TokenCounts { input: 2, ..TokenCounts::default() }, cost: Money::from_pico(4) };
+        let (real, lost) = (real, crate::fold::lost::end(&samples::begin(1), samples::time(9)));
         let (real, lost) = (Amounts::of(&real), Amounts::of(&lost));
         let difference = real.less(&lost);
-        assert_eq!(difference, Amounts { tokens: [10 - 100, 0, 0, 20 - 200, 0, 0], cost: 50 - 1_000, estimated: -1 });
+        let tokens = [10 - 100, 0, 0, 20 - 200, 0, 0];
+        let want = Amounts { tokens, cost: 50 - 1_000, estimated: -1, isolation: [2, 0, 0, 0], isolation_cost: 4 };
+        assert_eq!(difference, want);
         assert_eq!(lost.tokens_total() + difference.tokens_total(), real.tokens_total());
     }
 }

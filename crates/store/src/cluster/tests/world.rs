@@ -329,6 +329,7 @@ pub(super) fn end(n: u64) -> End {
         tokens: TokenCounts { input: 10, output: 20, ..TokenCounts::default() },
         cost: Money::from_pico(COST.into()),
         estimated: false,
+        isolation: Default::default(),
     }
 }
 

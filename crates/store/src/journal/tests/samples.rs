@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insula_model::{AttemptId, AttemptOutcome, Cause, Money, Operation, RequestId, TenantId, Timestamp, TokenCounts};
+use insula_model::{AttemptId, AttemptOutcome, Cause, Money, Operation, Overhead, RequestId, TenantId, Timestamp, TokenCounts};
 
 use crate::records::{Begin, End, IdempotencyEntry, IdempotencyMark, TraceRecord};
 
@@ -58,6 +58,7 @@ pub(crate) fn end(n: u64) -> End {
         tokens: TokenCounts { input: 10, output: 20, ..TokenCounts::default() },
         cost: Money::from_pico(50),
         estimated: false,
+        isolation: Overhead { tokens: TokenCounts { input: n % 7, ..TokenCounts::default() }, cost: Money::from_pico(9) },
     }
 }
 

@@ -33,6 +33,7 @@ fn attempt(n: u64, reserved_at: Timestamp) -> (Begin, End) {
         tokens: TokenCounts { input: 3, ..TokenCounts::default() },
         cost: Money::from_pico(7),
         estimated: false,
+        isolation: Default::default(),
     };
     (begin, end)
 }
