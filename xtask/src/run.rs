@@ -16,9 +16,21 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The cargo that runs us.
+/// The cargo that runs us. What it told us of our own package is kept from it: build scripts that look at those variables (ring's
+/// does) would run again, and half of all crates with them, whenever cargo is called by us and by hand in turn.
 pub fn cargo() -> Command {
-    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    without_package(command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))
+}
+
+/// The command without what `cargo run` says of the package that it runs.
+pub fn without_package(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Runs it with our own terminal; an error when it fails.

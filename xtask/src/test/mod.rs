@@ -97,7 +97,7 @@ fn build() -> Result<()> {
 fn rust_tests(runner: Runner, services: &Services) -> Result<String> {
     let mut command = match runner {
         Runner::Nextest => {
-            let mut nextest = run::command(tools::nextest()?);
+            let mut nextest = run::without_package(run::command(tools::nextest()?));
             nextest.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--status-level", "fail"]);
             nextest
         }
