@@ -7,8 +7,8 @@ use insula_engine::{Dialect, ModerationsRequest};
 use super::call::{self, CallErrors};
 use crate::App;
 
-/// Judges texts and images. Without a `model`, `omni-moderation-latest` where the tenant may call it, else its only one. Verdicts are never kept by
-/// the answer cache.
+/// Judges texts and images. Without a `model`, `omni-moderation-latest` where the tenant may call it, else its only one. The answer
+/// cache keeps no verdicts.
 #[utoipa::path(
     post,
     path = "/v1/moderations",
