@@ -17,6 +17,7 @@ import {
   eachFailing,
   eachFailingEmbedding,
   failing,
+  givenUp,
   hasLeft,
   hello,
   impatient,
@@ -124,10 +125,8 @@ export const cases = {
     async 'a chat is cancelled'(model) {
       const { path, key } = await tenant('give-up')
       const work = async () => {
-        const stop = new AbortController()
-        setTimeout(() => stop.abort(), 1_000)
-        const asked = client(key).chat.completions.create({ ...hello, model }, { signal: stop.signal })
-        await raises(OpenAI.APIUserAbortError, () => asked)
+        const signal = await givenUp()
+        await raises(OpenAI.APIUserAbortError, () => client(key).chat.completions.create({ ...hello, model }, { signal }))
         await hasLeft(path)
       }
       await slowly(work, { latency_ms: 10_000 })

@@ -12,6 +12,7 @@ import {
   each,
   eachFailing,
   failing,
+  givenUp,
   hasLeft,
   impatient,
   pixel,
@@ -95,9 +96,8 @@ export const cases = {
     async 'a response is cancelled'(model) {
       const { path, key } = await tenant('give-up-response')
       const work = async () => {
-        const stop = new AbortController()
-        setTimeout(() => stop.abort(), 1_000)
-        await raises(OpenAI.APIUserAbortError, () => client(key).responses.create({ model, input }, { signal: stop.signal }))
+        const signal = await givenUp()
+        await raises(OpenAI.APIUserAbortError, () => client(key).responses.create({ model, input }, { signal }))
         await hasLeft(path)
       }
       await slowly(work, { latency_ms: 10_000 })

@@ -99,6 +99,18 @@ export async function impatient(slug) {
   return key
 }
 
+// A signal that a call is given up, once it has reached its provider.
+export async function givenUp() {
+  const before = await upstreamCount()
+  const stop = new AbortController()
+  const watch = async () => {
+    while ((await upstreamCount()) === before) await pause(50)
+    stop.abort()
+  }
+  watch().catch((error) => stop.abort(error))
+  return stop.signal
+}
+
 // Waits until it is known that the caller of a tenant's only request has left: it is billed an estimate, and its provider was not
 // waited for.
 export async function hasLeft(path) {

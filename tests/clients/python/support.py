@@ -1,5 +1,6 @@
 """What all cases need: addresses and keys, clients, and the list of cases."""
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -133,6 +134,20 @@ def impatient(slug):
     path, key = tenant(slug)
     call("PUT", f"{path}/routing", {"attempts_max": 1}, OPERATOR)
     return key
+
+
+async def given_up(asked):
+    """Gives a call up once it has reached its provider."""
+    before = upstream_count()
+    task = asyncio.ensure_future(asked)
+    while await asyncio.to_thread(upstream_count) == before:
+        await asyncio.sleep(0.05)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+    raise AssertionError("it was answered")
 
 
 def has_left(path):
