@@ -47,7 +47,7 @@ async fn it_needs_nothing_and_says_what_to_try() {
     let models = list(anyone.with(secrets[1]).get("/v1/models").await);
     let mut names: Vec<_> = models.iter().map(|model| model["id"].as_str().unwrap()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["sim-embed", "sim-large", "sim-small"]);
+    assert_eq!(names, ["sim-embed", "sim-large", "sim-moderation", "sim-small"]);
     let simulator = Caller::anonymous(&env["INSULA_SIMULATOR_URL"]);
     assert_eq!(simulator.get("/_sim/count").await.expect(200).json()["count"], 2);
     assert!(child.stop(Duration::from_secs(30)).success());

@@ -63,6 +63,10 @@ fn embedding(count: u64) -> Value {
     json!({"model": "sim-embed", "input": format!("walk on {count}")})
 }
 
+fn moderation(count: u64) -> Value {
+    json!({"model": "sim-moderation", "input": format!("walk on {count}")})
+}
+
 fn upload(count: u64) -> Value {
     json!({"purpose": "batch", "file": format!("walk on {count}")})
 }
@@ -152,6 +156,7 @@ pub const CASES: &[Case] = &[
     with_body("POST /v1/messages",         [401, 401, 200, 200, 200, 200, 200, 200, 403], message),
     with_body("POST /v1/messages/count_tokens", [401, 401, 200, 200, 200, 200, 200, 200, 403], message),
     with_body("POST /v1/embeddings",       [401, 401, 200, 200, 200, 200, 200, 200, 403], embedding),
+    with_body("POST /v1/moderations",      [401, 401, 200, 200, 200, 200, 200, 200, 403], moderation),
     with_body("POST /v1/responses",        [401, 401, 200, 200, 200, 200, 200, 200, 403], response),
     case("GET /v1/responses/{response}",   [401, 401, 404, 404, 404, 200, 200, 200, 403]),
     case("GET /v1/responses/{response}/input_items", [401, 401, 404, 404, 404, 200, 200, 200, 403]),

@@ -76,6 +76,17 @@ checked = 2020-01-01
 
 [[models]]
 provider = "sim"
+name = "sim-moderation"
+operations = ["moderations"]
+[[models.prices]]
+effective_from = 2020-01-01
+input = "0"
+output = "0"
+source = "the tests"
+checked = 2020-01-01
+
+[[models]]
+provider = "sim"
 name = "sim-unpriced"
 operations = ["chat"]
 output_tokens_max = 16384

@@ -7,4 +7,5 @@ mod embeddings;
 mod files;
 mod messages;
 mod models;
+mod moderations;
 mod responses;

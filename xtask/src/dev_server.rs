@@ -25,6 +25,15 @@ const STOP_MAX: Duration = Duration::from_secs(35);
 const VENDORS: [(&str, &str, &str); 2] = [("claude", "anthropic", "v1"), ("gemini", "gemini", "v1beta")];
 /// What their models cost.
 const PRICES: &str = "tests/clients/prices.toml";
+/// Models that are left alone by all cases but one each: those in which a provider fails. What fails is avoided for a while, and no case
+/// may depend on what others did. By provider, with what its models are called and do.
+const SPARE: [(&str, &str, &str); 3] = [
+    ("simulator", "sim-spare", "\"chat\", \"embeddings\""),
+    ("claude", "claude-sim-spare", "\"chat\""),
+    ("gemini", "gemini-sim-spare", "\"chat\", \"embeddings\""),
+];
+/// How many of them each provider has: as many as a suite has such cases, and some more.
+const SPARE_MODELS: usize = 40;
 
 /// A running server; dropped, it is killed and its data removed.
 pub struct DevServer {
@@ -45,6 +54,7 @@ impl DevServer {
         fs::create_dir_all(&dir)?;
         let simulator = Running::start(binary, &dir, "simulator", &["--listen", "127.0.0.1:0"])?;
         let url = simulator.ready.as_str();
+        fs::write(dir.join("prices.toml"), workspace::read(PRICES)? + &spare())?;
         fs::write(dir.join("insula.toml"), vendors(url))?;
         let args = ["--listen", "127.0.0.1:0", "--simulator", url, "--config", "insula.toml", "--data-dir", "data"];
         let server = Running::start(binary, &dir, "dev", &args)?;
@@ -141,13 +151,27 @@ impl Drop for Running {
 
 /// A configuration with the simulator at this address as the provider of every vendor.
 fn vendors(url: &str) -> String {
-    let prices = workspace::root().join(PRICES);
-    let mut text = format!("[prices]\nfile = {:?}\n", prices.display().to_string());
+    let mut text = "[prices]\nfile = \"prices.toml\"\n".to_owned();
     for (name, kind, version) in VENDORS {
         text.push_str(&format!(
             "[[providers]]\nname = \"{name}\"\nkind = \"{kind}\"\nbase_url = \"{url}/{version}\"\n\
              attempt_header = \"x-insula-attempt\"\n"
         ));
+    }
+    text
+}
+
+/// The entries of the spare models, called `sim-spare-1` and so on.
+fn spare() -> String {
+    let mut text = String::new();
+    for (provider, name, operations) in SPARE {
+        for number in 1..=SPARE_MODELS {
+            text.push_str(&format!(
+                "[[models]]\nprovider = \"{provider}\"\nname = \"{name}-{number}\"\nupstream_model = \"sim-small\"\n\
+                 operations = [{operations}]\noutput_tokens_max = 16_384\nimage_tokens_max = 1_600\n[[models.prices]]\n\
+                 effective_from = 2020-01-01\ninput = \"1.00\"\noutput = \"2.00\"\nsource = \"the tests\"\nchecked = 2020-01-01\n"
+            ));
+        }
     }
     text
 }

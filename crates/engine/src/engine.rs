@@ -8,7 +8,7 @@ use std::{
 
 use insula_gate::{Gate, SystemResolver};
 use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, TenantId};
-use insula_providers::{ChatRequest, EmbeddingsRequest, Providers};
+use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest, Providers};
 use insula_store::{Cluster, Coordination, Store};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -25,7 +25,7 @@ use crate::{
     labels,
     pipeline::{self, Answer, Call},
     queue::Queue,
-    route::{Health, Versions},
+    route::{self, Health, Versions},
     webhooks::Webhooks,
     work::Work,
 };
@@ -152,6 +152,17 @@ impl Engine {
     /// Any refusal or failure of a stage.
     pub async fn embeddings(self: &Arc<Self>, call: Call, request: EmbeddingsRequest) -> Result<Answer> {
         self.perform(call, Work::Embeddings(Box::new(request))).await
+    }
+
+    /// Verdicts on texts and images through the whole pipeline, of the model that is meant where the caller names none.
+    ///
+    /// # Errors
+    /// Any refusal or failure of a stage, and that no model is meant.
+    pub async fn moderations(self: &Arc<Self>, call: Call, mut request: ModerationsRequest) -> Result<Answer> {
+        if request.model.is_none() {
+            request.model = Some(route::unnamed_moderation(self, &call.credential.tenant)?);
+        }
+        self.perform(call, Work::Moderations(Box::new(request))).await
     }
 
     async fn perform(self: &Arc<Self>, mut call: Call, work: Work) -> Result<Answer> {

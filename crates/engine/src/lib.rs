@@ -57,5 +57,5 @@ pub use trace::{AttemptRecord, Content, RequestDetail, StageRecord};
 pub use webhooks::WebhookSettings;
 
 // What the server needs of the crates below, so that it depends on this one alone.
-pub use insula_providers::{ChatRequest, Dialect, EmbeddingsRequest, ModelCard};
+pub use insula_providers::{ChatRequest, Dialect, EmbeddingsRequest, ModelCard, ModerationsRequest};
 pub use insula_store::RateKind;

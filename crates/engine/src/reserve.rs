@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use insula_model::{BudgetRefusal, Error, ErrorKind, Result};
+use insula_model::{BudgetRefusal, Error, ErrorKind, Result, Subject};
 use insula_providers::Route;
 
 use crate::{
@@ -43,8 +43,10 @@ async fn reserve(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) 
     let capped = engine.accounts.is_capped(&subjects);
     let input = work.input_tokens_max(&route.card);
     let input_tokens_max = match input {
+        // What no answer will count is billed as it is held: counted, where that can be.
+        Ok(bytes) if work.is_uncounted() => counted(engine, work, route).await.map_or(bytes, |tokens| tokens.min(bytes)),
         Ok(tokens) => tokens,
-        Err(unbounded) if capped => return Err(unbounded),
+        Err(unbounded) if capped && !is_free(engine, work, route, &subjects) => return Err(unbounded),
         // Without a hard budget there is nothing to keep: the bytes stand in for what cannot be known.
         Err(_) => work.body().len() as u64,
     };
@@ -72,6 +74,11 @@ async fn reserve(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) 
         None => by_bytes.map(drop)?,
     }
     engine.accounts.reserve(&ask, engine.settings.budget_wait_max).await
+}
+
+/// Whether no budget counts what this costs: its price is nothing, and none caps tokens.
+fn is_free(engine: &Engine, work: &Work, route: &Route, subjects: &[Subject]) -> bool {
+    work.is_free_at(&route.price_row.price) && !engine.accounts.caps_tokens(subjects)
 }
 
 /// Bytes of the longest tokens that text is made of; longer ones are runs of blanks.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use insula_model::{Error, ErrorKind, Operation, Result, Timestamp};
+use insula_model::{Error, ErrorKind, Operation, Price, Result, Timestamp};
 use insula_providers::{
-    Asked, CacheIsolation, Chain, ChatRequest, Dialect, EmbeddingsRequest, Isolation, ModelCard, Route, Tokenizer, question,
+    Asked, CacheIsolation, Chain, ChatRequest, Dialect, EmbeddingsRequest, Isolation, ModelCard, ModerationsRequest, Route,
+    Tokenizer, question,
 };
 
 use crate::{EngineSettings, accounts::OutputAsk, isolation};
@@ -14,6 +15,8 @@ use crate::{EngineSettings, accounts::OutputAsk, isolation};
 pub(crate) enum Work {
     Chat(Box<ChatRequest>),
     Embeddings(Box<EmbeddingsRequest>),
+    /// With its model named, also where the caller left that open.
+    Moderations(Box<ModerationsRequest>),
 }
 
 impl Work {
@@ -21,6 +24,7 @@ impl Work {
         match self {
             Work::Chat(_) => Operation::Chat,
             Work::Embeddings(_) => Operation::Embeddings,
+            Work::Moderations(_) => Operation::Moderations,
         }
     }
 
@@ -28,6 +32,7 @@ impl Work {
         match self {
             Work::Chat(chat) => &chat.model,
             Work::Embeddings(embeddings) => &embeddings.model,
+            Work::Moderations(moderations) => moderations.model.as_deref().unwrap_or_default(),
         }
     }
 
@@ -35,6 +40,7 @@ impl Work {
         match self {
             Work::Chat(chat) => chat.raw(),
             Work::Embeddings(embeddings) => embeddings.raw(),
+            Work::Moderations(moderations) => moderations.raw(),
         }
     }
 
@@ -43,15 +49,16 @@ impl Work {
         match self {
             Work::Chat(chat) => chat.user.as_deref(),
             Work::Embeddings(embeddings) => embeddings.user.as_deref(),
+            Work::Moderations(moderations) => moderations.user.as_deref(),
         }
     }
 
-    /// The labels in the body; OpenAI's embeddings have none.
+    /// The labels in the body; of chats alone.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
         match self {
             Work::Chat(chat) => &chat.metadata,
-            Work::Embeddings(_) => &NONE,
+            Work::Embeddings(_) | Work::Moderations(_) => &NONE,
         }
     }
 
@@ -59,7 +66,7 @@ impl Work {
     pub fn chain(&self) -> Option<&Chain> {
         match self {
             Work::Chat(chat) => chat.chain.as_ref(),
-            Work::Embeddings(_) => None,
+            Work::Embeddings(_) | Work::Moderations(_) => None,
         }
     }
 
@@ -71,7 +78,7 @@ impl Work {
     pub fn dialect(&self) -> Dialect {
         match self {
             Work::Chat(chat) => chat.dialect,
-            Work::Embeddings(_) => Dialect::ChatCompletions,
+            Work::Embeddings(_) | Work::Moderations(_) => Dialect::ChatCompletions,
         }
     }
 
@@ -84,6 +91,8 @@ impl Work {
             Work::Chat(chat) if chat.input.unbounded.is_some() => Err("cost_unbounded"),
             // A response that is kept has an id of its own; and how answers of other dialects end is not read here.
             Work::Chat(chat) if chat.dialect != Dialect::ChatCompletions => Err("dialect"),
+            // It costs little or nothing, and who asks again wants the verdict of the model that judges now.
+            Work::Moderations(_) => Err("moderation"),
             _ => question(self.body(), self.is_stream()),
         }
     }
@@ -102,7 +111,7 @@ impl Work {
     pub fn tokens_estimate(&self) -> u64 {
         let output = match self {
             Work::Chat(chat) => chat.max_tokens.unwrap_or(0).saturating_mul(chat.n),
-            Work::Embeddings(_) => 0,
+            Work::Embeddings(_) | Work::Moderations(_) => 0,
         };
         self.input_tokens_estimate().saturating_add(output)
     }
@@ -115,7 +124,18 @@ impl Work {
         match self {
             Work::Chat(chat) => chat.input.tokens_max(model).map_err(unbounded),
             Work::Embeddings(embeddings) => Ok(embeddings.input_tokens_max()),
+            Work::Moderations(moderations) => moderations.input.tokens_max(model).map_err(unbounded),
         }
+    }
+
+    /// Whether answers to it never say what they used, so that it is billed at what was held.
+    pub fn is_uncounted(&self) -> bool {
+        matches!(self, Work::Moderations(_))
+    }
+
+    /// Whether tokens are all that it costs, and these cost nothing: then no amount of them needs a bound in money.
+    pub fn is_free_at(&self, price: &Price) -> bool {
+        matches!(self, Work::Moderations(_)) && price.is_free()
     }
 
     /// The same counted by a tokenizer: tighter, slower, and blocking.
@@ -123,6 +143,10 @@ impl Work {
         match self {
             Work::Chat(chat) => chat.count_input_tokens(tokenizer).saturating_add(unseen(chat, model)),
             Work::Embeddings(embeddings) => embeddings.count_input_tokens(tokenizer),
+            Work::Moderations(moderations) => {
+                let images = moderations.input.image_tokens_max(model).unwrap_or(0);
+                moderations.count_input_tokens(tokenizer).saturating_add(images).saturating_add(model.template_tokens)
+            }
         }
     }
 
@@ -150,6 +174,7 @@ impl Work {
         match self {
             Work::Chat(chat) => chat.upstream_body(&route.card, wire, output_tokens, Some(isolation)),
             Work::Embeddings(embeddings) => embeddings.upstream_body(&route.card, wire, Some(isolation)),
+            Work::Moderations(moderations) => Ok(moderations.upstream_body(&route.card)),
         }
     }
 
@@ -157,7 +182,7 @@ impl Work {
     pub fn isolation_tokens_max(&self, cache: CacheIsolation) -> u64 {
         match self {
             Work::Chat(_) => isolation::tokens_max(cache),
-            Work::Embeddings(_) => 0,
+            Work::Embeddings(_) | Work::Moderations(_) => 0,
         }
     }
 
@@ -178,7 +203,7 @@ impl Work {
     pub fn choices(&self) -> u64 {
         match self {
             Work::Chat(chat) => chat.n,
-            Work::Embeddings(_) => 1,
+            Work::Embeddings(_) | Work::Moderations(_) => 1,
         }
     }
 }

@@ -10,6 +10,8 @@ pub enum Operation {
     Chat,
     /// Embeddings.
     Embeddings,
+    /// Moderations: verdicts on texts and images.
+    Moderations,
 }
 
 impl Operation {
@@ -18,6 +20,7 @@ impl Operation {
         match self {
             Operation::Chat => "chat",
             Operation::Embeddings => "embeddings",
+            Operation::Moderations => "moderations",
         }
     }
 }

@@ -168,6 +168,11 @@ impl Price {
         self.input_pico.max(self.cache_read_pico).max(self.cache_write_pico).max(self.cache_write_1h_pico)
     }
 
+    /// Whether tokens of every class cost nothing.
+    pub fn is_free(&self) -> bool {
+        self.input_pico_max() == 0 && self.output_pico == 0
+    }
+
     /// What these tokens of one attempt cost; an error when that is not storable.
     pub fn cost(&self, tokens: &TokenCounts) -> Result<Money> {
         let total = self.sum(tokens);

@@ -1,7 +1,7 @@
 //! Talking to model providers: what a request may cost, its wire form, and the answer as it streams back.
 //!
-//! [`Providers`] knows which provider serves a model, and at what price from the [`PriceBook`]. [`ChatRequest`] and
-//! [`EmbeddingsRequest`] check a caller's body, bound its cost and write the wire form; [`Provider`] sends it over pooled
+//! [`Providers`] knows which provider serves a model, and at what price from the [`PriceBook`]. [`ChatRequest`],
+//! [`EmbeddingsRequest`] and [`ModerationsRequest`] check a caller's body, bound its cost and write the wire form; [`Provider`] sends it over pooled
 //! connections and hands back a [`JsonAnswer`] or a [`ChatStream`] of validated events, in the caller's own dialect.
 //!
 //! This crate knows nothing of tenants, keys, budgets or storage. What leaves it for a caller is scrubbed: no provider
@@ -51,7 +51,7 @@ pub use capability::Capability;
 pub use client::{Batch, ChatStream, JsonAnswer, Outbound, Provider, SendFailure, Sent, UpstreamError};
 pub use ending::ends_well;
 pub use isolation::{CacheIsolation, Isolation, Salt};
-pub use openai::EmbeddingsRequest;
+pub use openai::{EmbeddingsRequest, ModerationsRequest};
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
 pub use question::question;

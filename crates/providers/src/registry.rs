@@ -137,6 +137,25 @@ impl Providers {
         }
     }
 
+    /// The names of the models that do this for `viewer`, at a provider whose API has it and with a price in force `at` this time; in
+    /// configuration order, each once.
+    pub fn names(&self, operation: Operation, at: Timestamp, viewer: &Viewer<'_>) -> Vec<&str> {
+        let does = |served: &&Served| {
+            let card = &served.entry.card;
+            card.operations.contains(&operation)
+                && served.provider.offers(operation)
+                && viewer.sees(card)
+                && served.entry.price(at).is_some()
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for served in self.served.iter().filter(does) {
+            if !names.contains(&served.entry.card.name.as_str()) {
+                names.push(&served.entry.card.name);
+            }
+        }
+        names
+    }
+
     /// A model that no book has: of a provider that was spelled out, it lacks a price; else it does not exist.
     fn not_found(&self, model: &str, at: Timestamp) -> Error {
         if let Some((provider, name)) = model.split_once('/')
@@ -210,10 +229,10 @@ mod tests {
         };
         assert_eq!(ids("sim-small"), ["second/sim-small@2020-01-01", "simulator/sim-small@2020-01-01"]);
         assert_eq!(ids("simulator/sim-small"), ["simulator/sim-small@2020-01-01"]);
-        assert_eq!(both.models(now).len(), 6);
+        assert_eq!(both.models(now).len(), 8);
         assert_eq!(both.price_row("second/sim-small@2020-01-01").unwrap().price.input_pico, 7_000_000);
         assert!(both.price_row("second/sim-small@2019-01-01").is_none());
-        assert_eq!(providers(&["simulator"]).list()[0].models, 3);
+        assert_eq!(providers(&["simulator"]).list()[0].models, 4);
     }
 
     #[test]
@@ -249,6 +268,18 @@ mod tests {
         let unknown = row("simulator/gpt-99", &["sim-small"]).unwrap_err();
         assert_eq!(hidden.1.replace("sim-large", "gpt-99"), unknown.1);
         assert!(row("sim-small", &[]).is_err());
+    }
+
+    #[test]
+    fn what_does_an_operation_is_named_once() {
+        let now = at("2026-01-01T00:00:00Z");
+        let both = providers(&["second", "simulator"]);
+        let viewer = Viewer::default();
+        assert_eq!(both.names(Operation::Moderations, now, &viewer), ["sim-moderation"]);
+        assert_eq!(both.names(Operation::Chat, now, &viewer), ["sim-small", "sim-large"]);
+        assert!(both.names(Operation::Moderations, at("2019-12-31T23:59:59Z"), &viewer).is_empty());
+        let among = ["sim-small".to_owned()];
+        assert!(both.names(Operation::Moderations, now, &Viewer { among: Some(&among), names: &[] }).is_empty());
     }
 
     #[test]

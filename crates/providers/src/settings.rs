@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use insula_model::Operation;
 use zeroize::Zeroizing;
 
 use crate::{CacheIsolation, Pace, Wire};
@@ -49,6 +50,15 @@ impl Vendor {
             Vendor::OpenAi | Vendor::Azure => Wire::ChatCompletions,
             Vendor::Anthropic => Wire::Messages,
             Vendor::Gemini => Wire::GenerateContent,
+        }
+    }
+
+    /// Whether its API has this at all, whatever a model of it can do.
+    pub fn offers(self, operation: Operation) -> bool {
+        match operation {
+            Operation::Chat => true,
+            Operation::Embeddings => self != Vendor::Anthropic,
+            Operation::Moderations => self == Vendor::OpenAi,
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn data_plane() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(data::chat::chat_completions))
         .routes(routes!(data::embeddings::embeddings))
+        .routes(routes!(data::moderations::moderations))
         .routes(routes!(data::messages::messages))
         .routes(routes!(data::messages::count_tokens))
         .routes(routes!(data::responses::create::create_response))

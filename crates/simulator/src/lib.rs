@@ -8,8 +8,9 @@
 //! | `POST /v1/chat/completions` | JSON, or SSE with a usage chunk; tools and `response_format` included |
 //! | `POST /v1/messages` | Anthropic's: JSON, or its events; tools, thinking and `output_config.format` included |
 //! | `POST /v1/embeddings` | unit vectors, floats or base64 |
+//! | `POST /v1/moderations` | verdicts on texts and images: a category is flagged where a text, or an image's address, names it |
 //! | `POST /v1beta/models/{model}:generateContent` | Gemini's JSON; `:streamGenerateContent` its SSE, `:batchEmbedContents` its vectors |
-//! | `GET /v1/models` | `sim-small`, `sim-large`, `sim-embed` and the scenario's own |
+//! | `GET /v1/models` | `sim-small`, `sim-large`, `sim-embed`, `sim-moderation` and the scenario's own |
 //! | `GET /_sim/count` | `{"count"}`: model requests received since the last reset |
 //! | `GET /_sim/requests` | `{"data":[{attempt_id,path,body,usage,finished}]}` in order of arrival; `?fields=light` omits `body` |
 //! | `POST /_sim/reset` | forgets the requests and the scenario |

@@ -31,7 +31,7 @@ pub struct RequestRecord {
     pub body: Option<Value>,
     /// The usage object of the answer, from the moment it began: what an honest provider bills. A fault that hides or
     /// zeroes usage, or cuts the stream, does not change it. `None` when nothing was generated: an error, a reset or
-    /// a stall before the answer.
+    /// a stall before the answer. Null of a moderation, which counts nothing.
     pub usage: Option<Value>,
     /// Whether the whole answer was written, through `[DONE]` for a stream. An error answer can be finished too.
     pub finished: bool,

@@ -49,7 +49,7 @@ pub struct Scenario {
     /// Chats answer with the text of all messages, verbatim, joined by line breaks, without tools or a schema. Usage and
     /// `finish_reason` follow the usual rule, but no cap shortens the text.
     pub echo: bool,
-    /// Models accepted beside `sim-small`, `sim-large` and `sim-embed`; `*` accepts every name.
+    /// Models accepted beside `sim-small`, `sim-large`, `sim-embed` and `sim-moderation`; `*` accepts every name.
     pub models: Vec<String>,
 }
 

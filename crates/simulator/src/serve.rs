@@ -46,9 +46,10 @@ type Endpoint = fn(&Call, &[u8]) -> Result<Answer, ApiError>;
 type Shape = fn(&ApiError) -> Bytes;
 
 /// Every path whose requests are counted, logged and subject to faults. A new dialect adds its lines here; Gemini's paths are patterns.
-const ENDPOINTS: [(&str, Endpoint, Shape); 3] = [
+const ENDPOINTS: [(&str, Endpoint, Shape); 4] = [
     ("/v1/chat/completions", openai::chat::answer, ApiError::to_json),
     ("/v1/embeddings", openai::embeddings::answer, ApiError::to_json),
+    ("/v1/moderations", openai::moderations::answer, ApiError::to_json),
     ("/v1/messages", anthropic::messages::answer, ApiError::to_anthropic_json),
 ];
 

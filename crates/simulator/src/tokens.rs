@@ -29,6 +29,8 @@ pub(crate) enum Usage {
     Embeddings(EmbeddingsUsage),
     Messages(MessagesUsage),
     Gemini(GeminiUsage),
+    /// Its endpoint counts nothing; null on the wire.
+    Uncounted,
 }
 
 /// Usage of `/v1/chat/completions`: cached and reasoning tokens are *parts* of the counts beside them.

@@ -2,9 +2,25 @@
 
 import assert from 'node:assert/strict'
 import { createOpenAI } from '@ai-sdk/openai'
-import { embedMany, generateObject, generateText, Output, stepCountIs, streamText, tool } from 'ai'
+import { embed, embedMany, generateObject, generateText, Output, stepCountIs, streamObject, streamText, tool } from 'ai'
 import { z } from 'zod'
-import { ACME, URL_, each, pixel, scenario, tenant } from './support.mjs'
+import {
+  ACME,
+  OPERATOR,
+  URL_,
+  call,
+  each,
+  eachEmbedding,
+  eachFailing,
+  eachFailingEmbedding,
+  failing,
+  givenUp,
+  hasLeft,
+  impatient,
+  pixel,
+  slowly,
+  tenant,
+} from './support.mjs'
 
 const prompt = 'hello from the ai sdk'
 const openai = (key = ACME) => createOpenAI({ baseURL: `${URL_}/v1`, apiKey: key })
@@ -39,7 +55,19 @@ export const cases = {
       }
     },
 
-    async 'ai: tools, and on with their results'(name) {
+    async 'ai: a tool'(name) {
+      for (const model of both(name)) {
+        const ask = { model, prompt, tools: { get_weather: tools.get_weather }, toolChoice: 'required' }
+        const { toolCalls, finishReason } = await generateText(ask)
+        assert.deepEqual([toolCalls.length, toolCalls[0].toolName, finishReason], [1, 'get_weather', 'tool-calls'])
+        assert.equal(typeof toolCalls[0].input.city, 'string')
+        const streamed = streamText(ask)
+        await streamed.consumeStream()
+        assert.equal(typeof (await streamed.toolCalls)[0].input.city, 'string')
+      }
+    },
+
+    async 'ai: parallel tools, and on with their results'(name) {
       for (const model of both(name)) {
         const ask = { model, prompt: 'use the tools', tools, stopWhen: stepCountIs(2) }
         const { steps } = await generateText(ask)
@@ -63,17 +91,19 @@ export const cases = {
         const streamed = streamText({ model, prompt, output: Output.object({ schema }) })
         await streamed.consumeStream()
         schema.parse(await streamed.output)
+        const object = streamObject({ model, prompt, schema })
+        for await (const _ of object.partialObjectStream);
+        schema.parse(await object.object)
       }
     },
 
     async 'ai: images'(name) {
-      const content = [
-        { type: 'text', text: 'what is this' },
-        { type: 'image', image: pixel },
-      ]
+      const text = { type: 'text', text: 'what is this' }
       for (const model of both(name)) {
-        const { text } = await generateText({ model, messages: [{ role: 'user', content }] })
-        assert.match(text, /what is this/)
+        const ask = (content) => generateText({ model, messages: [{ role: 'user', content }] })
+        const [plain, answer] = [await ask([text]), await ask([text, { type: 'image', image: pixel }])]
+        assert.match(answer.text, /what is this/)
+        assert.equal(answer.usage.inputTokens, plain.usage.inputTokens + 85, 'the image came through')
       }
     },
 
@@ -84,44 +114,93 @@ export const cases = {
       const second = await generateText({ model, prompt: 'and then', providerOptions })
       assert.ok(second.usage.inputTokens > first.usage.totalTokens)
     },
+
+    async 'ai: refusals'(name) {
+      for (const model of [...both('gpt-nonesuch'), openai().textEmbeddingModel('gpt-nonesuch')]) {
+        const ask = model.doEmbed ? embed({ model, value: 'one', maxRetries: 0 }) : generateText({ model, prompt, maxRetries: 0 })
+        await assert.rejects(ask, (error) => error.statusCode === 404)
+      }
+      for (const model of both(name, 'sk-wrong')) {
+        await assert.rejects(generateText({ model, prompt, maxRetries: 0 }), (error) => error.statusCode === 401)
+      }
+      const { path, key } = await tenant('ai-broke')
+      await call('PUT', `${path}/budgets`, { body: [{ window: 'month', limit_usd: '0' }], key: OPERATOR })
+      for (const model of both(name, key)) {
+        await assert.rejects(generateText({ model, prompt, maxRetries: 0 }), (error) => error.data.error.code === 'budget_exceeded')
+      }
+    },
+
+    async 'ai: a stream is cancelled'(name) {
+      for (const dialect of [0, 1]) {
+        const { path, key } = await tenant('ai-cancel')
+        await slowly(async () => {
+          const stop = new AbortController()
+          let aborted = false
+          const options = { model: both(name, key)[dialect], prompt, abortSignal: stop.signal, onAbort: () => (aborted = true) }
+          for await (const _ of streamText(options).textStream) stop.abort()
+          assert.ok(aborted)
+          await hasLeft(path)
+        })
+      }
+    },
+
+    async 'ai: a text is cancelled'(name) {
+      for (const dialect of [0, 1]) {
+        const { path, key } = await tenant('ai-give-up')
+        const work = async () => {
+          const abortSignal = await givenUp()
+          await assert.rejects(generateText({ model: both(name, key)[dialect], prompt, abortSignal }), { name: 'AbortError' })
+          await hasLeft(path)
+        }
+        await slowly(work, { latency_ms: 10_000 })
+      }
+    },
   }),
 
-  async 'ai: embeddings'() {
-    const { embeddings } = await embedMany({ model: openai().embedding('sim-embed'), values: ['one', 'two'] })
-    assert.equal(embeddings.length, 2)
-    assert.notDeepEqual(embeddings[0], embeddings[1])
-  },
-
-  async 'ai: errors'() {
-    for (const model of both('gpt-nonesuch')) {
-      await assert.rejects(generateText({ model, prompt, maxRetries: 0 }), (error) => error.statusCode === 404)
-    }
-    const { key } = await tenant('ai-broken')
-    await scenario({ chunks: 8, faults: [{ kind: 'reset', rate: 1 }] })
-    try {
-      for (const model of both('sim-small', key)) {
-        const errors = []
-        const stream = streamText({ model, prompt, onError: ({ error }) => errors.push(error) })
-        await stream.consumeStream()
-        assert.equal(errors.length, 1, String(errors))
+  ...eachFailing({
+    async 'ai: errors'(name) {
+      const key = await impatient('ai-failing')
+      for (const model of both(name, key)) {
+        const statuses = []
+        const note = (error) => statuses.push(error.statusCode) > 0
+        const ask = () => assert.rejects(generateText({ model, prompt, maxRetries: 0 }), note)
+        await failing('server_error', ask)
+        await failing('rate_limit', ask)
+        assert.deepEqual(statuses, [502, 429])
       }
-    } finally {
-      await scenario()
-    }
-  },
+    },
+  }),
 
-  async 'ai: a stream is cancelled'() {
-    await scenario({ chunks: 50, gap_ms: 100 })
-    try {
-      for (const model of both('sim-small')) {
-        const stop = new AbortController()
-        let aborted = false
-        const result = streamText({ model, prompt, abortSignal: stop.signal, onAbort: () => (aborted = true) })
-        for await (const _ of result.textStream) stop.abort()
-        assert.ok(aborted)
+  ...eachFailing({
+    async 'ai: errors in the stream'(name) {
+      const key = await impatient('ai-broken')
+      for (const model of both(name, key)) {
+        for (const [kind, more] of [['server_error', {}], ['reset', { chunks: 8 }], ['error_in_stream', { chunks: 8 }]]) {
+          const errors = []
+          const read = () => streamText({ model, prompt, maxRetries: 0, onError: ({ error }) => errors.push(error) }).consumeStream()
+          await failing(kind, read, more)
+          assert.equal(errors.length, 1, `${kind}: ${errors}`)
+        }
       }
-    } finally {
-      await scenario()
-    }
-  },
+    },
+  }),
+
+  ...eachEmbedding({
+    async 'ai: embeddings'(name) {
+      const model = openai().textEmbeddingModel(name)
+      const { embeddings, usage } = await embedMany({ model, values: ['one', 'two'] })
+      assert.equal(embeddings.length, 2)
+      assert.notDeepEqual(embeddings[0], embeddings[1])
+      assert.ok(usage.tokens > 0)
+      assert.deepEqual((await embed({ model, value: 'one' })).embedding, embeddings[0])
+    },
+  }),
+
+  ...eachFailingEmbedding({
+    async 'ai: errors of embeddings'(name) {
+      const model = openai(await impatient('ai-no-vectors')).textEmbeddingModel(name)
+      const ask = () => assert.rejects(embed({ model, value: 'one', maxRetries: 0 }), (error) => error.statusCode === 502)
+      await failing('server_error', ask)
+    },
+  }),
 }

@@ -4,7 +4,23 @@ import assert from 'node:assert/strict'
 import OpenAI from 'openai'
 import { zodTextFormat } from 'openai/helpers/zod'
 import { z } from 'zod'
-import { GLOBEX, client, each, pixel, raises, scenario, tenant, weather } from './support.mjs'
+import {
+  GLOBEX,
+  OPERATOR,
+  call,
+  client,
+  each,
+  eachFailing,
+  failing,
+  givenUp,
+  hasLeft,
+  impatient,
+  pixel,
+  raises,
+  slowly,
+  tenant,
+  weather,
+} from './support.mjs'
 
 const tool = { type: 'function', ...weather.function }
 const input = 'hello from node responses'
@@ -51,17 +67,40 @@ export const cases = {
 
     async 'a parsed response'(model) {
       const schema = z.object({ city: z.string(), degrees: z.number().int() })
-      const answer = await client().responses.parse({ model, input, text: { format: zodTextFormat(schema, 'weather') } })
-      schema.parse(answer.output_parsed)
+      const body = { model, input, text: { format: zodTextFormat(schema, 'weather') } }
+      schema.parse((await client().responses.parse(body)).output_parsed)
+      schema.parse((await client().responses.stream(body).finalResponse()).output_parsed)
     },
 
     async 'a response to an image'(model) {
-      const content = [
-        { type: 'input_text', text: 'what is this' },
-        { type: 'input_image', image_url: pixel, detail: 'auto' },
-      ]
-      const answer = await client().responses.create({ model, input: [{ role: 'user', content }] })
+      const text = { type: 'input_text', text: 'what is this' }
+      const ask = (content) => client().responses.create({ model, input: [{ role: 'user', content }] })
+      const plain = await ask([text])
+      const answer = await ask([text, { type: 'input_image', image_url: pixel, detail: 'auto' }])
       assert.match(answer.output_text, /what is this/)
+      assert.equal(answer.usage.input_tokens, plain.usage.input_tokens + 85, 'the image came through')
+    },
+
+    async 'a stream of responses is cancelled'(model) {
+      const { path, key } = await tenant('cancel-response')
+      await call('PUT', `${path}/limits`, { body: { concurrency: 1 }, key: OPERATOR })
+      await slowly(async () => {
+        const stream = await client(key).responses.create({ model, input, stream: true })
+        for await (const event of stream) if (event.type === 'response.output_text.delta') break
+        stream.controller.abort()
+        await hasLeft(path)
+      })
+      await client(key).responses.create({ model, input })
+    },
+
+    async 'a response is cancelled'(model) {
+      const { path, key } = await tenant('give-up-response')
+      const work = async () => {
+        const signal = await givenUp()
+        await raises(OpenAI.APIUserAbortError, () => client(key).responses.create({ model, input }, { signal }))
+        await hasLeft(path)
+      }
+      await slowly(work, { latency_ms: 10_000 })
     },
 
     async 'a conversation goes on'(model) {
@@ -92,19 +131,31 @@ export const cases = {
     }
   },
 
-  async 'an error in a stream of responses'() {
-    const { key } = await tenant('broken-response')
-    await scenario({ chunks: 8, faults: [{ kind: 'reset', rate: 1 }] })
-    const seen = []
-    try {
-      const error = await raises(OpenAI.APIError, async () => {
-        const stream = await client(key).responses.create({ model: 'sim-small', input, stream: true })
-        for await (const event of stream) seen.push(event.type)
-      })
-      assert.equal(error.code, 'provider_failed')
-    } finally {
-      await scenario()
-    }
-    assert.ok(seen.includes('response.created') && !seen.includes('response.completed'))
-  },
+  ...eachFailing({
+    async 'errors of responses'(model) {
+      const one = client(await impatient('no-response'), { maxRetries: 0 })
+      for (const more of [{}, { stream: true }]) {
+        const ask = () => one.responses.create({ model, input, ...more })
+        const failed = await failing('server_error', () => raises(OpenAI.InternalServerError, ask))
+        assert.equal(failed.code, 'provider_failed')
+        const limited = await failing('rate_limit', () => raises(OpenAI.RateLimitError, ask))
+        assert.equal(limited.code, 'provider_rate_limited')
+      }
+    },
+  }),
+
+  ...eachFailing({
+    async 'an error in a stream of responses'(model) {
+      const one = client(await impatient('broken-response'))
+      for (const kind of ['reset', 'error_in_stream']) {
+        const seen = []
+        const read = async () => {
+          for await (const event of await one.responses.create({ model, input, stream: true })) seen.push(event.type)
+        }
+        const error = await failing(kind, () => raises(OpenAI.APIError, read), { chunks: 8 })
+        assert.equal(error.code, 'provider_failed')
+        assert.ok(seen.includes('response.created') && !seen.includes('response.completed'))
+      }
+    },
+  }),
 }

@@ -5,9 +5,10 @@
 import { cases as aisdk } from './aisdk.mjs'
 import { cases as batches } from './batches.mjs'
 import { cases as chat } from './chat.mjs'
+import { cases as moderations } from './moderations.mjs'
 import { cases as responses } from './responses.mjs'
 
-const cases = { ...chat, ...batches, ...responses, ...aisdk }
+const cases = { ...chat, ...batches, ...moderations, ...responses, ...aisdk }
 
 let failed = 0
 for (const [name, work] of Object.entries(cases)) {

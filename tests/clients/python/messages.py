@@ -2,18 +2,35 @@
 
 import asyncio
 import base64
-import time
 
 import anthropic
 from anthropic import Anthropic, AsyncAnthropic
+from pydantic import BaseModel
 
-from support import ACME, HELLO, MODELS, OPERATOR, URL, call, case_each, raises, scenario, tenant, upstream_count
+from support import (
+    ACME,
+    HELLO,
+    MODELS,
+    OPERATOR,
+    PIXEL,
+    URL,
+    call,
+    case_each,
+    case_each_failing,
+    failing,
+    given_up,
+    has_left,
+    impatient,
+    raises,
+    slowly,
+    tenant,
+    upstream_count,
+)
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 WEATHER = {"name": "get_weather", "description": "The weather in a city", "input_schema": SCHEMA}
 TIME = {"name": "get_time", "description": "The time in a city", "input_schema": SCHEMA}
-# A picture of one pixel.
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 
 def client(key=ACME, **options):
     return Anthropic(base_url=URL, api_key=key, **options)
@@ -98,10 +115,15 @@ def tools_stream(model):
 
 @case_each
 def parallel_tools(model):
-    """The results of several calls in one turn; whether several are called is the provider's to say."""
+    """Several calls in one turn, whole and streamed, and their results in the next."""
     answer = ask(model, "use the tools", tools=[WEATHER, TIME])
-    calls = [block for block in answer.content if block.type == "tool_use"]
-    assert calls and len({block.id for block in calls}) == len(calls)
+    asked = [{"role": "user", "content": "use the tools"}]
+    with client().messages.stream(model=model, max_tokens=1000, messages=asked, tools=[WEATHER, TIME]) as streaming:
+        streamed = streaming.get_final_message()
+    for message in (streamed, answer):
+        calls = [block for block in message.content if block.type == "tool_use"]
+        assert {block.name for block in calls} == {"get_weather", "get_time"}, message.content
+        assert len({block.id for block in calls}) == 2 and all(block.input["city"] for block in calls), calls
     results = [{"type": "tool_result", "tool_use_id": block.id, "content": "fine"} for block in calls]
     messages = [
         {"role": "user", "content": "use the tools"},
@@ -115,6 +137,19 @@ def parallel_tools(model):
 def structured_output(model):
     answer = ask(model, output_config={"format": {"type": "json_schema", "schema": SCHEMA}})
     assert answer.content[0].text.startswith('{"city"'), answer.content
+
+
+class City(BaseModel):
+    city: str
+
+
+@case_each
+def structured_output_parsed(model):
+    one = client()
+    options = {"model": model, "max_tokens": 1000, "messages": HELLO, "output_format": City}
+    assert isinstance(one.messages.parse(**options).parsed_output, City)
+    with one.messages.stream(**options) as streaming:
+        assert isinstance(streaming.get_final_message().parsed_output, City)
 
 
 @case_each
@@ -145,31 +180,53 @@ def errors(model):
     assert upstream_count() == before
 
 
-@case_each
+@case_each_failing
 def provider_errors(model):
-    scenario(faults=[{"kind": "server_error", "rate": 1}])
-    try:
-        raises(anthropic.InternalServerError, lambda: ask(model, one=client(max_retries=0)))
-        scenario(faults=[{"kind": "rate_limit", "rate": 1}])
-        raises(anthropic.RateLimitError, lambda: ask(model, one=client(max_retries=0)))
-        scenario(faults=[{"kind": "error_in_stream", "rate": 1}])
-        raises(anthropic.APIStatusError, lambda: list(ask(model, stream=True)))
-    finally:
-        scenario()
+    one = client(impatient("failing"), max_retries=0)
+    for more in ({}, {"stream": True}):
+        with failing("server_error"):
+            raises(anthropic.InternalServerError, lambda: ask(model, one=one, **more))
+        with failing("rate_limit"):
+            raises(anthropic.RateLimitError, lambda: ask(model, one=one, **more))
+
+
+@case_each_failing
+def error_in_the_stream(model):
+    one = client(impatient("failing-stream"), max_retries=0)
+    for kind in ("reset", "error_in_stream"):
+        seen = []
+
+        def read():
+            for event in ask(model, one=one, stream=True):
+                seen.append(event.type)
+
+        with failing(kind, chunks=8):
+            raises(anthropic.APIStatusError, read)
+        assert "content_block_delta" in seen and "message_stop" not in seen, seen
 
 
 @case_each
 def cancellation(model):
     """Who leaves in the middle of a stream is billed an estimate, and nobody waits for the rest."""
-    scenario(gap_ms=200, chunks=50)
-    try:
-        begun = time.monotonic()
-        with client().messages.stream(model=model, max_tokens=1000, messages=HELLO) as streaming:
+    path, key = tenant("cancel-message")
+    with slowly():
+        with client(key).messages.stream(model=model, max_tokens=1000, messages=HELLO) as streaming:
             for _ in streaming.text_stream:
                 break
-        assert time.monotonic() - begun < 5
-    finally:
-        scenario()
+        has_left(path)
+
+
+@case_each
+def a_message_is_cancelled(model):
+    path, key = tenant("give-up-message")
+
+    async def ask():
+        async with AsyncAnthropic(base_url=URL, api_key=key) as one:
+            await given_up(one.messages.create(model=model, max_tokens=1000, messages=HELLO))
+
+    with slowly(latency_ms=10_000):
+        asyncio.run(ask())
+        has_left(path)
 
 
 @case_each

@@ -7,7 +7,26 @@ import openai
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
-from support import ACME, GLOBEX, URL, WEATHER, call, case, case_each, client, raises, scenario, tenant, OPERATOR
+from support import (
+    ACME,
+    GLOBEX,
+    OPERATOR,
+    PIXEL,
+    URL,
+    WEATHER,
+    call,
+    case,
+    case_each,
+    case_each_failing,
+    client,
+    failing,
+    given_up,
+    has_left,
+    impatient,
+    raises,
+    slowly,
+    tenant,
+)
 
 FUNCTION = {"type": "function", **WEATHER["function"]}
 
@@ -82,6 +101,10 @@ def response_calls_in_parallel(model):
     assert len({one.call_id for one in calls}) == 2, calls
     results = [{"type": "function_call_output", "call_id": one.call_id, "output": "sunny"} for one in calls]
     client().responses.create(model=model, input=results, previous_response_id=answer.id, tools=both)
+    with client().responses.stream(model=model, input="use the tools", tools=both, tool_choice="required") as stream:
+        stream.until_done()
+        streamed = stream.get_final_response().output
+    assert len({item.call_id for item in streamed if item.type == "function_call"}) == 2, streamed
 
 
 class Forecast(BaseModel):
@@ -93,14 +116,19 @@ class Forecast(BaseModel):
 def response_parsed(model):
     answer = client().responses.parse(model=model, input="weather", text_format=Forecast)
     assert isinstance(answer.output_parsed, Forecast)
+    with client().responses.stream(model=model, input="weather", text_format=Forecast) as stream:
+        stream.until_done()
+        assert isinstance(stream.get_final_response().output_parsed, Forecast)
 
 
 @case_each
 def response_to_an_image(model):
-    pixel = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-    parts = [{"type": "input_text", "text": "what is this"}, {"type": "input_image", "image_url": pixel, "detail": "auto"}]
-    answer = client().responses.create(model=model, input=[{"role": "user", "content": parts}])
+    text = {"type": "input_text", "text": "what is this"}
+    picture = {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "auto"}
+    ask = lambda parts: client().responses.create(model=model, input=[{"role": "user", "content": parts}])
+    plain, answer = ask([text]), ask([text, picture])
     assert "what is this" in answer.output_text
+    assert answer.usage.input_tokens == plain.usage.input_tokens + 85, "the image came through"
 
 
 @case_each
@@ -153,34 +181,58 @@ def responses_refuse_what_is_not_there():
     raises(openai.BadRequestError, lambda: one.responses.cancel(answer.id))
 
 
-@case
-def a_response_stream_that_breaks_raises():
-    _, key = tenant("broken-response")
-    scenario(chunks=8, faults=[{"kind": "reset", "rate": 1}])
-    seen = []
-    try:
+@case_each_failing
+def response_errors(model):
+    one = client(impatient("no-response"), max_retries=0)
+    for more in ({}, {"stream": True}):
+        ask = lambda: one.responses.create(model=model, input="hello", **more)
+        with failing("server_error"):
+            assert raises(openai.InternalServerError, ask).code == "provider_failed"
+        with failing("rate_limit"):
+            assert raises(openai.RateLimitError, ask).code == "provider_rate_limited"
+
+
+@case_each_failing
+def a_response_stream_that_breaks_raises(model):
+    one = client(impatient("broken-response"))
+    for kind in ("reset", "error_in_stream"):
+        seen = []
 
         def read():
-            for event in client(key).responses.create(model="sim-small", input="hello", stream=True):
+            for event in one.responses.create(model=model, input="hello", stream=True):
                 seen.append(event.type)
 
-        error = raises(openai.APIError, read)
-    finally:
-        scenario()
-    assert error.code == "provider_failed", error.body
-    assert seen[0] == "response.created" and "response.completed" not in seen
+        with failing(kind, chunks=8):
+            error = raises(openai.APIError, read)
+        assert error.code == "provider_failed", error.body
+        assert seen[0] == "response.created" and "response.completed" not in seen
 
 
-@case
-def a_response_stream_is_cancelled():
+@case_each
+def a_response_stream_is_cancelled(model):
     path, key = tenant("cancel-response")
     call("PUT", f"{path}/limits", {"concurrency": 1}, OPERATOR)
-    scenario(chunks=50, gap_ms=100)
-    stream = client(key).responses.create(model="sim-small", input="hello", stream=True)
-    next(iter(stream))
-    stream.close()
-    scenario()
-    client(key, max_retries=10).responses.create(model="sim-small", input="hello")
+    with slowly():
+        stream = client(key).responses.create(model=model, input="hello", stream=True)
+        for event in stream:
+            if event.type == "response.output_text.delta":
+                break
+        stream.close()
+        has_left(path)
+    client(key).responses.create(model=model, input="hello")
+
+
+@case_each
+def a_response_is_cancelled(model):
+    path, key = tenant("give-up-response")
+
+    async def ask():
+        async with AsyncOpenAI(base_url=f"{URL}/v1", api_key=key) as one:
+            await given_up(one.responses.create(model=model, input="hello"))
+
+    with slowly(latency_ms=10_000):
+        asyncio.run(ask())
+        has_left(path)
 
 
 @case

@@ -9,8 +9,10 @@ import traceback
 # Each adds its cases to the list.
 import batches  # noqa: F401
 import chat  # noqa: F401
+import embeddings  # noqa: F401
 import langchain_chat  # noqa: F401
 import messages  # noqa: F401
+import moderations  # noqa: F401
 import responses  # noqa: F401
 from support import CASES
 

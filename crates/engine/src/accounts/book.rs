@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use insula_model::{Budget, BudgetMode, Money, Subject, TenantId, Timestamp};
+use insula_model::{Budget, BudgetMode, Cap, Money, Subject, TenantId, Timestamp};
 use insula_store::WindowKey;
 
 use super::{
@@ -110,6 +110,10 @@ impl Book {
 
     pub fn is_capped(&self, subjects: &[Subject]) -> bool {
         !self.budgets.is_empty() && subjects.iter().any(|subject| hard(self.budgets(subject)).next().is_some())
+    }
+
+    pub fn caps_tokens(&self, subjects: &[Subject]) -> bool {
+        self.hard_budgets(subjects).any(|(_, budget)| matches!(budget.cap, Cap::Tokens(_)))
     }
 
     pub fn forget(&mut self, tenant: TenantId) {

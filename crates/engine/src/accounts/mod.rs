@@ -92,6 +92,11 @@ impl Accounts {
         self.state.lock().book.is_capped(subjects)
     }
 
+    /// Whether a hard budget of any of these subjects counts tokens.
+    pub fn caps_tokens(&self, subjects: &[Subject]) -> bool {
+        self.state.lock().book.caps_tokens(subjects)
+    }
+
     /// Holds what `ask` may cost in every account at once, or refuses. Where only money held by others' open attempts
     /// stands in the way, waits its turn for up to `wait_max`.
     ///

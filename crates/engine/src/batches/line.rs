@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use insula_model::{BatchId, BatchWait, BudgetLevel, Error, ErrorKind, Operation, RequestId, Result};
-use insula_providers::{ChatRequest, EmbeddingsRequest};
+use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest};
 use insula_store::{LineRow, TenantSeals};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -159,6 +159,7 @@ impl Sender {
                 engine.chat(call, chat).await
             }
             Operation::Embeddings => engine.embeddings(call, EmbeddingsRequest::parse(body)?).await,
+            Operation::Moderations => engine.moderations(call, ModerationsRequest::parse(body)?).await,
         }
     }
 

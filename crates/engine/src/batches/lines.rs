@@ -97,12 +97,13 @@ pub fn endpoint(operation: Operation) -> &'static str {
     match operation {
         Operation::Chat => "/v1/chat/completions",
         Operation::Embeddings => "/v1/embeddings",
+        Operation::Moderations => "/v1/moderations",
     }
 }
 
 /// The operation of a path that batches can be for.
 pub fn operation_of(path: &str) -> Option<Operation> {
-    [Operation::Chat, Operation::Embeddings].into_iter().find(|operation| endpoint(*operation) == path)
+    [Operation::Chat, Operation::Embeddings, Operation::Moderations].into_iter().find(|operation| endpoint(*operation) == path)
 }
 
 /// Reads a line.

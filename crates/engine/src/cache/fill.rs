@@ -97,6 +97,8 @@ impl AnswerCache {
             // At a limit of ours, or for no reason, it would be longer the next time.
             Operation::Chat => ends_well(body, *is_stream, ended.work.states_output_max()),
             Operation::Embeddings => true,
+            // None is asked for here.
+            Operation::Moderations => false,
         };
         is_good && ended.is_approved && !ended.end.estimated && body.len() <= self.settings.answer_bytes_max
     }

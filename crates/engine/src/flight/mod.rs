@@ -7,7 +7,7 @@ mod landing;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, Operation, ReleaseMode, Result};
+use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, ReleaseMode, Result};
 use insula_providers::{Allowance, Isolation, Outbound, Route, SendFailure, Sent, normalised};
 use insula_store::{Admission, Attribution, Begin, End, LeaseMove, Seat, Seq, TraceRecord};
 
@@ -169,10 +169,7 @@ impl Flight {
         async move {
             let body = body.map_err(SendFailure::NotSent)?;
             let outbound = Outbound { body, card, asked };
-            match operation {
-                Operation::Chat => provider.chat(attempt, outbound).await,
-                Operation::Embeddings => provider.embeddings(attempt, outbound).await,
-            }
+            provider.perform(operation, attempt, outbound).await
         }
     }
 

@@ -70,7 +70,7 @@ fn scores(engine: &Engine, routing: &Routing, work: &Work, routes: &[Route]) -> 
 fn expected_cost(work: &Work, route: &Route, output_tokens: u64) -> Money {
     let output = match work {
         Work::Chat(chat) => chat.max_tokens.unwrap_or(output_tokens).saturating_mul(chat.n),
-        Work::Embeddings(_) => 0,
+        Work::Embeddings(_) | Work::Moderations(_) => 0,
     };
     route.price_row.price.bound(work.input_tokens_estimate(), output)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insula_model::{Error, ErrorKind, Result, Strategy, VersionLock};
+use insula_model::{Error, ErrorKind, Operation, Result, Strategy, VersionLock};
 use insula_providers::{Capability, Route};
 
 use super::{Expected, health::State, locks};
@@ -13,6 +13,8 @@ use crate::{Engine, directory::TenantEntry, work::Work};
 pub(super) enum Refusal {
     /// It lies outside the tenant's region, or nobody says where it lies.
     Residency,
+    /// Its provider's API has nothing of the kind.
+    Operation(Operation),
     /// It cannot do what the request needs.
     Capability(Capability),
     /// The request does not fit into its context.
@@ -32,6 +34,7 @@ impl Refusal {
     pub fn name(&self) -> &'static str {
         match self {
             Refusal::Residency => "residency",
+            Refusal::Operation(_) => "operation",
             Refusal::Capability(capability) => capability.name(),
             Refusal::Context => "context",
             Refusal::Output(_) => "output",
@@ -45,6 +48,7 @@ impl Refusal {
 /// What a request asks of whoever serves it.
 pub(super) struct Needs<'a> {
     tenant: &'a TenantEntry,
+    operation: Operation,
     capabilities: Vec<Capability>,
     /// The least that input and output can have together, in tokens.
     tokens_min: u64,
@@ -67,12 +71,15 @@ impl<'a> Needs<'a> {
                 (needed, chat.input.bytes, chat.max_tokens.unwrap_or(0))
             }
             Work::Embeddings(_) => (Vec::new(), 0, 0),
+            Work::Moderations(moderations) if moderations.input.images > 0 => (vec![Capability::Images], 0, 0),
+            Work::Moderations(_) => (Vec::new(), 0, 0),
         };
         let routing = &tenant.routing;
         let pinned = routing.prefer.as_deref().filter(|_| routing.strategy == Some(Strategy::Pinned));
         let floor = engine.settings.output_tokens_floor.min(output_tokens);
         Self {
             tenant,
+            operation: work.operation(),
             capabilities,
             tokens_min: (input_bytes / BYTES_PER_TOKEN_MAX).saturating_add(floor),
             output_tokens,
@@ -92,6 +99,9 @@ pub(super) fn refusal(engine: &Engine, needs: &Needs<'_>, route: &Route) -> Opti
     let card = &route.card;
     if needs.tenant.record.region.as_deref().is_some_and(|region| !lies_within(route.region(), region)) {
         return Some(Refusal::Residency);
+    }
+    if !route.provider.offers(needs.operation) {
+        return Some(Refusal::Operation(needs.operation));
     }
     if needs.pinned.is_some_and(|providers| !providers.contains(&card.provider)) {
         return Some(Refusal::Pinned);
@@ -168,6 +178,7 @@ fn told(needs: &Needs<'_>, refusal: &Refusal) -> String {
             let region = needs.tenant.record.region.as_deref().unwrap_or_default();
             format!("it is not served within the region `{region}` (residency)")
         }
+        Refusal::Operation(operation) => format!("its provider's API has no {} (operation)", operation.name()),
         Refusal::Capability(capability) => format!("it cannot do what the request needs ({})", capability.name()),
         Refusal::Context => "the request is longer than its context (context)".to_owned(),
         Refusal::Output(tokens) => format!("it writes at most {tokens} tokens (output)"),

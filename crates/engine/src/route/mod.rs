@@ -1,6 +1,7 @@
 //! Where a request may go, and in which order: decided once, before anything is held for it.
 //!
 //! - [`complexity`]: which model the name `auto` stands for;
+//! - [`unnamed`]: which model judges where a moderation names none;
 //! - [`filter`]: what may serve it at all. Residency comes before any scoring, for models that step in as well;
 //! - [`choose`]: in which order the rest is tried;
 //! - [`health`]: which of them fail too much to be tried, or go behind their peers;
@@ -16,6 +17,7 @@ mod filter;
 mod health;
 mod locks;
 mod record;
+mod unnamed;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +28,7 @@ use self::filter::Needs;
 pub(crate) use self::{
     health::{Health, Outcome, Watch},
     locks::{Expected, Versions},
+    unnamed::unnamed_moderation,
 };
 pub use self::{
     locks::Mismatch,

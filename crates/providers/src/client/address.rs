@@ -27,11 +27,13 @@ const TAKEN: [HeaderName; 13] = [
 
 /// Addresses and headers, ready to be cloned.
 pub(super) struct Address {
-    vendor: Vendor,
+    pub vendor: Vendor,
     base: String,
     /// Where chats go; for vendors that name the model in the address, any that is valid.
     chat: Uri,
     embeddings: Uri,
+    /// Where moderations go; asked for only where [`Vendor::offers`] has them.
+    pub moderations: Uri,
     pub json_headers: HeaderMap,
     pub stream_headers: HeaderMap,
     pub attempt_header: Option<HeaderName>,
@@ -114,6 +116,7 @@ pub(super) fn address(settings: &ProviderSettings) -> Result<Address> {
         vendor: settings.vendor,
         base: base.to_owned(),
         embeddings: at("/embeddings")?,
+        moderations: at("/moderations")?,
         chat,
         json_headers: headers,
         stream_headers,

@@ -10,7 +10,7 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
-use insula_model::{AttemptId, Result, TokenCounts};
+use insula_model::{AttemptId, Operation, Result, TokenCounts};
 use tokio::time::timeout;
 
 use super::{
@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     Allowance, Asked, CacheIsolation, ModelCard, Pace, ProviderSettings, Timeouts, Wire,
+    openai::pass_answer,
     translate::{Whole, embeddings, reading, whole},
 };
 
@@ -36,7 +37,7 @@ const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long the text of a refusal is waited for; without it the status speaks alone.
 const REFUSAL_WAIT: Duration = Duration::from_secs(5);
 
-/// A chat, or texts to be embedded, on their way out.
+/// A chat, or what is to be embedded or judged, on its way out.
 #[derive(Debug, Clone)]
 pub struct Outbound {
     /// The request in the provider's form: what `upstream_body` of the caller's request wrote for [`Provider::wire`].
@@ -173,9 +174,26 @@ impl Provider {
         self.wire
     }
 
+    /// Whether its API has this operation.
+    pub fn offers(&self, operation: Operation) -> bool {
+        self.address.vendor.offers(operation)
+    }
+
     /// How it is told whose cached prompts may be used.
     pub fn cache_isolation(&self) -> CacheIsolation {
         self.cache_isolation
+    }
+
+    /// Sends what asks for this operation.
+    ///
+    /// # Errors
+    /// [`SendFailure`] says what may be billed.
+    pub async fn perform(&self, operation: Operation, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
+        match operation {
+            Operation::Chat => self.chat(attempt, outbound).await,
+            Operation::Embeddings => self.embeddings(attempt, outbound).await,
+            Operation::Moderations => self.moderations(attempt, outbound).await,
+        }
     }
 
     /// Sends a chat.
@@ -212,6 +230,16 @@ impl Provider {
         let uri = self.address.embeddings(&card.upstream_model).map_err(SendFailure::NotSent)?;
         let alarm = self.alarm(attempt, &card);
         self.answer(&uri, &alarm, body, |body| embeddings(self.wire, &asked, body, &self.scrub)).await
+    }
+
+    /// Sends texts and images to be judged. Only OpenAI's API has that, so an answer goes to its caller as it came.
+    ///
+    /// # Errors
+    /// [`SendFailure`] says what may be billed.
+    pub async fn moderations(&self, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
+        let Outbound { body, card, .. } = outbound;
+        let alarm = self.alarm(attempt, &card);
+        self.answer(&self.address.moderations, &alarm, body, |body| pass_answer(body, &self.scrub)).await
     }
 
     fn alarm(&self, attempt: AttemptId, card: &ModelCard) -> Alarm {

@@ -122,7 +122,7 @@ fn entry(place: &Place<'_>, model: Model, start: usize) -> Result<Entry> {
     }
     let operations = model.operations.get_ref().clone();
     if operations.is_empty() {
-        let what = "`operations` is empty; say what the model does: [\"chat\"] or [\"embeddings\"]";
+        let what = "`operations` is empty; say what the model does: [\"chat\"], [\"embeddings\"] or [\"moderations\"]";
         return Err(place.wrong(model.operations.span().start, what));
     }
     if operations.contains(&Operation::Chat) && model.output_tokens_max == 0 {

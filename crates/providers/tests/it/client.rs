@@ -74,6 +74,23 @@ async fn embeddings_have_their_own_address() {
 }
 
 #[tokio::test]
+async fn moderations_have_their_own_address_and_count_nothing() {
+    let body = r#"{"id":"modr-1","model":"omni-moderation-2024-09-26","results":[]}"#;
+    let server = Server::always(vec![answer("200 OK", "", body)]).await;
+    match server.provider().moderations(ATTEMPT, outbound(BODY, false, false)).await {
+        Ok(Sent::Json(answer)) => {
+            assert_eq!((answer.usage, answer.model.as_deref()), (None, Some("omni-moderation-2024-09-26")));
+            assert_eq!(answer.body, body);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(server.received()[0].head.starts_with("POST /v1/moderations HTTP/1.1"));
+    let server = Server::always(vec![answer("200 OK", "", r#"{"error":{"message":"no"}}"#)]).await;
+    let refused = server.provider().moderations(ATTEMPT, outbound(BODY, false, false)).await;
+    assert!(matches!(refused, Err(SendFailure::Broken { .. })), "{refused:?}");
+}
+
+#[tokio::test]
 async fn nothing_is_sent_where_nobody_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());

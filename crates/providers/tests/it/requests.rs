@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use insula_model::{ErrorKind, Operation, Timestamp};
 use insula_providers::{
-    ChatRequest, EmbeddingsRequest, ModelCard, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, Tokenizer, Viewer,
-    Wire,
+    ChatRequest, EmbeddingsRequest, ModelCard, ModerationsRequest, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES,
+    Tokenizer, Viewer, Wire,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -234,6 +234,37 @@ fn embeddings_are_bounded() {
     assert_eq!(request.count_input_tokens(Tokenizer::Cl100kBase), 3);
 }
 
+#[test]
+fn moderations_are_bounded_and_written_for_their_provider() {
+    let read = |input: Value| ModerationsRequest::parse(json!({"input": input}).to_string().into()).unwrap();
+    let bound = |input: Value| (read(input.clone()).input.bytes, read(input.clone()).input.messages, read(input).input.images);
+    let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+    assert_eq!(bound(json!("abcd")), (6, 1, 0));
+    assert_eq!(bound(json!(["ab", "c"])), (7, 2, 0));
+    assert_eq!(bound(json!([{"type": "text", "text": "ab"}, image("https://x")])), (4 + 11, 2, 1));
+    // An image that stands in the body is paid for by the image.
+    assert_eq!(bound(json!([image("data:image/png;base64,AAAA"), image("data:image/png;base64,AAAA")])), (0, 2, 2));
+    assert_eq!(read(json!(["a", "b"])).count_input_tokens(Tokenizer::O200kBase), 2 * (2 + 1));
+    // The words `text` and `image_url` of the parts count as texts: never less than the provider's.
+    assert!(read(json!([{"type": "text", "text": "a"}, image("https://x")])).count_input_tokens(Tokenizer::O200kBase) >= 3);
+
+    let up = ModelCard { upstream_model: "up".to_owned(), ..card() };
+    for (body, wire) in [
+        (
+            r#"{"input": [ "a" ] , "model":"m","user":"ada", "x":{"b":1.0,"a":null}}"#,
+            r#"{"model":"up","input":[ "a" ],"x":{"b":1.0,"a":null}}"#,
+        ),
+        (r#"{"input":"a\u00e9"}"#, r#"{"model":"up","input":"a\u00e9"}"#),
+        (r#"{"model":null,"input":"a"}"#, r#"{"model":"up","input":"a"}"#),
+    ] {
+        let request = ModerationsRequest::parse(body.into()).unwrap();
+        assert_eq!(request.upstream_body(&up), wire);
+        assert_eq!(request.raw(), body);
+    }
+    let twice = ModerationsRequest::parse(r#"{"input":[{"type":"text","text":"a","text":"b"}]}"#.into()).unwrap_err();
+    assert_eq!(twice.param(), Some("input[0].text"));
+}
+
 /// What OpenAI counts for a chat of texts, by its cookbook.
 pub fn vendor_count(messages: &[(String, String)]) -> u64 {
     let bpe = tiktoken_rs::o200k_base_singleton();
@@ -245,13 +276,15 @@ proptest! {
     #[test]
     fn any_bytes_are_answered(bytes: Vec<u8>) {
         let _ = ChatRequest::parse(bytes.clone().into());
-        let _ = EmbeddingsRequest::parse(bytes.into());
+        let _ = EmbeddingsRequest::parse(bytes.clone().into());
+        let _ = ModerationsRequest::parse(bytes.into());
     }
 
     #[test]
     fn near_misses_are_answered(text in r#"\{"(model|messages|tools|stream_options)":("m"|\[|\]|\{|\}|"|:|,|\\|null|7|"role":"u"){0,12}\}?"#) {
         let _ = ChatRequest::parse(text.clone().into());
-        let _ = EmbeddingsRequest::parse(text.into());
+        let _ = EmbeddingsRequest::parse(text.clone().into());
+        let _ = ModerationsRequest::parse(text.into());
     }
 
     #[test]

@@ -33,7 +33,7 @@ const WINDOW: &str = "24h";
 pub struct BatchOrder {
     /// The file with its requests.
     input_file_id: String,
-    /// `/v1/chat/completions` or `/v1/embeddings`.
+    /// `/v1/chat/completions`, `/v1/embeddings` or `/v1/moderations`.
     endpoint: String,
     /// Always `24h`.
     completion_window: String,
@@ -45,7 +45,8 @@ impl BatchOrder {
     fn read(self, tags: BTreeMap<String, String>) -> Result<NewBatch> {
         let operation = batches::operation_of(&self.endpoint);
         let operation = operation.ok_or_else(|| {
-            Error::invalid("a batch takes the endpoints `/v1/chat/completions` and `/v1/embeddings`").at("endpoint")
+            Error::invalid("a batch takes the endpoints `/v1/chat/completions`, `/v1/embeddings` and `/v1/moderations`")
+                .at("endpoint")
         })?;
         if self.completion_window != WINDOW {
             return Err(Error::invalid(format!("`completion_window` is always `{WINDOW}`")).at("completion_window"));

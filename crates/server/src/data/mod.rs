@@ -2,7 +2,7 @@
 //!
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
 //! - [`call`]: what the operations that call a model have in common;
-//! - [`chat`], [`messages`], [`embeddings`], [`models`]: an operation each; [`responses`]: those that make and keep responses;
+//! - [`chat`], [`messages`], [`embeddings`], [`moderations`], [`models`]: an operation each; [`responses`]: those that make and keep responses;
 //!   [`files`] and [`batches`]: a noun each;
 //! - [`form`] and [`file_body`]: files on their way in and out, never whole in memory;
 //! - [`tags`]: the labels that a request carries in a header;
@@ -23,6 +23,7 @@ pub mod files;
 mod form;
 pub mod messages;
 pub mod models;
+pub mod moderations;
 pub mod responses;
 mod room;
 mod tags;

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct BatchState {
     /// Its id.
     id: String,
-    /// `chat` or `embeddings`.
+    /// `chat`, `embeddings` or `moderations`.
     operation: &'static str,
     /// How it stands.
     status: BatchStatus,

@@ -48,7 +48,7 @@ pub(crate) struct CatalogueModel {
     provider: String,
     /// The provider's own name for it.
     upstream_model: String,
-    /// `chat` or `embeddings`.
+    /// `chat`, `embeddings` or `moderations`.
     operations: Vec<&'static str>,
     /// Input and output together, tokens.
     context_tokens_max: Option<u64>,

@@ -32,7 +32,7 @@ pub(crate) struct Request {
     started_at: Moment,
     /// How long it took, microseconds.
     duration_us: u64,
-    /// `chat` or `embeddings`.
+    /// `chat`, `embeddings` or `moderations`.
     operation: &'static str,
     /// The model as the caller named it.
     model: String,

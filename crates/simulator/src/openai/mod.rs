@@ -1,4 +1,4 @@
-//! OpenAI's dialect. An endpoint is a file: `chat`, `embeddings`, `models`; `responses` will be another.
+//! OpenAI's dialect. An endpoint is a file: `chat`, `embeddings`, `moderations`, `models`; `responses` will be another.
 //!
 //! `chat` decides what to say, with `request` for what was asked and `tools` for calls; `wire` and `stream` write it.
 //! Source of the formats: OpenAI's API reference, and what its Python and Node SDKs insist on.
@@ -6,6 +6,7 @@
 pub(crate) mod chat;
 pub(crate) mod embeddings;
 pub(crate) mod models;
+pub(crate) mod moderations;
 pub(crate) mod request;
 mod stream;
 mod tools;

@@ -8,7 +8,7 @@ use super::CREATED;
 use crate::errors::{ApiError, to_json};
 use crate::scenario::Scenario;
 
-const BUILT_IN: [&str; 3] = ["sim-small", "sim-large", "sim-embed"];
+const BUILT_IN: [&str; 4] = ["sim-small", "sim-large", "sim-embed", "sim-moderation"];
 /// In a scenario's `models`: any name.
 const ANY: &str = "*";
 

@@ -6,6 +6,7 @@ mod embeddings;
 mod faults;
 mod gemini;
 mod messages;
+mod moderations;
 mod stream;
 
 use bytes::Bytes;

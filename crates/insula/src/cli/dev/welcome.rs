@@ -23,7 +23,7 @@ pub fn print(data_dir: &Path, env: &DevEnv, out: Output) -> Result<(), Failure> 
     out.line(&format!("Ready  {}", env.url))?;
     out.line(&format!(
         "
-Tenants acme and globex, models sim-small, sim-large and sim-embed. Addresses and keys are in {file}
+Tenants acme and globex, models sim-small, sim-large, sim-embed and sim-moderation. Addresses and keys are in {file}
 
 Next, in another terminal: the tour that proves what is promised
   {program} quickstart{at}

@@ -35,7 +35,7 @@ pub(crate) struct BilledAttempt {
     reserved_at: Moment,
     /// The model as the price book names it.
     model: String,
-    /// `chat` or `embeddings`.
+    /// `chat`, `embeddings` or `moderations`.
     operation: &'static str,
     /// Why it was made.
     cause: &'static str,
@@ -88,7 +88,7 @@ impl BilledAttempt {
 pub(crate) struct AttemptsQuery {
     /// Of this model, as the price book names it.
     model: Option<String>,
-    /// Of this kind of call: `chat` or `embeddings`.
+    /// Of this kind of call: `chat`, `embeddings` or `moderations`.
     #[param(value_type = Option<String>)]
     operation: Option<Operation>,
     /// Made for this reason: `base`, `retry`, `repair`, `fallback`, `embedding` or `evaluation`.

@@ -177,7 +177,7 @@ impl PriceRow {
 struct Charge {
     /// The model as the price book names it.
     model: String,
-    /// `chat` or `embeddings`.
+    /// `chat`, `embeddings` or `moderations`.
     operation: &'static str,
     /// Why the attempts were made.
     cause: &'static str,
