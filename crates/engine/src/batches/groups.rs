@@ -18,6 +18,8 @@ use crate::{Engine, directory::TenantEntry, route, work::Work};
 
 /// Kinds of lines that are gathered at once; a further one closes the oldest.
 const KINDS_MAX: usize = 16;
+/// Bytes of prose that make a token, on average; as the pace counts.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// A file's lines in the groups in which they are sent.
 pub(super) struct Groups {
@@ -43,7 +45,7 @@ impl Groups {
         let joining = credential.filter(|_| joins).map(|credential| Joining {
             engine: Arc::clone(&batch.engine),
             tenant: credential.tenant,
-            shelf: Shelf { bytes_max: settings.embedding_input_bytes_max, open: VecDeque::new() },
+            shelf: Shelf { open: VecDeque::new() },
         });
         Self { lines, joining, ready: VecDeque::new(), is_over: false }
     }
@@ -72,10 +74,9 @@ impl Groups {
         let joining = self.joining.as_mut().and_then(|joining| Some((joining, together::request(&line)?)));
         match joining {
             Some((Joining { engine, tenant, shelf }, request)) => {
-                let (inputs, bytes) = (request.input.messages, request.input.bytes);
-                let likeness = request.likeness();
-                let inputs_max = || inputs_max(engine, tenant, request);
-                self.ready.extend(shelf.add(line, likeness, (inputs, bytes), inputs_max));
+                let (likeness, size) =
+                    (request.likeness(), Size { inputs: request.input.messages, bytes: request.input.bytes });
+                self.ready.extend(shelf.add(line, likeness, size, || room(engine, tenant, request)));
             }
             // What is wrong with it is said to it alone.
             None => self.ready.push_back(vec![line]),
@@ -83,52 +84,73 @@ impl Groups {
     }
 }
 
-/// How many inputs a call like this may have, whichever provider serves it in the end.
-fn inputs_max(engine: &Engine, tenant: &TenantEntry, request: EmbeddingsRequest) -> u64 {
+/// How much a call like this may have, whichever provider serves it in the end.
+fn room(engine: &Engine, tenant: &TenantEntry, request: EmbeddingsRequest) -> Size {
+    let settings = &engine.settings.batches;
+    let mut room = Size { inputs: settings.embedding_inputs_max, bytes: settings.embedding_input_bytes_max };
     let work = Work::Embeddings(Box::new(request));
     // Where nothing serves it each line is told so.
-    let Ok((_, routes)) = route::meant(engine, tenant, &work, None) else { return 1 };
-    let vendors = routes.iter().map(|route| route.provider.wire().embedding_inputs_max());
-    vendors.chain([engine.settings.batches.embedding_inputs_max]).min().unwrap_or(1)
+    let Ok((_, routes)) = route::meant(engine, tenant, &work, None) else { return Size { inputs: 1, ..room } };
+    for route in routes {
+        room.inputs = room.inputs.min(route.provider.wire().embedding_inputs_max());
+        // A second of the provider's pace: others of the tenant wait behind one call, not behind many lines.
+        if let Some(tokens) = route.card.pace.or(route.provider.pace()).tokens_per_minute {
+            room.bytes = room.bytes.min(u64::from(tokens.get()) * BYTES_PER_TOKEN / 60);
+        }
+    }
+    room
 }
 
-/// Groups that are being gathered.
+/// How much lines are, or may be together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    inputs: u64,
+    bytes: u64,
+}
+
+impl Size {
+    fn plus(self, other: Size) -> Size {
+        Size { inputs: self.inputs + other.inputs, bytes: self.bytes + other.bytes }
+    }
+
+    fn fits(self, room: Size) -> bool {
+        self.inputs <= room.inputs && self.bytes <= room.bytes
+    }
+}
+
+/// Groups that are being gathered, the oldest first.
 struct Shelf<K, L> {
-    bytes_max: u64,
-    /// The oldest first.
     open: VecDeque<Group<K, L>>,
 }
 
 struct Group<K, L> {
     kind: K,
     lines: Vec<L>,
-    inputs: u64,
-    bytes: u64,
-    inputs_max: u64,
+    size: Size,
+    room: Size,
 }
 
 impl<K: PartialEq, L> Shelf<K, L> {
-    /// Adds a line of so many inputs and bytes; what is whole by that. `inputs_max` is asked once for a group.
-    fn add(&mut self, line: L, kind: K, (inputs, bytes): (u64, u64), inputs_max: impl FnOnce() -> u64) -> Vec<Vec<L>> {
-        let mut whole = Vec::new();
+    /// Adds a line of this size; what is whole by that. How much room there is is asked once for a group.
+    fn add(&mut self, line: L, kind: K, size: Size, room: impl FnOnce() -> Size) -> Vec<Vec<L>> {
         let known = self.open.iter().position(|group| group.kind == kind);
-        let full = |group: &Group<K, L>| group.inputs + inputs > group.inputs_max || group.bytes + bytes > self.bytes_max;
-        let has_room = known.filter(|at| self.open.get(*at).is_some_and(|group| !full(group)));
-        let closes = match (known, has_room) {
-            (Some(at), None) => Some(at),
-            (None, _) if self.open.len() >= KINDS_MAX => Some(0),
-            _ => None,
+        let fits = |at: &usize| self.open.get(*at).is_some_and(|group| group.size.plus(size).fits(group.room));
+        let (place, closes) = match (known.filter(fits), known) {
+            (Some(at), _) => (Some(at), None),
+            (None, Some(at)) => (None, Some(at)),
+            (None, None) => (None, (self.open.len() >= KINDS_MAX).then_some(0)),
         };
+        let mut whole = Vec::new();
         whole.extend(closes.and_then(|at| self.open.remove(at)).map(|group| group.lines));
-        let at = has_room.unwrap_or(self.open.len());
-        if has_room.is_none() {
-            self.open.push_back(Group { kind, lines: Vec::new(), inputs: 0, bytes: 0, inputs_max: inputs_max() });
-        }
+        let at = place.unwrap_or_else(|| {
+            self.open.push_back(Group { kind, lines: Vec::new(), size: Size::default(), room: room() });
+            self.open.len() - 1
+        });
         if let Some(group) = self.open.get_mut(at) {
             group.lines.push(line);
-            group.inputs += inputs;
-            group.bytes += bytes;
-            if group.inputs >= group.inputs_max || group.bytes >= self.bytes_max {
+            group.size = group.size.plus(size);
+            // Nothing more would fit.
+            if group.size.inputs >= group.room.inputs || group.size.bytes >= group.room.bytes {
                 whole.extend(self.open.remove(at).map(|group| group.lines));
             }
         }
@@ -142,9 +164,10 @@ mod tests {
 
     /// What is whole after each of these lines: kind, inputs and bytes. Lines are told apart by their place.
     fn gathered(lines: &[(char, u64, u64)]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
-        let mut shelf = Shelf { bytes_max: 100, open: VecDeque::new() };
-        let add = |(place, (kind, inputs, bytes)): (usize, &(char, u64, u64))| shelf.add(place, *kind, (*inputs, *bytes), || 4);
-        let whole = lines.iter().enumerate().flat_map(add).collect();
+        let (mut shelf, mut whole) = (Shelf { open: VecDeque::new() }, Vec::new());
+        for (place, &(kind, inputs, bytes)) in lines.iter().enumerate() {
+            whole.extend(shelf.add(place, kind, Size { inputs, bytes }, || Size { inputs: 4, bytes: 100 }));
+        }
         (whole, shelf.open.into_iter().map(|group| group.lines).collect())
     }
 
