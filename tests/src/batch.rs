@@ -56,6 +56,16 @@ pub fn chats(count: usize) -> String {
     (0..count).map(|n| line(&format!("line-{n}"), CHAT, &body(n))).collect()
 }
 
+/// What the line of this number asks to be embedded: texts of many lengths.
+pub fn embed(n: usize) -> Value {
+    json!({"model": "sim-embed", "input": format!("line {n} {}", "and so on ".repeat(n % 7))})
+}
+
+/// So many lines with a text to be embedded each, `line-0` and on.
+pub fn embeds(count: usize) -> String {
+    (0..count).map(|n| line(&format!("line-{n}"), EMBEDDINGS, &embed(n))).collect()
+}
+
 /// Asks for a batch over a file.
 pub async fn create(caller: &Caller, file: &str, endpoint: &str) -> Reply {
     let body = json!({"input_file_id": file, "endpoint": endpoint, "completion_window": "24h"});

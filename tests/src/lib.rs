@@ -9,6 +9,7 @@
 
 pub mod amounts;
 pub mod batch;
+pub mod beside_nginx;
 pub mod bill;
 pub mod binary;
 pub mod chaos;

@@ -81,9 +81,10 @@ async fn whole(mut flight: Flight, attempts: &mut Attempts, presence: &mut Prese
     came
 }
 
-/// Settles a whole answer; refuses one of another version than was approved.
+/// Settles a whole answer; refuses one of another version than was approved, and one of which nobody can tell whose it is.
 fn land_whole(flight: &mut Flight, begun: Duration, answer: JsonAnswer) -> Result<bytes::Bytes> {
     let checked = flight.check_version(answer.model.as_deref(), answer.fingerprint.as_deref());
+    let checked = checked.and_then(|()| flight.work.check_answer(&answer.body));
     note(flight, begun, checked.as_ref().err());
     flight.heed(&answer.allowance);
     let took = flight.engine.clock.elapsed().saturating_sub(begun);

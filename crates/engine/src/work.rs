@@ -199,6 +199,17 @@ impl Work {
         }
     }
 
+    /// Refuses an answer that cannot be told whose it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ProviderFailed`].
+    pub fn check_answer(&self, answer: &[u8]) -> Result<()> {
+        match self {
+            Work::Chat(_) => Ok(()),
+            Work::Embeddings(embeddings) => embeddings.check_answer(answer),
+        }
+    }
+
     /// How many answers share the output tokens.
     pub fn choices(&self) -> u64 {
         match self {

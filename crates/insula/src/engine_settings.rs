@@ -87,6 +87,8 @@ fn batch_settings(batches: &config::Batches) -> BatchSettings {
         lines_max: batches.lines_max.get(),
         line_bytes_max: batches.line_bytes_max.get() as usize,
         line_attempts_max: batches.line_attempts_max.get(),
+        embedding_inputs_max: batches.embedding_inputs_max.get(),
+        embedding_input_bytes_max: batches.embedding_input_bytes_max.get(),
         window: Duration::from_secs(batches.window_seconds.get()),
     }
 }

@@ -51,7 +51,7 @@ pub use capability::Capability;
 pub use client::{Batch, ChatStream, JsonAnswer, Outbound, Provider, SendFailure, Sent, UpstreamError};
 pub use ending::ends_well;
 pub use isolation::{CacheIsolation, Isolation, Salt};
-pub use openai::{EmbeddingsRequest, ModerationsRequest};
+pub use openai::{EmbeddingsRequest, Joined, Likeness, ModerationsRequest};
 pub use pace::{Allowance, Left, Pace};
 pub use price_book::{ModelCard, OutputLimitField, PriceBook, PriceRow, SIMULATOR_PRICES};
 pub use question::question;

@@ -76,6 +76,8 @@ pub enum FaultKind {
     ChangedModel,
     /// An `{"error":...}` event in the middle of a stream, which ends there.
     ErrorInStream,
+    /// An answer to several embedding inputs lacks the vector of the last.
+    MissingVector,
 }
 
 /// Bytes that no UTF-8 text contains.

@@ -1,14 +1,15 @@
 //! A batch whose server is killed again and again: each line is once in the output, each upstream call billed once.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use insula_simulator::Scenario;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::batch::{CHAT, chats, output, over, read, start};
+use crate::batch::{CHAT, EMBEDDINGS, chats, embed, embeds, output, over, read, start};
 use crate::bill::rows;
 use crate::config::ServeConfig;
 use crate::ledger::{Attempt, Comparison};
@@ -16,7 +17,7 @@ use crate::node::{Node, Setup};
 use crate::tenant::TestTenant;
 use crate::wait::eventually_within;
 
-/// Lines under way at once, as configured by default: so many a kill can interrupt.
+/// Calls under way at once, as configured by default: so many a kill can interrupt.
 const AT_ONCE: u64 = 16;
 /// How long the provider takes for a line.
 const LATENCY_MS: u64 = 25;
@@ -37,15 +38,32 @@ pub struct Options {
     /// Decides the moments; the same seed gives the same ones.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Lets the lines be embeddings, of which this many go together in one call; chats when absent.
+    #[arg(long)]
+    pub together: Option<u64>,
+}
+
+impl Options {
+    /// The calls that its lines make where nothing interrupts them.
+    fn calls(&self) -> u64 {
+        (self.lines as u64).div_ceil(self.together.unwrap_or(1))
+    }
 }
 
 /// Runs the batch to its end; an error says what did not hold.
 pub async fn run(options: &Options) -> Result<()> {
     let (begun, mut random) = (Instant::now(), SmallRng::seed_from_u64(options.seed));
-    let mut node = Setup::default().serve(ServeConfig::default()).start().await;
-    node.scenario(Scenario { latency_ms: LATENCY_MS, ..Scenario::default() });
+    let more = options.together.map(|lines| ("batches", format!("embedding_inputs_max = {lines}")));
+    let config = ServeConfig { more: more.into_iter().collect(), ..ServeConfig::default() };
+    let mut node = Setup::default().serve(config).start().await;
+    // As long for many lines in one call as for them one by one, so that kills find some under way.
+    let latency_ms = LATENCY_MS * options.together.unwrap_or(1);
+    node.scenario(Scenario { latency_ms, ..Scenario::default() });
     let mut tenant = node.tenant("killed").await;
-    let batch = start(&tenant.service, &chats(options.lines), CHAT).await;
+    let batch = match options.together {
+        Some(_) => start(&tenant.service, &embeds(options.lines), EMBEDDINGS).await,
+        None => start(&tenant.service, &chats(options.lines), CHAT).await,
+    };
     for kill in 1..=options.kills {
         // Spread over the whole batch, however fast the machine is.
         let share = options.lines as u64 * kill / (options.kills + 1);
@@ -63,6 +81,9 @@ pub async fn run(options: &Options) -> Result<()> {
     let missing: Vec<String> = (0..options.lines).map(|n| format!("line-{n}")).filter(|id| !answers.contains_key(id)).collect();
     ensure!(missing.is_empty() && answers.len() == options.lines, "not in the output: {missing:?}");
     verify(&node, &tenant, options).await?;
+    if options.together.is_some() {
+        check_vectors(&tenant, &answers).await?;
+    }
     println!(
         "{} lines, {} kills in {:.0} s, seed {}",
         options.lines,
@@ -70,6 +91,20 @@ pub async fn run(options: &Options) -> Result<()> {
         begun.elapsed().as_secs_f64(),
         options.seed
     );
+    Ok(())
+}
+
+/// How many lines are asked for again, one by one.
+const LOOKED_AT: usize = 50;
+
+/// Each line has the vector of its own text, and used what it would have used alone.
+async fn check_vectors(tenant: &TestTenant, answers: &BTreeMap<String, Value>) -> Result<()> {
+    let step = (answers.len() / LOOKED_AT).max(1);
+    for n in (0..answers.len()).step_by(step) {
+        let alone = tenant.service.post(EMBEDDINGS, &embed(n)).await.expect(200).json();
+        let line = &answers[&format!("line-{n}")]["response"]["body"];
+        ensure!(*line == alone, "line {n} has {line} instead of {alone}");
+    }
     Ok(())
 }
 
@@ -83,7 +118,7 @@ async fn goes_on(tenant: &TestTenant, batch: &str, done_min: u64) -> u64 {
 }
 
 /// The batch, once it is over, however long that takes as long as it goes on.
-async fn over_at_last(tenant: &TestTenant, batch: &str) -> serde_json::Value {
+async fn over_at_last(tenant: &TestTenant, batch: &str) -> Value {
     loop {
         let now = read(&tenant.service, batch).await;
         if now["status"] != "in_progress" {
@@ -102,10 +137,11 @@ async fn verify(node: &Node, tenant: &TestTenant, options: &Options) -> Result<(
     let compared = Comparison::of(&rows, &log);
     let proof = node.operator().get("/api/v1/ledger/verification").await.expect(200).json();
     println!(
-        "\nlines in the output        {}\nattempts at the provider   {}\nrows in the ledger         {}\nequal                      {}\n\
+        "\nlines in the output        {}\ncalls without a kill       {}\nattempts at the provider   {}\nrows in the ledger         {}\nequal                      {}\n\
          estimated                  {} (may be under way at the kills: {})\nlost                       {}\ndoubled                    {}\n\
          ledger difference          {} USD",
         options.lines,
+        options.calls(),
         log.len(),
         rows.len(),
         compared.equal,
@@ -116,8 +152,8 @@ async fn verify(node: &Node, tenant: &TestTenant, options: &Options) -> Result<(
         proof["difference_usd"].as_str().unwrap_or("?"),
     );
     ensure!(compared.is_sound(), "the ledger and the provider disagree: {compared:?}");
-    let again = (log.len() as u64).saturating_sub(options.lines as u64);
-    ensure!(again <= options.kills * AT_ONCE, "{again} lines were sent again, more than were under way at the kills");
+    let again = (log.len() as u64).saturating_sub(options.calls());
+    ensure!(again <= options.kills * AT_ONCE, "{again} calls were made again, more than were under way at the kills");
     ensure!(proof["mismatches"] == json!([]), "the accounts do not follow from the ledger: {proof}");
     Ok(())
 }

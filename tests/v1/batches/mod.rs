@@ -1,5 +1,6 @@
 //! `/v1/batches`.
 
+mod embeddings;
 mod killed;
 mod running;
 mod shared;

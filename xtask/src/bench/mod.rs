@@ -25,6 +25,8 @@ enum What {
     Start,
     /// CPU per request beside nginx.
     Overhead,
+    /// What routing and translation add to a request, beside nginx.
+    Translation,
     /// The ledger, usage, statements, the export and the provider's log over 50,000 mixed requests: they agree or it fails.
     Bill,
     /// A batch of 10,000 lines whose server is killed 10 times: each line once in the output, each call billed once, or it fails.
@@ -50,6 +52,7 @@ pub fn run(options: &Options) -> Result<()> {
         What::Bill => ("bench", Some("bill"), DEV),
         What::Batch => ("bench", Some("batch"), DEV),
         What::Overhead => ("overhead", None, RELEASE),
+        What::Translation => ("translation", None, RELEASE),
         What::Fairness => ("fairness", None, RELEASE),
         What::Outage => return outage(options),
     };

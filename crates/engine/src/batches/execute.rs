@@ -7,9 +7,11 @@ use insula_store::LineRow;
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
-    line::{self, Sender},
+    groups::Groups,
     lines::Lines,
     run::Running,
+    sender::Sender,
+    together,
     watch::{Stop, Watch},
 };
 use crate::turn;
@@ -17,17 +19,25 @@ use crate::turn;
 /// How often it is looked whether the batch may go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Lines that are kept at once; those of one call are always kept together, so that none of its answer is lost by half.
+const KEPT_AT_ONCE: usize = 32;
+
 /// Sends every line that is not done; `None` once all are, else why that had to wait.
-pub(super) async fn execute(batch: &Running, mut lines: Lines, watch: &Watch) -> Result<Option<Stop>> {
+pub(super) async fn execute(batch: &Running, lines: Lines, watch: &Watch) -> Result<Option<Stop>> {
     let done: HashSet<u64> = batch.store.lines_done(batch.row.id).await?.into_iter().collect();
     let sender = Arc::new(Sender::new(batch, watch.stops()));
     let (mut under_way, mut looks, mut all_begun) = (JoinSet::new(), tokio::time::interval(LOOK_EVERY), false);
+    let mut groups = Groups::new(batch, lines);
     loop {
         while !all_begun && watch.stop().is_none() && under_way.len() < at_once(batch) {
-            match lines.next().await? {
+            match groups.next().await? {
                 None => all_begun = true,
-                Some(line) if done.contains(&line.number) => {}
-                Some(line) => drop(under_way.spawn(line::perform(Arc::clone(&sender), line))),
+                Some(mut group) => {
+                    group.retain(|line| !done.contains(&line.number));
+                    if !group.is_empty() {
+                        under_way.spawn(together::perform(Arc::clone(&sender), group));
+                    }
+                }
             }
         }
         // What is under way goes on without us, and its answers are kept for who takes the batch up.
@@ -56,24 +66,26 @@ fn at_once(batch: &Running) -> usize {
     own.map_or(most, |own| own.clamp(1, most))
 }
 
-/// Keeps a line that ended, and all others that ended meanwhile.
+/// Keeps the lines of a call that ended, and of all others that ended meanwhile.
 async fn keep(
     batch: &Running,
-    first: Result<Option<LineRow>, JoinError>,
-    under_way: &mut JoinSet<Option<LineRow>>,
+    first: Result<Vec<LineRow>, JoinError>,
+    under_way: &mut JoinSet<Vec<LineRow>>,
     watch: &Watch,
 ) -> Result<()> {
-    let mut ended = vec![first];
-    ended.extend(std::iter::from_fn(|| under_way.try_join_next()));
-    // A line whose task panicked is not done: the batch comes to a halt over it and begins there again.
-    let ended: Vec<Option<LineRow>> = ended.into_iter().collect::<Result<_, _>>().map_err(insula_model::Error::internal)?;
-    let rows: Vec<LineRow> = ended.into_iter().flatten().collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let row = batch.store.keep_lines(batch.row.id, &rows).await?;
-    if row.is_some_and(|row| row.status == BatchStatus::Cancelling) {
-        watch.halt(Stop::Cancelled);
+    let (mut rows, mut next) = (Vec::new(), Some(first));
+    while let Some(ended) = next {
+        // A line whose task panicked is not done: the batch comes to a halt over it and begins there again.
+        rows.extend(ended.map_err(insula_model::Error::internal)?);
+        next = under_way.try_join_next();
+        if rows.is_empty() || (next.is_some() && rows.len() < KEPT_AT_ONCE) {
+            continue;
+        }
+        let row = batch.store.keep_lines(batch.row.id, &rows).await?;
+        rows.clear();
+        if row.is_some_and(|row| row.status == BatchStatus::Cancelling) {
+            watch.halt(Stop::Cancelled);
+        }
     }
     Ok(())
 }

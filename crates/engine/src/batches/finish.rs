@@ -7,8 +7,8 @@ use insula_store::{BatchRow, LineRow, Written};
 
 use super::{
     detail::{Finding, open_line, seal_line},
-    line::unanswered,
     lines::parse,
+    output::unanswered,
     run::{Laid, Running},
 };
 use crate::files::FileWriter;

@@ -4,23 +4,28 @@
 //! - [`runner`]: the task of a node that takes up batches that are nobody's;
 //! - [`run`]: one batch, from where it stands as far as it gets;
 //! - [`validate`]: its file is right, or what is wrong with it;
-//! - [`execute`]: its lines, several at once; [`line`]: one of them;
+//! - [`execute`]: its lines, several at once; [`groups`]: which of them go together;
+//! - [`together`]: lines in one call; [`line`]: one alone; [`sender`]: either of them on its way; [`output`]: what is said of each;
 //! - [`watch`]: what stops it meanwhile;
 //! - [`finish`]: its output.
 //!
 //! The control database knows which batches are not over, and whose turn each is; everything else is the tenant's own. A line
-//! that is done is stored, sealed, before it counts. Each is sent under an idempotency key of its own, made from batch, line
+//! that is done is stored, sealed, before it counts. Each call has an idempotency key of its own, made from batch, its lines
 //! and try: whoever goes on after a crash gets the answer that was kept, and where none was the next try is a new attempt.
 
 mod detail;
 mod execute;
 mod finish;
+mod groups;
 mod line;
 mod lines;
+mod output;
 mod run;
 mod runner;
+mod sender;
 mod service;
 mod settings;
+mod together;
 mod validate;
 mod watch;
 

@@ -7,6 +7,7 @@ use insula_model::{
     TokenCounts,
     chat::{Event, Finish},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -15,6 +16,26 @@ use super::{
     usage::written,
 };
 use crate::{Asked, client::Outgoing, translate::Encode};
+
+/// More of a block.
+#[derive(Serialize)]
+struct Delta<'a> {
+    index: u64,
+    delta: Growth<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type")]
+enum Growth<'a> {
+    #[serde(rename = "text_delta")]
+    Text { text: &'a str },
+    #[serde(rename = "thinking_delta")]
+    Thinking { thinking: &'a str },
+    #[serde(rename = "signature_delta")]
+    Signature { signature: &'a str },
+    #[serde(rename = "input_json_delta")]
+    InputJson { partial_json: &'a str },
+}
 
 /// Writes events.
 #[derive(Debug)]
@@ -85,23 +106,23 @@ impl Encoder {
             // Nobody knows yet; what the end says replaces it.
             "usage": written(None),
         });
-        send("message_start", json!({"message": message}), out);
+        out.typed("message_start", &json!({"message": message}), None);
     }
 
     fn start(&mut self, block: Value, open: Open, out: &mut Outgoing) {
         self.stop(out);
-        send("content_block_start", json!({"index": self.blocks, "content_block": block}), out);
+        out.typed("content_block_start", &json!({"index": self.blocks, "content_block": block}), None);
         (self.open, self.blocks) = (Some(open), self.blocks + 1);
     }
 
     fn stop(&mut self, out: &mut Outgoing) {
         if self.open.take().is_some() {
-            send("content_block_stop", json!({"index": self.blocks - 1}), out);
+            out.typed("content_block_stop", &json!({"index": self.blocks - 1}), None);
         }
     }
 
-    fn delta(&self, delta: Value, out: &mut Outgoing) {
-        send("content_block_delta", json!({"index": self.blocks.saturating_sub(1), "delta": delta}), out);
+    fn delta(&self, delta: Growth<'_>, out: &mut Outgoing) {
+        out.typed("content_block_delta", &Delta { index: self.blocks.saturating_sub(1), delta }, None);
     }
 
     /// Whether the event has to wait until the open call's arguments are whole.
@@ -123,11 +144,11 @@ impl Encoder {
                 if !matches!(self.open, Some(Open::Text)) {
                     self.start(json!({"type": "text", "text": ""}), Open::Text, out);
                 }
-                self.delta(json!({"type": "text_delta", "text": text}), out);
+                self.delta(Growth::Text { text }, out);
             }
             Event::Reasoning { text, .. } if !text.is_empty() => {
                 self.think(out);
-                self.delta(json!({"type": "thinking_delta", "thinking": text}), out);
+                self.delta(Growth::Thinking { thinking: text }, out);
             }
             Event::Signature { signature, .. } => self.seal(signature, out),
             Event::ToolCall { index, id, name, .. } => {
@@ -152,7 +173,7 @@ impl Encoder {
             Some(data) => self.start(json!({"type": "redacted_thinking", "data": data}), Open::Thinking, out),
             None => {
                 self.think(out);
-                self.delta(json!({"type": "signature_delta", "signature": signature}), out);
+                self.delta(Growth::Signature { signature }, out);
             }
         }
         self.stop(out);
@@ -165,7 +186,7 @@ impl Encoder {
         }
         arguments.push(json);
         let is_whole = arguments.is_whole();
-        self.delta(json!({"type": "input_json_delta", "partial_json": json}), out);
+        self.delta(Growth::InputJson { partial_json: json }, out);
         if is_whole {
             self.resume(out);
         }
@@ -189,8 +210,8 @@ impl Encoder {
             "stop_reason": stop_reason(self.finish.as_ref(), self.has_calls),
             "stop_sequence": stop_sequence(self.finish.as_ref()),
         });
-        send("message_delta", json!({"delta": delta, "usage": written(self.usage)}), out);
-        send("message_stop", json!({}), out);
+        out.typed("message_delta", &json!({"delta": delta, "usage": written(self.usage)}), None);
+        out.typed("message_stop", &json!({}), None);
     }
 }
 
@@ -204,12 +225,6 @@ impl Encode for Encoder {
             event => self.content(event, out),
         }
     }
-}
-
-/// Writes an event; its `type` is its name.
-fn send(kind: &str, mut data: Value, out: &mut Outgoing) {
-    data["type"] = kind.into();
-    out.event(kind, data.to_string().as_bytes());
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::Serialize;
 
 /// Whole, validated events, ready for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,40 @@ impl Outgoing {
             self.joined.extend(piece.iter().map(|b| if *b == b'\n' { b' ' } else { *b }));
         }
         self.joined.extend_from_slice(b"\n\n");
+    }
+
+    /// Writes an event with this object as its data.
+    pub fn json(&mut self, object: &impl Serialize) {
+        self.join_run();
+        self.joined.extend_from_slice(b"data: ");
+        self.serialise(object);
+        self.joined.extend_from_slice(b"\n\n");
+    }
+
+    /// Writes an event of that name with this object as its data. Behind its fields stand its name as its `type`, and its number where
+    /// it has one.
+    pub fn typed(&mut self, name: &'static str, object: &impl Serialize, number: Option<u64>) {
+        self.join_run();
+        for piece in ["event: ", name, "\ndata: "] {
+            self.joined.extend_from_slice(piece.as_bytes());
+        }
+        self.serialise(object);
+        // In place of the brace that ends it.
+        self.joined.truncate(self.joined.len() - 1);
+        let comma = if self.joined.ends_with(b"{") { "" } else { "," };
+        for piece in [comma, "\"type\":\"", name, "\""] {
+            self.joined.extend_from_slice(piece.as_bytes());
+        }
+        if let Some(number) = number {
+            self.joined.extend_from_slice(b",\"sequence_number\":");
+            self.joined.extend_from_slice(number.to_string().as_bytes());
+        }
+        self.joined.extend_from_slice(b"}\n\n");
+    }
+
+    fn serialise(&mut self, object: &impl Serialize) {
+        // Texts, numbers and JSON always serialise, into memory, and on one line.
+        let _ = serde_json::to_writer((&mut self.joined).writer(), object);
     }
 
     /// All that there is, if there is anything.

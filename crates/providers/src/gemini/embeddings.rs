@@ -18,6 +18,9 @@ use crate::{
     translate::{Seen, Whole},
 };
 
+/// How many inputs `batchEmbedContents` takes.
+pub(crate) const EMBEDDING_INPUTS_MAX: u64 = 100;
+
 /// What of a caller's body matters here; it was checked when it came.
 #[derive(Deserialize)]
 struct Asked<'a> {
@@ -126,8 +129,13 @@ fn asked(body: &[u8]) -> Result<Asked<'_>> {
 /// A caller's request for this model.
 ///
 /// # Errors
-/// `Invalid` for inputs that are tokens already.
+/// `Invalid` for inputs that are tokens already, and for too many.
 pub(crate) fn write_embeddings(request: &EmbeddingsRequest, card: &ModelCard) -> Result<Bytes> {
+    if request.input.messages > EMBEDDING_INPUTS_MAX {
+        let why =
+            format!("the model's provider takes at most {EMBEDDING_INPUTS_MAX} inputs at once; send them in several requests");
+        return Err(Error::invalid(why).at("input"));
+    }
     let asked = asked(request.raw())?;
     let model = format!("models/{}", card.upstream_model);
     let texts = match &asked.input {

@@ -17,6 +17,6 @@ mod usage;
 mod tests;
 
 pub(crate) use answer_in::{Decoder, read_reply};
-pub(crate) use embeddings::{read_embeddings, write_embeddings};
+pub(crate) use embeddings::{EMBEDDING_INPUTS_MAX, read_embeddings, write_embeddings};
 pub(crate) use request_out::write_request;
 pub(crate) use signature::without_signatures;

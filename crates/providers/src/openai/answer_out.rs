@@ -7,6 +7,7 @@ use insula_model::{
     TokenCounts,
     chat::{Choice, Event, Finish, Part, Reply},
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{Asked, client::Outgoing, translate::Encode};
@@ -82,10 +83,64 @@ fn message(choice: &Choice) -> Value {
     message.into()
 }
 
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    system_fingerprint: Option<&'a str>,
+    choices: &'a [ChoiceSent<'a>],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct ChoiceSent<'a> {
+    index: u64,
+    delta: Delta<'a>,
+    /// Always null.
+    logprobs: Option<()>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Serialize, Default)]
+struct Delta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[CallSent<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+}
+
+/// A piece of a tool call; the first says whose.
+#[derive(Serialize)]
+struct CallSent<'a> {
+    index: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    function: FunctionSent<'a>,
+}
+
+#[derive(Serialize)]
+struct FunctionSent<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    arguments: &'a str,
+}
+
 /// Writes chunks.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     asked: Asked,
+    id: String,
     model: Option<String>,
     fingerprint: Option<String>,
     usage: Option<TokenCounts>,
@@ -95,58 +150,59 @@ pub(crate) struct Encoder {
 
 impl Encoder {
     pub fn new(asked: &Asked) -> Self {
-        Self { asked: asked.clone(), model: None, fingerprint: None, usage: None, begun: HashSet::new() }
+        let (id, asked) = (id(asked), asked.clone());
+        Self { asked, id, model: None, fingerprint: None, usage: None, begun: HashSet::new() }
     }
 
-    fn chunk(&self, choices: Value, usage: Option<Value>, out: &mut Outgoing) {
-        let mut chunk = json!({
-            "id": id(&self.asked),
-            "object": "chat.completion.chunk",
-            "created": self.asked.created,
-            "model": self.model.as_deref().unwrap_or(&self.asked.model),
-            "system_fingerprint": self.fingerprint,
-            "choices": choices,
+    fn chunk(&self, choices: &[ChoiceSent<'_>], usage: Option<Value>, out: &mut Outgoing) {
+        out.json(&Chunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.asked.created,
+            model: self.model.as_deref().unwrap_or(&self.asked.model),
+            system_fingerprint: self.fingerprint.as_deref(),
+            choices,
+            usage,
         });
-        if let Some(usage) = usage {
-            chunk["usage"] = usage;
-        }
-        out.write([chunk.to_string().as_bytes(), b""]);
     }
 
-    fn delta(&mut self, choice: u64, mut delta: Value, finish: Option<&str>, out: &mut Outgoing) {
-        if self.begun.insert(choice) {
-            delta["role"] = "assistant".into();
-        }
-        self.chunk(json!([{"index": choice, "delta": delta, "logprobs": null, "finish_reason": finish}]), None, out);
+    fn delta(&mut self, choice: u64, delta: Delta<'_>, finish_reason: Option<&'static str>, out: &mut Outgoing) {
+        let role = self.begun.insert(choice).then_some("assistant");
+        let delta = Delta { role, ..delta };
+        self.chunk(&[ChoiceSent { index: choice, delta, logprobs: None, finish_reason }], None, out);
     }
 }
 
 impl Encode for Encoder {
     fn event(&mut self, event: &Event, out: &mut Outgoing) {
+        let none = Delta::default();
         match event {
             Event::Began { model, fingerprint } => {
                 (self.model, self.fingerprint) = (model.clone(), fingerprint.clone());
-                self.delta(0, json!({"content": ""}), None, out);
+                self.delta(0, Delta { content: Some(""), ..none }, None, out);
             }
-            Event::Text { choice, text } => self.delta(*choice, json!({"content": text}), None, out),
-            Event::Refusal { choice, text } => self.delta(*choice, json!({"refusal": text}), None, out),
-            Event::Reasoning { choice, text } => self.delta(*choice, json!({"reasoning_content": text}), None, out),
+            Event::Text { choice, text } => self.delta(*choice, Delta { content: Some(text), ..none }, None, out),
+            Event::Refusal { choice, text } => self.delta(*choice, Delta { refusal: Some(text), ..none }, None, out),
+            Event::Reasoning { choice, text } => {
+                self.delta(*choice, Delta { reasoning_content: Some(text), ..none }, None, out)
+            }
             // There is no place for it in this dialect.
             Event::Signature { .. } => {}
             Event::ToolCall { choice, index, id, name } => {
-                let function = json!({"name": name, "arguments": ""});
-                let call = json!({"index": index, "id": id, "type": "function", "function": function});
-                self.delta(*choice, json!({"tool_calls": [call]}), None, out);
+                let function = FunctionSent { name: Some(name), arguments: "" };
+                let call = CallSent { index: *index, id: Some(id), kind: Some("function"), function };
+                self.delta(*choice, Delta { tool_calls: Some([call]), ..none }, None, out);
             }
             Event::Arguments { choice, index, json } => {
-                let call = json!({"index": index, "function": {"arguments": json}});
-                self.delta(*choice, json!({"tool_calls": [call]}), None, out);
+                let call =
+                    CallSent { index: *index, id: None, kind: None, function: FunctionSent { name: None, arguments: json } };
+                self.delta(*choice, Delta { tool_calls: Some([call]), ..none }, None, out);
             }
-            Event::Finished { choice, reason } => self.delta(*choice, json!({}), Some(word(reason)), out),
+            Event::Finished { choice, reason } => self.delta(*choice, none, Some(word(reason)), out),
             Event::Used(counts) => self.usage = Some(*counts),
             Event::Ended => {
                 if let Some(counts) = self.usage.filter(|_| self.asked.include_usage) {
-                    self.chunk(json!([]), Some(usage(&counts)), out);
+                    self.chunk(&[], Some(usage(&counts)), out);
                 }
                 out.write([b"[DONE]", b""]);
             }

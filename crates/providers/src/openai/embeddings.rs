@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How many inputs one request may have, as at OpenAI.
-const INPUTS_MAX: u64 = 2_048;
+pub(crate) const INPUTS_MAX: u64 = 2_048;
 /// What a model puts around each input at most (`[CLS]`, `[SEP]`).
 const INPUT_TOKENS: u64 = 2;
 
@@ -36,6 +36,8 @@ pub struct EmbeddingsRequest {
     /// What bounds its input. `messages` counts the inputs.
     pub input: InputBound,
     body: Body,
+    /// Whether it is several callers' requests in one.
+    is_joined: bool,
 }
 
 impl EmbeddingsRequest {
@@ -66,7 +68,16 @@ impl EmbeddingsRequest {
         found.check()?;
         let model = model.ok_or_else(|| Error::invalid("`model` is missing; name a model").at("model"))?;
         let input = input.ok_or_else(|| Error::invalid("`input` is missing; send what to embed").at("input"))?;
-        Ok(Self { model, user, input, body: Body::new(body, spots) })
+        Ok(Self { model, user, input, body: Body::new(body, spots), is_joined: false })
+    }
+
+    /// The same, as several requests in one.
+    pub(super) fn joined(self) -> Self {
+        Self { is_joined: true, ..self }
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        self.is_joined
     }
 
     /// The body as it came.

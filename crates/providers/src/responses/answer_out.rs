@@ -5,7 +5,7 @@ use insula_model::{
     TokenCounts,
     chat::{Event, Reply},
 };
-use serde_json::Value;
+use serde::Serialize;
 
 use super::{
     object::{Frame, State},
@@ -58,12 +58,9 @@ struct Told<'t> {
 }
 
 impl Tell for Told<'_> {
-    fn tell(&mut self, name: &'static str, fields: impl FnOnce() -> Value) {
-        let mut data = fields();
-        data["type"] = name.into();
-        data["sequence_number"] = (*self.sequence).into();
+    fn tell<T: Serialize>(&mut self, name: &'static str, fields: impl FnOnce() -> T) {
+        self.out.typed(name, &fields(), Some(*self.sequence));
         *self.sequence += 1;
-        self.out.event(name, data.to_string().as_bytes());
     }
 }
 

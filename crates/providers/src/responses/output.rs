@@ -1,19 +1,20 @@
 //! An answer put together item by item. Each step is told to whoever listens: a stream's caller hears of all, a whole answer's of none.
 
 use insula_model::chat::{Event, Finish};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Hears of each step.
 pub(super) trait Tell {
     /// The event of this name, with these fields.
-    fn tell(&mut self, name: &'static str, fields: impl FnOnce() -> Value);
+    fn tell<T: Serialize>(&mut self, name: &'static str, fields: impl FnOnce() -> T);
 }
 
 /// Hears of nothing.
 pub(super) struct Unheard;
 
 impl Tell for Unheard {
-    fn tell(&mut self, _name: &'static str, _fields: impl FnOnce() -> Value) {}
+    fn tell<T: Serialize>(&mut self, _name: &'static str, _fields: impl FnOnce() -> T) {}
 }
 
 /// What an answer is made of, as far as it has come.
@@ -49,6 +50,17 @@ enum Kind {
 enum Said {
     Text(String),
     Refusal(String),
+}
+
+/// More text: nearly all events are such.
+#[derive(Serialize)]
+struct TextDelta<'a> {
+    item_id: &'a str,
+    output_index: usize,
+    content_index: usize,
+    delta: &'a str,
+    /// Never any.
+    logprobs: [u8; 0],
 }
 
 const IN_PROGRESS: &str = "in_progress";
@@ -122,10 +134,13 @@ impl Output {
         match &mut parts[content] {
             Said::Text(text) => {
                 text.push_str(more);
-                tell.tell(
-                    "response.output_text.delta",
-                    || json!({"item_id": id, "output_index": at, "content_index": content, "delta": more, "logprobs": []}),
-                );
+                tell.tell("response.output_text.delta", || TextDelta {
+                    item_id: &id,
+                    output_index: at,
+                    content_index: content,
+                    delta: more,
+                    logprobs: [],
+                });
             }
             Said::Refusal(text) => {
                 text.push_str(more);

@@ -199,6 +199,14 @@ impl Wire {
         }
     }
 
+    /// How many inputs one embeddings request may have.
+    pub fn embedding_inputs_max(self) -> u64 {
+        match self {
+            Wire::ChatCompletions | Wire::Messages => openai::INPUTS_MAX,
+            Wire::GenerateContent => gemini::EMBEDDING_INPUTS_MAX,
+        }
+    }
+
     fn decoder(self, scrub: Arc<Scrub>) -> Box<dyn Decode> {
         match self {
             Wire::ChatCompletions => Box::new(openai::Decoder::new(scrub)),

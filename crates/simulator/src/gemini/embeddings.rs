@@ -4,11 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Form};
 use crate::errors::{ApiError, to_json};
-use crate::openai::embeddings::{DIMENSIONS_DEFAULT, DIMENSIONS_MAX, INPUTS_MAX, unit_vector};
+use crate::openai::embeddings::{DIMENSIONS_DEFAULT, DIMENSIONS_MAX, unit_vector};
 use crate::openai::models;
 use crate::seeded;
 use crate::tokens::{self, EmbeddingsUsage, Usage};
 use crate::world::Call;
+
+/// Most requests of one batch, as at Gemini.
+const REQUESTS_MAX: usize = 100;
 
 #[derive(Debug, Deserialize)]
 struct Body {
@@ -47,8 +50,8 @@ struct Vector {
 pub(super) fn answer(call: &Call, model: &str, body: &[u8]) -> Result<Answer, ApiError> {
     let body: Body = serde_json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     models::check(&call.scenario, model)?;
-    if body.requests.is_empty() || body.requests.len() > INPUTS_MAX {
-        return Err(ApiError::field("requests", format!("requests: 1 to {INPUTS_MAX} of them")));
+    if body.requests.is_empty() || body.requests.len() > REQUESTS_MAX {
+        return Err(ApiError::field("requests", format!("requests: 1 to {REQUESTS_MAX} of them")));
     }
     let mut counted = 0;
     let mut embeddings = Vec::with_capacity(body.requests.len());

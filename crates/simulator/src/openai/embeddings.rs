@@ -20,7 +20,7 @@ pub(crate) const DIMENSIONS_DEFAULT: usize = 64;
 /// Largest `dimensions`, as at OpenAI.
 pub(crate) const DIMENSIONS_MAX: usize = 3_072;
 /// Most inputs of one request, as at OpenAI.
-pub(crate) const INPUTS_MAX: usize = 2_048;
+const INPUTS_MAX: usize = 2_048;
 
 #[derive(Debug, Deserialize)]
 struct EmbeddingsRequest<'a> {
@@ -104,9 +104,10 @@ pub(crate) fn answer(call: &Call, body: &[u8]) -> Result<Answer, ApiError> {
     let usage = EmbeddingsUsage::new(items.iter().map(|item| item.tokens).sum());
     let model = answering_model(call, &request.model);
     let whole = !call.meets(FaultKind::MissingFields);
+    let vectors = if items.len() > 1 && call.meets(FaultKind::MissingVector) { items.len() - 1 } else { items.len() };
     let list = List {
         object: whole.then_some("list"),
-        data: items.iter().enumerate().map(encode).collect(),
+        data: items.iter().enumerate().take(vectors).map(encode).collect(),
         model: whole.then_some(&model),
         usage: shown_usage(call, usage),
         x_sim_extra: extra(call),
