@@ -17,8 +17,8 @@ impl Control {
             "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, model, \
              price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
              cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, entry, queued_us, \
-             cache_write_1h_tokens) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, \
-             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, (SELECT MAX(entry) + 1 FROM ledger), 0, $23)",
+             cache_write_1h_tokens, credential) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, \
+             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, (SELECT MAX(entry) + 1 FROM ledger), 0, $23, $24)",
             args![
                 begin.attempt,
                 begin.request,
@@ -43,6 +43,7 @@ impl Control {
                 cost,
                 i64::from(real.estimated) - i64::from(end.estimated),
                 less(now.cache_write_1h, was.cache_write_1h),
+                begin.attribution.credential,
             ],
         )
         .await?;

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Opened,
     /// [`FirstBegin`](crate::records::FirstBegin): read, no longer written.
     FirstBegin,
+    /// [`SecondBegin`](crate::records::SecondBegin): read, no longer written.
+    SecondBegin,
     /// [`Begin`](crate::records::Begin).
     Begin,
     /// [`FirstEnd`](crate::records::FirstEnd): read, no longer written.
@@ -46,16 +48,25 @@ impl Kind {
             Kind::FirstEnd => 3,
             Kind::Release => 4,
             Kind::Trace => 5,
-            Kind::Begin => 6,
+            Kind::SecondBegin => 6,
             Kind::End => 8,
+            Kind::Begin => 10,
         }
     }
 
     /// The kind of this number; `None` if a newer version wrote it.
     pub(super) fn of(number: u8) -> Option<Self> {
-        [Kind::Opened, Kind::FirstBegin, Kind::FirstEnd, Kind::Release, Kind::Trace, Kind::Begin, Kind::End]
-            .into_iter()
-            .find(|k| k.number() == number)
+        let all = [
+            Kind::Opened,
+            Kind::FirstBegin,
+            Kind::FirstEnd,
+            Kind::Release,
+            Kind::Trace,
+            Kind::SecondBegin,
+            Kind::End,
+            Kind::Begin,
+        ];
+        all.into_iter().find(|kind| kind.number() == number)
     }
 }
 

@@ -54,10 +54,10 @@ impl Amounts {
 pub(super) const INSERT: &str = "INSERT INTO ledger (attempt, correction, request, tenant, key_id, reserved_at, operation, cause, provider, \
     model, price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
     cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, end_user, plan, tag_set, queued_us, \
-    cache_write_1h_tokens) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
+    cache_write_1h_tokens, credential) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
     $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], \
     $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], \
-    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::text[], $26::bytea[], $27::bigint[], $28::bigint[]) ON CONFLICT DO NOTHING";
+    $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::text[], $26::bytea[], $27::bigint[], $28::bigint[], $29::text[]) ON CONFLICT DO NOTHING";
 
 /// Inserts rows; how many were not there yet.
 pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
@@ -101,6 +101,7 @@ pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
             &attributions().map(|of| TagSet::of(&of.tags).map(|set| set.id.to_vec())).collect::<Vec<_>>(),
             &ints(|entry| int(&entry.begin.attribution.queued_us)),
             &ints(|entry| entry.amounts.tokens[5]),
+            &attributions().map(|of| of.credential.name()).collect::<Vec<_>>(),
         ],
     )
     .await
