@@ -14,6 +14,7 @@ use crate::{
     CacheControl, CacheView, Engine, LiveStream, RateView, Transcript,
     attempts::{Attempts, Next},
     cache::{self, Found},
+    credentials::{self, OwnAccount},
     directory::TenantCredential,
     end_users::EndUser,
     flight::{Held, Left},
@@ -204,6 +205,8 @@ pub(crate) struct Admitted {
     pub hold: Held,
     pub seat: Seat,
     pub slot: Slot,
+    /// The tenant's own account at the provider, where it has one.
+    pub own: Option<OwnAccount>,
 }
 
 /// Takes an attempt at a candidate through the stages before the send.
@@ -217,17 +220,20 @@ pub(crate) async fn admit(
     trace: &mut Trace,
 ) -> Result<Admitted> {
     let Candidate { route, expected } = candidate.clone();
+    // By whose account it goes: each has a line of its own. The platform's never steps in for a tenant's.
+    let own = credentials::account(engine, call, &route.provider).await?;
     // The most that it can cost is held before it is sent; held by guard, so that no later refusal leaks it.
     let hold = trace.stage(engine, "budget", reserve::hold(engine, call, work, &route)).await?;
     let hold = Held::new(engine.clone(), hold);
     // Before the queue: who has too much under way by its own limit is told at once.
     let seat = trace.stage(engine, "turn", turn::take(engine, call)).await?;
     // A fair turn last: nobody keeps a seat at a provider waiting for money.
-    let slot = trace.queue(engine, queue::take(engine, call, work, &route, hold.get()?)).await?;
+    let slot = trace.queue(engine, queue::take(engine, call, work, &route, own.as_ref(), hold.get()?)).await?;
     // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
     call.still_admitted()?;
     engine.directory.check_current()?;
+    credentials::check_unchanged(engine, call, &route.provider, own.as_ref())?;
     // What keeps its prompt apart from others' at the provider can cost: told with what is sent.
     isolation::note(engine, call, work, &route, trace);
-    Ok(Admitted { route, expected, cause, watch, hold, seat, slot })
+    Ok(Admitted { route, expected, cause, watch, hold, seat, slot, own })
 }

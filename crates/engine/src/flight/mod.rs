@@ -16,6 +16,7 @@ use crate::{
     CacheView, Call, Engine, Mismatch,
     accounts::{Amounts, Hold},
     cache::Ended,
+    credentials::{self, OwnAccount},
     directory::TenantCredential,
     end_users,
     idempotency::{Claim, Transcript},
@@ -41,6 +42,7 @@ pub(crate) struct Flight {
     pub begun: Seq,
     cause: Cause,
     expected: Expected,
+    own: Option<OwnAccount>,
     pub credential: TenantCredential,
     status_of: fn(&Error) -> u16,
     open: Option<Open>,
@@ -89,7 +91,7 @@ impl Flight {
         owed: Owed,
         admitted: Admitted,
     ) -> Result<Self> {
-        let Admitted { route, expected, cause, watch, mut hold, seat, slot } = admitted;
+        let Admitted { route, expected, cause, watch, mut hold, seat, slot, own } = admitted;
         let reserved = hold.get()?;
         let attempt = engine.ids.attempt();
         let begun = engine.store.journal().begin(&Begin {
@@ -112,6 +114,7 @@ impl Flight {
                 end_user: call.end_user.as_ref().map(|user| user.id),
                 tags: call.tags.clone(),
                 queued_us: slot.queued_us(),
+                credential: credentials::owner(own.as_ref()),
             },
         });
         let begun = match begun {
@@ -134,6 +137,7 @@ impl Flight {
             begun,
             cause,
             expected,
+            own,
             credential: call.credential.clone(),
             status_of: call.status_of,
             open,
@@ -160,9 +164,10 @@ impl Flight {
         let (provider, attempt, operation) = (self.route.provider.clone(), self.attempt, self.work.operation());
         let asked = self.work.asked(attempt.to_string(), self.engine.clock.now());
         let (card, body) = (self.route.card.clone(), self.upstream_body());
+        let key = self.own.as_ref().map(|own| own.key.clone());
         async move {
             let body = body.map_err(SendFailure::NotSent)?;
-            let outbound = Outbound { body, card, asked };
+            let outbound = Outbound { body, card, asked, key };
             match operation {
                 Operation::Chat => provider.chat(attempt, outbound).await,
                 Operation::Embeddings => provider.embeddings(attempt, outbound).await,

@@ -28,6 +28,7 @@ fn settle(world: &World, tenant: &str, cost: &str, tags: &[(&str, &str)]) -> Beg
             plan: Some("gold".to_owned()),
             tags: tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             queued_us: 1_250,
+            credential: insula_model::CredentialOwner::Tenant,
         },
     };
     let end = End {
@@ -81,7 +82,7 @@ async fn events_lines_and_tables_tell_the_same() {
         "tenant": world.acme.tenant, "key": null, "end_user": EndUserId::from_bytes([3; 16]).to_string(), "plan": "gold",
         "request": request, "attempt": id, "operation": "chat", "cause": "base", "provider": "sim", "model": "=cmd,1",
         "price_row": "sim/sim-small@2026-01-01", "tokens": tokens, "cost_usd": "0.000000000001", "estimated": 1,
-        "outcome": "completed", "queued_ms": 1.25, "settled_at": "2026-03-15T12:00:00Z", "tags": {"team": "a \"b\""},
+        "outcome": "completed", "queued_ms": 1.25, "settled_at": "2026-03-15T12:00:00Z", "tags": {"team": "a \"b\""}, "credential": "tenant",
     });
     let time = "2026-03-15T12:00:00Z";
     let event = get(&world, &format!("{path}?format=cloudevents"), &world.acme.admin).await.lines();
@@ -101,13 +102,13 @@ async fn events_lines_and_tables_tell_the_same() {
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8; header=present");
     let (heading, row) = csv.body.split_once("\r\n").expect("two lines");
     assert!(
-        heading.starts_with("id,type,time,tenant,") && heading.ends_with(",settled_at,tags,cache_write_1h_tokens"),
+        heading.starts_with("id,type,time,tenant,") && heading.ends_with(",settled_at,tags,cache_write_1h_tokens,credential"),
         "{heading}"
     );
     let (tenant, end_user) = (&world.acme.tenant, EndUserId::from_bytes([3; 16]));
     let want = format!(
         "{id},insula.attempt,{time},{tenant},,{end_user},gold,{request},{id},chat,base,sim,\"'=cmd,1\",\
-         sim/sim-small@2026-01-01,7,0,0,9,1,0.000000000001,1,completed,1.25,{time},\"{{\"\"team\"\":\"\"a \\\"\"b\\\"\"\"\"}}\",0\r\n"
+         sim/sim-small@2026-01-01,7,0,0,9,1,0.000000000001,1,completed,1.25,{time},\"{{\"\"team\"\":\"\"a \\\"\"b\\\"\"\"\"}}\",0,tenant\r\n"
     );
     assert_eq!(row, want);
 }

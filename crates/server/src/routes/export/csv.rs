@@ -6,7 +6,7 @@ use insula_model::{Error, Result};
 use super::row::Line;
 
 /// The names of the columns.
-const COLUMNS: [&str; 26] = [
+const COLUMNS: [&str; 27] = [
     "id",
     "type",
     "time",
@@ -33,6 +33,7 @@ const COLUMNS: [&str; 26] = [
     "settled_at",
     "tags",
     "cache_write_1h_tokens",
+    "credential",
 ];
 
 /// What a spreadsheet takes for the beginning of a formula.
@@ -76,6 +77,7 @@ pub(super) fn line(out: &mut String, entry: &LedgerEntry) -> Result<()> {
         Cell::Number(data.settled_at.0.to_string()),
         Cell::Text(&tags),
         Cell::Number(tokens.cache_write_1h.to_string()),
+        Cell::Text(data.credential),
     ];
     for (index, cell) in cells.iter().enumerate() {
         if index > 0 {

@@ -49,6 +49,8 @@ pub(super) struct Data<'a> {
     pub(super) queued_ms: f64,
     pub(super) settled_at: Moment,
     pub(super) tags: &'a BTreeMap<String, String>,
+    /// By whose account at the provider: `platform` or `tenant`.
+    pub(super) credential: &'static str,
 }
 
 /// Tokens by class.
@@ -109,6 +111,7 @@ impl<'a> Line<'a> {
             queued_ms: queued_us as f64 / 1_000.0,
             settled_at: Moment(entry.settled_at),
             tags: &begin.attribution.tags,
+            credential: begin.attribution.credential.name(),
         };
         let (id, kind) = if is_correction { (attempt + ".correction", CORRECTION) } else { (attempt, ATTEMPT) };
         Self { id, kind, time: Moment(begin.reserved_at), data }
