@@ -126,8 +126,7 @@ impl Attempts {
     /// The candidate that is ready soonest: one that was not tried, in their order, before one that was.
     fn soonest(&self) -> Option<usize> {
         let entry = credentials::tenant_now(&self.engine, &self.call);
-        let is_open =
-            |chance: &Chance| self.engine.health.is_open(&entry.lane(&chance.candidate.route.card), entry.record.id);
+        let is_open = |chance: &Chance| self.engine.health.is_open(&entry.lane(&chance.candidate.route.card), entry.record.id);
         let ready = self.chances.iter().enumerate().filter(|(_, chance)| !chance.is_out && !is_open(chance));
         ready.min_by_key(|(place, chance)| (chance.tries > 0, chance.not_before, *place)).map(|(place, _)| place)
     }

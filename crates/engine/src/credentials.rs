@@ -13,10 +13,7 @@ use insula_providers::{AccountKey, Provider, SecretText};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
-use crate::{
-    Call, Engine,
-    directory::TenantEntry,
-};
+use crate::{Call, Engine, directory::TenantEntry};
 
 /// Where a secret is sealed for.
 const TABLE: &str = "provider_credentials";
@@ -142,5 +139,7 @@ pub(crate) async fn open(engine: &Engine, scope: &TenantScope, id: CredentialId)
 }
 
 fn unreadable() -> Error {
-    Engine::unavailable("the tenant's own credential for the provider cannot be read; ask again, and if it stays so store it again")
+    Engine::unavailable(
+        "the tenant's own credential for the provider cannot be read; ask again, and if it stays so store it again",
+    )
 }

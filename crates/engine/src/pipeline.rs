@@ -5,9 +5,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use insula_model::{Cause, Complexity, Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
+use insula_model::{Cause, Complexity, CredentialOwner, Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
 use insula_providers::Route;
-use insula_store::Seat;
+use insula_store::{Attribution, Seat};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -63,6 +63,13 @@ impl Call {
         let key = self.credential.key.as_ref().map(|key| Subject::Key(tenant, key.record.id));
         let end_user = self.end_user.as_ref().map(|user| Subject::EndUser(tenant, user.id));
         [Some(Subject::Platform), Some(Subject::Tenant(tenant)), key, end_user].into_iter().flatten().collect()
+    }
+
+    /// What the bill of an attempt for it tells besides what it used.
+    pub(crate) fn attribution(&self, queued_us: u64, credential: CredentialOwner) -> Attribution {
+        let plan = self.credential.tenant.record.plan.clone().map(String::from);
+        let end_user = self.end_user.as_ref().map(|user| user.id);
+        Attribution { plan, end_user, tags: self.tags.clone(), queued_us, credential }
     }
 
     /// Whether the credential that let this call in still stands.

@@ -43,7 +43,8 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use credential::{CredentialMark, CredentialOwner, ProviderOrigin};
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{
-    AttemptId, BatchId, BudgetId, CredentialId, CreditId, EndUserId, EventId, FileId, IdGenerator, KeyId, RequestId, TenantId, WebhookId,
+    AttemptId, BatchId, BudgetId, CredentialId, CreditId, EndUserId, EventId, FileId, IdGenerator, KeyId, RequestId, TenantId,
+    WebhookId,
 };
 pub use inherit::{Effective, EffectiveCache, EffectiveLimits, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};

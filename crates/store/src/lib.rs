@@ -100,7 +100,7 @@ pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, 
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
-    BatchRow, BlobReader, BlobWriter, FilePage, FileRow, IdempotencyRow, IdempotencyState, LineRow, ProviderCredentialRow, RequestRow,
-    ResponseRow, ResponsesMax, TenantStore, Written,
+    BatchRow, BlobReader, BlobWriter, FilePage, FileRow, IdempotencyRow, IdempotencyState, LineRow, ProviderCredentialRow,
+    RequestRow, ResponseRow, ResponsesMax, TenantStore, Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};

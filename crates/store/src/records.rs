@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use insula_model::{
-    AttemptId, AttemptOutcome, Cause, CredentialOwner, EndUserId, Error, KeyId, Money, Operation, RequestId, Result, TenantId, Timestamp,
-    TokenCounts,
+    AttemptId, AttemptOutcome, Cause, CredentialOwner, EndUserId, Error, KeyId, Money, Operation, RequestId, Result, TenantId,
+    Timestamp, TokenCounts,
 };
 use serde::{Deserialize, Serialize};
 

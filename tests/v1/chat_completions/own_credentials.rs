@@ -91,9 +91,11 @@ async fn a_change_holds_for_the_next_request() {
 async fn every_vendor_gets_it_in_its_own_header() {
     let node = start(ServeConfig { with_vendors: true, ..config() }).await;
     let tenant = node.tenant("vendors").await;
-    for (provider, model, header) in
-        [("claude", "claude-sim", "x-api-key"), ("gemini", "gemini-sim", "x-goog-api-key"), ("sim", "sim-small", "authorization")]
-    {
+    for (provider, model, header) in [
+        ("claude", "claude-sim", "x-api-key"),
+        ("gemini", "gemini-sim", "x-goog-api-key"),
+        ("sim", "sim-small", "authorization"),
+    ] {
         let models = vec!["claude-sim".to_owned(), "gemini-sim".to_owned()];
         node.scenario(Scenario { models, ..Scenario::default() });
         store(&tenant, provider, OWN).await;

@@ -8,7 +8,7 @@ use std::{borrow::Cow, sync::Arc};
 use bytes::Bytes;
 use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, Operation, ReleaseMode, Result, TokenCounts};
 use insula_providers::{Allowance, Isolation, Outbound, Route, SendFailure, Sent, normalised};
-use insula_store::{Admission, Attribution, Begin, End, LeaseMove, Seat, Seq, TraceRecord};
+use insula_store::{Admission, Begin, End, LeaseMove, Seat, Seq, TraceRecord};
 
 use self::{held::Aloft, landing::estimate};
 pub(crate) use self::{held::Held, landing::Landing};
@@ -109,13 +109,7 @@ impl Flight {
             input_tokens_max: reserved.input_tokens_max,
             output_tokens_max: reserved.output_tokens_max,
             idempotency: owed.mark(),
-            attribution: Attribution {
-                plan: call.credential.tenant.record.plan.clone().map(String::from),
-                end_user: call.end_user.as_ref().map(|user| user.id),
-                tags: call.tags.clone(),
-                queued_us: slot.queued_us(),
-                credential: credentials::owner(own.as_ref()),
-            },
+            attribution: call.attribution(slot.queued_us(), credentials::owner(own.as_ref())),
         });
         let begun = match begun {
             Ok(begun) => begun,

@@ -81,12 +81,7 @@ pub async fn read(engine: &Engine, tenant: &ManagedTenant, provider: &str) -> Re
 /// # Errors
 /// [`ErrorKind::NotFound`] for a provider that is not configured, [`ErrorKind::Conflict`] for one that takes none,
 /// [`ErrorKind::Invalid`] for what can be no key.
-pub async fn store(
-    engine: &Engine,
-    tenant: &ManagedTenant,
-    provider: &str,
-    secret: SecretText,
-) -> Result<ProviderCredential> {
+pub async fn store(engine: &Engine, tenant: &ManagedTenant, provider: &str, secret: SecretText) -> Result<ProviderCredential> {
     let configured = engine.providers.named(provider).ok_or_else(Error::not_found)?;
     if !configured.takes_other_keys() {
         let message = format!("the provider `{provider}` takes no credentials of tenants (tenant_credentials in its entry)");

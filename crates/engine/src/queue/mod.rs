@@ -191,13 +191,7 @@ impl Queue {
         self.state.lock().lanes.get(key).is_some_and(|track| track.lane.held_until() > now)
     }
 
-    async fn take(
-        self: &Arc<Self>,
-        route: &Route,
-        account: Option<CredentialId>,
-        ask: Ask,
-        limits: &Limits,
-    ) -> Result<Slot> {
+    async fn take(self: &Arc<Self>, route: &Route, account: Option<CredentialId>, ask: Ask, limits: &Limits) -> Result<Slot> {
         let key = LaneKey::of(&route.card, account);
         let wait_max = limits.queue_wait_ms_max.map_or(self.settings.wait_max, |ms| Duration::from_millis(ms.into()));
         let depth_max = limits.queue_depth_max.unwrap_or(self.settings.depth_max);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use insula_model::{Operation, Random, ReleaseMode, SeededRandom, TenantId, Timestamp};
+use insula_model::{CredentialId, Operation, Random, ReleaseMode, SeededRandom, TenantId, Timestamp};
 use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, Viewer};
 use tokio::time::Instant;
 
@@ -119,7 +119,9 @@ async fn the_timer_keeps_the_pace() {
     let tasks: Vec<_> = (0..100)
         .map(|number| {
             let (queue, route) = (queue.clone(), route.clone());
-            tokio::spawn(async move { queue.take(&route, None, ask(number % 5), &Limits::default()).await.map(|_| Instant::now()) })
+            tokio::spawn(
+                async move { queue.take(&route, None, ask(number % 5), &Limits::default()).await.map(|_| Instant::now()) },
+            )
         })
         .collect();
     let mut released = Vec::new();
@@ -206,5 +208,25 @@ async fn whoever_leaves_at_whatever_moment_leaves_nothing() {
     for task in tasks {
         let _ = task.await;
     }
+    assert_empty(&queue);
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_have_lanes_of_their_own() {
+    let (queue, route) = (queue(100), seats(1));
+    let own = Some(CredentialId::from_bytes([1; 16]));
+    let held = queue.take(&route, None, ask(1), &Limits::default()).await.unwrap();
+    held.hold(Duration::from_secs(60));
+    assert_limited(queue.take(&route, None, ask(2), &limits(2, 100)).await, "queue_wait_ms_max");
+    // Neither the platform's one seat nor the pause that its account was asked for is of another account.
+    let mut slots = Vec::new();
+    for _ in 0..3 {
+        slots.push(queue.take(&route, own, ask(2), &limits(0, 0)).await.unwrap());
+    }
+    let is_held = |account| queue.is_held(&LaneKey::of(&route.card, account));
+    assert!(is_held(None) && !is_held(own) && !is_held(Some(CredentialId::from_bytes([2; 16]))));
+    slots[0].hold(Duration::from_secs(60));
+    assert!(is_held(own));
+    drop((held, slots));
     assert_empty(&queue);
 }

@@ -26,10 +26,15 @@ pub(super) fn order(
         return routes.into_iter().map(|route| (route, None)).collect();
     }
     let scores = scores(engine, tenant, work, &routes);
-    let shares: Vec<_> =
-        routes.iter().map(|route| engine.health.failure_share(&tenant.lane(&route.card), tenant.record.id).unwrap_or(0.0)).collect();
-    let behind: Vec<_> =
-        routes.iter().zip(outliers(&shares)).map(|(route, is_outlier)| behind(engine, tenant, work, route, is_outlier)).collect();
+    let shares: Vec<_> = routes
+        .iter()
+        .map(|route| engine.health.failure_share(&tenant.lane(&route.card), tenant.record.id).unwrap_or(0.0))
+        .collect();
+    let behind: Vec<_> = routes
+        .iter()
+        .zip(outliers(&shares))
+        .map(|(route, is_outlier)| behind(engine, tenant, work, route, is_outlier))
+        .collect();
     let mut order: Vec<_> = routes.into_iter().zip(behind).zip(scores).collect();
     // Stable: what is equal stays in configuration order.
     order.sort_by(|((_, one), score), ((_, other), other_score)| {

@@ -175,7 +175,10 @@ mod tests {
         }
         assert_eq!(of("http://[::1]/v1"), "http://[::1]:80");
         let azure = ProviderSettings { vendor: Vendor::Azure, ..ProviderSettings::new("p", "https://api.openai.com/v1") };
-        assert_ne!(address(&azure).unwrap().origin, address(&ProviderSettings::new("p", "https://api.openai.com/v1")).unwrap().origin);
+        assert_ne!(
+            address(&azure).unwrap().origin,
+            address(&ProviderSettings::new("p", "https://api.openai.com/v1")).unwrap().origin
+        );
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use insula_model::{AttemptId, AttemptOutcome, Clock, CredentialOwner, EndUserId, ErrorKind, Money, TenantScope, Timestamp, TokenCounts};
+use insula_model::{
+    AttemptId, AttemptOutcome, Clock, CredentialOwner, EndUserId, ErrorKind, Money, TenantScope, Timestamp, TokenCounts,
+};
 use proptest::prelude::*;
 
 use super::{

@@ -16,8 +16,7 @@ pub(super) async fn keep(world: &World, scope: &TenantScope) -> ProviderCredenti
     let credential = world.ids().credential();
     let seals = world.store.seals(scope).await.unwrap();
     let sealed_secret = seals.seal("provider_credentials", "secret", credential.as_bytes(), b"sk-own", world.random());
-    let row =
-        ProviderCredentialRow { credential, provider: "sim".to_owned(), stored_at: world.clock.now(), sealed_secret };
+    let row = ProviderCredentialRow { credential, provider: "sim".to_owned(), stored_at: world.clock.now(), sealed_secret };
     world.store.tenant(scope).await.unwrap().keep_provider_credential(&row).await.unwrap();
     row
 }
@@ -50,7 +49,11 @@ async fn credentials_are_their_tenants() {
             world.reopen().await
         };
         let owner = world.store.tenant(&world.owner).await.unwrap();
-        assert_eq!(owner.provider_credential(row.credential).await.unwrap(), Some(row.clone()), "after a restart of {engine:?}");
+        assert_eq!(
+            owner.provider_credential(row.credential).await.unwrap(),
+            Some(row.clone()),
+            "after a restart of {engine:?}"
+        );
         owner.forget_provider_credential(Some(row.credential), "sim", None, row.stored_at).await.unwrap();
         assert_eq!(owner.provider_credential(row.credential).await.unwrap(), None);
         let stranger = world.store.tenant(&world.stranger).await.unwrap();

@@ -160,7 +160,7 @@ pub(super) fn tenant(ids: &IdGenerator, slug: &str, now: Timestamp) -> Tenant {
         segment: None,
         models: None,
         routing: Routing::default(),
-            provider_credentials: Default::default(),
+        provider_credentials: Default::default(),
         cache: insula_model::CacheRules::default(),
         region: None,
         placement: Placement::Shared,

@@ -37,8 +37,7 @@ impl Control {
 
     /// How much of that was made by accounts of the tenant's own at providers, corrections included.
     pub async fn own_spent_before(&self, scope: &TenantScope, until: Timestamp) -> Result<Money> {
-        let spent: TwoPartSum =
-            self.db.on_behalf(scope).read().await?.one(OWN_SPENT, args![scope.tenant(), until]).await?;
+        let spent: TwoPartSum = self.db.on_behalf(scope).read().await?.one(OWN_SPENT, args![scope.tenant(), until]).await?;
         Ok(spent.0)
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use insula_model::{
-    Cause, CredentialOwner, EndUserId, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts, WindowSpan,
+    Cause, CredentialOwner, EndUserId, KeyId, Money, Operation, Result, TenantId, TenantScope, Timestamp, TokenCounts,
+    WindowSpan,
 };
 
 use super::{Control, PriceDates, PricedPart};
@@ -350,7 +351,19 @@ mod tests {
         let control = Control::open(dir.path().join("control.db")).await.unwrap();
         let at = Timestamp::from_micros(1);
         let tenant = TenantScope::mint(TenantId::from_bytes([1; 16]), ScopeSource::Job("test")).tenant();
-        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION, BY_CAUSE, BY_PLAN, BY_END_USER, BY_TAG_SET, BY_CREDENTIAL] {
+        for usage in [
+            TOTAL,
+            BY_KEY,
+            BY_MODEL,
+            BY_TENANT,
+            BY_DAY,
+            BY_OPERATION,
+            BY_CAUSE,
+            BY_PLAN,
+            BY_END_USER,
+            BY_TAG_SET,
+            BY_CREDENTIAL,
+        ] {
             let one = plan(&control, usage.one, args![at, at, tenant]).await;
             assert!(
                 one.contains("SEARCH ledger USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)"),

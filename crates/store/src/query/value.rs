@@ -10,9 +10,9 @@ use std::{
 
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
-    Cause, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, KeyId,
-    Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, SellPrice, Slug,
-    Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
+    Cause, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, EndUserId, Error, EventId,
+    EventType, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode,
+    RequestId, Result, Role, Routing, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
