@@ -8,6 +8,7 @@ mod end_users;
 mod idempotency;
 mod management;
 mod outage;
+mod provider_credentials;
 mod rate;
 mod revocation;
 mod webhooks;

@@ -104,6 +104,10 @@ fn limits(_: u64) -> Value {
     json!({"requests_per_minute": 1000})
 }
 
+fn provider_credential(count: u64) -> Value {
+    json!({"api_key": format!("sk-walked-{count}")})
+}
+
 fn routing(_: u64) -> Value {
     json!({"strategy": "cheapest", "attempts_max": 2, "matrix": {"simple": "sim-small", "complex": "sim-large"}})
 }
@@ -226,6 +230,11 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/tenants/{tenant}/usage/export", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/cache",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     with_body("PUT /api/v1/tenants/{tenant}/cache",   [401, 401, 404, 404, 404, 403, 403, 200, 200], cache),
+    // For a provider that is configured; the admin removes it, and for the operator it is gone.
+    case("GET /api/v1/tenants/{tenant}/provider-credentials",                  [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/provider-credentials/{provider}",       [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("PUT /api/v1/tenants/{tenant}/provider-credentials/{provider}",  [401, 401, 404, 404, 404, 403, 403, 200, 200], provider_credential),
+    case("DELETE /api/v1/tenants/{tenant}/provider-credentials/{provider}",    [401, 401, 404, 404, 404, 403, 403, 204, 404]),
     case("GET /api/v1/tenants/{tenant}/requests",     [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/statements",   [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/statements/{month}",          [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -293,6 +302,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path batch",   Holds::TenantsId),
     ("path model",   Holds::Data),
     ("path name",    Holds::Data),
+    ("path provider", Holds::Data),
     ("path end_user", Holds::Data),
     ("path month",   Holds::Data),
     ("path other",   Holds::TenantsId),
@@ -314,6 +324,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("query cause",     Holds::Data),
     ("query price_row", Holds::Data),
     ("query plan",      Holds::Data),
+    ("query credential", Holds::Data),
     ("query tag",       Holds::Data),
     ("query tag_value", Holds::Data),
     ("query format",   Holds::Data),
@@ -349,6 +360,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body events",      Holds::Data),
     ("body description", Holds::Data),
     ("body active",      Holds::Data),
+    ("body api_key",     Holds::Data),
     ("body limit_usd",   Holds::Data),
     ("body limit_tokens", Holds::Data),
     ("body mode",        Holds::Data),

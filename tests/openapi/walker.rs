@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::cases::{self, Case, Holds};
 use super::document::Operation;
-use super::world::{EVERYBODY, Household, IDEMPOTENCY_KEY, Who, World};
+use super::world::{EVERYBODY, Household, IDEMPOTENCY_KEY, PROVIDER, Who, World};
 
 /// Keeps the slugs of worlds and bodies apart.
 static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -195,7 +195,11 @@ impl Walk<'_> {
             let Some(name) = input.strip_prefix("path ") else { continue };
             let id = match &swap {
                 Some(swap) if swap.input == input => swap.id,
-                _ => ids.id(name).unwrap_or(if name == "month" { "2024-02" } else { "sim-small" }),
+                _ => ids.id(name).unwrap_or(match name {
+                    "month" => "2024-02",
+                    "provider" => PROVIDER,
+                    _ => "sim-small",
+                }),
             };
             address = address.replace(&format!("{{{name}}}"), id);
         }

@@ -70,6 +70,8 @@ impl Household {
             tenant.service.post("/v1/responses", &json!({"model": "sim-small", "input": "walk"})).await.expect(200).json();
         let response = made["id"].as_str().unwrap().to_owned();
         let (webhook, event) = webhook(&tenant).await;
+        let own_account = tenant.path(&format!("/provider-credentials/{PROVIDER}"));
+        tenant.admin.put(&own_account, &json!({"api_key": "sk-walked"})).await.expect(200);
         let file = batch::file(&tenant.service, "walked").await;
         let batch = cancelled_batch(&tenant).await;
         let token = token["token"].as_str().unwrap().to_owned();
@@ -109,6 +111,9 @@ async fn webhook(tenant: &TestTenant) -> (String, String) {
     let sent = tenant.admin.post(&format!("{path}/{id}/test"), &json!({})).await.expect(202).json();
     (id, sent["event"].as_str().unwrap().to_owned())
 }
+
+/// The provider for which every household has a credential of its own.
+pub const PROVIDER: &str = "simulator";
 
 /// The `Idempotency-Key` that every household has used once.
 pub const IDEMPOTENCY_KEY: &str = "walked-before";

@@ -175,7 +175,7 @@ mod tests {
 
     fn record(id: &str, output: u64) -> RequestRecord {
         let usage = Some(json!({"prompt_tokens": 10, "completion_tokens": output}));
-        RequestRecord { attempt_id: Some(id.into()), path: String::new(), body: None, usage, finished: true }
+        RequestRecord { attempt_id: Some(id.into()), credential: None, path: String::new(), body: None, usage, finished: true }
     }
 
     #[test]

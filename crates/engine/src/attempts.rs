@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::{
     Call, Engine, Transcript,
     admission::{self, Noted},
+    credentials,
     flight::{Flight, Left},
     pipeline::{self, Admitted},
     route::{Candidate, Watch},
@@ -59,7 +60,7 @@ pub(crate) enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Again {
     Anywhere,
-    /// Not to the same: it refuses the platform itself.
+    /// Not to the same: it refuses the account.
     Elsewhere,
     Nowhere,
 }
@@ -124,8 +125,8 @@ impl Attempts {
 
     /// The candidate that is ready soonest: one that was not tried, in their order, before one that was.
     fn soonest(&self) -> Option<usize> {
-        let tenant = self.call.credential.scope.tenant();
-        let is_open = |chance: &Chance| self.engine.health.is_open(&chance.candidate.route.card, tenant);
+        let entry = credentials::tenant_now(&self.engine, &self.call);
+        let is_open = |chance: &Chance| self.engine.health.is_open(&entry.lane(&chance.candidate.route.card), entry.record.id);
         let ready = self.chances.iter().enumerate().filter(|(_, chance)| !chance.is_out && !is_open(chance));
         ready.min_by_key(|(place, chance)| (chance.tries > 0, chance.not_before, *place)).map(|(place, _)| place)
     }
@@ -216,9 +217,10 @@ impl Attempts {
 
     /// Asks the circuit of the next candidate, and of the others where it has opened meanwhile.
     fn watch(&mut self) -> Result<Watch> {
-        let tenant = self.call.credential.scope.tenant();
+        let entry = credentials::tenant_now(&self.engine, &self.call);
         loop {
-            if let Some(watch) = self.engine.health.admit(&self.chances[self.at].candidate.route.card, tenant) {
+            let lane = entry.lane(&self.chances[self.at].candidate.route.card);
+            if let Some(watch) = self.engine.health.admit(lane, entry.record.id) {
                 return Ok(watch);
             }
             self.at = self.soonest().ok_or_else(|| {

@@ -21,6 +21,7 @@ mod admission;
 mod attempts;
 mod cache;
 mod count;
+mod credentials;
 mod end_users;
 mod engine;
 mod flight;
@@ -57,5 +58,5 @@ pub use trace::{AttemptRecord, Content, RequestDetail, StageRecord};
 pub use webhooks::WebhookSettings;
 
 // What the server needs of the crates below, so that it depends on this one alone.
-pub use insula_providers::{ChatRequest, Dialect, EmbeddingsRequest, ModelCard, ModerationsRequest};
+pub use insula_providers::{ChatRequest, Dialect, EmbeddingsRequest, ModelCard, ModerationsRequest, SecretText};
 pub use insula_store::RateKind;

@@ -5,15 +5,16 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use insula_model::{Cause, Complexity, Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
+use insula_model::{Cause, Complexity, CredentialOwner, Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
 use insula_providers::Route;
-use insula_store::Seat;
+use insula_store::{Attribution, Seat};
 use tokio::sync::oneshot;
 
 use crate::{
     CacheControl, CacheView, Engine, LiveStream, RateView, Transcript,
     attempts::{Attempts, Next},
     cache::{self, Found},
+    credentials::{self, OwnAccount},
     directory::TenantCredential,
     end_users::EndUser,
     flight::{Held, Left},
@@ -62,6 +63,13 @@ impl Call {
         let key = self.credential.key.as_ref().map(|key| Subject::Key(tenant, key.record.id));
         let end_user = self.end_user.as_ref().map(|user| Subject::EndUser(tenant, user.id));
         [Some(Subject::Platform), Some(Subject::Tenant(tenant)), key, end_user].into_iter().flatten().collect()
+    }
+
+    /// What the bill of an attempt for it tells besides what it used.
+    pub(crate) fn attribution(&self, queued_us: u64, credential: CredentialOwner) -> Attribution {
+        let plan = self.credential.tenant.record.plan.clone().map(String::from);
+        let end_user = self.end_user.as_ref().map(|user| user.id);
+        Attribution { plan, end_user, tags: self.tags.clone(), queued_us, credential }
     }
 
     /// Whether the credential that let this call in still stands.
@@ -206,6 +214,8 @@ pub(crate) struct Admitted {
     pub slot: Slot,
     /// How many tokens of its input keep its tenant apart.
     pub isolation_tokens: u64,
+    /// The tenant's own account at the provider, where it has one.
+    pub own: Option<OwnAccount>,
 }
 
 /// Takes an attempt at a candidate through the stages before the send.
@@ -221,17 +231,20 @@ pub(crate) async fn admit(
     let Candidate { route, expected } = candidate.clone();
     // What keeps its prompt apart from others' at the provider; counting it may take its time, so nothing is held yet.
     let isolation_tokens = isolation::tokens(engine, call, work, &route).await;
+    // By whose account it goes: each has a line of its own. The platform's never steps in for a tenant's.
+    let own = credentials::account(engine, call, &route.provider).await?;
     // The most that it can cost is held before it is sent; held by guard, so that no later refusal leaks it.
     let hold = trace.stage(engine, "budget", reserve::hold(engine, call, work, &route)).await?;
     let hold = Held::new(engine.clone(), hold);
     // Before the queue: who has too much under way by its own limit is told at once.
     let seat = trace.stage(engine, "turn", turn::take(engine, call)).await?;
     // A fair turn last: nobody keeps a seat at a provider waiting for money.
-    let slot = trace.queue(engine, queue::take(engine, call, work, &route, hold.get()?)).await?;
+    let slot = trace.queue(engine, queue::take(engine, call, work, &route, own.as_ref(), hold.get()?)).await?;
     // Waiting took its time: a credential that was withdrawn meanwhile sends nothing.
     call.still_admitted()?;
     engine.directory.check_current()?;
+    credentials::check_unchanged(engine, call, &route.provider, own.as_ref())?;
     // Told with what is sent.
     isolation::note(engine, isolation_tokens, trace);
-    Ok(Admitted { route, expected, cause, watch, hold, seat, slot, isolation_tokens })
+    Ok(Admitted { route, expected, cause, watch, hold, seat, slot, isolation_tokens, own })
 }

@@ -205,7 +205,7 @@ impl Work {
     /// [`ErrorKind::ProviderFailed`].
     pub fn check_answer(&self, answer: &[u8]) -> Result<()> {
         match self {
-            Work::Chat(_) => Ok(()),
+            Work::Chat(_) | Work::Moderations(_) => Ok(()),
             Work::Embeddings(embeddings) => embeddings.check_answer(answer),
         }
     }

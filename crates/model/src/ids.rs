@@ -118,6 +118,11 @@ id!(
     "crd"
 );
 id!(
+    /// A tenant's own credential at a provider.
+    CredentialId,
+    "pcr"
+);
+id!(
     /// One request of a caller. Carries four bytes that are the same for all requests of a tenant, see [`RequestId::tag`].
     RequestId,
     "req"
@@ -196,6 +201,11 @@ impl IdGenerator {
     /// A new credit's id.
     pub fn credit(&self) -> CreditId {
         CreditId(self.bytes())
+    }
+
+    /// A new credential's id.
+    pub fn credential(&self) -> CredentialId {
+        CredentialId(self.bytes())
     }
 
     /// A new attempt's id.

@@ -19,6 +19,7 @@ mod budget;
 mod cache;
 pub mod chat;
 mod clock;
+mod credential;
 mod error;
 mod ids;
 mod inherit;
@@ -40,9 +41,11 @@ pub use batch::{BatchStatus, BatchTimes, BatchWait, FilePurpose, FileState};
 pub use budget::{Budget, BudgetLevel, BudgetMode, BudgetOrigin, Cap, Subject};
 pub use cache::CacheRules;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use credential::{CredentialMark, CredentialOwner, ProviderOrigin};
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{
-    AttemptId, BatchId, BudgetId, CreditId, EndUserId, EventId, FileId, IdGenerator, KeyId, RequestId, TenantId, WebhookId,
+    AttemptId, BatchId, BudgetId, CredentialId, CreditId, EndUserId, EventId, FileId, IdGenerator, KeyId, RequestId, TenantId,
+    WebhookId,
 };
 pub use inherit::{Effective, EffectiveCache, EffectiveLimits, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};

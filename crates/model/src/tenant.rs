@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{CacheRules, KeyId, Name, Routing, Slug, TenantId, Timestamp};
+use crate::{CacheRules, CredentialMark, KeyId, Name, Routing, Slug, TenantId, Timestamp};
 
 /// One customer's workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct Tenant {
     pub region: Option<String>,
     /// How its requests are routed, whatever its segment and plan say.
     pub routing: Routing,
+    /// For which providers it has credentials of its own, by their configured names.
+    pub provider_credentials: BTreeMap<String, CredentialMark>,
     /// How its data is stored.
     pub placement: Placement,
     /// Free labels for finance and support.

@@ -181,6 +181,11 @@ impl Providers {
         self.served.iter().flat_map(|served| &served.entry.prices).find(|row| row.id == id)
     }
 
+    /// The configured provider of this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.configured.iter().find(|provider| provider.name() == name)
+    }
+
     /// The configured providers, in configuration order.
     pub fn list(&self) -> Vec<ProviderInfo> {
         let info = |provider: &Arc<Provider>| ProviderInfo {

@@ -44,6 +44,16 @@ pub enum Vendor {
 }
 
 impl Vendor {
+    /// The word for it, as the configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Vendor::OpenAi => "openai",
+            Vendor::Azure => "azure",
+            Vendor::Anthropic => "anthropic",
+            Vendor::Gemini => "gemini",
+        }
+    }
+
     /// The form of its requests and answers.
     pub fn wire(self) -> Wire {
         match self {
@@ -74,6 +84,8 @@ pub struct ProviderSettings {
     pub base_url: String,
     /// The platform's key there.
     pub api_key: Option<SecretText>,
+    /// Whether requests may be made by other accounts there than the platform's, with keys of their own.
+    pub takes_other_keys: bool,
     /// Where it processes data.
     pub region: Option<String>,
     /// The header in which it wants to be told the attempt's id, such as `x-insula-attempt`.
@@ -100,6 +112,7 @@ impl ProviderSettings {
             vendor: Vendor::default(),
             base_url: base_url.into(),
             api_key: None,
+            takes_other_keys: true,
             region: None,
             attempt_header: None,
             cache_isolation: CacheIsolation::default(),

@@ -33,6 +33,7 @@ use crate::{App, errors::Problem, router};
         (name = "data plane", description = "What a tenant's programs call, in the dialects of OpenAI and Anthropic"),
         (name = "tenants", description = "Customers and their state"),
         (name = "cache", description = "Answers that are given again to the very same request"),
+        (name = "provider credentials", description = "Tenants' own accounts at providers"),
         (name = "plans", description = "Defaults that tenants inherit, and what is in force for a tenant"),
         (name = "keys", description = "Tenants' keys and tokens"),
         (name = "budgets", description = "Caps on spending"),

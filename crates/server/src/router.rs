@@ -66,6 +66,8 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::limits::of_key, api::limits::replace_of_key))
         .routes(routes!(api::routing::of_tenant, api::routing::replace_of_tenant))
         .routes(routes!(api::routing::explain))
+        .routes(routes!(api::provider_credentials::list))
+        .routes(routes!(api::provider_credentials::read, api::provider_credentials::store, api::provider_credentials::remove))
         .routes(routes!(api::cache::of_tenant, api::cache::replace_of_tenant))
         .routes(routes!(api::effective::of_tenant))
         .routes(routes!(api::plans::list))

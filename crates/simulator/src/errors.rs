@@ -105,6 +105,7 @@ impl ApiError {
     /// The error object in Anthropic's shape.
     pub(crate) fn to_anthropic(&self) -> Value {
         let kind = match self.status.as_u16() {
+            401 => "authentication_error",
             404 => "not_found_error",
             413 => "request_too_large",
             429 => "rate_limit_error",

@@ -12,7 +12,7 @@
 //! | `POST /v1beta/models/{model}:generateContent` | Gemini's JSON; `:streamGenerateContent` its SSE, `:batchEmbedContents` its vectors |
 //! | `GET /v1/models` | `sim-small`, `sim-large`, `sim-embed`, `sim-moderation` and the scenario's own |
 //! | `GET /_sim/count` | `{"count"}`: model requests received since the last reset |
-//! | `GET /_sim/requests` | `{"data":[{attempt_id,path,body,usage,finished}]}` in order of arrival; `?fields=light` omits `body` |
+//! | `GET /_sim/requests` | `{"data":[{attempt_id,credential,path,body,usage,finished}]}` in order of arrival; `?fields=light` omits `body` |
 //! | `POST /_sim/reset` | forgets the requests and the scenario |
 //! | `GET`, `POST /_sim/scenario` | reads, or replaces, the [`Scenario`] |
 //!
@@ -52,6 +52,7 @@
 mod answer;
 mod anthropic;
 mod control;
+mod credential;
 mod errors;
 mod faults;
 mod gemini;

@@ -24,6 +24,8 @@ pub const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub struct RequestRecord {
     /// The header `x-insula-attempt`.
     pub attempt_id: Option<String>,
+    /// With which credentials it came: header and last characters, such as `authorization ...a1b2`.
+    pub credential: Option<String>,
     /// The path asked for, such as `/v1/chat/completions`.
     pub path: String,
     /// The body as JSON; a string if it is none; null once it left the ring. Absent when only light fields were asked for.
@@ -49,12 +51,19 @@ pub(crate) enum Fields {
 #[derive(Debug)]
 pub(crate) struct Record {
     attempt_id: Option<Box<str>>,
+    credential: OnceLock<String>,
     path: Cow<'static, str>,
     usage: OnceLock<Usage>,
     finished: AtomicBool,
 }
 
 impl Record {
+    /// Notes with which credentials it came.
+    pub(crate) fn set_credential(&self, shown: String) {
+        // A request is received once.
+        let _ = self.credential.set(shown);
+    }
+
     /// Notes what the answer costs; the first word stands.
     pub(crate) fn set_usage(&self, usage: Usage) {
         // An answer begins once, so there is no second word to lose.
@@ -69,6 +78,7 @@ impl Record {
     fn show(&self, body: Option<Value>) -> RequestRecord {
         RequestRecord {
             attempt_id: self.attempt_id.as_deref().map(str::to_owned),
+            credential: self.credential.get().cloned(),
             path: self.path.clone().into_owned(),
             body,
             usage: self.usage.get().and_then(|usage| serde_json::to_value(usage).ok()),
@@ -96,6 +106,7 @@ impl Log {
     pub(crate) fn add(&self, attempt_id: Option<&str>, path: impl Into<Cow<'static, str>>, body: Bytes) -> (u64, Arc<Record>) {
         let record = Arc::new(Record {
             attempt_id: attempt_id.map(Box::from),
+            credential: OnceLock::new(),
             path: path.into(),
             usage: OnceLock::new(),
             finished: AtomicBool::new(false),

@@ -49,6 +49,8 @@ pub struct Scenario {
     /// Chats answer with the text of all messages, verbatim, joined by line breaks, without tools or a schema. Usage and
     /// `finish_reason` follow the usual rule, but no cap shortens the text.
     pub echo: bool,
+    /// Credentials that end so are refused with 401. At most [`MODELS_MAX`].
+    pub refused_credentials: Vec<String>,
     /// Models accepted beside `sim-small`, `sim-large`, `sim-embed` and `sim-moderation`; `*` accepts every name.
     pub models: Vec<String>,
 }
@@ -68,6 +70,7 @@ impl Default for Scenario {
             degrade_above: None,
             seed: 0,
             echo: false,
+            refused_credentials: Vec::new(),
             models: Vec::new(),
         }
     }
@@ -106,6 +109,7 @@ fn check(scenario: &Scenario) -> Result<(), ApiError> {
     within("chunks", scenario.chunks as u64, 1, CHUNKS_MAX as u64)?;
     within("output_tokens", scenario.output_tokens, 1, OUTPUT_TOKENS_MAX)?;
     within("faults", scenario.faults.len() as u64, 0, FAULTS_MAX as u64)?;
+    within("refused_credentials", scenario.refused_credentials.len() as u64, 0, MODELS_MAX as u64)?;
     within("models", scenario.models.len() as u64, 0, MODELS_MAX as u64)?;
     for (index, fault) in scenario.faults.iter().enumerate() {
         if !(0.0..=1.0).contains(&fault.rate) {

@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use crate::answer::Answer;
 use crate::anthropic;
 use crate::control;
+use crate::credential;
 use crate::errors::ApiError;
 use crate::faults::{self, Outcome};
 use crate::gemini;
@@ -126,14 +127,14 @@ async fn respond(request: Request<Incoming>, world: Arc<World>, reset: Arc<Notif
     let path = head.uri.path();
     if let Some(target) = gemini::Target::of(path).filter(|_| head.method == Method::POST) {
         let call = world.arrive(attempt_of(&head.headers), path.to_owned(), body.clone());
-        let drafted = target.answer(&call, &body);
+        let drafted = let_in(&call, &head.headers).and_then(|()| target.answer(&call, &body));
         return model_call(call, drafted, ApiError::to_google_json, reset).await;
     }
     let endpoint = ENDPOINTS.into_iter().find(|(served, ..)| *served == path);
     let answered = match (endpoint, &head.method) {
         (Some((path, endpoint, shape)), &Method::POST) => {
             let call = world.arrive(attempt_of(&head.headers), path, body.clone());
-            let drafted = endpoint(&call, &body);
+            let drafted = let_in(&call, &head.headers).and_then(|()| endpoint(&call, &body));
             return model_call(call, drafted, shape, reset).await;
         }
         (Some(_), method) => Err(wrong_method(method, path)),
@@ -149,6 +150,14 @@ async fn respond(request: Request<Incoming>, world: Arc<World>, reset: Arc<Notif
 /// The id that the gateway gave its attempt.
 fn attempt_of(headers: &HeaderMap) -> Option<&str> {
     headers.get(ATTEMPT_HEADER).and_then(|value| value.to_str().ok())
+}
+
+/// Notes with which credentials a request came, and refuses those that the scenario refuses.
+fn let_in(call: &Call, headers: &HeaderMap) -> Result<(), ApiError> {
+    if let Some(shown) = credential::shown(headers) {
+        call.ticket.record.set_credential(shown);
+    }
+    credential::refused(&call.scenario, headers).map_or(Ok(()), Err)
 }
 
 /// Answers a request that counts; `shape` writes its refusals.

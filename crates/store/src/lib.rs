@@ -26,7 +26,7 @@
 //! # let ids = IdGenerator::new(clock.clone(), random.clone());
 //! # let tenant = Tenant {
 //! #     id: ids.tenant(), slug: String::from("acme").try_into()?, name: String::from("Acme").try_into()?, external_id: None, region: None,
-//! #     plan: None, segment: None, models: None, routing: Default::default(), cache: Default::default(), placement: Placement::Shared, tags: Default::default(), state: TenantState::Active, version: 1, created_at: clock.now(),
+//! #     plan: None, segment: None, models: None, routing: Default::default(), provider_credentials: Default::default(), cache: Default::default(), placement: Placement::Shared, tags: Default::default(), state: TenantState::Active, version: 1, created_at: clock.now(),
 //! # };
 //! let root_key = RootKey::load_or_create(&path.join("root.key"), &OsRandom)?;
 //! let options = StoreOptions::new(path.join("data"), root_key);
@@ -100,7 +100,7 @@ pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, 
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
-    BatchRow, BlobReader, BlobWriter, FilePage, FileRow, IdempotencyRow, IdempotencyState, LineRow, RequestRow, ResponseRow,
-    ResponsesMax, TenantStore, Written,
+    BatchRow, BlobReader, BlobWriter, FilePage, FileRow, IdempotencyRow, IdempotencyState, LineRow, ProviderCredentialRow,
+    RequestRow, ResponseRow, ResponsesMax, TenantStore, Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use insula_model::{
-    AttemptId, AttemptOutcome, Cause, EndUserId, Error, KeyId, Money, Operation, Overhead, RequestId, Result, TenantId,
-    Timestamp, TokenCounts,
+    AttemptId, AttemptOutcome, Cause, CredentialOwner, EndUserId, Error, KeyId, Money, Operation, Overhead, RequestId, Result,
+    TenantId, Timestamp, TokenCounts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,8 @@ pub struct Attribution {
     pub tags: BTreeMap<String, String>,
     /// How long it waited for its turn, microseconds.
     pub queued_us: u64,
+    /// By whose account at the provider.
+    pub credential: CredentialOwner,
 }
 
 /// [`Begin`] as the first version wrote it; never changed.
@@ -100,10 +102,66 @@ impl From<FirstBegin> for Begin {
     }
 }
 
+/// [`Begin`] as the second version wrote it; never changed.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+pub(crate) struct SecondBegin {
+    attempt: AttemptId,
+    request: RequestId,
+    tenant: TenantId,
+    key: Option<KeyId>,
+    reserved_at: Timestamp,
+    operation: Operation,
+    cause: Cause,
+    provider: String,
+    model: String,
+    price_row: String,
+    reserved: Money,
+    input_tokens_max: u64,
+    output_tokens_max: u64,
+    idempotency: Option<IdempotencyMark>,
+    attribution: SecondAttribution,
+}
+
+/// [`Attribution`] while every attempt was made by the platform's account.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
+struct SecondAttribution {
+    end_user: Option<EndUserId>,
+    plan: Option<String>,
+    tags: BTreeMap<String, String>,
+    queued_us: u64,
+}
+
+impl From<SecondBegin> for Begin {
+    fn from(second: SecondBegin) -> Self {
+        let SecondAttribution { end_user, plan, tags, queued_us } = second.attribution;
+        Self {
+            attempt: second.attempt,
+            request: second.request,
+            tenant: second.tenant,
+            key: second.key,
+            reserved_at: second.reserved_at,
+            operation: second.operation,
+            cause: second.cause,
+            provider: second.provider,
+            model: second.model,
+            price_row: second.price_row,
+            reserved: second.reserved,
+            input_tokens_max: second.input_tokens_max,
+            output_tokens_max: second.output_tokens_max,
+            idempotency: second.idempotency,
+            attribution: Attribution { end_user, plan, tags, queued_us, credential: CredentialOwner::Platform },
+        }
+    }
+}
+
 impl Begin {
-    /// Reads what is kept of an open attempt in a table. What the first version wrote ends where `attribution` begins.
+    /// Reads what is kept of an open attempt in a table. What earlier versions wrote ends sooner: the second's before `credential`, the
+    /// first's where `attribution` begins.
     pub(crate) fn from_kept(bytes: &[u8]) -> Result<Self> {
         postcard::from_bytes(bytes)
+            .or_else(|_| postcard::from_bytes::<SecondBegin>(bytes).map(Self::from))
             .or_else(|_| postcard::from_bytes::<FirstBegin>(bytes).map(Self::from))
             .map_err(Error::internal)
     }
@@ -268,6 +326,45 @@ mod serde_bytes_vec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bytes of BEGINs as the second version kept them, and as they are kept now.
+    #[test]
+    fn a_begin_of_the_second_version_is_read() {
+        let begin = crate::journal::tests::samples::begin(3);
+        let attribution = Attribution {
+            end_user: Some(EndUserId::from_bytes([4; 16])),
+            plan: Some("pro".to_owned()),
+            tags: [("team".to_owned(), "search".to_owned())].into(),
+            queued_us: 300,
+            credential: CredentialOwner::Platform,
+        };
+        let begin = Begin { attribution, ..begin };
+        let now = begin.clone();
+        let Attribution { end_user, plan, tags, queued_us, .. } = now.attribution;
+        let second = SecondBegin {
+            attempt: now.attempt,
+            request: now.request,
+            tenant: now.tenant,
+            key: now.key,
+            reserved_at: now.reserved_at,
+            operation: now.operation,
+            cause: now.cause,
+            provider: now.provider,
+            model: now.model,
+            price_row: now.price_row,
+            reserved: now.reserved,
+            input_tokens_max: now.input_tokens_max,
+            output_tokens_max: now.output_tokens_max,
+            idempotency: now.idempotency,
+            attribution: SecondAttribution { end_user, plan, tags, queued_us },
+        };
+        let kept = postcard::to_stdvec(&second).unwrap();
+        assert_eq!(Begin::from(postcard::from_bytes::<SecondBegin>(&kept).unwrap()), begin);
+        assert_eq!(Begin::from_kept(&kept).unwrap(), begin);
+        let mut own = begin;
+        own.attribution.credential = CredentialOwner::Tenant;
+        assert_eq!(Begin::from_kept(&postcard::to_stdvec(&own).unwrap()).unwrap(), own);
+    }
 
     /// Bytes of an END that a journal of the first version holds.
     #[test]

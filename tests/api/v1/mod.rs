@@ -10,6 +10,7 @@ mod limits;
 mod operator_keys;
 mod plans;
 mod plans_that_sell;
+mod provider_credentials;
 mod requests;
 mod statements;
 mod tenants;

@@ -74,6 +74,7 @@ impl World {
 
 fn record(row: &Value) -> RequestRecord {
     RequestRecord {
+        credential: row["credential"].as_str().map(str::to_owned),
         attempt_id: row["attempt_id"].as_str().map(str::to_owned),
         path: row["path"].as_str().unwrap_or_default().to_owned(),
         body: None,

@@ -11,6 +11,7 @@ mod gemini;
 mod idempotency;
 mod leaving;
 mod limits;
+mod own_credentials;
 mod plain;
 mod queue;
 mod routing;

@@ -5,8 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use insula_model::{CacheRules, Key, KeyId, Limits, Lineage, Routing, Tenant, TenantState};
+use insula_model::{CacheRules, CredentialMark, Key, KeyId, Limits, Lineage, Routing, Tenant, TenantState};
 use insula_providers::{ModelCard, Viewer};
+
+use crate::{credentials::Opened, queue::LaneKey};
 
 /// A tenant as requests see it. Replaced whole when anything about it or about what it inherits changes.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct TenantEntry {
     pub cache: CacheRules,
     /// The four bytes that its request ids carry.
     pub request_tag: [u8; 4],
+    /// Its own credentials at providers, as far as they were opened for this version of the entry.
+    pub(crate) opened: Opened,
     /// Shared by all versions of this entry, so that a request which is under way sees a change.
     pub(super) denied: Withdrawal,
     /// Held while the tenant or anything below it is changed: changes of one tenant happen one after the other.
@@ -37,12 +41,23 @@ impl TenantEntry {
         let denied = Withdrawal::default();
         denied.set(record.state != TenantState::Active);
         let (models, routing, cache) = (record.models.clone(), record.routing.clone(), record.cache);
-        Self { record, own_limits, limits: own_limits, models, routing, cache, request_tag, denied, changing: Arc::default() }
+        let (limits, opened, changing) = (own_limits, Opened::default(), Arc::default());
+        Self { record, own_limits, limits, models, routing, cache, request_tag, opened, denied, changing }
     }
 
     /// Whether a model exists for this tenant: it may call it, and it is not for others alone.
     pub fn may_see(&self, card: &ModelCard) -> bool {
         self.looking(|viewer| viewer.sees(card))
+    }
+
+    /// That it has a credential of its own for a provider, and which.
+    pub(crate) fn own_credential(&self, provider: &str) -> Option<&CredentialMark> {
+        self.record.provider_credentials.get(provider)
+    }
+
+    /// The lane of its requests to a model: that of its own account at the provider, where it has one.
+    pub(crate) fn lane(&self, card: &Arc<ModelCard>) -> LaneKey {
+        LaneKey::of(card, self.own_credential(&card.provider).map(|mark| mark.id))
     }
 
     /// Looks for models as this tenant.
@@ -71,6 +86,7 @@ impl TenantEntry {
             routing: self.routing.clone(),
             cache: self.cache,
             request_tag: self.request_tag,
+            opened: Opened::default(),
             denied: self.denied.clone(),
             changing: Arc::clone(&self.changing),
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use insula_model::{AttemptId, AttemptOutcome, Cause, Error, ErrorKind, ReleaseMode, Result};
 use insula_providers::{Allowance, Isolation, Outbound, Route, SendFailure, Sent, normalised};
-use insula_store::{Admission, Attribution, Begin, End, LeaseMove, Seat, Seq, TraceRecord};
+use insula_store::{Admission, Begin, End, LeaseMove, Seat, Seq, TraceRecord};
 
 use self::held::Aloft;
 pub(crate) use self::{
@@ -20,6 +20,7 @@ use crate::{
     CacheView, Call, Engine, Mismatch,
     accounts::{Amounts, Hold},
     cache::Ended,
+    credentials::{self, OwnAccount},
     directory::TenantCredential,
     end_users,
     idempotency::{Claim, Transcript},
@@ -45,6 +46,7 @@ pub(crate) struct Flight {
     pub begun: Seq,
     cause: Cause,
     expected: Expected,
+    own: Option<OwnAccount>,
     pub credential: TenantCredential,
     status_of: fn(&Error) -> u16,
     isolation_tokens: u64,
@@ -94,7 +96,7 @@ impl Flight {
         owed: Owed,
         admitted: Admitted,
     ) -> Result<Self> {
-        let Admitted { route, expected, cause, watch, mut hold, seat, slot, isolation_tokens } = admitted;
+        let Admitted { route, expected, cause, watch, mut hold, seat, slot, isolation_tokens, own } = admitted;
         let reserved = hold.get()?;
         let attempt = engine.ids.attempt();
         let begun = engine.store.journal().begin(&Begin {
@@ -112,12 +114,7 @@ impl Flight {
             input_tokens_max: reserved.input_tokens_max,
             output_tokens_max: reserved.output_tokens_max,
             idempotency: owed.mark(),
-            attribution: Attribution {
-                plan: call.credential.tenant.record.plan.clone().map(String::from),
-                end_user: call.end_user.as_ref().map(|user| user.id),
-                tags: call.tags.clone(),
-                queued_us: slot.queued_us(),
-            },
+            attribution: call.attribution(slot.queued_us(), credentials::owner(own.as_ref())),
         });
         let begun = match begun {
             Ok(begun) => begun,
@@ -139,6 +136,7 @@ impl Flight {
             begun,
             cause,
             expected,
+            own,
             credential: call.credential.clone(),
             status_of: call.status_of,
             isolation_tokens,
@@ -166,9 +164,10 @@ impl Flight {
         let (provider, attempt, operation) = (self.route.provider.clone(), self.attempt, self.work.operation());
         let asked = self.work.asked(attempt.to_string(), self.engine.clock.now());
         let (card, body) = (self.route.card.clone(), self.upstream_body());
+        let key = self.own.as_ref().map(|own| own.key.clone());
         async move {
             let body = body.map_err(SendFailure::NotSent)?;
-            let outbound = Outbound { body, card, asked };
+            let outbound = Outbound { body, card, asked, key };
             provider.perform(operation, attempt, outbound).await
         }
     }

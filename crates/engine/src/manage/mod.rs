@@ -28,6 +28,7 @@ pub mod limits;
 pub mod operator_keys;
 pub mod page;
 pub mod plans;
+pub mod provider_credentials;
 pub mod requests;
 pub mod routing;
 pub mod segments;

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 
-use insula_model::{Cause, Error, Money, Overhead, Price, RequestId, Result, Slug, TenantId, TenantScope, WindowSpan};
+use insula_model::{
+    Cause, CredentialOwner, Error, Money, Overhead, Price, RequestId, Result, Slug, TenantId, TenantScope, WindowSpan,
+};
 pub use insula_store::RequestRow;
 use insula_store::{Attribution, LedgerRow};
 
@@ -46,6 +48,8 @@ pub struct AttemptView {
     pub isolation: Overhead,
     /// What was held for it; absent where the reader is charged something else than that counts.
     pub reserved: Option<Money>,
+    /// By whose account at the provider it was made; absent where the ledger does not have it yet.
+    pub credential: Option<CredentialOwner>,
 }
 
 /// How long before a request began and after it ended attempts of it may have been reserved, as far as clocks go.
@@ -159,7 +163,7 @@ async fn attempts_of(
 /// An attempt as the ledger has it, with what only its trace knows.
 fn from_ledger(charged: ChargedAttempt, traced: &[AttemptRecord]) -> AttemptView {
     let ChargedAttempt { row, price_row, is_sold, rates, amount, isolation } = charged;
-    let id = row.begin.attempt.to_string();
+    let (id, credential) = (row.begin.attempt.to_string(), row.begin.attribution.credential);
     let traced = traced.iter().find(|attempt| attempt.id == id);
     let record = AttemptRecord {
         id,
@@ -176,7 +180,7 @@ fn from_ledger(charged: ChargedAttempt, traced: &[AttemptRecord]) -> AttemptView
         response_model: traced.and_then(|attempt| attempt.response_model.clone()),
         fingerprint: traced.and_then(|attempt| attempt.fingerprint.clone()),
     };
-    AttemptView { rates, isolation, reserved: (!is_sold).then_some(record.reserved), record }
+    AttemptView { rates, isolation, reserved: (!is_sold).then_some(record.reserved), credential: Some(credential), record }
 }
 
 /// An attempt that the ledger does not have yet. Its plan is taken to be the tenant's of now; what kept the tenant apart is told by the ledger
@@ -195,8 +199,8 @@ fn from_trace(
     let isolation = Overhead::default();
     let Some(sold) = sold else {
         let rates = catalogue::rates(engine, &record.price_row);
-        return AttemptView { rates, isolation, reserved: Some(record.reserved), record };
+        return AttemptView { rates, isolation, reserved: Some(record.reserved), credential: None, record };
     };
     record.price_row = sold.id();
-    AttemptView { rates: Some(sold.price()), isolation, reserved: None, record }
+    AttemptView { rates: Some(sold.price()), isolation, reserved: None, credential: None, record }
 }

@@ -101,6 +101,7 @@ pub async fn create(engine: &Engine, by: &Operator, new: NewTenant) -> Result<Ar
         cache: CacheRules::default(),
         region: new.region.map(|region| region.0),
         routing: Routing::default(),
+        provider_credentials: Default::default(),
         placement: new.placement,
         tags: new.tags.into(),
         state: TenantState::Active,

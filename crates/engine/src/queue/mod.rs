@@ -27,8 +27,8 @@ use std::{
     time::Duration,
 };
 
-use insula_model::{Clock, Error, ErrorKind, Limits, Result};
-use insula_providers::{Allowance, ModelCard, Route};
+use insula_model::{Clock, CredentialId, Error, ErrorKind, Limits, Result};
+use insula_providers::{Allowance, ModelCard, Pace, Route};
 use insula_store::Cluster;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -45,10 +45,12 @@ use self::{
     place::Place,
     seats::Seats,
 };
-use crate::{Call, Engine, EngineSettings, accounts::Hold, work::Work};
+use crate::{Call, Engine, EngineSettings, accounts::Hold, credentials::OwnAccount, work::Work};
 
 /// From this many lanes on, idle ones are dropped before a new one is opened.
 const LANES_KEPT_MAX: usize = 1_024;
+/// All seats of a lane.
+const ALL_PERCENT: u32 = 100;
 /// When a request that found the queue full may come again.
 const FULL_RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -99,20 +101,31 @@ struct Track {
     last_ticket: u64,
 }
 
-/// One model of one provider.
+/// One model of one provider, by the platform's account there or by one of a tenant's own: what the provider allows the one says
+/// nothing of the other.
 #[derive(Debug, Clone)]
-pub(crate) struct LaneKey(Arc<ModelCard>);
+pub(crate) struct LaneKey {
+    card: Arc<ModelCard>,
+    account: Option<CredentialId>,
+}
 
 impl LaneKey {
-    /// The lane of this model.
-    pub fn of(card: &Arc<ModelCard>) -> Self {
-        Self(card.clone())
+    /// The lane of this model, by this account of a tenant's own, or by the platform's.
+    pub fn of(card: &Arc<ModelCard>, account: Option<CredentialId>) -> Self {
+        Self { card: card.clone(), account }
+    }
+
+    /// Whether it is of an account of a tenant's own.
+    pub fn is_own(&self) -> bool {
+        self.account.is_some()
     }
 }
 
 impl PartialEq for LaneKey {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.provider == other.0.provider && self.0.name == other.0.name)
+        let (card, other_card) = (&self.card, &other.card);
+        let is_same = || card.provider == other_card.provider && card.name == other_card.name;
+        self.account == other.account && (Arc::ptr_eq(card, other_card) || is_same())
     }
 }
 
@@ -120,8 +133,9 @@ impl Eq for LaneKey {}
 
 impl Hash for LaneKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.provider.hash(state);
-        self.0.name.hash(state);
+        self.card.provider.hash(state);
+        self.card.name.hash(state);
+        self.account.hash(state);
     }
 }
 
@@ -130,7 +144,14 @@ impl Hash for LaneKey {
 /// # Errors
 /// [`ErrorKind::RateLimited`] when too many of its tenant wait already, or its turn does not come in time;
 /// [`ErrorKind::Unavailable`] when too many wait on this node.
-pub(crate) async fn take(engine: &Engine, call: &Call, work: &Work, route: &Route, hold: &Hold) -> Result<Slot> {
+pub(crate) async fn take(
+    engine: &Engine,
+    call: &Call,
+    work: &Work,
+    route: &Route,
+    own: Option<&OwnAccount>,
+    hold: &Hold,
+) -> Result<Slot> {
     let limits = &call.credential.tenant.limits;
     let ask = Ask {
         tenant: call.credential.scope.tenant(),
@@ -143,7 +164,7 @@ pub(crate) async fn take(engine: &Engine, call: &Call, work: &Work, route: &Rout
             output_tokens_max: hold.output_tokens_max,
         },
     };
-    engine.queue.take(route, ask, limits).await
+    engine.queue.take(route, own.map(|own| own.id), ask, limits).await
 }
 
 impl Queue {
@@ -159,18 +180,19 @@ impl Queue {
         })
     }
 
-    /// How much of a model's seats is held or awaited; 0 where nobody is there.
-    pub fn load(&self, card: &Arc<ModelCard>) -> f64 {
-        self.state.lock().lanes.get(&LaneKey::of(card)).map_or(0.0, |track| track.lane.load())
+    /// How much of a lane's seats is held or awaited; 0 where nobody is there.
+    pub fn load(&self, key: &LaneKey) -> f64 {
+        self.state.lock().lanes.get(key).map_or(0.0, |track| track.lane.load())
     }
 
-    /// Whether a model's provider has asked for nothing more for now.
-    pub fn is_held(&self, card: &Arc<ModelCard>) -> bool {
+    /// Whether the provider has asked for nothing more on a lane for now.
+    pub fn is_held(&self, key: &LaneKey) -> bool {
         let now = self.clock.elapsed();
-        self.state.lock().lanes.get(&LaneKey::of(card)).is_some_and(|track| track.lane.held_until() > now)
+        self.state.lock().lanes.get(key).is_some_and(|track| track.lane.held_until() > now)
     }
 
-    async fn take(self: &Arc<Self>, route: &Route, ask: Ask, limits: &Limits) -> Result<Slot> {
+    async fn take(self: &Arc<Self>, route: &Route, account: Option<CredentialId>, ask: Ask, limits: &Limits) -> Result<Slot> {
+        let key = LaneKey::of(&route.card, account);
         let wait_max = limits.queue_wait_ms_max.map_or(self.settings.wait_max, |ms| Duration::from_millis(ms.into()));
         let depth_max = limits.queue_depth_max.unwrap_or(self.settings.depth_max);
         // What nobody waits for leaves half of the line to what somebody does.
@@ -178,9 +200,9 @@ impl Queue {
         let place = {
             let (mut state, now) = (self.state.lock(), self.clock.elapsed());
             let State { lanes, node, waiting, tickets } = &mut *state;
-            let track = self.track(lanes, route);
+            let track = self.track(lanes, route, &key);
             let kept = match track.lane.arrive(node, &ask, now) {
-                Ok(grant) => return Ok(Slot::at_once(self.clone(), LaneKey(route.card.clone()), grant)),
+                Ok(grant) => return Ok(Slot::at_once(self.clone(), key, grant)),
                 Err(kept) => kept,
             };
             let held_for = track.lane.held_until().saturating_sub(now);
@@ -199,7 +221,6 @@ impl Queue {
             let (ticket, tenant) = (*tickets, ask.tenant);
             track.waiters.insert(ticket, tell);
             let position = track.lane.join(node, ask, ticket, now);
-            let key = LaneKey(route.card.clone());
             // Also for others: who came is perhaps not who goes.
             self.serve(&mut state, &key);
             if let Ok(grant) = outcome.try_recv() {
@@ -211,16 +232,19 @@ impl Queue {
     }
 
     /// The lane of a route, opened where there is none.
-    fn track<'a>(&self, lanes: &'a mut HashMap<LaneKey, Track>, route: &Route) -> &'a mut Track {
-        if lanes.len() >= LANES_KEPT_MAX {
+    fn track<'a>(&self, lanes: &'a mut HashMap<LaneKey, Track>, route: &Route, key: &LaneKey) -> &'a mut Track {
+        if lanes.len() >= LANES_KEPT_MAX && !lanes.contains_key(key) {
             lanes.retain(|_, track| !track.lane.is_idle());
         }
         let open = || {
-            let pace = route.card.pace.or(route.provider.pace());
-            let lane = Lane::new(pace, self.seats_max, self.settings.seats_share_max);
+            let lane = match key.is_own() {
+                false => Lane::new(route.card.pace.or(route.provider.pace()), self.seats_max, self.settings.seats_share_max),
+                // What the operator set is the pace of its own account; nobody else has a share of this one.
+                true => Lane::new(Pace::default(), self.seats_max, ALL_PERCENT),
+            };
             Track { lane, waiters: HashMap::new(), bell: Arc::default(), rings_at: None, last_ticket: 0 }
         };
-        let track = lanes.entry(LaneKey(route.card.clone())).or_insert_with(open);
+        let track = lanes.entry(key.clone()).or_insert_with(open);
         if let Some(cluster) = &self.cluster {
             track.lane.share_among(cluster.live_nodes());
         }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use insula_model::{Operation, Random, ReleaseMode, SeededRandom, TenantId, Timestamp};
+use insula_model::{CredentialId, Operation, Random, ReleaseMode, SeededRandom, TenantId, Timestamp};
 use insula_providers::{Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, Viewer};
 use tokio::time::Instant;
 
@@ -73,19 +73,19 @@ fn assert_empty(queue: &Queue) {
 #[tokio::test(start_paused = true)]
 async fn depth_and_wait_are_bounded() {
     let (queue, route) = (queue(100), seats(1));
-    let held = queue.take(&route, ask(1), &limits(2, 500)).await.unwrap();
+    let held = queue.take(&route, None, ask(1), &limits(2, 500)).await.unwrap();
     assert_eq!((held.queued_us(), held.reason()), (0, None));
     let waiting: Vec<_> = (0..2)
         .map(|_| {
             let (queue, route) = (queue.clone(), route.clone());
-            tokio::spawn(async move { queue.take(&route, ask(1), &limits(2, 500)).await })
+            tokio::spawn(async move { queue.take(&route, None, ask(1), &limits(2, 500)).await })
         })
         .collect();
     tokio::time::sleep(MS).await;
-    assert_limited(queue.take(&route, ask(1), &limits(2, 500)).await, "queue_depth_max");
+    assert_limited(queue.take(&route, None, ask(1), &limits(2, 500)).await, "queue_depth_max");
     // Another tenant has a line of its own, and may not wait at all.
-    assert_limited(queue.take(&route, ask(2), &limits(0, 500)).await, "queue_depth_max");
-    assert_limited(queue.take(&route, ask(2), &limits(2, 0)).await, "queue_wait_ms_max");
+    assert_limited(queue.take(&route, None, ask(2), &limits(0, 500)).await, "queue_depth_max");
+    assert_limited(queue.take(&route, None, ask(2), &limits(2, 0)).await, "queue_wait_ms_max");
     let begun = Instant::now();
     for waiting in waiting {
         assert_limited(waiting.await.unwrap(), "queue_wait_ms_max");
@@ -98,10 +98,10 @@ async fn depth_and_wait_are_bounded() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_tells_how_long_it_was_waited_for() {
     let (queue, route) = (queue(100), seats(1));
-    let held = queue.take(&route, ask(1), &Limits::default()).await.unwrap();
+    let held = queue.take(&route, None, ask(1), &Limits::default()).await.unwrap();
     let later = tokio::spawn({
         let (queue, route) = (queue.clone(), route.clone());
-        async move { queue.take(&route, ask(1), &Limits::default()).await }
+        async move { queue.take(&route, None, ask(1), &Limits::default()).await }
     });
     tokio::time::sleep(MS * 70).await;
     held.settle(Used { tokens: 20, output_tokens: 10, signal: None });
@@ -119,7 +119,9 @@ async fn the_timer_keeps_the_pace() {
     let tasks: Vec<_> = (0..100)
         .map(|number| {
             let (queue, route) = (queue.clone(), route.clone());
-            tokio::spawn(async move { queue.take(&route, ask(number % 5), &Limits::default()).await.map(|_| Instant::now()) })
+            tokio::spawn(
+                async move { queue.take(&route, None, ask(number % 5), &Limits::default()).await.map(|_| Instant::now()) },
+            )
         })
         .collect();
     let mut released = Vec::new();
@@ -138,11 +140,11 @@ async fn the_timer_keeps_the_pace() {
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_wants_nothing_for_long_is_not_waited_for() {
     let (queue, route) = (queue(10), seats(4));
-    let slot = queue.take(&route, ask(1), &Limits::default()).await.unwrap();
+    let slot = queue.take(&route, None, ask(1), &Limits::default()).await.unwrap();
     slot.hold(MS * 2_000);
-    assert_limited(queue.take(&route, ask(1), &limits(10, 1_000)).await, "queue_wait_ms_max");
+    assert_limited(queue.take(&route, None, ask(1), &limits(10, 1_000)).await, "queue_wait_ms_max");
     let begun = Instant::now();
-    drop(queue.take(&route, ask(1), &limits(10, 5_000)).await.unwrap());
+    drop(queue.take(&route, None, ask(1), &limits(10, 5_000)).await.unwrap());
     assert!((MS * 2_000..=MS * 2_010).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     drop(slot);
     assert_empty(&queue);
@@ -152,13 +154,13 @@ async fn a_provider_that_wants_nothing_for_long_is_not_waited_for() {
 async fn lanes_take_turns_for_the_nodes_seats() {
     let queue = queue(1);
     let (small, large) = (route(Pace::default(), "sim-small"), route(Pace::default(), "sim-large"));
-    let held = queue.take(&small, ask(1), &Limits::default()).await.unwrap();
+    let held = queue.take(&small, None, ask(1), &Limits::default()).await.unwrap();
     let (said, mut order) = tokio::sync::mpsc::unbounded_channel();
     for number in 0..10 {
         let (queue, said) = (queue.clone(), said.clone());
         let route = if number < 8 { small.clone() } else { large.clone() };
         tokio::spawn(async move {
-            let slot = queue.take(&route, ask(1), &Limits::default()).await.unwrap();
+            let slot = queue.take(&route, None, ask(1), &Limits::default()).await.unwrap();
             said.send(route.card.name.clone()).unwrap();
             tokio::time::sleep(MS).await;
             drop(slot);
@@ -188,7 +190,7 @@ async fn whoever_leaves_at_whatever_moment_leaves_nothing() {
         let patience = Duration::from_micros(u64::from(bytes[0]) * 8);
         let holds = Duration::from_micros(u64::from(bytes[1]) * 2);
         tasks.push(tokio::spawn(async move {
-            let taken = tokio::time::timeout(patience, queue.take(&route, ask(bytes[2] % 7), &limits(1_000, 400))).await;
+            let taken = tokio::time::timeout(patience, queue.take(&route, None, ask(bytes[2] % 7), &limits(1_000, 400))).await;
             if let Ok(Ok(slot)) = taken {
                 tokio::time::sleep(holds).await;
                 if number % 2 == 0 {
@@ -206,5 +208,25 @@ async fn whoever_leaves_at_whatever_moment_leaves_nothing() {
     for task in tasks {
         let _ = task.await;
     }
+    assert_empty(&queue);
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_have_lanes_of_their_own() {
+    let (queue, route) = (queue(100), seats(1));
+    let own = Some(CredentialId::from_bytes([1; 16]));
+    let held = queue.take(&route, None, ask(1), &Limits::default()).await.unwrap();
+    held.hold(Duration::from_secs(60));
+    assert_limited(queue.take(&route, None, ask(2), &limits(2, 100)).await, "queue_wait_ms_max");
+    // Neither the platform's one seat nor the pause that its account was asked for is of another account.
+    let mut slots = Vec::new();
+    for _ in 0..3 {
+        slots.push(queue.take(&route, own, ask(2), &limits(0, 0)).await.unwrap());
+    }
+    let is_held = |account| queue.is_held(&LaneKey::of(&route.card, account));
+    assert!(is_held(None) && !is_held(own) && !is_held(Some(CredentialId::from_bytes([2; 16]))));
+    slots[0].hold(Duration::from_secs(60));
+    assert!(is_held(own));
+    drop((held, slots));
     assert_empty(&queue);
 }

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use insula_model::{Money, Random, Routing, Strategy};
+use insula_model::{Money, Random, Strategy};
 use insula_providers::Route;
 
 use crate::{Engine, directory::TenantEntry, work::Work};
@@ -25,11 +25,16 @@ pub(super) fn order(
     if routes.len() < 2 {
         return routes.into_iter().map(|route| (route, None)).collect();
     }
-    let scores = scores(engine, &tenant.routing, work, &routes);
-    let shares: Vec<_> =
-        routes.iter().map(|route| engine.health.failure_share(&route.card, tenant.record.id).unwrap_or(0.0)).collect();
-    let behind: Vec<_> =
-        routes.iter().zip(outliers(&shares)).map(|(route, is_outlier)| behind(engine, work, route, is_outlier)).collect();
+    let scores = scores(engine, tenant, work, &routes);
+    let shares: Vec<_> = routes
+        .iter()
+        .map(|route| engine.health.failure_share(&tenant.lane(&route.card), tenant.record.id).unwrap_or(0.0))
+        .collect();
+    let behind: Vec<_> = routes
+        .iter()
+        .zip(outliers(&shares))
+        .map(|(route, is_outlier)| behind(engine, tenant, work, route, is_outlier))
+        .collect();
     let mut order: Vec<_> = routes.into_iter().zip(behind).zip(scores).collect();
     // Stable: what is equal stays in configuration order.
     order.sort_by(|((_, one), score), ((_, other), other_score)| {
@@ -39,16 +44,17 @@ pub(super) fn order(
 }
 
 /// Why a candidate stands behind the others, if it does.
-fn behind(engine: &Engine, work: &Work, route: &Route, is_outlier: bool) -> Option<&'static str> {
+fn behind(engine: &Engine, tenant: &TenantEntry, work: &Work, route: &Route, is_outlier: bool) -> Option<&'static str> {
     match (is_tight(work, route), is_outlier) {
         (true, _) => Some("context_tight"),
         (false, true) => Some("outlier"),
-        (false, false) => engine.queue.is_held(&route.card).then_some("paced"),
+        (false, false) => engine.queue.is_held(&tenant.lane(&route.card)).then_some("paced"),
     }
 }
 
 /// A number for each: the lowest is tried first.
-fn scores(engine: &Engine, routing: &Routing, work: &Work, routes: &[Route]) -> Vec<f64> {
+fn scores(engine: &Engine, tenant: &TenantEntry, work: &Work, routes: &[Route]) -> Vec<f64> {
+    let routing = &tenant.routing;
     let by_place = |providers: Option<&Vec<String>>, route: &Route| {
         let providers = providers.map(Vec::as_slice).unwrap_or_default();
         providers.iter().position(|provider| *provider == route.card.provider).unwrap_or(providers.len()) as f64
@@ -61,7 +67,7 @@ fn scores(engine: &Engine, routing: &Routing, work: &Work, routes: &[Route]) -> 
             let weight = routing.weights.as_ref().and_then(|weights| weights.get(&route.card.provider)).copied();
             drawn(weight.unwrap_or(0), &*engine.random)
         }
-        Strategy::LeastLoaded => engine.queue.load(&route.card),
+        Strategy::LeastLoaded => engine.queue.load(&tenant.lane(&route.card)),
     };
     routes.iter().map(score).collect()
 }

@@ -6,7 +6,12 @@ use insula_model::{Error, ErrorKind, Operation, Result, Strategy, VersionLock};
 use insula_providers::{Capability, Route};
 
 use super::{Expected, health::State, locks};
-use crate::{Engine, directory::TenantEntry, work::Work};
+use crate::{
+    Engine,
+    credentials::{self, Unusable},
+    directory::TenantEntry,
+    work::Work,
+};
 
 /// Why something may not serve a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub(super) enum Refusal {
     Locked,
     /// The tenant pinned its requests to other providers.
     Pinned,
+    /// The tenant's own credential for its provider may not be used.
+    Credential(Unusable),
     /// It fails too much; it is tried again after so long.
     CircuitOpen(Duration),
 }
@@ -40,6 +47,7 @@ impl Refusal {
             Refusal::Output(_) => "output",
             Refusal::Locked => "version_lock",
             Refusal::Pinned => "pinned",
+            Refusal::Credential(unusable) => unusable.name(),
             Refusal::CircuitOpen(_) => "circuit_open",
         }
     }
@@ -106,6 +114,11 @@ pub(super) fn refusal(engine: &Engine, needs: &Needs<'_>, route: &Route) -> Opti
     if needs.pinned.is_some_and(|providers| !providers.contains(&card.provider)) {
         return Some(Refusal::Pinned);
     }
+    if let Some(mark) = needs.tenant.own_credential(&card.provider)
+        && let Err(unusable) = credentials::usable(mark, &route.provider)
+    {
+        return Some(Refusal::Credential(unusable));
+    }
     if let Some(capability) = card.lacks(&needs.capabilities) {
         return Some(Refusal::Capability(capability));
     }
@@ -118,7 +131,7 @@ pub(super) fn refusal(engine: &Engine, needs: &Needs<'_>, route: &Route) -> Opti
     if locks::of(needs.locks, card).is_some_and(|lock| locks::is_of_another_version(card, lock)) {
         return Some(Refusal::Locked);
     }
-    match engine.health.look(card, needs.tenant.record.id) {
+    match engine.health.look(&needs.tenant.lane(card), needs.tenant.record.id) {
         State::Open { wait } => Some(Refusal::CircuitOpen(wait)),
         State::Closed | State::HalfOpen => None,
     }
@@ -184,6 +197,7 @@ fn told(needs: &Needs<'_>, refusal: &Refusal) -> String {
         Refusal::Output(tokens) => format!("it writes at most {tokens} tokens (output)"),
         Refusal::Locked => "it is of another version than was approved (version_lock)".to_owned(),
         Refusal::Pinned => "requests are pinned to other providers (pinned)".to_owned(),
+        Refusal::Credential(unusable) => unusable.told().to_owned(),
         Refusal::CircuitOpen(_) => "its provider keeps failing, and is tried again in a moment (circuit_open)".to_owned(),
     }
 }

@@ -14,7 +14,6 @@ use std::{
 };
 
 use insula_model::{Clock, Error, ErrorKind, TenantId};
-use insula_providers::ModelCard;
 use parking_lot::Mutex;
 
 use super::RouteSettings;
@@ -22,6 +21,9 @@ use crate::queue::LaneKey;
 
 /// Outcomes that are kept of one model.
 const OUTCOMES_KEPT: usize = 128;
+/// From this many models and accounts on, those of tenants' own that show nothing are forgotten before a new one is noted; where
+/// none does, all of them are.
+const RECORDS_KEPT_MAX: usize = 1_024;
 /// The longest rest of an open circuit, in times of the first.
 const REST_TIMES_MAX: u32 = 16;
 
@@ -189,6 +191,12 @@ impl Record {
         }
     }
 
+    /// Whether it says nothing any more.
+    fn is_blank(&mut self, now: Duration, settings: &RouteSettings) -> bool {
+        self.forget_old(now, settings);
+        self.outcomes.is_empty() && self.everybody.is_none() && self.ones.is_empty()
+    }
+
     fn tallies(&self) -> HashMap<TenantId, Tally> {
         let mut tallies: HashMap<TenantId, Tally> = HashMap::new();
         for seen in &self.outcomes {
@@ -236,7 +244,7 @@ impl Record {
     }
 }
 
-/// How all models do, on this node.
+/// How all models do, on this node; those of a tenant's own account by themselves.
 pub(crate) struct Health {
     records: Mutex<HashMap<LaneKey, Record>>,
     settings: RouteSettings,
@@ -249,29 +257,31 @@ impl Health {
     }
 
     /// Whether a model would be tried for a tenant now.
-    pub(super) fn look(&self, card: &Arc<ModelCard>, tenant: TenantId) -> State {
+    pub(super) fn look(&self, key: &LaneKey, tenant: TenantId) -> State {
         let records = self.records.lock();
-        records.get(&LaneKey::of(card)).map_or(State::Closed, |record| record.look(tenant, self.clock.elapsed()))
+        records.get(key).map_or(State::Closed, |record| record.look(tenant, self.clock.elapsed()))
     }
 
     /// Whether a model may be tried for a tenant now; asks for no probe.
-    pub fn is_open(&self, card: &Arc<ModelCard>, tenant: TenantId) -> bool {
-        matches!(self.look(card, tenant), State::Open { .. })
+    pub fn is_open(&self, key: &LaneKey, tenant: TenantId) -> bool {
+        matches!(self.look(key, tenant), State::Open { .. })
     }
 
     /// The share of a model's failures, as far as this tenant can tell. One that waits to be probed has none: behind its peers
     /// nobody would ever try it.
-    pub(super) fn failure_share(&self, card: &Arc<ModelCard>, tenant: TenantId) -> Option<f64> {
+    pub(super) fn failure_share(&self, key: &LaneKey, tenant: TenantId) -> Option<f64> {
         let (mut records, now) = (self.records.lock(), self.clock.elapsed());
-        let record = records.get_mut(&LaneKey::of(card)).filter(|record| record.look(tenant, now) != State::HalfOpen)?;
+        let record = records.get_mut(key).filter(|record| record.look(tenant, now) != State::HalfOpen)?;
         record.forget_old(now, &self.settings);
         record.share(tenant, self.settings.circuit_outcomes_min)
     }
 
     /// Lets an attempt through to a model; `None` where its circuit is open.
-    pub fn admit(self: &Arc<Self>, card: &Arc<ModelCard>, tenant: TenantId) -> Option<Watch> {
-        let key = LaneKey::of(card);
-        let probes = self.records.lock().entry(key.clone()).or_default().admit(tenant, self.clock.elapsed())?;
+    pub fn admit(self: &Arc<Self>, key: LaneKey, tenant: TenantId) -> Option<Watch> {
+        let (mut records, now) = (self.records.lock(), self.clock.elapsed());
+        make_room(&mut records, &key, now, &self.settings);
+        let probes = records.entry(key.clone()).or_default().admit(tenant, now)?;
+        drop(records);
         Some(Watch { health: self.clone(), key, tenant, probes, is_over: false })
     }
 
@@ -282,6 +292,17 @@ impl Health {
             record.note_probe(reach, outcome, now, &self.settings);
         }
         record.note(watch.tenant, outcome, now, &self.settings);
+    }
+}
+
+/// Forgets accounts of tenants' own where there are too many: there are more of them than models in the catalogue.
+fn make_room(records: &mut HashMap<LaneKey, Record>, key: &LaneKey, now: Duration, settings: &RouteSettings) {
+    if records.len() < RECORDS_KEPT_MAX || records.contains_key(key) {
+        return;
+    }
+    records.retain(|key, record| !key.is_own() || !record.is_blank(now, settings));
+    if records.len() >= RECORDS_KEPT_MAX {
+        records.retain(|key, _| !key.is_own());
     }
 }
 

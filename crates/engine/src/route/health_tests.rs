@@ -1,3 +1,6 @@
+use insula_model::{CredentialId, ManualClock, Operation, Timestamp};
+use insula_providers::{ModelCard, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, Viewer};
+
 use super::*;
 
 const A: TenantId = TenantId::from_bytes([1; 16]);
@@ -111,4 +114,28 @@ fn only_the_providers_own_faults_count() {
     assert_eq!(of(ErrorKind::ProviderTimeout), Outcome::Fault);
     assert_eq!(of(ErrorKind::ProviderRejected(400)), Outcome::Neither);
     assert_eq!(of(ErrorKind::ProviderRateLimited { retry_after: None }), Outcome::Neither);
+}
+
+fn card() -> Arc<ModelCard> {
+    let book = PriceBook::parse(SIMULATOR_PRICES, "prices").unwrap();
+    let providers = Providers::new(vec![ProviderSettings::new("simulator", "http://127.0.0.1:1/v1")], book).unwrap();
+    let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+    providers.candidates("sim-small", Operation::Chat, now, &Viewer::default()).unwrap().remove(0).card
+}
+
+#[test]
+fn accounts_are_noted_apart_and_bounded() {
+    let health = Health::new(RouteSettings::default(), Arc::new(ManualClock::at(Timestamp::default())));
+    let card = card();
+    let own = |n: usize| LaneKey::of(&card, Some(CredentialId::from_bytes((n as u128).to_be_bytes())));
+    for _ in 0..10 {
+        health.admit(own(0), A).unwrap().report(Outcome::Fault);
+    }
+    assert!(health.is_open(&own(0), A));
+    assert!(!health.is_open(&LaneKey::of(&card, None), A) && !health.is_open(&own(1), A));
+    for n in 1..=2 * RECORDS_KEPT_MAX {
+        drop(health.admit(own(n), B));
+        assert!(health.records.lock().len() <= RECORDS_KEPT_MAX);
+    }
+    assert!(health.is_open(&own(0), A), "what shows something stays while others do not");
 }

@@ -117,7 +117,7 @@ impl Versions {
     ) -> Vec<Mismatch> {
         let mut found = expected.mismatches(card, model, fingerprint);
         let mut versions = self.0.lock();
-        let seen = versions.entry(LaneKey::of(card)).or_default();
+        let seen = versions.entry(LaneKey::of(card, None)).or_default();
         for (what, seen, now) in [("model", &mut seen.model, model), ("fingerprint", &mut seen.fingerprint, fingerprint)] {
             let Some(now) = now.filter(|now| seen.as_deref() != Some(now)) else { continue };
             if let Some(before) = seen.replace(now.to_owned())

@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use insula_model::{AttemptId, Cause, Error, KeyId, Money, Operation, Overhead, Price, Result, Timestamp, WindowSpan};
+use insula_model::{
+    AttemptId, Cause, CredentialOwner, Error, KeyId, Money, Operation, Overhead, Price, Result, Timestamp, WindowSpan,
+};
 use insula_store::{AttemptQuery, LedgerRow};
 
 use super::{Month, SellPrices};
@@ -53,6 +55,8 @@ pub struct AttemptAsk {
     pub price_row: Option<String>,
     /// Made under this plan, or under none.
     pub plan: Option<Option<String>>,
+    /// Made by the account of this one at the provider.
+    pub credential: Option<CredentialOwner>,
     /// Asked for with this key, or with a tenant token.
     pub key: Option<Option<KeyId>>,
     /// With this label: its name and its value.
@@ -104,6 +108,7 @@ pub async fn attempts(
         cause: ask.cause,
         price_row: ask.price_row,
         plan: ask.plan,
+        credential: ask.credential,
         key: ask.key,
         tag: ask.tag,
         after: ask.page.after.map(|place| (place.reserved_at, place.attempt)),

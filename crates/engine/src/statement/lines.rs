@@ -5,10 +5,10 @@ use std::{
     ops::AddAssign,
 };
 
-use insula_model::{Cause, Money, Operation, Overhead, Price, TokenCounts, WindowSpan};
+use insula_model::{Cause, CredentialOwner, Money, Operation, Overhead, Price, TokenCounts, WindowSpan};
 use insula_store::{ChargeRow, Sums};
 
-use super::{causes::CauseAmounts, sell::SellPrices};
+use super::{attempts::ChargedAttempt, causes::CauseAmounts, sell::SellPrices};
 
 /// What some attempts come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,12 +25,27 @@ pub struct Charged {
     pub cost: Money,
     /// What of the tokens kept the tenant apart, and what of the amount is for them.
     pub isolation: Overhead,
+    /// How much of the amount is of attempts by the tenant's own accounts at providers: a credit takes it off again.
+    pub own_amount: Money,
+    /// How much of the cost the tenant paid its providers itself.
+    pub own_cost: Money,
 }
 
 impl Charged {
-    /// What is left to the operator.
+    /// What one attempt comes to, its count and tokens aside.
+    pub fn of_attempt(attempt: &ChargedAttempt) -> Self {
+        let sums = Sums { cost: attempt.row.end.cost, ..Sums::default() };
+        charged(&sums, attempt.amount, attempt.isolation, attempt.row.begin.attribution.credential)
+    }
+
+    /// What the platform's accounts are charged by the providers.
+    pub fn paid(&self) -> Money {
+        self.cost - self.own_cost
+    }
+
+    /// What is left to the operator: of what is taken off again, and was not paid by it, nothing.
     pub fn margin(&self) -> Money {
-        self.amount - self.cost
+        self.amount - self.own_amount - self.paid()
     }
 }
 
@@ -42,6 +57,8 @@ impl AddAssign for Charged {
         self.amount += other.amount;
         self.cost += other.cost;
         self.isolation += other.isolation;
+        self.own_amount += other.own_amount;
+        self.own_cost += other.own_cost;
     }
 }
 
@@ -107,11 +124,10 @@ impl Charges {
         let mut lines: HashMap<LineKey, Line> = HashMap::new();
         let (mut by_key, mut by_tag) = (Groups::default(), Groups::default());
         for (span, row) in parts.into_iter().flat_map(|(span, rows)| rows.into_iter().map(move |row| (span, row))) {
-            let ChargeRow { model, operation, price_row, cause, plan, key, tags, sums } = row;
+            let ChargeRow { model, operation, price_row, cause, plan, key, credential, tags, sums } = row;
             let (sold, amount) = sell.charge(plan.as_deref(), &model, span.start, &sums.tokens, sums.cost);
             let isolation = sell.charge_isolation(plan.as_deref(), &model, span.start, &sums.isolation);
-            let Sums { attempts, estimated, tokens, cost, .. } = sums;
-            let charged = Charged { attempts, estimated, tokens, amount, cost, isolation };
+            let charged = charged(&sums, amount, isolation, credential);
             by_key.add(key.map(|key| key.to_string()), charged);
             by_tag.add(tag.and_then(|tag| tags.get(tag).cloned()), charged);
             let price_row = sold.map_or(price_row, |sold| sold.id());
@@ -161,6 +177,16 @@ impl Charges {
         self.lines.iter().for_each(|line| groups.add(Some(name(&line.key)), line.charged));
         groups.listed()
     }
+}
+
+/// What some attempts come to that were made by one account at their provider.
+fn charged(sums: &Sums, amount: Money, isolation: Overhead, credential: CredentialOwner) -> Charged {
+    let (own_amount, own_cost) = match credential {
+        CredentialOwner::Platform => (Money::ZERO, Money::ZERO),
+        CredentialOwner::Tenant => (amount, sums.cost),
+    };
+    let Sums { attempts, estimated, tokens, cost, .. } = *sums;
+    Charged { attempts, estimated, tokens, amount, cost, isolation, own_amount, own_cost }
 }
 
 /// By model first, then in the order in which a bill shows causes.

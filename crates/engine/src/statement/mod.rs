@@ -35,7 +35,7 @@ pub struct Statement {
     pub month: Month,
     /// Whether attempts may still come to it in the ordinary way.
     pub is_open: bool,
-    /// All charges before the month, less all credits before it.
+    /// All charges before the month, less all credits before it, those for the tenant's own credentials included.
     pub opening: Money,
     /// What was charged in the month.
     pub charges: Charges,
@@ -48,9 +48,15 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// All credits of the month.
+    /// What attempts by the tenant's own accounts at providers were charged: the platform did not pay for them, so it is taken off
+    /// again. No credit that anybody gave: it follows from the ledger as the charges do.
+    pub fn own_credentials(&self) -> Money {
+        self.charges.total().own_amount
+    }
+
+    /// All credits of the month, that one included.
     pub fn credited(&self) -> Money {
-        self.credits.iter().map(|credit| credit.amount).sum()
+        self.credits.iter().map(|credit| credit.amount).sum::<Money>() + self.own_credentials()
     }
 
     /// What is owed at the end: opening and charges, less credits.
@@ -104,10 +110,13 @@ async fn opening(engine: &Engine, scope: &TenantScope, start: Timestamp, sell: &
     let credited = control.credited_before(scope, start).await?;
     if sell.is_empty() {
         // The accounts hold the ledger's costs hour by hour: years of attempts need not be summed again.
-        return Ok(control.spent_before(scope, start).await? - credited);
+        // What was made by the tenant's own accounts has an index of its own.
+        let own = control.own_spent_before(scope, start).await?;
+        return Ok(control.spent_before(scope, start).await? - own - credited);
     }
     let all = WindowSpan { start: Timestamp::default(), end: start };
-    Ok(charged(engine, scope, all, sell, None).await?.total().amount - credited)
+    let total = charged(engine, scope, all, sell, None).await?.total();
+    Ok(total.amount - total.own_amount - credited)
 }
 
 /// What was charged in a span.

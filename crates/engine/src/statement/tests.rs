@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use insula_model::{Cause, KeyId, Money, Operation, Overhead, Plan, Price, SellPrice, TokenCounts, WindowSpan};
+use insula_model::{
+    Cause, CredentialOwner, KeyId, Money, Operation, Overhead, Plan, Price, SellPrice, TokenCounts, WindowSpan,
+};
 use insula_store::{ChargeRow, Sums};
 use proptest::prelude::*;
 
@@ -16,12 +18,12 @@ fn at(micros: i64) -> Timestamp {
 fn row() -> impl Strategy<Value = ChargeRow> {
     let count = 0_u64..1_000_000_000_000;
     let tokens = (count.clone(), count.clone(), count.clone(), count.clone(), count.clone(), count);
-    let whose = (0..PLANS.len(), proptest::option::of(0_u8..3), proptest::option::of("[ab]"));
+    let whose = (0..PLANS.len(), proptest::option::of(0_u8..3), proptest::option::of("[ab]"), any::<bool>());
     let what = (0..MODELS.len(), 0..Cause::ALL.len(), any::<bool>(), 0_u8..3);
     (what, whose, tokens, (0_u64..1_000, 0_u64..1_000, 0_i128..1 << 70, 0_u64..100)).prop_map(
         |(what, whose, tokens, (attempts, estimated, cost, apart))| {
             let (model, cause, is_chat, price_row) = what;
-            let (plan, key, team) = whose;
+            let (plan, key, team, is_own) = whose;
             let (input, cache_read, cache_write, cache_write_1h, output, reasoning) = tokens;
             let tokens = TokenCounts { input, cache_read, cache_write, cache_write_1h, output, reasoning };
             let isolation = Overhead { tokens: tokens.first_of_input(apart), cost: Money::from_pico(cost / 3) };
@@ -32,6 +34,7 @@ fn row() -> impl Strategy<Value = ChargeRow> {
                 cause: Cause::ALL[cause],
                 plan: PLANS[plan].map(str::to_owned),
                 key: key.map(|key| KeyId::from_bytes([key; 16])),
+                credential: if is_own { CredentialOwner::Tenant } else { CredentialOwner::Platform },
                 tags: team.map(|team| ("team".to_owned(), team)).into_iter().collect(),
                 sums: Sums { attempts, estimated, tokens, cost: Money::from_pico(cost), isolation },
             }
@@ -91,7 +94,11 @@ proptest! {
                 };
                 let charge = |tokens: u64, cost| pico.map_or(cost, |pico| Money::from_pico(i128::from(tokens) * pico));
                 isolation.cost = charge(isolation.total(), isolation.cost);
-                owed += charge(tokens.total(), cost);
+                let amount = charge(tokens.total(), cost);
+                owed += amount;
+                if row.credential == CredentialOwner::Tenant {
+                    ledger += Charged { own_amount: amount, own_cost: cost, ..Charged::default() };
+                }
                 ledger += Charged { attempts, estimated, tokens, cost, isolation, ..Charged::default() };
             }
         }
@@ -126,6 +133,7 @@ fn at_cost_there_is_no_margin() {
         cause: Cause::Base,
         plan: Some("pro".into()),
         key: None,
+        credential: CredentialOwner::Platform,
         tags: Default::default(),
         sums,
     };
@@ -135,4 +143,26 @@ fn at_cost_there_is_no_margin() {
     assert_eq!((at_cost.lines[0].key.price_row.as_str(), at_cost.by_tag), ("sim/small@1", None));
     let sold = Charges::of(vec![(span, vec![row])], &sell(), |_| None, None);
     assert_eq!((sold.total().amount, sold.total().margin()), (Money::ZERO, Money::from_pico(-7)), "tokens are what is sold");
+}
+
+#[test]
+fn what_a_tenant_paid_its_providers_itself_is_no_margin() {
+    let tokens = TokenCounts { input: 1, ..TokenCounts::default() };
+    let row = |credential| ChargeRow {
+        model: "small".into(),
+        operation: Operation::Chat,
+        price_row: "sim/small@1".into(),
+        cause: Cause::Base,
+        plan: Some("pro".into()),
+        key: None,
+        credential,
+        tags: Default::default(),
+        sums: Sums { attempts: 1, tokens, cost: Money::from_pico(7), ..Sums::default() },
+    };
+    let span = WindowSpan { start: at(0), end: at(50) };
+    let rows = vec![row(CredentialOwner::Platform), row(CredentialOwner::Tenant)];
+    let total = Charges::of(vec![(span, rows)], &sell(), |_| None, None).total();
+    let pico = |money: Money| money.pico();
+    assert_eq!((pico(total.amount), pico(total.own_amount)), (6_000, 3_000));
+    assert_eq!((pico(total.paid()), pico(total.margin())), (7, 2_993), "as if the platform's attempt stood alone");
 }

@@ -21,6 +21,7 @@ mod limit;
 mod migrate;
 mod operator;
 mod output;
+mod provider_credential;
 mod quickstart;
 mod request;
 mod routing;
@@ -94,6 +95,8 @@ enum Command {
     Budget(budget::BudgetArgs),
     /// Manages limits: caps on pace and on requests at once, and how requests wait for their turn.
     Limit(limit::LimitArgs),
+    /// Manages a tenant's own credentials at providers.
+    ProviderCredential(provider_credential::ProviderCredentialArgs),
     /// Manages how a tenant's requests are routed, and says where one would go.
     Routing(routing::RoutingArgs),
     /// Manages the answer cache of a tenant.
@@ -173,6 +176,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Token(args) => token::run(args, out).await,
         Command::Budget(args) => budget::run(args, out).await,
         Command::Limit(args) => limit::run(args, out).await,
+        Command::ProviderCredential(args) => provider_credential::run(args, out).await,
         Command::Routing(args) => routing::run(args, out).await,
         Command::Cache(args) => cache::run(args, out).await,
         Command::EndUser(args) => end_user::run(args, out).await,

@@ -53,6 +53,7 @@ enum GroupArg {
     EndUser,
     Cause,
     Plan,
+    Credential,
 }
 
 impl GroupArg {
@@ -66,6 +67,7 @@ impl GroupArg {
             GroupArg::EndUser => "end_user",
             GroupArg::Cause => "cause",
             GroupArg::Plan => "plan",
+            GroupArg::Credential => "credential",
         }
     }
 }

@@ -55,6 +55,8 @@ section! {
         api_key_env: Option<String> = None;
         /// The file that holds its key, instead of `api_key_env`. Readable by its owner only.
         api_key_file: Option<PathBuf> = None;
+        /// Whether tenants may bring keys of their own for it: a tenant that does is served by its own account there, and never by this key.
+        tenant_credentials: bool = true;
         /// Where it processes what it is sent, such as `eu` or `eu-central-1`; an entry of the price file may say otherwise for its model. A tenant with a region is served only within it, so not at all by a provider without one.
         region: Option<String> = None;
         /// A header in which it is told each attempt's id.

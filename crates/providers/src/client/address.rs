@@ -1,8 +1,11 @@
 //! A provider's settings, checked once and turned into what goes on the wire.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use insula_model::{Error, Result};
+use std::sync::Arc;
 
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use insula_model::{Error, ProviderOrigin, Result};
+
+use super::account::key_header;
 use crate::{ProviderSettings, Vendor};
 
 /// The version of Anthropic's API that is spoken here.
@@ -34,9 +37,19 @@ pub(super) struct Address {
     embeddings: Uri,
     /// Where moderations go; asked for only where [`Vendor::offers`] has them.
     pub moderations: Uri,
-    pub json_headers: HeaderMap,
-    pub stream_headers: HeaderMap,
+    pub json_headers: Headers,
+    pub stream_headers: Headers,
+    /// What keys for it are bound to.
+    pub origin: Arc<ProviderOrigin>,
     pub attempt_header: Option<HeaderName>,
+}
+
+/// The headers of a request but for what is different each time.
+pub(super) struct Headers {
+    /// With the platform's key, where it has one.
+    pub platform: HeaderMap,
+    /// With no key.
+    pub bare: HeaderMap,
 }
 
 impl Address {
@@ -96,18 +109,20 @@ pub(super) fn address(settings: &ProviderSettings) -> Result<Address> {
     headers.insert(header::HOST, HeaderValue::from_str(authority.as_str()).map_err(|_| bad_url())?);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    if let Some(key) = &settings.api_key {
-        let (name, value) = credential(settings.vendor, key.reveal());
-        let mut value = HeaderValue::try_from(value).map_err(|_| wrong("its key has characters that a header cannot carry"))?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
-    }
     if settings.vendor == Vendor::Anthropic {
         headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
     }
-    let mut stream_headers = headers.clone();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    stream_headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+    let key = match &settings.api_key {
+        Some(key) => Some(key_header(settings.vendor, key.reveal()).map_err(|error| wrong(error.message()))?),
+        None => None,
+    };
+    let accepting = |what: &'static str| {
+        let mut bare = headers.clone();
+        bare.insert(header::ACCEPT, HeaderValue::from_static(what));
+        let mut platform = bare.clone();
+        platform.extend(key.clone());
+        Headers { platform, bare }
+    };
     let attempt_header = settings.attempt_header.as_deref().map(|header| match header.parse::<HeaderName>() {
         Ok(header) if !TAKEN.contains(&header) => Ok(header),
         _ => Err(wrong("`attempt_header` is not a free header name; try x-insula-attempt")),
@@ -117,21 +132,20 @@ pub(super) fn address(settings: &ProviderSettings) -> Result<Address> {
         base: base.to_owned(),
         embeddings: at("/embeddings")?,
         moderations: at("/moderations")?,
+        origin: Arc::new(origin(settings.vendor, &chat)),
         chat,
-        json_headers: headers,
-        stream_headers,
+        json_headers: accepting("application/json"),
+        stream_headers: accepting("text/event-stream"),
         attempt_header: attempt_header.transpose()?,
     })
 }
 
-/// The header in which a vendor wants its key.
-fn credential(vendor: Vendor, key: &str) -> (HeaderName, String) {
-    match vendor {
-        Vendor::OpenAi => (header::AUTHORIZATION, format!("Bearer {key}")),
-        Vendor::Azure => (HeaderName::from_static("api-key"), key.to_owned()),
-        Vendor::Anthropic => (HeaderName::from_static("x-api-key"), key.to_owned()),
-        Vendor::Gemini => (HeaderName::from_static("x-goog-api-key"), key.to_owned()),
-    }
+/// Scheme, host and port of an address, each written out, and whose API is spoken there.
+fn origin(vendor: Vendor, address: &Uri) -> ProviderOrigin {
+    let scheme = address.scheme_str().unwrap_or_default();
+    let host = address.host().unwrap_or_default().to_ascii_lowercase();
+    let port = address.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
+    ProviderOrigin { kind: vendor.name().to_owned(), address: format!("{scheme}://{host}:{port}") }
 }
 
 #[cfg(test)]
@@ -154,6 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let of = |url: &str| address(&ProviderSettings::new("p", url)).unwrap().origin.address.clone();
+        for same in ["https://API.openai.com/v1", "https://api.openai.com:443/v2/"] {
+            assert_eq!(of(same), "https://api.openai.com:443");
+        }
+        for other in ["http://api.openai.com/v1", "https://api.openai.com:444/v1", "https://openai.com/v1"] {
+            assert_ne!(of(other), "https://api.openai.com:443");
+        }
+        assert_eq!(of("http://[::1]/v1"), "http://[::1]:80");
+        let azure = ProviderSettings { vendor: Vendor::Azure, ..ProviderSettings::new("p", "https://api.openai.com/v1") };
+        assert_ne!(
+            address(&azure).unwrap().origin,
+            address(&ProviderSettings::new("p", "https://api.openai.com/v1")).unwrap().origin
+        );
+    }
+
+    #[test]
     fn keys_and_headers_are_checked() {
         let mut settings = ProviderSettings::new("p", "https://x/v1");
         settings.api_key = Some(SecretText::new("sk-1\r\nx: y"));
@@ -166,7 +197,10 @@ mod tests {
         }
         settings.attempt_header = Some("x-insula-attempt".to_owned());
         let address = address(&settings).unwrap();
-        assert!(address.json_headers[header::AUTHORIZATION].is_sensitive());
+        for headers in [&address.json_headers, &address.stream_headers] {
+            assert!(headers.platform[header::AUTHORIZATION].is_sensitive());
+            assert!(!headers.bare.contains_key(header::AUTHORIZATION));
+        }
         assert!(!format!("{settings:?}").contains("sk-1"));
     }
 }

@@ -15,10 +15,6 @@ impl Alarm {
         Self { provider: provider.to_owned(), model: model.to_owned(), attempt }
     }
 
-    pub fn attempt(&self) -> AttemptId {
-        self.attempt
-    }
-
     /// What the provider counted does not add up: nobody knows what it will bill, so the attempt is settled as an estimate.
     pub fn miscounted(&self) {
         let Self { provider, model, attempt } = self;

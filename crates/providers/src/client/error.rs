@@ -108,38 +108,49 @@ pub(crate) fn from_answer(error: &RawValue, scrub: &Scrub) -> Error {
 }
 
 fn classify(status: u16, retry_after: Option<Duration>, said: &Said, scrub: &Scrub) -> Error {
-    let source = UpstreamError { status, code: said.code.as_deref().and_then(|code| word(code, 64)) };
+    let told = |text: &str, bytes_max| word(text, bytes_max).filter(|word| !scrub.is_in(word));
+    let source = UpstreamError { status, code: said.code.as_deref().and_then(|code| told(code, 64)) };
     let error = match status {
         // How Anthropic says that the platform has not paid.
         400 if said.message.as_deref().is_some_and(|message| message.contains("credit balance is too low")) => {
-            account_refused()
+            account_refused(scrub)
         }
-        400 if said.is_of_googles_account() => account_refused(),
+        400 if said.is_of_googles_account() => account_refused(scrub),
         400 | 404 | 413 | 422 => {
             let message = said.message.as_deref().map(|message| scrub.clean(message)).filter(|message| !message.is_empty());
             let message = message.unwrap_or_else(|| format!("the provider refused the request with status {status}"));
             let error = Error::new(ErrorKind::ProviderRejected(status), message);
-            match said.param.as_deref().and_then(|param| word(param, 100)) {
+            match said.param.as_deref().and_then(|param| told(param, 100)) {
                 Some(param) => error.at(param),
                 None => error,
             }
         }
         // The platform's account, not the caller's pace: waiting does not help.
-        429 if said.names("insufficient_quota") => account_refused(),
-        401..=403 => account_refused(),
-        429 => Error::new(
-            ErrorKind::ProviderRateLimited { retry_after },
-            "the provider is limiting this platform; try again later",
-        ),
+        429 if said.names("insufficient_quota") => account_refused(scrub),
+        401..=403 => account_refused(scrub),
+        429 => Error::new(ErrorKind::ProviderRateLimited { retry_after }, limited(scrub)),
         408 | 504 | 524 => Error::new(ErrorKind::ProviderTimeout, "the provider took too long; try again"),
         _ => Error::new(ErrorKind::ProviderFailed, "the provider failed; try again"),
     };
     error.caused_by(source)
 }
 
-fn account_refused() -> Error {
-    let message = "the provider refused the platform's account; this is for the operator to mend";
+fn account_refused(scrub: &Scrub) -> Error {
+    let message = match scrub.is_own_account() {
+        false => "the provider refused the platform's account; this is for the operator to mend",
+        true => {
+            "the provider refused your own credential: it is wrong, was revoked, or its account may not do this; store another \
+             with PUT /api/v1/tenants/{tenant}/provider-credentials/{provider}, or remove it"
+        }
+    };
     Error::new(ErrorKind::ProviderFailed, message)
+}
+
+fn limited(scrub: &Scrub) -> &'static str {
+    match scrub.is_own_account() {
+        false => "the provider is limiting this platform; try again later",
+        true => "the provider is limiting the account of your own credential; try again later",
+    }
 }
 
 /// A machine's word, such as a code or the name of a parameter; `None` if it is anything else.
@@ -280,6 +291,18 @@ mod tests {
         }
         let quota = rejected(429, &[], r#"{"error":{"code":"insufficient_quota","message":"You exceeded your quota"}}"#);
         assert_eq!(quota.kind(), &ErrorKind::ProviderFailed);
+    }
+
+    #[test]
+    fn whose_account_was_refused_is_told() {
+        let own = Scrub::new(["qqqq1234".to_owned()]).of_own_account();
+        let body = r#"{"error":{"message":"no such key: QQQQ1234","code":"qqqq1234","param":"qqqq1234"}}"#;
+        for (status, word) in [(401, "your own credential"), (429, "your own credential"), (400, "no such key: [removed]")] {
+            let failure = from_status(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), &own);
+            let SendFailure::Rejected { error } = failure else { panic!("{failure:?}") };
+            assert!(error.message().contains(word), "{error}");
+            assert!(!format!("{error:?}").to_lowercase().contains("qqqq1234"), "{error:?}");
+        }
     }
 
     #[test]

@@ -10,11 +10,12 @@ use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
-use insula_model::{AttemptId, Operation, Result, TokenCounts};
+use insula_model::{AttemptId, Operation, ProviderOrigin, Result, TokenCounts};
 use tokio::time::timeout;
 
 use super::{
-    address::{Address, address},
+    account::AccountKey,
+    address::{Address, Headers, address},
     alarm::Alarm,
     allowance::read_allowance,
     body::read_body,
@@ -25,7 +26,7 @@ use super::{
     stream::ChatStream,
 };
 use crate::{
-    Allowance, Asked, CacheIsolation, ModelCard, Pace, ProviderSettings, Timeouts, Wire,
+    Allowance, Asked, CacheIsolation, ModelCard, Pace, ProviderSettings, SecretText, Timeouts, Vendor, Wire,
     openai::pass_answer,
     translate::{Whole, embeddings, reading, whole},
 };
@@ -46,6 +47,8 @@ pub struct Outbound {
     pub card: Arc<ModelCard>,
     /// How the caller wants its answer.
     pub asked: Asked,
+    /// The key of the account by which it goes; the platform's where absent.
+    pub key: Option<Arc<AccountKey>>,
 }
 
 /// A whole, validated answer.
@@ -89,6 +92,13 @@ pub enum SendFailure {
     },
 }
 
+/// What is different in each request.
+struct Going {
+    attempt: AttemptId,
+    body: Bytes,
+    key: Option<Arc<AccountKey>>,
+}
+
 /// A client of one provider.
 ///
 /// A request is retried only where that is safe: when the pooled connection that it was given turns out closed before any
@@ -98,6 +108,8 @@ pub struct Provider {
     base_url: String,
     region: Option<String>,
     has_key: bool,
+    takes_other_keys: bool,
+    vendor: Vendor,
     wire: Wire,
     cache_isolation: CacheIsolation,
     address: Address,
@@ -130,6 +142,8 @@ impl Provider {
         Ok(Self {
             scrub: Arc::new(Scrub::new(key.into_iter().chain([host]))),
             has_key: settings.api_key.is_some(),
+            takes_other_keys: settings.takes_other_keys,
+            vendor: settings.vendor,
             name: settings.name,
             base_url: settings.base_url,
             region: settings.region,
@@ -162,6 +176,24 @@ impl Provider {
     /// Whether a key for it is set.
     pub fn has_key(&self) -> bool {
         self.has_key
+    }
+
+    /// Whether requests may be made by other accounts there than the platform's.
+    pub fn takes_other_keys(&self) -> bool {
+        self.takes_other_keys
+    }
+
+    /// Where it is, and whose API it has: what keys for it are bound to.
+    pub fn origin(&self) -> &ProviderOrigin {
+        &self.address.origin
+    }
+
+    /// A key of another account there, ready to be sent with requests to this very place.
+    ///
+    /// # Errors
+    /// `Invalid` for what cannot be a key.
+    pub fn account_key(&self, key: SecretText) -> Result<AccountKey> {
+        AccountKey::new(key, self.vendor, self.address.origin.clone(), self.address.host())
     }
 
     /// How fast requests may go to each of its models.
@@ -201,15 +233,17 @@ impl Provider {
     /// # Errors
     /// [`SendFailure`] says what may be billed.
     pub async fn chat(&self, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
-        let Outbound { body, card, asked } = outbound;
+        let Outbound { body, card, asked, key } = outbound;
+        let scrub = self.scrub_of(key.as_ref());
+        let going = Going { attempt, body, key };
         let uri = self.address.chat(&card.upstream_model, asked.stream).map_err(SendFailure::NotSent)?;
-        let read = |body| whole(self.wire, &asked, body, &self.scrub);
+        let read = |body| whole(self.wire, &asked, body, &scrub);
         let alarm = self.alarm(attempt, &card);
         if !asked.stream {
-            return self.answer(&uri, &alarm, body, read).await;
+            return self.answer(&uri, &alarm, going, read).await;
         }
         let mut patience = Patience::new(self.timeouts);
-        let response = self.send(&uri, &self.address.stream_headers, attempt, body, &mut patience).await?;
+        let response = self.send(&uri, &self.address.stream_headers, going, &mut patience).await?;
         if is_json(response.headers()) {
             // An error under a good status, or a server that does not stream.
             let answer = self.read(response, &mut patience, &alarm, read).await?;
@@ -217,7 +251,7 @@ impl Provider {
             return Err(SendFailure::Broken { error });
         }
         let allowance = read_allowance(response.headers());
-        let reading = reading(self.wire, &asked, self.scrub.clone());
+        let reading = reading(self.wire, &asked, scrub.clone());
         Ok(Sent::Stream(ChatStream::new(response.into_body(), patience, self.event_bytes_max, allowance, reading, alarm)))
     }
 
@@ -226,10 +260,16 @@ impl Provider {
     /// # Errors
     /// [`SendFailure`] says what may be billed.
     pub async fn embeddings(&self, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
-        let Outbound { body, card, asked } = outbound;
+        let Outbound { body, card, asked, key } = outbound;
+        let scrub = self.scrub_of(key.as_ref());
         let uri = self.address.embeddings(&card.upstream_model).map_err(SendFailure::NotSent)?;
         let alarm = self.alarm(attempt, &card);
-        self.answer(&uri, &alarm, body, |body| embeddings(self.wire, &asked, body, &self.scrub)).await
+        let going = Going { attempt, body, key };
+        self.answer(&uri, &alarm, going, |body| embeddings(self.wire, &asked, body, &scrub)).await
+    }
+
+    fn scrub_of(&self, key: Option<&Arc<AccountKey>>) -> Arc<Scrub> {
+        key.map_or(&self.scrub, |key| &key.scrub).clone()
     }
 
     /// Sends texts and images to be judged. Only OpenAI's API has that, so an answer goes to its caller as it came.
@@ -237,9 +277,11 @@ impl Provider {
     /// # Errors
     /// [`SendFailure`] says what may be billed.
     pub async fn moderations(&self, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
-        let Outbound { body, card, .. } = outbound;
+        let Outbound { body, card, key, .. } = outbound;
+        let scrub = self.scrub_of(key.as_ref());
         let alarm = self.alarm(attempt, &card);
-        self.answer(&self.address.moderations, &alarm, body, |body| pass_answer(body, &self.scrub)).await
+        let going = Going { attempt, body, key };
+        self.answer(&self.address.moderations, &alarm, going, |body| pass_answer(body, &scrub)).await
     }
 
     fn alarm(&self, attempt: AttemptId, card: &ModelCard) -> Alarm {
@@ -250,11 +292,11 @@ impl Provider {
         &self,
         uri: &Uri,
         alarm: &Alarm,
-        body: Bytes,
+        going: Going,
         read: impl FnOnce(Bytes) -> Result<Whole>,
     ) -> Result<Sent, SendFailure> {
         let mut patience = Patience::new(self.timeouts);
-        let response = self.send(uri, &self.address.json_headers, alarm.attempt(), body, &mut patience).await?;
+        let response = self.send(uri, &self.address.json_headers, going, &mut patience).await?;
         self.read(response, &mut patience, alarm, read).await.map(Sent::Json)
     }
 
@@ -279,15 +321,16 @@ impl Provider {
     async fn send(
         &self,
         uri: &Uri,
-        headers: &HeaderMap,
-        attempt: AttemptId,
-        body: Bytes,
+        headers: &Headers,
+        going: Going,
         patience: &mut Patience,
     ) -> Result<Response<Incoming>, SendFailure> {
+        let Going { attempt, body, key } = going;
+        let headers = self.headers(headers, key.as_deref()).map_err(SendFailure::NotSent)?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
-        *request.headers_mut() = headers.clone();
+        *request.headers_mut() = headers;
         if let Some((name, value)) = self.attempt_header(attempt) {
             request.headers_mut().insert(name, value);
         }
@@ -297,7 +340,15 @@ impl Provider {
             Poll::Pending => patience.poll_over(cx).map(|error| Err(SendFailure::Broken { error })),
         })
         .await?;
-        if response.status().is_success() { Ok(response) } else { Err(self.refused(response, patience).await) }
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(response, key.as_ref(), patience).await) }
+    }
+
+    /// Either with the platform's key or with the one that was given, never with both.
+    fn headers(&self, headers: &Headers, key: Option<&AccountKey>) -> Result<HeaderMap> {
+        match key {
+            None => Ok(headers.platform.clone()),
+            Some(key) => key.added_to(&headers.bare, &self.address.origin),
+        }
     }
 
     fn attempt_header(&self, attempt: AttemptId) -> Option<(HeaderName, HeaderValue)> {
@@ -305,12 +356,17 @@ impl Provider {
         Some((name, HeaderValue::try_from(attempt.to_string()).ok()?))
     }
 
-    async fn refused(&self, response: Response<Incoming>, patience: &mut Patience) -> SendFailure {
+    async fn refused(
+        &self,
+        response: Response<Incoming>,
+        key: Option<&Arc<AccountKey>>,
+        patience: &mut Patience,
+    ) -> SendFailure {
         let (head, body) = response.into_parts();
         patience.begun();
         let said = timeout(REFUSAL_WAIT, read_body(body, ERROR_BYTES_MAX, patience)).await;
         let said = said.ok().and_then(Result::ok).unwrap_or_default();
-        let failure = from_status(head.status, &head.headers, &said, &self.scrub);
+        let failure = from_status(head.status, &head.headers, &said, &self.scrub_of(key));
         tracing::debug!(provider = self.name, status = head.status.as_u16(), "provider refused");
         failure
     }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use zeroize::Zeroizing;
+
 /// The longest message that is passed on, in characters.
 const MESSAGE_CHARS_MAX: usize = 500;
 /// What stands in the place of what was taken out.
@@ -18,19 +20,39 @@ const TOP_LABELS: [&str; 20] = [
 /// Takes out addresses, keys and account ids, and what the provider's entry in the configuration holds.
 #[derive(Debug, Default)]
 pub(crate) struct Scrub {
-    /// The provider's own key and host name, in lower case.
-    secrets: Vec<String>,
+    /// The key that is sent and the provider's host name, in lower case.
+    secrets: Vec<Zeroizing<String>>,
+    /// Whether requests go by another account than the platform's.
+    is_own_account: bool,
 }
 
 impl Scrub {
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        Self { secrets: secrets.into_iter().filter(|secret| !secret.is_empty()).map(|s| s.to_ascii_lowercase()).collect() }
+        let secrets = secrets.into_iter().map(Zeroizing::new).filter(|secret| !secret.is_empty());
+        Self { secrets: secrets.map(|secret| Zeroizing::new(secret.to_ascii_lowercase())).collect(), is_own_account: false }
+    }
+
+    /// The same for requests by another account than the platform's.
+    pub fn of_own_account(self) -> Self {
+        Self { is_own_account: true, ..self }
+    }
+
+    /// Whether requests go by another account than the platform's.
+    pub fn is_own_account(&self) -> bool {
+        self.is_own_account
+    }
+
+    /// Whether one of the secrets stands in a text.
+    pub fn is_in(&self, text: &str) -> bool {
+        let lower = text.to_ascii_lowercase();
+        self.secrets.iter().any(|secret| lower.contains(secret.as_str()))
     }
 
     /// The message without what is not the caller's business, in one line and bounded.
     pub fn clean(&self, message: &str) -> String {
-        let mut out = String::with_capacity(message.len().min(4 * MESSAGE_CHARS_MAX));
-        let mut rest = message;
+        let without = self.without_secrets(message);
+        let mut out = String::with_capacity(without.len().min(4 * MESSAGE_CHARS_MAX));
+        let mut rest = without.as_str();
         while let Some(start) = rest.find(in_word) {
             let (between, from) = rest.split_at(start);
             push_line(&mut out, between);
@@ -46,6 +68,21 @@ impl Scrub {
             Some((end, _)) => format!("{}...", &out[..end]),
             None => out.trim().to_owned(),
         }
+    }
+
+    /// The message with each secret taken out, whatever characters it is made of.
+    fn without_secrets(&self, message: &str) -> String {
+        let mut out = message.to_owned();
+        for secret in &self.secrets {
+            // Of a host's name the words around it say no less than itself: those go as a whole, below.
+            if secret.chars().all(in_word) {
+                continue;
+            }
+            while let Some(at) = out.to_ascii_lowercase().find(secret.as_str()) {
+                out.replace_range(at..at + secret.len(), REMOVED);
+            }
+        }
+        out
     }
 
     fn push_word(&self, out: &mut String, word: &str) {
@@ -120,7 +157,7 @@ mod tests {
 
     #[test]
     fn private_words_are_taken_out() {
-        let scrub = Scrub::new(["SuperSecret".to_owned(), "gpu-box".to_owned()]);
+        let scrub = Scrub::new(["SuperSecret".to_owned(), "gpu-box".to_owned(), "k!1$(x)".to_owned()]);
         for (said, told) in [
             ("Incorrect API key provided: sk-proj-abc123.", "Incorrect API key provided: [removed]."),
             ("Rate limit for org-Abc123 (request id: req_0a1b2c)", "Rate limit for [removed] (request id: [removed])"),
@@ -132,6 +169,7 @@ mod tests {
             ("File \"/usr/lib/python3/serve.py\", line 3", "File \"[removed]\", line 3"),
             ("id 123e4567-e89b-12d3-a456-426614174000 failed", "id [removed] failed"),
             ("two\nlines\u{0}here", "two lines here"),
+            ("key K!1$(x) of K!1$(X)'s", "key [removed] of [removed]'s"),
         ] {
             assert_eq!(scrub.clean(said), told);
         }

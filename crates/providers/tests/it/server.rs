@@ -158,5 +158,5 @@ pub fn outbound(body: &'static [u8], stream: bool, include_usage: bool) -> Outbo
     let dialect = Dialect::ChatCompletions;
     let model = "sim-small".to_owned();
     let asked = Asked { dialect, stream, include_usage, model, id: "1".to_owned(), created: 0, request: body.clone() };
-    Outbound { body, card, asked }
+    Outbound { body, card, asked, key: None }
 }

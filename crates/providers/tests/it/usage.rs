@@ -75,7 +75,7 @@ async fn counted(route: &Route, form: Form) -> Option<TokenCounts> {
         created: 0,
         request: "{}".into(),
     };
-    let outbound = Outbound { body: "{}".into(), card: Arc::clone(&route.card), asked };
+    let outbound = Outbound { body: "{}".into(), card: Arc::clone(&route.card), asked, key: None };
     match route.provider.chat(ATTEMPT, outbound).await.unwrap() {
         Sent::Json(answer) => answer.usage,
         Sent::Stream(mut stream) => {

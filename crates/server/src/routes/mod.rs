@@ -14,6 +14,7 @@ pub(crate) mod ledger;
 pub(crate) mod limits;
 pub(crate) mod operator_keys;
 pub(crate) mod plans;
+pub(crate) mod provider_credentials;
 pub(crate) mod requests;
 pub(crate) mod routing;
 pub(crate) mod segments;

@@ -9,7 +9,7 @@ use insula_engine::{
     manage::requests::{self, AttemptView, RequestRow, RequestView},
     statement::RequestCost,
 };
-use insula_model::{Error, ErrorKind};
+use insula_model::{CredentialOwner, Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -164,6 +164,8 @@ struct Attempt {
     price_row: String,
     /// What that row says of a million tokens; null where the price book does not have it any more.
     rates: Option<Rates>,
+    /// By whose account at the provider it was made: `platform` or `tenant`; null where the ledger does not have it yet.
+    credential: Option<&'static str>,
     /// How it ended.
     outcome: String,
     /// What was used.
@@ -186,7 +188,7 @@ struct Attempt {
 
 impl From<AttemptView> for Attempt {
     fn from(view: AttemptView) -> Self {
-        let AttemptView { record: attempt, rates, isolation, reserved } = view;
+        let AttemptView { record: attempt, rates, isolation, reserved, credential } = view;
         Self {
             rates: rates.map(Rates::from),
             id: attempt.id,
@@ -194,6 +196,7 @@ impl From<AttemptView> for Attempt {
             provider: attempt.provider,
             model: attempt.model,
             price_row: attempt.price_row,
+            credential: credential.map(CredentialOwner::name),
             outcome: attempt.outcome.into(),
             tokens: attempt.tokens.into(),
             cost_usd: Usd(attempt.cost),

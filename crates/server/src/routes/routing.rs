@@ -46,7 +46,7 @@ pub(crate) struct Candidate {
     /// When it is tried, from 1; null for what may not serve the request.
     rank: Option<u32>,
     /// Why it may not (`residency`, `tools` and other capabilities, `context`, `output`, `version_lock`, `pinned`,
-    /// `circuit_open`; to operators also `hidden` and `not_allowed`), or why it stands behind others (`outlier`,
+    /// `credential_origin`, `credential_not_taken`, `circuit_open`; to operators also `hidden` and `not_allowed`), or why it stands behind others (`outlier`,
     /// `context_tight`, `paced`).
     reason: Option<String>,
 }

@@ -23,7 +23,8 @@ use crate::{
 /// Usage of one group.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Usage {
-    /// The id of the key or tenant, the model, the day, the operation, the cause, the plan, the end user or the label's value;
+    /// The id of the key or tenant, the model, the day, the operation, the cause, the plan, the credential's owner, the
+    /// end user or the label's value;
     /// null without `group_by`, for tokens when grouped by key, and for what has no plan, no end user or no such label.
     group: Option<String>,
     /// Distinct requests.
@@ -39,7 +40,7 @@ pub(crate) struct Usage {
     #[serde(flatten)]
     isolation: Isolation,
     /// How often the answer cache answered in the place of a provider, in the hours that begin in the span. Not counted by key,
-    /// operation, cause, plan, end user or label.
+    /// operation, cause, plan, credential, end user or label.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_hits: Option<u64>,
     /// What these answers had cost at the providers; no part of `cost_usd`. Not told to a tenant whose plan has prices of its own.
@@ -75,9 +76,12 @@ pub(crate) struct UsageQuery {
     /// Up to, but without, this moment; absent: now. At most 400 days after `from`.
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<Moment>,
-    /// A row for each `key`, `model`, `tenant`, `day` in UTC, `operation`, `end_user`, or for each value of a label:
-    /// `tag:<its name>`; absent: one row for all.
-    #[param(value_type = Option<String>, pattern = "^(key|model|tenant|day|operation|end_user|tag:.{1,64})$")]
+    /// A row for each `key`, `model`, `tenant`, `day` in UTC, `operation`, `cause`, `plan`, `end_user`, `credential` (`platform` or
+    /// `tenant`: by whose account at the provider), or for each value of a label: `tag:<its name>`; absent: one row for all.
+    #[param(
+        value_type = Option<String>,
+        pattern = "^(key|model|tenant|day|operation|cause|plan|end_user|credential|tag:.{1,64})$",
+    )]
     group_by: Option<GroupBy>,
 }
 
@@ -99,6 +103,7 @@ impl TryFrom<String> for GroupBy {
             "cause" => usage::GroupBy::Cause,
             "plan" => usage::GroupBy::Plan,
             "end_user" => usage::GroupBy::EndUser,
+            "credential" => usage::GroupBy::Credential,
             other => match other.strip_prefix("tag:").filter(|name| (1..=TAG_NAME_CHARS_MAX).contains(&name.chars().count())) {
                 Some(name) => usage::GroupBy::Tag(name.to_owned()),
                 None => return Err(Error::invalid(UNKNOWN_GROUP)),
@@ -108,7 +113,7 @@ impl TryFrom<String> for GroupBy {
 }
 
 const UNKNOWN_GROUP: &str =
-    "group by key, model, tenant, day, operation, cause, plan, end_user, or by a label with tag:<its name>";
+    "group by key, model, tenant, day, operation, cause, plan, end_user, credential, or by a label with tag:<its name>";
 
 impl UsageQuery {
     fn ask(self) -> UsageAsk {

@@ -28,6 +28,7 @@ fn settle(world: &World, tenant: &str, cost: &str, tags: &[(&str, &str)]) -> Beg
             plan: Some("gold".to_owned()),
             tags: tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             queued_us: 1_250,
+            credential: insula_model::CredentialOwner::Tenant,
         },
     };
     let end = End {
@@ -84,6 +85,7 @@ async fn events_lines_and_tables_tell_the_same() {
         "price_row": "sim/sim-small@2026-01-01", "tokens": tokens, "cost_usd": "0.000000000001", "estimated": 1,
         "outcome": "completed", "queued_ms": 1.25, "settled_at": "2026-03-15T12:00:00Z", "tags": {"team": "a \"b\""},
         "isolation_tokens": 4, "isolation_cached_tokens": 0, "isolation_usd": "0.000000000001",
+        "credential": "tenant",
     });
     let time = "2026-03-15T12:00:00Z";
     let event = get(&world, &format!("{path}?format=cloudevents"), &world.acme.admin).await.lines();
@@ -102,12 +104,12 @@ async fn events_lines_and_tables_tell_the_same() {
     let csv = get(&world, &format!("{path}?format=csv"), &world.acme.admin).await;
     assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8; header=present");
     let (heading, row) = csv.body.split_once("\r\n").expect("two lines");
-    let last = ",settled_at,tags,cache_write_1h_tokens,isolation_tokens,isolation_cached_tokens,isolation_usd";
+    let last = ",settled_at,tags,cache_write_1h_tokens,isolation_tokens,isolation_cached_tokens,isolation_usd,credential";
     assert!(heading.starts_with("id,type,time,tenant,") && heading.ends_with(last), "{heading}");
     let (tenant, end_user) = (&world.acme.tenant, EndUserId::from_bytes([3; 16]));
     let want = format!(
         "{id},insula.attempt,{time},{tenant},,{end_user},gold,{request},{id},chat,base,sim,\"'=cmd,1\",\
-         sim/sim-small@2026-01-01,7,0,0,9,1,0.000000000001,1,completed,1.25,{time},\"{{\"\"team\"\":\"\"a \\\"\"b\\\"\"\"\"}}\",0,4,0,0.000000000001\r\n"
+         sim/sim-small@2026-01-01,7,0,0,9,1,0.000000000001,1,completed,1.25,{time},\"{{\"\"team\"\":\"\"a \\\"\"b\\\"\"\"\"}}\",0,4,0,0.000000000001,tenant\r\n"
     );
     assert_eq!(row, want);
 }

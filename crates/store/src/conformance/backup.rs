@@ -72,7 +72,7 @@ impl Part {
         match self {
             Part::Control => &["tenants", "keys", "operator_keys", "budgets", "limits", "ledger", "spend_hour", "erasures"],
             Part::Keys => &["tenant_keys", "destroyed_keys", "root"],
-            Part::Tenants => &["homes", "requests", "idempotency", "responses"],
+            Part::Tenants => &["homes", "requests", "idempotency", "responses", "provider_credentials"],
         }
     }
 

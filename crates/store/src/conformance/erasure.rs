@@ -6,6 +6,7 @@ use insula_model::{Clock, ErrorKind, Key, Limits, Role, Subject, Tenant, Timesta
 
 use super::{
     differences::INTERRUPTED_AGE_MIN,
+    provider_credentials,
     responses::keep,
     samples::{KEY, row, settle, trace, write},
     world::{Engine, World, tenant, usd},
@@ -32,6 +33,7 @@ pub(super) async fn furnish(world: &World) {
         let trace = trace(world, scope, "said").await;
         write(world, std::slice::from_ref(&trace)).await;
         keep(world, scope, trace.request, None).await;
+        provider_credentials::keep(world, scope).await;
         settle(world, &[row(world, scope, trace.request, world.clock.now(), usd("1.00"))]).await;
     }
     world.store.flush().await.unwrap();

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use insula_model::{
-    AttemptId, AttemptOutcome, Clock, EndUserId, ErrorKind, Money, Overhead, TenantScope, Timestamp, TokenCounts,
+    AttemptId, AttemptOutcome, Clock, CredentialOwner, EndUserId, ErrorKind, Money, Overhead, TenantScope, Timestamp,
+    TokenCounts,
 };
 use proptest::prelude::*;
 
@@ -40,7 +41,7 @@ async fn read(
 }
 
 /// The first `count` rows, once they are complete.
-async fn read_all(world: &World, tenant: Option<TenantScope>, count: usize) -> Vec<LedgerEntry> {
+pub(super) async fn read_all(world: &World, tenant: Option<TenantScope>, count: usize) -> Vec<LedgerEntry> {
     let deadline = Instant::now() + COMPLETE_WITHIN;
     loop {
         let (rows, _) = read(world, tenant, LedgerCursor::default(), &[1_000]).await;
@@ -70,6 +71,7 @@ async fn rows_are_read_as_they_were_written() {
             plan: Some("gold".to_owned()),
             tags: [("team".to_owned(), "=1".to_owned())].into(),
             queued_us: 1_500,
+            credential: CredentialOwner::Tenant,
         };
         lost.end = End { outcome: AttemptOutcome::Lost, estimated: true, ..lost.end };
         settle(&world, std::slice::from_ref(&lost)).await;

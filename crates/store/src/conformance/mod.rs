@@ -18,6 +18,7 @@ mod ledger;
 mod nodes;
 mod opening;
 mod plans;
+mod provider_credentials;
 mod responses;
 mod samples;
 mod statement;

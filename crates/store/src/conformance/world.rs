@@ -95,7 +95,8 @@ impl Place {
         let rows = "SELECT (SELECT count(*) FROM insula_tenant.homes WHERE uuid_send(tenant_id) = $1) \
             + (SELECT count(*) FROM insula_tenant.requests WHERE uuid_send(tenant_id) = $1) \
             + (SELECT count(*) FROM insula_tenant.idempotency WHERE uuid_send(tenant_id) = $1) \
-            + (SELECT count(*) FROM insula_tenant.responses WHERE uuid_send(tenant_id) = $1)";
+            + (SELECT count(*) FROM insula_tenant.responses WHERE uuid_send(tenant_id) = $1) \
+            + (SELECT count(*) FROM insula_tenant.provider_credentials WHERE uuid_send(tenant_id) = $1)";
         let row = admin.query_one(rows, &[&scope.tenant().as_bytes().as_slice()]).await.unwrap();
         row.get::<_, i64>(0) > 0
     }
@@ -159,6 +160,7 @@ pub(super) fn tenant(ids: &IdGenerator, slug: &str, now: Timestamp) -> Tenant {
         segment: None,
         models: None,
         routing: Routing::default(),
+        provider_credentials: Default::default(),
         cache: insula_model::CacheRules::default(),
         region: None,
         placement: Placement::Shared,

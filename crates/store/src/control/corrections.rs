@@ -19,8 +19,8 @@ impl Control {
              price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
              cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, entry, queued_us, \
              cache_write_1h_tokens, isolation_input_tokens, isolation_cache_read_tokens, isolation_cache_write_tokens, \
-             isolation_cache_write_1h_tokens, isolation_cost) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, \
-             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, (SELECT MAX(entry) + 1 FROM ledger), 0, $23, $24, $25, $26, $27, $28)",
+             isolation_cache_write_1h_tokens, isolation_cost, credential) VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, \
+             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, (SELECT MAX(entry) + 1 FROM ledger), 0, $23, $24, $25, $26, $27, $28, $29)",
             args![
                 begin.attempt,
                 begin.request,
@@ -50,6 +50,7 @@ impl Control {
                 less(apart.tokens.cache_write, was_apart.tokens.cache_write),
                 less(apart.tokens.cache_write_1h, was_apart.tokens.cache_write_1h),
                 (apart.cost - was_apart.cost).pico() as i64,
+                begin.attribution.credential,
             ],
         )
         .await?;

@@ -131,7 +131,7 @@ macro_rules! page_sql {
         concat!(
             "SELECT l.entry, l.correction, l.attempt, l.request, l.tenant, l.key_id, l.reserved_at, l.operation, l.cause, \
              l.provider, l.model, l.price_row, l.reserved, l.input_tokens_max, l.output_tokens_max, l.end_user, l.plan, \
-             l.queued_us, COALESCE(t.tags, '{}') AS tags, l.settled_at, l.outcome, l.input_tokens, l.cache_read_tokens, \
+             l.queued_us, l.credential, COALESCE(t.tags, '{}') AS tags, l.settled_at, l.outcome, l.input_tokens, l.cache_read_tokens, \
              l.cache_write_tokens, l.cache_write_1h_tokens, l.output_tokens, l.reasoning_tokens, l.cost, l.estimated, \
              l.isolation_input_tokens, l.isolation_cache_read_tokens, l.isolation_cache_write_tokens, \
              l.isolation_cache_write_1h_tokens, l.isolation_cost \

@@ -124,7 +124,7 @@ macro_rules! attempts_sql {
         concat!(
             "SELECT a.attempt, a.request, a.tenant, a.key_id, a.reserved_at, a.operation, a.cause, \
              a.provider, a.model, a.price_row, a.reserved, a.input_tokens_max, a.output_tokens_max, \
-             a.end_user, a.plan, a.queued_us, COALESCE(t.tags, '{}') AS tags, \
+             a.end_user, a.plan, a.queued_us, a.credential, COALESCE(t.tags, '{}') AS tags, \
              COALESCE(c.settled_at, a.settled_at) AS settled_at, COALESCE(c.outcome, a.outcome) AS outcome, \
              a.input_tokens + COALESCE(c.input_tokens, 0) AS input_tokens, \
              a.cache_read_tokens + COALESCE(c.cache_read_tokens, 0) AS cache_read_tokens, \
@@ -219,6 +219,7 @@ async fn insert(tx: &mut Tx, row: &LedgerRow, entry: u64) -> Result<bool> {
         isolation.cache_write,
         isolation.cache_write_1h,
         end.isolation.cost,
+        attribution.credential,
     ];
     let inserted = tx
         .exec(
@@ -226,9 +227,9 @@ async fn insert(tx: &mut Tx, row: &LedgerRow, entry: u64) -> Result<bool> {
              reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
              cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, entry, end_user, plan, tag_set, queued_us, \
              cache_write_1h_tokens, isolation_input_tokens, isolation_cache_read_tokens, isolation_cache_write_tokens, \
-             isolation_cache_write_1h_tokens, isolation_cost) VALUES \
+             isolation_cache_write_1h_tokens, isolation_cost, credential) VALUES \
              ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
-             $25, $26, $27, $28, $29, $30, $31, $32, $33) ON CONFLICT (attempt, correction) DO NOTHING",
+             $25, $26, $27, $28, $29, $30, $31, $32, $33, $34) ON CONFLICT (attempt, correction) DO NOTHING",
             values,
         )
         .await?;
@@ -282,6 +283,7 @@ impl Rec for Begin {
                 plan: row.get("plan")?,
                 tags: row.get("tags")?,
                 queued_us: row.get("queued_us")?,
+                credential: row.get("credential")?,
             },
         })
     }

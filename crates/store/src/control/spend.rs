@@ -34,4 +34,31 @@ impl Control {
         let spent: TwoPartSum = self.db.on_behalf(scope).read().await?.one(spent, args![subject, until]).await?;
         Ok(spent.0)
     }
+
+    /// How much of that was made by accounts of the tenant's own at providers, corrections included.
+    pub async fn own_spent_before(&self, scope: &TenantScope, until: Timestamp) -> Result<Money> {
+        let spent: TwoPartSum = self.db.on_behalf(scope).read().await?.one(OWN_SPENT, args![scope.tenant(), until]).await?;
+        Ok(spent.0)
+    }
+}
+
+/// By an index of these rows alone: most tenants have none.
+const OWN_SPENT: &str = "SELECT CAST(COALESCE(SUM(cost / 1000000), 0) AS BIGINT) AS high, \
+     CAST(COALESCE(SUM(cost % 1000000), 0) AS BIGINT) AS low FROM ledger \
+     WHERE tenant = $1 AND reserved_at < $2 AND credential = 'tenant'";
+
+#[cfg(test)]
+mod tests {
+    use insula_model::TenantId;
+
+    use super::*;
+    use crate::control::explained::plan;
+
+    #[tokio::test]
+    async fn what_a_tenant_paid_itself_has_an_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let control = Control::open(dir.path().join("control.db")).await.unwrap();
+        let own = plan(&control, OWN_SPENT, args![TenantId::from_bytes([1; 16]), Timestamp::from_micros(1)]).await;
+        assert!(own.contains("USING INDEX ledger_by_own_credential (tenant=? AND reserved_at<?)"), "{own}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use insula_model::{AttemptId, Cause, Error, KeyId, Operation, Result, TenantScope, Timestamp, WindowSpan};
+use insula_model::{AttemptId, Cause, CredentialOwner, Error, KeyId, Operation, Result, TenantScope, Timestamp, WindowSpan};
 
 use super::{
     Control, PriceDates,
@@ -45,6 +45,8 @@ pub struct ChargeRow {
     pub plan: Option<String>,
     /// The key that asked; absent for tenant tokens.
     pub key: Option<KeyId>,
+    /// By whose account at the provider.
+    pub credential: CredentialOwner,
     /// Their labels; empty unless asked for.
     pub tags: BTreeMap<String, String>,
     /// What they add up to.
@@ -60,6 +62,7 @@ impl Rec for ChargeRow {
             cause: row.get("cause")?,
             plan: row.get("plan")?,
             key: row.get("key_id")?,
+            credential: row.get("credential")?,
             tags: row.get("tags")?,
             sums: Sums::read(row)?,
         })
@@ -83,6 +86,8 @@ pub struct AttemptQuery {
     pub price_row: Option<String>,
     /// Made under this plan, or under none.
     pub plan: Option<Option<String>>,
+    /// Made by the account of this one at the provider.
+    pub credential: Option<CredentialOwner>,
     /// Asked for with this key, or with a tenant token.
     pub key: Option<Option<KeyId>>,
     /// With this label: its name and its value.
@@ -97,14 +102,14 @@ pub struct AttemptQuery {
 macro_rules! charges_sql {
     ($tags:literal, $with:literal, $and:literal) => {
         concat!(
-            "SELECT model, operation, price_row, cause, plan, key_id, ",
+            "SELECT model, operation, price_row, cause, plan, key_id, credential, ",
             $tags,
             " AS tags, ",
             sums_sql!(),
             " FROM ledger",
             $with,
             " WHERE ledger.tenant = $1 AND reserved_at >= $2 AND reserved_at < $3 \
-             GROUP BY model, operation, price_row, cause, plan, key_id",
+             GROUP BY model, operation, price_row, cause, plan, key_id, credential",
             $and,
             " LIMIT $4"
         )
@@ -124,6 +129,7 @@ const ATTEMPTS: &str = attempts_sql!(
     "(a.model = $4 OR $4 IS NULL) AND (a.operation = $5 OR $5 IS NULL) AND (a.cause = $6 OR $6 IS NULL) \
      AND (a.price_row = $7 OR $7 IS NULL) AND (COALESCE(a.plan, '') = $8 OR $8 IS NULL) \
      AND (a.key_id = $9 OR $9 IS NULL AND (a.key_id IS NULL OR $10 = 0)) AND (REPLACE(',' || SUBSTR(t.tags, 2), $11, '') <> ',' || SUBSTR(t.tags, 2) OR $11 IS NULL) \
+     AND (a.credential = $14 OR $14 IS NULL) \
      AND (a.reserved_at > $2 OR a.attempt > $12) ORDER BY a.reserved_at, a.attempt LIMIT $13"
 );
 
@@ -183,6 +189,7 @@ impl Control {
                 tag,
                 after,
                 query.limit,
+                query.credential,
             ];
             db.read().await?.all(ATTEMPTS, sought).await
         })
@@ -227,7 +234,7 @@ mod tests {
         }
         let (tenant, text, key, attempt): (_, Option<String>, Option<KeyId>, _) =
             (tenant.tenant(), None, None, AttemptId::from_bytes([0; 16]));
-        let sought = args![tenant, at, at, text, text, text, text, text, key, false, text, attempt, 1_u64];
+        let sought = args![tenant, at, at, text, text, text, text, text, key, false, text, attempt, 1_u64, text];
         let attempts = plan(&control, ATTEMPTS, sought).await;
         let index = "SEARCH a USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)";
         assert!(attempts.contains(index), "{attempts}");

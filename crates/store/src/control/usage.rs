@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use insula_model::{
-    Cause, EndUserId, KeyId, Money, Operation, Overhead, Result, TenantId, TenantScope, Timestamp, TokenCounts, WindowSpan,
+    Cause, CredentialOwner, EndUserId, KeyId, Money, Operation, Overhead, Result, TenantId, TenantScope, Timestamp,
+    TokenCounts, WindowSpan,
 };
 
 use super::{Control, PriceDates, PricedPart};
@@ -45,13 +46,15 @@ pub enum GroupBy {
     Cause,
     /// The plan under which it was made.
     Plan,
+    /// By whose account at the provider it was made.
+    Credential,
 }
 
 /// Usage of one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRow {
-    /// The key's, tenant's or end user's id, the model, the day (`2026-01-31`), the operation, the cause, the plan or the label's
-    /// value; absent without grouping, for attempts by a tenant token when grouped by key, and for those without a plan, an end
+    /// The key's, tenant's or end user's id, the model, the day (`2026-01-31`), the operation, the cause, the plan, the credential's owner or
+    /// the label's value; absent without grouping, for attempts by a tenant token when grouped by key, and for those without a plan, an end
     /// user or that label.
     pub group: Option<String>,
     /// Distinct requests.
@@ -157,6 +160,7 @@ const TAG_SETS: TagSetsSql = TagSetsSql {
 };
 const BY_CAUSE: UsageSql = usage_sql!("cause");
 const BY_PLAN: UsageSql = usage_sql!("plan");
+const BY_CREDENTIAL: UsageSql = usage_sql!("credential");
 
 /// The sum of picodollars that were summed in two parts.
 pub(super) fn joined(high: i64, low: i64) -> Money {
@@ -201,6 +205,7 @@ impl Control {
                 GroupBy::Tag(name) => sum.by_tag(name).await,
                 GroupBy::Cause => sum.by(BY_CAUSE, |word: Cause| Some(word.name().to_owned())).await,
                 GroupBy::Plan => sum.by(BY_PLAN, |plan: Option<String>| plan).await,
+                GroupBy::Credential => sum.by(BY_CREDENTIAL, |owner: CredentialOwner| Some(owner.name().to_owned())).await,
             }
         })
         .await
@@ -366,7 +371,19 @@ mod tests {
         let control = Control::open(dir.path().join("control.db")).await.unwrap();
         let at = Timestamp::from_micros(1);
         let tenant = TenantScope::mint(TenantId::from_bytes([1; 16]), ScopeSource::Job("test")).tenant();
-        for usage in [TOTAL, BY_KEY, BY_MODEL, BY_TENANT, BY_DAY, BY_OPERATION, BY_CAUSE, BY_PLAN, BY_END_USER, BY_TAG_SET] {
+        for usage in [
+            TOTAL,
+            BY_KEY,
+            BY_MODEL,
+            BY_TENANT,
+            BY_DAY,
+            BY_OPERATION,
+            BY_CAUSE,
+            BY_PLAN,
+            BY_END_USER,
+            BY_TAG_SET,
+            BY_CREDENTIAL,
+        ] {
             let one = plan(&control, usage.one, args![at, at, tenant]).await;
             assert!(
                 one.contains("SEARCH ledger USING INDEX ledger_by_tenant (tenant=? AND reserved_at>? AND reserved_at<?)"),

@@ -6,7 +6,7 @@ use super::open_attempts::OpenAttempts;
 use crate::{
     control::{FoldBatch, Position},
     journal::{Kind, RawRecord, decode},
-    records::{Begin, End, FirstBegin, FirstEnd, SecondEnd, TraceRecord},
+    records::{Begin, End, FirstBegin, FirstEnd, SecondBegin, SecondEnd, TraceRecord},
 };
 
 /// Gathers rows for the ledger from records in their order.
@@ -27,6 +27,7 @@ impl Sorter {
         match record.kind {
             Kind::Opened => {}
             Kind::FirstBegin => self.begin(decode::<FirstBegin>(record.payload)?.into(), record.seq),
+            Kind::SecondBegin => self.begin(decode::<SecondBegin>(record.payload)?.into(), record.seq),
             Kind::Begin => self.begin(decode(record.payload)?, record.seq),
             Kind::FirstEnd => self.end(decode::<FirstEnd>(record.payload)?.into(), record.seq),
             Kind::SecondEnd => self.end(decode::<SecondEnd>(record.payload)?.into(), record.seq),

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Opened,
     /// [`FirstBegin`](crate::records::FirstBegin): read, no longer written.
     FirstBegin,
+    /// [`SecondBegin`](crate::records::SecondBegin): read, no longer written.
+    SecondBegin,
     /// [`Begin`](crate::records::Begin).
     Begin,
     /// [`FirstEnd`](crate::records::FirstEnd): read, no longer written.
@@ -48,9 +50,10 @@ impl Kind {
             Kind::FirstEnd => 3,
             Kind::Release => 4,
             Kind::Trace => 5,
-            Kind::Begin => 6,
+            Kind::SecondBegin => 6,
             Kind::SecondEnd => 8,
             Kind::End => 9,
+            Kind::Begin => 10,
         }
     }
 
@@ -62,11 +65,12 @@ impl Kind {
             Kind::FirstEnd,
             Kind::Release,
             Kind::Trace,
-            Kind::Begin,
+            Kind::SecondBegin,
             Kind::SecondEnd,
             Kind::End,
+            Kind::Begin,
         ];
-        all.into_iter().find(|k| k.number() == number)
+        all.into_iter().find(|kind| kind.number() == number)
     }
 }
 
@@ -198,10 +202,11 @@ mod tests {
 
     #[test]
     fn a_number_never_gets_a_second_meaning() {
-        let known = [1, 2, 3, 4, 5, 6, 8, 9].map(|number| Kind::of(number).map(Kind::number));
-        assert_eq!(known, [1, 2, 3, 4, 5, 6, 8, 9].map(Some));
+        let known = [1, 2, 3, 4, 5, 6, 8, 9, 10].map(|number| Kind::of(number).map(Kind::number));
+        assert_eq!(known, [1, 2, 3, 4, 5, 6, 8, 9, 10].map(Some));
         assert_eq!([3, 8, 9].map(Kind::of), [Kind::FirstEnd, Kind::SecondEnd, Kind::End].map(Some));
-        assert_eq!([0, 7, 10].map(Kind::of), [None; 3]);
+        assert_eq!([0, 7, 11].map(Kind::of), [None; 3]);
+        assert_eq!([2, 6, 10].map(Kind::of), [Kind::FirstBegin, Kind::SecondBegin, Kind::Begin].map(Some));
     }
 
     #[test]

@@ -47,11 +47,13 @@ impl Schema {
                 ("0010_answer_cache", include_str!("schema/control/0010_answer_cache.sql")),
                 ("0011_batches", include_str!("schema/control/0011_batches.sql")),
                 ("0012_isolation", include_str!("schema/control/0012_isolation.sql")),
+                ("0013_provider_credentials", include_str!("schema/control/0013_provider_credentials.sql")),
             ],
             Schema::Tenant => &[
                 ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
                 ("0002_responses", include_str!("schema/tenant/0002_responses.sql")),
                 ("0003_batches", include_str!("schema/tenant/0003_batches.sql")),
+                ("0005_provider_credentials", include_str!("schema/tenant/0005_provider_credentials.sql")),
             ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }

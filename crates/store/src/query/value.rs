@@ -10,9 +10,9 @@ use std::{
 
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
-    Cause, CreditId, Defaults, DeliveryState, EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, KeyId,
-    Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, SellPrice, Slug,
-    Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
+    Cause, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, EndUserId, Error, EventId,
+    EventType, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode,
+    RequestId, Result, Role, Routing, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -222,7 +222,7 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId, WebhookId, EventId, FileId, BatchId);
+ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId, WebhookId, EventId, FileId, BatchId, CredentialId);
 
 macro_rules! checked_texts {
     ($($text:ident),*) => { $(
@@ -256,7 +256,7 @@ macro_rules! words {
 }
 // Those of the ledger name themselves without an allocation.
 words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome, EventType, DeliveryState);
-words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, FilePurpose, FileState);
+words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, CredentialOwner, FilePurpose, FileState);
 words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ProviderIsolation, ReleaseMode);
 
 fn json_word(word: &impl Serialize) -> String {
@@ -280,7 +280,7 @@ macro_rules! json {
     )* };
 }
 json!(BTreeMap<String, String>, Vec<f64>, Vec<String>, CacheRules, Defaults, Routing, Vec<SellPrice>, BTreeSet<EventType>);
-json!(BatchTimes);
+json!(BatchTimes, BTreeMap<String, CredentialMark>);
 
 /// A byte for the level, then the ids: the order of the bytes is the order of the subjects.
 impl Column for Subject {

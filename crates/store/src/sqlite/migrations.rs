@@ -31,6 +31,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0011_answer_cache.sql"),
         include_str!("schema/control/0012_batches.sql"),
         include_str!("schema/control/0013_isolation.sql"),
+        include_str!("schema/control/0014_provider_credentials.sql"),
     ],
 };
 
@@ -44,6 +45,7 @@ pub(super) const TENANT: Schema = Schema {
         include_str!("schema/tenant/0001_foundation.sql"),
         include_str!("schema/tenant/0002_responses.sql"),
         include_str!("schema/tenant/0003_batches.sql"),
+        include_str!("schema/tenant/0005_provider_credentials.sql"),
     ],
 };
 

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use insula_model::{Clock, Error, RequestId, Result, TenantId};
+use insula_model::{Clock, CredentialId, Error, RequestId, Result, TenantId, Timestamp};
 
-use super::{Home, IdempotencyRow, RequestRow, ResponseRow, ResponsesMax, blobs::Blobs, idempotency, requests, responses};
+use super::{
+    Home, IdempotencyRow, ProviderCredentialRow, RequestRow, ResponseRow, ResponsesMax, blobs::Blobs, idempotency,
+    provider_credentials, requests, responses,
+};
 use crate::{cluster::register::Register, fold::Fold, query::Tx};
 
 /// One tenant's own data. Its file stays open while this lives. Once the tenant is erased, every call answers `NotFound`.
@@ -72,6 +75,34 @@ impl TenantStore {
         let was_there = responses::forget(&mut tx, response).await?;
         tx.commit().await?;
         Ok(was_there)
+    }
+
+    /// Stores a credential of the tenant's own beside those that there are.
+    pub async fn keep_provider_credential(&self, row: &ProviderCredentialRow) -> Result<()> {
+        let mut tx = self.home.db().write().await?;
+        provider_credentials::put(&mut tx, row).await?;
+        tx.commit().await
+    }
+
+    /// A credential of the tenant's own.
+    pub async fn provider_credential(&self, credential: CredentialId) -> Result<Option<ProviderCredentialRow>> {
+        let mut tx = self.home.db().read().await?;
+        let found = provider_credentials::find(&mut tx, credential).await?;
+        answered(tx, found.is_none()).await.map(|()| found)
+    }
+
+    /// Forgets a credential of the tenant's own. With it go those for `provider` that were stored before `left_before` and are not
+    /// `kept`: nobody names them any more.
+    pub async fn forget_provider_credential(
+        &self,
+        forgotten: Option<CredentialId>,
+        provider: &str,
+        kept: Option<CredentialId>,
+        left_before: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.home.db().write().await?;
+        provider_credentials::forget(&mut tx, forgotten, provider, kept, left_before).await?;
+        tx.commit().await
     }
 }
 

@@ -6,7 +6,7 @@ use insula_model::{Error, Result};
 use super::row::Line;
 
 /// The names of the columns.
-const COLUMNS: [&str; 29] = [
+const COLUMNS: [&str; 30] = [
     "id",
     "type",
     "time",
@@ -36,6 +36,7 @@ const COLUMNS: [&str; 29] = [
     "isolation_tokens",
     "isolation_cached_tokens",
     "isolation_usd",
+    "credential",
 ];
 
 /// What a spreadsheet takes for the beginning of a formula.
@@ -82,6 +83,7 @@ pub(super) fn line(out: &mut String, entry: &LedgerEntry) -> Result<()> {
         Cell::Number(data.isolation_tokens.to_string()),
         Cell::Number(data.isolation_cached_tokens.to_string()),
         Cell::Number(data.isolation_usd.0.to_string()),
+        Cell::Text(data.credential),
     ];
     for (index, cell) in cells.iter().enumerate() {
         if index > 0 {

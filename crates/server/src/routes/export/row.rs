@@ -54,6 +54,8 @@ pub(super) struct Data<'a> {
     pub(super) isolation_tokens: i64,
     pub(super) isolation_cached_tokens: i64,
     pub(super) isolation_usd: Usd,
+    /// By whose account at the provider: `platform` or `tenant`.
+    pub(super) credential: &'static str,
 }
 
 /// Tokens by class.
@@ -117,6 +119,7 @@ impl<'a> Line<'a> {
             isolation_tokens: entry.isolation.tokens.input_total(),
             isolation_cached_tokens: entry.isolation.tokens.cache_read,
             isolation_usd: Usd(entry.isolation.cost),
+            credential: begin.attribution.credential.name(),
         };
         let (id, kind) = if is_correction { (attempt + ".correction", CORRECTION) } else { (attempt, ATTEMPT) };
         Self { id, kind, time: Moment(begin.reserved_at), data }

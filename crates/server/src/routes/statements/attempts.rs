@@ -6,7 +6,7 @@ use insula_engine::{
     manage::page::PageAsk,
     statement::{self, AttemptAsk, Charged, ChargedAttempt},
 };
-use insula_model::{Cause, Error, KeyId, Operation, Result};
+use insula_model::{Cause, CredentialOwner, Error, KeyId, Operation, Result};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -41,6 +41,9 @@ pub(crate) struct BilledAttempt {
     cause: &'static str,
     /// Under which plan; null for none.
     plan: Option<String>,
+    /// By whose account at the provider it was made: `platform` or `tenant`. A credit of the statement takes off what is charged
+    /// for the latter.
+    credential: &'static str,
     /// What it is charged by.
     price_row: PriceRow,
     /// How it ended.
@@ -60,7 +63,7 @@ pub(crate) struct BilledAttempt {
 impl BilledAttempt {
     fn of(attempt: &ChargedAttempt, shows_margin: bool) -> Self {
         let (begin, end) = (&attempt.row.begin, &attempt.row.end);
-        let charged = Charged { amount: attempt.amount, cost: end.cost, ..Charged::default() };
+        let charged = Charged::of_attempt(attempt);
         Self {
             id: begin.attempt.to_string(),
             request: begin.request.to_string(),
@@ -70,6 +73,7 @@ impl BilledAttempt {
             operation: begin.operation.name(),
             cause: begin.cause.name(),
             plan: begin.attribution.plan.clone(),
+            credential: begin.attribution.credential.name(),
             price_row: PriceRow::of(&attempt.price_row, attempt.rates),
             outcome: end.outcome.name(),
             tokens: end.tokens.into(),
@@ -98,6 +102,9 @@ pub(crate) struct AttemptsQuery {
     price_row: Option<String>,
     /// Made under this plan; empty for none.
     plan: Option<String>,
+    /// Made by this one's account at the provider: `platform` or `tenant`.
+    #[param(value_type = Option<String>)]
+    credential: Option<CredentialOwner>,
     /// Asked for with this key, by its id; empty for tenant tokens.
     key: Option<String>,
     /// With a label of this name, and the value `tag_value`.
@@ -135,6 +142,7 @@ impl AttemptsQuery {
             cause: self.cause,
             price_row: self.price_row,
             plan: self.plan.map(some),
+            credential: self.credential,
             key: self.key.map(key).transpose().map_err(|_| Error::invalid("name a key by its id").at("key"))?,
             tag,
             from: self.from.map(|at| at.0),

@@ -2,16 +2,15 @@
 
 use insula_engine::{
     directory::ManagedTenant,
-    statement::{self, Bridge as Differences, Charged, Group as Charges, Line},
+    manage::credits::Credit as Given,
+    statement::{self, Bridge as Differences, Charged, Group as Charges, Line, Month},
 };
+use insula_model::{CredentialOwner, Money};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Openness, drill::Links};
-use crate::{
-    routes::credits::Credit,
-    wire::{Causes, Isolation, Rates, Tokens, Usd},
-};
+use crate::wire::{Causes, Isolation, Moment, Rates, Tokens, Usd};
 
 /// What a tenant was charged in a month.
 #[derive(Serialize, ToSchema)]
@@ -36,7 +35,7 @@ pub(crate) struct Statement {
     closing_usd: Usd,
     /// The charges line by line.
     charges: Vec<Charge>,
-    /// What was given back in the month.
+    /// What was given back in the month, and what attempts by the tenant's own accounts at providers were charged.
     credits: Vec<Credit>,
     /// The charges by model.
     by_model: Vec<Group>,
@@ -99,7 +98,7 @@ impl Statement {
             credited_usd: Usd(statement.credited()),
             closing_usd: Usd(statement.closing()),
             charges: charges.lines.iter().map(|line| Charge::of(line, &links, shows_margin)).collect(),
-            credits: statement.credits.iter().map(Credit::from).collect(),
+            credits: Credit::all_of(statement, &links),
             by_model: groups(&charges.by_model(), "model"),
             by_operation: groups(&charges.by_operation(), "operation"),
             by_key: groups(&charges.by_key, "key"),
@@ -111,6 +110,53 @@ impl Statement {
                 tokens: statement.cache.tokens,
                 saved_usd: (!hides_cost).then_some(Usd(statement.cache.saved)),
             },
+        }
+    }
+}
+
+/// Something that is taken off a bill.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StatementCredit)]
+struct Credit {
+    /// Its id; null for the one that follows from the charges.
+    id: Option<String>,
+    /// The month on whose statement it stands.
+    month: String,
+    /// How much.
+    amount_usd: Usd,
+    /// Why: what an operator wrote, or `own provider credentials`.
+    reason: String,
+    /// When it was given; null for the one that follows from the charges.
+    created_at: Option<Moment>,
+    /// Where the attempts behind it are; null for one that was given.
+    drill: Option<String>,
+}
+
+/// Why attempts by a tenant's own accounts are taken off again.
+const OWN_CREDENTIALS: &str = "own provider credentials";
+
+impl Credit {
+    fn all_of(statement: &statement::Statement, links: &Links) -> Vec<Self> {
+        let own = statement.own_credentials();
+        let derived = (own != Money::ZERO).then(|| Self {
+            id: None,
+            month: statement.month.to_string(),
+            amount_usd: Usd(own),
+            reason: OWN_CREDENTIALS.to_owned(),
+            created_at: None,
+            drill: Some(links.to(&[("credential", CredentialOwner::Tenant.name())])),
+        });
+        statement.credits.iter().map(Self::given).chain(derived).collect()
+    }
+
+    fn given(credit: &Given) -> Self {
+        Self {
+            id: Some(credit.id.to_string()),
+            month: Month::of(credit.month_at).to_string(),
+            amount_usd: Usd(credit.amount),
+            reason: credit.reason.to_string(),
+            created_at: Some(Moment(credit.created_at)),
+            drill: None,
         }
     }
 }
@@ -143,17 +189,17 @@ impl Amounts {
 /// What is for operators only; both absent unless asked for.
 #[derive(Default, Serialize, ToSchema)]
 pub(super) struct Margin {
-    /// What the providers charge.
+    /// What the providers charge the platform's accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_usd: Option<Usd>,
-    /// What is left.
+    /// What is left, once what was charged for the tenant's own accounts is taken off.
     #[serde(skip_serializing_if = "Option::is_none")]
     margin_usd: Option<Usd>,
 }
 
 impl Margin {
     pub(super) fn of(charged: &Charged) -> Self {
-        Self { cost_usd: Some(Usd(charged.cost)), margin_usd: Some(Usd(charged.margin())) }
+        Self { cost_usd: Some(Usd(charged.paid())), margin_usd: Some(Usd(charged.margin())) }
     }
 }
 

@@ -71,11 +71,11 @@ pub(super) const INSERT: &str = "INSERT INTO ledger (attempt, correction, reques
     model, price_row, reserved, input_tokens_max, output_tokens_max, settled_at, outcome, input_tokens, cache_read_tokens, \
     cache_write_tokens, output_tokens, reasoning_tokens, cost, estimated, end_user, plan, tag_set, queued_us, \
     cache_write_1h_tokens, isolation_input_tokens, isolation_cache_read_tokens, isolation_cache_write_tokens, \
-    isolation_cache_write_1h_tokens, isolation_cost) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
+    isolation_cache_write_1h_tokens, isolation_cost, credential) SELECT * FROM unnest($1::bytea[], $2::bigint[], \
     $3::bytea[], $4::bytea[], $5::bytea[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], \
     $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], \
     $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bytea[], $25::text[], $26::bytea[], $27::bigint[], $28::bigint[], \
-    $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[]) ON CONFLICT DO NOTHING";
+    $29::bigint[], $30::bigint[], $31::bigint[], $32::bigint[], $33::bigint[], $34::text[]) ON CONFLICT DO NOTHING";
 
 /// Inserts rows; how many were not there yet.
 pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
@@ -124,6 +124,7 @@ pub(super) async fn insert(tx: &PgTx, entries: &[Entry<'_>]) -> Result<u64> {
             &ints(|entry| entry.amounts.isolation[2]),
             &ints(|entry| entry.amounts.isolation[3]),
             &ints(|entry| entry.amounts.isolation_cost),
+            &attributions().map(|of| of.credential.name()).collect::<Vec<_>>(),
         ],
     )
     .await

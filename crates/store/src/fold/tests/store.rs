@@ -34,6 +34,7 @@ async fn create_tenant(store: &Store, clock: &Arc<ManualClock>) -> Result<Tenant
         segment: None,
         models: None,
         routing: Routing::default(),
+        provider_credentials: Default::default(),
         cache: insula_model::CacheRules::default(),
         region: None,
         placement: Placement::Shared,

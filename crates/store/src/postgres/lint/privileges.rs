@@ -62,6 +62,7 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_tenant.requests", "insula_tenant", "SELECT INSERT UPDATE"),
     ("insula_tenant.idempotency", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
     ("insula_tenant.responses", "insula_tenant", "SELECT INSERT DELETE"),
+    ("insula_tenant.provider_credentials", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.files", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
     ("insula_tenant.file_chunks", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.batches", "insula_tenant", "SELECT INSERT UPDATE"),

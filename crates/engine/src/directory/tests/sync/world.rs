@@ -159,6 +159,7 @@ impl World {
             segment: None,
             models: None,
             routing: Routing::default(),
+            provider_credentials: Default::default(),
             cache: insula_model::CacheRules::default(),
             region: None,
             placement: Placement::Shared,
