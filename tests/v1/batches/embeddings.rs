@@ -151,10 +151,11 @@ async fn no_call_has_lines_of_two_tenants_or_batches() {
         let body = |n| json!({"model": "sim-embed", "input": format!("{of} {n}")});
         (0..250).map(|n| line(&n.to_string(), EMBEDDINGS, &body(n))).collect()
     };
+    let [first, second, third] = ["first", "second", "third"].map(lines);
     let (first, second, third) = tokio::join!(
-        start(&one.service, &lines("first"), EMBEDDINGS),
-        start(&one.service, &lines("second"), EMBEDDINGS),
-        start(&other.service, &lines("third"), EMBEDDINGS)
+        start(&one.service, &first, EMBEDDINGS),
+        start(&one.service, &second, EMBEDDINGS),
+        start(&other.service, &third, EMBEDDINGS)
     );
     tokio::join!(over(&one.service, &first), over(&one.service, &second), over(&other.service, &third));
     let calls = calls(&node);
