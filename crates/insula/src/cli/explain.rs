@@ -74,6 +74,7 @@ fn attempts(request: &Value) -> String {
             text(attempt, "id"),
             text(attempt, "cause"),
             text(attempt, "price_row"),
+            text(attempt, "credential"),
             priced(attempt, "input", "input_usd"),
             priced(attempt, "cache_read", "cache_read_usd"),
             priced(attempt, "cache_write", "cache_write_usd"),
@@ -84,8 +85,20 @@ fn attempts(request: &Value) -> String {
             text(attempt, "cost_usd"),
         ]
     });
-    let heading =
-        ["attempt", "cause", "price row", "input", "cached", "written", "for 1 h", "output", "reasoning", "outcome", "cost"];
+    let heading = [
+        "attempt",
+        "cause",
+        "price row",
+        "credential",
+        "input",
+        "cached",
+        "written",
+        "for 1 h",
+        "output",
+        "reasoning",
+        "outcome",
+        "cost",
+    ];
     table(&heading, rows)
 }
 
