@@ -2,7 +2,7 @@
 
 use insula_model::{Money, Price, TokenCounts};
 use insula_simulator::{Fault, FaultKind, Scenario};
-use insula_tests::{Node, TestTenant, batch, config::ServeConfig, node::Setup, usd};
+use insula_tests::{Node, TestTenant, batch, config::ServeConfig, eventually, node::Setup, usd};
 use serde_json::{Value, json};
 
 const MODERATIONS: &str = "/v1/moderations";
@@ -80,8 +80,12 @@ async fn parts_are_judged_together_and_go_as_they_came() {
     // OpenAI knows no end user here; who it is remains ours.
     body.as_object_mut().unwrap().remove("user");
     assert_eq!(upstream(&node).1, body);
-    let named = tenant.operator.get(&tenant.path("/end-users")).await.expect(200);
-    assert!(named.text().contains("ada"), "{}", named.text());
+    // Names are written behind the requests.
+    eventually("the end user is listed", || async {
+        let listed = tenant.admin.get(&tenant.path("/end-users")).await.expect(200);
+        listed.text().contains("ada").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Talking to model providers: what a request may cost, its wire form, and the answer as it streams back.
 //!
 //! [`Providers`] knows which provider serves a model, and at what price from the [`PriceBook`]. [`ChatRequest`],
-//! [`EmbeddingsRequest`] and [`ModerationsRequest`] check a caller's body, bound its cost and write the wire form; [`Provider`] sends it over pooled
-//! connections and hands back a [`JsonAnswer`] or a [`ChatStream`] of validated events, in the caller's own dialect.
+//! [`EmbeddingsRequest`] and [`ModerationsRequest`] check a caller's body, bound its cost and write the wire form;
+//! [`Provider`] sends it over pooled connections and hands back a [`JsonAnswer`] or a [`ChatStream`] of validated events, in
+//! the caller's own dialect.
 //!
 //! This crate knows nothing of tenants, keys, budgets or storage. What leaves it for a caller is scrubbed: no provider
 //! key, address or foreign error text.

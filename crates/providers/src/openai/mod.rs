@@ -1,7 +1,7 @@
 //! OpenAI's wire formats: Chat Completions, Embeddings and Moderations, spoken by OpenAI itself and by every compatible server.
 //!
-//! From a caller: `chat.rs`, `embeddings.rs` and `moderations.rs` check a body (`content.rs`) and bound it; `joined.rs` makes one request of several; `request_in.rs` reads it for a provider of
-//! another form. To a provider: `request_out.rs` writes what came in
+//! From a caller: `chat.rs`, `embeddings.rs` and `moderations.rs` check a body (`content.rs`) and bound it; `joined.rs` makes one
+//! request of several; `request_in.rs` reads it for a provider of another form. To a provider: `request_out.rs` writes what came in
 //! another form. From a provider: `passing.rs` hands on an answer as it came (`envelope.rs`, `usage.rs`), `answer_in.rs` reads it for a
 //! caller of another dialect. To a caller: `answer_out.rs` writes what came in another form.
 

@@ -154,7 +154,10 @@ impl<'de> Visitor<'de> for Inputs<'_> {
                     let part = Part { found: self.found, bytes: self.bytes, path: &path };
                     element.deserialize_map(part).map_err(A::Error::custom)?;
                 }
-                _ => self.found.refuse(&path, "must be a string, or a part with `type` `text` or `image_url`"),
+                _ => {
+                    self.found.refuse(&path, "must be a string, or a part with `type` `text` or `image_url`");
+                    continue;
+                }
             }
             if *kind.get_or_insert(first) != first {
                 return Err(A::Error::custom("texts and parts are mixed"));

@@ -51,7 +51,7 @@ async fn models_are_listed() {
     let simulator = start(Scenario { models: vec!["own".to_owned(), "*".to_owned()], ..Scenario::default() });
     let listed = get(&simulator, "/v1/models").await.json();
     let ids: Vec<_> = listed["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["sim-small", "sim-large", "sim-embed", "own"]);
+    assert_eq!(ids, ["sim-small", "sim-large", "sim-embed", "sim-moderation", "own"]);
     assert_eq!(chat(&simulator, &asking("hello", json!({"model": "anything"}))).await.status, 200);
 }
 
