@@ -39,7 +39,7 @@ async fn a_credential_is_stored_shown_without_its_secret_and_removed() {
         );
         assert_eq!((&stored["ends_with"], &stored["origin"]), (&json!("abcd"), &json!(node.simulator_url())));
         assert_eq!(tenant.admin.get(&path(&tenant, "sim")).await.expect(200).json(), stored);
-        assert_eq!(list(node.operator().get(&tenant.path("/provider-credentials")).await), [stored.clone()]);
+        assert_eq!(list(node.operator().get(&tenant.path("/provider-credentials")).await), std::slice::from_ref(&stored));
         assert!(list(other.admin.get(&other.path("/provider-credentials")).await).is_empty());
 
         // Another in its place: an operator may store one too. Too short for its end to be shown.
