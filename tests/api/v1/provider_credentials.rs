@@ -79,7 +79,26 @@ async fn what_is_no_key_is_refused_and_not_repeated() {
         let reply = tenant.admin.put(&path(&tenant, "sim"), &body).await.expect(400);
         assert!(!reply.text().contains("70001234") && !reply.text().contains(KEY), "{}", reply.text());
     }
+    // The key alone, in whatever form, is not repeated.
+    for body in [json!(KEY), json!([KEY])] {
+        let reply = tenant.admin.put(&path(&tenant, "sim"), &body).await.expect(400);
+        assert!(!reply.text().contains(KEY), "{}", reply.text());
+    }
     assert!(list(tenant.admin.get(&tenant.path("/provider-credentials")).await).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_serves_a_tenant_nothing_does_not_exist_for_it() {
+    let node = Setup::default().serve(ServeConfig { with_vendors: true, ..ServeConfig::default() }).start().await;
+    let tenant = node.tenant("narrow").await;
+    tenant.operator.patch(&tenant.path(""), &json!({"models": ["gemini-sim"]})).await.expect(200);
+    let told = |reply: insula_tests::http::Reply| {
+        let mut said = reply.expect(404).json();
+        said["request_id"].take();
+        said
+    };
+    let hidden = told(tenant.admin.put(&path(&tenant, "sim"), &json!({"api_key": KEY})).await);
+    assert_eq!(hidden, told(tenant.admin.put(&path(&tenant, "nobody"), &json!({"api_key": KEY})).await));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -286,7 +286,13 @@ impl Flight {
         if model.is_none() && fingerprint.is_none() && landing.outcome != AttemptOutcome::Completed {
             return Vec::new();
         }
-        let found = self.engine.versions.note(&self.route.card, &self.expected, model, fingerprint);
+        let found = self.engine.versions.note(
+            &self.route.card,
+            self.own.as_ref().map(|own| own.id),
+            &self.expected,
+            model,
+            fingerprint,
+        );
         for Mismatch { provider, model, what, is_locked, .. } in &found {
             tracing::warn!(attempt = %self.attempt, provider, model, %what, is_locked, "an answer came from another version");
         }

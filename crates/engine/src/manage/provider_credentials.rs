@@ -79,10 +79,11 @@ pub async fn read(engine: &Engine, tenant: &ManagedTenant, provider: &str) -> Re
 /// Stores a tenant's credential for a provider in the place of the one before. On return every node uses it.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] for a provider that is not configured, [`ErrorKind::Conflict`] for one that takes none,
+/// [`ErrorKind::NotFound`] for a provider that is not configured, or serves the tenant no model, [`ErrorKind::Conflict`] for one that takes none,
 /// [`ErrorKind::Invalid`] for what can be no key.
 pub async fn store(engine: &Engine, tenant: &ManagedTenant, provider: &str, secret: SecretText) -> Result<ProviderCredential> {
-    let configured = engine.providers.named(provider).ok_or_else(Error::not_found)?;
+    // One that serves the tenant nothing does not exist for it.
+    let configured = tenant.entry.looking(|viewer| engine.providers.serving(provider, viewer)).ok_or_else(Error::not_found)?;
     if !configured.takes_other_keys() {
         let message = format!("the provider `{provider}` takes no credentials of tenants (tenant_credentials in its entry)");
         return Err(Error::new(ErrorKind::Conflict, message));

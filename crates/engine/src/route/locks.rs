@@ -1,8 +1,9 @@
 //! Which version must answer, and which did.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
-use insula_model::{Error, ErrorKind, OnMismatch, Result, VersionLock};
+use hashlink::LruCache;
+use insula_model::{CredentialId, Error, ErrorKind, OnMismatch, Result, VersionLock};
 use insula_providers::ModelCard;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -96,9 +97,18 @@ impl Mismatch {
     }
 }
 
-/// What answered last for each model of each provider: no more than the catalogue has.
-#[derive(Default)]
-pub(crate) struct Versions(Mutex<HashMap<LaneKey, Seen>>);
+/// Of how many lanes is known what answered last: all models of a catalogue, and tenants' own accounts as far as there is room.
+const SEEN_MAX: usize = 16_384;
+
+/// What answered last for each model of each provider, and by whose account: what one account's deployments are says nothing of
+/// another's, and is none of its business.
+pub(crate) struct Versions(Mutex<LruCache<LaneKey, Seen>>);
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(SEEN_MAX)))
+    }
+}
 
 #[derive(Default)]
 struct Seen {
@@ -111,13 +121,14 @@ impl Versions {
     pub fn note(
         &self,
         card: &Arc<ModelCard>,
+        account: Option<CredentialId>,
         expected: &Expected,
         model: Option<&str>,
         fingerprint: Option<&str>,
     ) -> Vec<Mismatch> {
         let mut found = expected.mismatches(card, model, fingerprint);
         let mut versions = self.0.lock();
-        let seen = versions.entry(LaneKey::of(card, None)).or_default();
+        let seen = versions.entry(LaneKey::of(card, account)).or_insert_with(Seen::default);
         for (what, seen, now) in [("model", &mut seen.model, model), ("fingerprint", &mut seen.fingerprint, fingerprint)] {
             let Some(now) = now.filter(|now| seen.as_deref() != Some(now)) else { continue };
             if let Some(before) = seen.replace(now.to_owned())
@@ -173,8 +184,12 @@ mod tests {
     #[test]
     fn a_change_is_flagged_once_without_a_lock() {
         let (card, versions, any) = (card(), Versions::default(), Expected::default());
-        let noted = |fingerprint| versions.note(&card, &any, Some("sim-small"), Some(fingerprint)).len();
+        let noted = |fingerprint| versions.note(&card, None, &any, Some("sim-small"), Some(fingerprint)).len();
         assert_eq!([noted("a"), noted("a"), noted("b"), noted("b"), noted("a")], [0, 0, 1, 0, 1]);
-        assert!(versions.note(&card, &any, None, None).is_empty());
+        assert!(versions.note(&card, None, &any, None, None).is_empty());
+        // Another account's deployments are others.
+        let own = Some(CredentialId::from_bytes([7; 16]));
+        assert!(versions.note(&card, own, &any, Some("deployment"), Some("z")).is_empty());
+        assert_eq!(noted("a"), 0);
     }
 }

@@ -55,8 +55,8 @@ section! {
         api_key_env: Option<String> = None;
         /// The file that holds its key, instead of `api_key_env`. Readable by its owner only.
         api_key_file: Option<PathBuf> = None;
-        /// Whether tenants may bring keys of their own for it: a tenant that does is served by its own account there, and never by this key.
-        tenant_credentials: bool = true;
+        /// Whether tenants may bring keys of their own for it: a tenant that does is served by its own account there, and never by this key. Right only where the key decides who pays. Unset: where the entry has a key itself.
+        tenant_credentials: Option<bool> = None;
         /// Where it processes what it is sent, such as `eu` or `eu-central-1`; an entry of the price file may say otherwise for its model. A tenant with a region is served only within it, so not at all by a provider without one.
         region: Option<String> = None;
         /// A header in which it is told each attempt's id.
@@ -95,6 +95,11 @@ impl Provider {
             None if self.kind == Kind::Azure || self.kind == Kind::Openai && is_openais() => Isolation::PromptCacheKey,
             None => Isolation::None,
         }
+    }
+
+    /// Whether tenants may bring keys of their own: where nobody asks for a key any text would be one, and would serve for nothing.
+    pub fn takes_tenant_credentials(&self) -> bool {
+        self.tenant_credentials.unwrap_or(self.api_key_env.is_some() || self.api_key_file.is_some())
     }
 
     /// What cannot be about the entry at this position.
@@ -149,4 +154,19 @@ fn check_url(text: &str) -> Result<(), String> {
         return Err("has a query or a fragment".into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_no_key_where_none_is_asked_for() {
+        let with = |api_key_env: Option<&str>, tenant_credentials| {
+            let api_key_env = api_key_env.map(str::to_owned);
+            Provider { api_key_env, tenant_credentials, ..Provider::default() }.takes_tenant_credentials()
+        };
+        assert!(with(Some("KEY"), None) && with(None, Some(true)));
+        assert!(!with(None, None) && !with(Some("KEY"), Some(false)));
+    }
 }

@@ -8,6 +8,8 @@ use insula_model::{Error, ProviderOrigin, Result};
 use super::scrub::Scrub;
 use crate::{SecretText, Vendor};
 
+/// The shortest key, in bytes: no vendor's is as short, and a shorter one stands in every text.
+pub const KEY_BYTES_MIN: usize = 8;
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 4096;
 
@@ -48,15 +50,15 @@ impl AccountKey {
     }
 }
 
-/// Whether a text can be a key: 1 to [`KEY_BYTES_MAX`] visible ASCII characters.
+/// Whether a text can be a key: [`KEY_BYTES_MIN`] to [`KEY_BYTES_MAX`] visible ASCII characters.
 ///
 /// # Errors
 /// `Invalid`; the text is not repeated.
 pub fn check_key(key: &str) -> Result<()> {
-    if (1..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
+    if (KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(());
     }
-    Err(Error::invalid(format!("a key has 1 to {KEY_BYTES_MAX} visible ASCII characters, without blanks")))
+    Err(Error::invalid(format!("a key has {KEY_BYTES_MIN} to {KEY_BYTES_MAX} visible ASCII characters, without blanks")))
 }
 
 /// The header in which a vendor wants a key.
@@ -83,18 +85,18 @@ mod tests {
     #[test]
     fn a_key_goes_where_it_is_for_and_nowhere_else() {
         let own = origin("https://a:443");
-        let key = AccountKey::new(SecretText::new("sk-own"), Vendor::OpenAi, own.clone(), "a").unwrap();
+        let key = AccountKey::new(SecretText::new("sk-own-key"), Vendor::OpenAi, own.clone(), "a").unwrap();
         let with = key.added_to(&HeaderMap::new(), &own).unwrap();
-        assert_eq!(with[header::AUTHORIZATION], "Bearer sk-own");
+        assert_eq!(with[header::AUTHORIZATION], "Bearer sk-own-key");
         assert!(with[header::AUTHORIZATION].is_sensitive() && with.len() == 1);
         assert!(key.added_to(&HeaderMap::new(), &origin("https://a:443")).is_ok(), "the same place");
         assert!(key.added_to(&HeaderMap::new(), &origin("https://b:443")).is_err());
-        assert!(!format!("{key:?}").contains("sk-own"));
+        assert!(!format!("{key:?}").contains("sk-own-key"));
     }
 
     #[test]
     fn what_is_no_key_is_not_repeated() {
-        for wrong in ["", "two words", "line\nbreak", "\u{fc}mlaut", &"x".repeat(KEY_BYTES_MAX + 1)] {
+        for wrong in ["", "[", "seven77", "two words", "line\nbreak", "\u{fc}mlaut", &"x".repeat(KEY_BYTES_MAX + 1)] {
             let refused = check_key(wrong).unwrap_err();
             assert!(wrong.is_empty() || !refused.message().contains(wrong));
         }

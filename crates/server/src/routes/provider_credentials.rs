@@ -1,5 +1,7 @@
 //! `.../provider-credentials` of a tenant.
 
+use std::{fmt, marker::PhantomData};
+
 use axum::{Json, extract::State};
 use http::StatusCode;
 use insula_engine::{
@@ -7,7 +9,10 @@ use insula_engine::{
     directory::ManagedTenant,
     manage::provider_credentials::{self, ProviderCredential as Record},
 };
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -58,7 +63,7 @@ impl From<Record> for ProviderCredential {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProviderCredentialOrder {
     /// The key, as the provider issued it. It is never shown again.
-    #[schema(value_type = String, min_length = 1, max_length = 4096)]
+    #[schema(value_type = String, min_length = 8, max_length = 4096)]
     api_key: Secret,
 }
 
@@ -71,6 +76,28 @@ impl<'de> Deserialize<'de> for Secret {
             Value::String(text) => Ok(Secret(SecretText::new(text))),
             _ => Err(D::Error::custom("a text is expected")),
         }
+    }
+}
+
+/// A body of which nothing is repeated where it is no object: it may be the key alone.
+pub(crate) struct Unechoed<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unechoed<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+            type Value = T;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+            fn visit_str<E: de::Error>(self, _: &str) -> Result<T, E> {
+                Err(E::custom("an object is expected"))
+            }
+        }
+        from.deserialize_any(Object(PhantomData)).map(Unechoed)
     }
 }
 
@@ -133,7 +160,7 @@ pub(crate) async fn store(
     State(app): State<App>,
     Authorised(tenant): Authorised<ManagedTenant>,
     path: PathTexts,
-    StrictJson(order): StrictJson<ProviderCredentialOrder>,
+    StrictJson(Unechoed(order)): StrictJson<Unechoed<ProviderCredentialOrder>>,
 ) -> Result<Json<ProviderCredential>, Failure> {
     let stored = provider_credentials::store(&app.engine, &tenant, path.get("provider")?, order.api_key.0).await?;
     Ok(Json(stored.into()))

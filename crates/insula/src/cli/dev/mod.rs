@@ -83,6 +83,8 @@ fn add_simulator(config: &mut Config, url: &str) {
         base_url: format!("{url}/v1"),
         attempt_header: Some("x-insula-attempt".to_owned()),
         cache_isolation: Some(Isolation::PromptCacheKey),
+        // To be tried: nobody pays for it.
+        tenant_credentials: Some(true),
         ..Provider::default()
     };
     config.providers.retain(|provider| provider.name != entry.name);
