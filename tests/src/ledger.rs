@@ -31,6 +31,15 @@ pub struct Attempt {
     pub cost: Money,
     /// Whether the tokens are an estimate.
     pub estimated: bool,
+    /// Whether a correction is counted in.
+    pub corrected: bool,
+}
+
+impl Attempt {
+    /// Whether it was settled as an estimate for a node that seemed dead, and taken back when that node said that it was never sent.
+    fn is_taken_back(&self) -> bool {
+        self.corrected && !self.estimated && (self.input, self.output, self.cost) == (0, 0, Money::ZERO)
+    }
 }
 
 /// All attempts of a tenant: every page of its requests, and every request read back.
@@ -79,6 +88,7 @@ fn attempts_of(request: &Value) -> Vec<Attempt> {
         output: ["output", "reasoning"].map(|class| count(row, class)).iter().sum(),
         cost: usd(&row["cost_usd"]),
         estimated: row["estimated"].as_bool().unwrap(),
+        corrected: false,
     };
     attempts.iter().map(read).collect()
 }
@@ -88,7 +98,8 @@ fn attempts_of(request: &Value) -> Vec<Attempt> {
 pub async fn stored(database: &Database) -> Vec<Attempt> {
     let sql = "SELECT a.attempt, a.request, a.input_tokens + a.cache_read_tokens + a.cache_write_tokens \
         + a.cache_write_1h_tokens + COALESCE(c.input_tokens + c.cache_read_tokens + c.cache_write_tokens + c.cache_write_1h_tokens, 0), a.output_tokens + a.reasoning_tokens \
-        + COALESCE(c.output_tokens + c.reasoning_tokens, 0), a.cost + COALESCE(c.cost, 0), a.estimated + COALESCE(c.estimated, 0) \
+        + COALESCE(c.output_tokens + c.reasoning_tokens, 0), a.cost + COALESCE(c.cost, 0), a.estimated + COALESCE(c.estimated, 0), \
+        c.attempt IS NOT NULL \
         FROM insula_control.ledger a LEFT JOIN insula_control.ledger c ON c.attempt = a.attempt AND c.correction = 1 \
         WHERE a.correction = 0";
     let id = |row: &Row, column: usize| -> [u8; 16] { row.get::<_, &[u8]>(column).try_into().unwrap() };
@@ -99,6 +110,7 @@ pub async fn stored(database: &Database) -> Vec<Attempt> {
         output: row.get::<_, i64>(3).try_into().unwrap(),
         cost: Money::from_pico(row.get::<_, i64>(4).into()),
         estimated: row.get::<_, i64>(5) != 0,
+        corrected: row.get(6),
     };
     database.superuser().await.query(sql, &[]).await.unwrap().iter().map(read).collect()
 }
@@ -144,6 +156,7 @@ impl Comparison {
         for row in by_id.values() {
             match row.estimated {
                 true => found.unknown_estimates += 1,
+                false if row.is_taken_back() => {}
                 false => found.invented.push(row.id.clone()),
             }
         }
@@ -170,7 +183,7 @@ mod tests {
     use super::*;
 
     fn row(id: &str, output: u64, estimated: bool) -> Attempt {
-        Attempt { id: id.into(), request: "req".into(), input: 10, output, cost: Money::ZERO, estimated }
+        Attempt { id: id.into(), request: "req".into(), input: 10, output, cost: Money::ZERO, estimated, corrected: false }
     }
 
     fn record(id: &str, output: u64) -> RequestRecord {
@@ -188,5 +201,10 @@ mod tests {
         assert_eq!(Comparison::of(&[row("a", 1, false), row("b", 3, false)], &log).wrong.len(), 1);
         assert_eq!(Comparison::of(&[row("a", 1, false), row("b", 2, false), row("c", 1, false)], &log).invented, ["c"]);
         assert_eq!(Comparison::of(&[row("a", 1, false), row("b", 2, false), row("c", 1, true)], &log).unknown_estimates, 1);
+        let nothing = Attempt { input: 0, ..row("c", 0, false) };
+        let with = |last: Attempt| Comparison::of(&[row("a", 1, false), row("b", 2, false), last], &log).is_sound();
+        assert!(!with(nothing.clone()), "why is it there?");
+        assert!(with(Attempt { corrected: true, ..nothing.clone() }), "an estimate that was taken back");
+        assert!(!with(Attempt { corrected: true, cost: Money::from_pico(1), ..nothing }));
     }
 }
