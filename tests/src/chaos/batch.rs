@@ -167,5 +167,6 @@ fn exported(row: rows::Row) -> Attempt {
         output: tokens.output + tokens.reasoning,
         cost: row.cost,
         estimated: row.estimated != 0,
+        corrected: false,
     }
 }
