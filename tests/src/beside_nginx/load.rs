@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -103,10 +103,13 @@ async fn one(sender: &mut SendRequest<Full<Bytes>>, host: &str, request: &Reques
     let answer = sender.send_request(request).await?;
     let status = answer.status();
     let mut body = answer.into_body();
+    if !status.is_success() {
+        let said = body.collect().await?.to_bytes();
+        bail!("{path} answered {status}: {}", String::from_utf8_lossy(&said));
+    }
     while let Some(frame) = body.frame().await {
         frame?;
     }
-    ensure!(status.is_success(), "{path} answered {status}");
     Ok(())
 }
 
