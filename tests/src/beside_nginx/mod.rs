@@ -53,7 +53,7 @@ pub fn start_nginx(folder: &Path, upstream: &str) -> Result<(Child, String)> {
     let at = folder.display();
     let host = upstream.trim_start_matches("http://");
     let config = format!(
-        "worker_processes 1; daemon off; pid {at}/nginx.pid; error_log {at}/nginx.log;\n\
+        "master_process off; daemon off; pid {at}/nginx.pid; error_log {at}/nginx.log;\n\
          events {{ worker_connections 4096; }}\n\
          http {{ access_log off; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy; fastcgi_temp_path {at}/f; uwsgi_temp_path {at}/u; scgi_temp_path {at}/s;\n\
          keepalive_requests 1000000; upstream model {{ server {host}; keepalive 256; keepalive_requests 1000000; }}\n\
@@ -61,11 +61,16 @@ pub fn start_nginx(folder: &Path, upstream: &str) -> Result<(Child, String)> {
     );
     let file = folder.join("nginx.conf");
     std::fs::write(&file, config)?;
+    let address = ("127.0.0.1", NGINX_PORT);
+    ensure!(
+        std::net::TcpStream::connect(address).is_err(),
+        "port {NGINX_PORT} is taken, perhaps by the nginx of an earlier run"
+    );
     let mut command = gateway(&program);
     command.arg("-p").arg(folder).arg("-c").arg(&file);
     let nginx = Child::start(command);
     let deadline = Instant::now() + READY_WITHIN;
-    while std::net::TcpStream::connect(("127.0.0.1", NGINX_PORT)).is_err() {
+    while std::net::TcpStream::connect(address).is_err() {
         ensure!(Instant::now() < deadline, "nginx did not start: {}", nginx.said());
         std::thread::sleep(Duration::from_millis(20));
     }
