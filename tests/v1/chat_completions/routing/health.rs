@@ -72,16 +72,17 @@ async fn a_flood_of_failures_closes_nobody_elses_way() {
             tenant.chat(&format!("well {n}")).await.expect(200);
         }
     }
-    two.node.scenario(Scenario { latency_ms: 500, ..always(FaultKind::ServerError) });
+    // More than are kept of one tenant, all under way before the first has failed.
+    two.node.scenario(Scenario { latency_ms: 1_500, ..always(FaultKind::ServerError) });
     let mut flood = JoinSet::new();
-    for n in 0..24 {
+    for n in 0..140 {
         let service = flooding.service.clone();
         flood.spawn(async move { service.post(CHAT, &chat(&format!("flood {n}"))).await });
     }
-    seldom.chat("one of its own fails too").await.expect(200);
     for reply in flood.join_all().await {
         reply.expect(200);
     }
+    seldom.chat("one of its own fails too").await.expect(200);
     two.node.scenario(Scenario::default());
     let seen = two.counts().0;
     flooding.chat("around it").await.expect(200);
@@ -105,11 +106,12 @@ async fn a_long_stream_that_probes_keeps_nobody_away() {
     other.chat("around it").await.expect(200);
     assert_eq!(two.counts().0, failed, "closed for everybody");
     two.node.scenario(Scenario { gap_ms: 2_000, ..Scenario::default() });
-    let stream = eventually("it probes", || async {
+    let mut stream = eventually("it probes", || async {
         let stream = streaming.service.stream(CHAT, &streamed_chat("for long")).await.expect_open();
         (two.counts().0 > failed).then_some(stream)
     })
     .await;
+    stream.first_content().await;
     other.chat("straight").await.expect(200);
     assert_eq!(two.counts().0, failed + 2, "while it streams on");
     drop(stream);
