@@ -172,7 +172,7 @@ fn one_tenants_many_failures_do_not_make_up_for_others_few() {
 fn where_most_are_served_nothing_closes_for_them() {
     let mut model = Model::default();
     for n in 10..17 {
-        model.noted(TenantId::from_bytes([n; 16]), Outcome::Good, 5, 1);
+        model.noted(TenantId::from_bytes([n; 16]), Outcome::Good, 1, 1);
     }
     for tenant in [A, B, C] {
         model.noted(tenant, Outcome::Fault, 10, 1);
