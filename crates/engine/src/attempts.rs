@@ -60,7 +60,7 @@ pub(crate) enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Again {
     Anywhere,
-    /// Not to the same: it refuses the account.
+    /// Not to the same: it refuses the account, or answers more than is taken from there.
     Elsewhere,
     Nowhere,
 }
@@ -72,6 +72,7 @@ impl Again {
             (ErrorKind::ProviderRateLimited { .. } | ErrorKind::ProviderTimeout, _) => Again::Anywhere,
             // 429 as a failure is an account without means.
             (ErrorKind::ProviderFailed, Some(401..=403 | 429)) => Again::Elsewhere,
+            (ErrorKind::AnswerTooLarge, _) => Again::Elsewhere,
             (ErrorKind::ProviderFailed, Some(400..=499)) => Again::Nowhere,
             (ErrorKind::ProviderFailed, _) => Again::Anywhere,
             _ => Again::Nowhere,
@@ -265,6 +266,7 @@ mod tests {
             (failed(418), Again::Nowhere),
             (Error::new(ErrorKind::ProviderFailed, "it broke"), Again::Anywhere),
             (Error::new(ErrorKind::ProviderTimeout, ""), Again::Anywhere),
+            (Error::new(ErrorKind::AnswerTooLarge, ""), Again::Elsewhere),
             (Error::new(ErrorKind::ProviderRateLimited { retry_after: None }, ""), Again::Anywhere),
             (Error::new(ErrorKind::ProviderRejected(400), ""), Again::Nowhere),
             (Error::new(ErrorKind::Unauthenticated, ""), Again::Nowhere),

@@ -49,6 +49,8 @@ pub enum ErrorKind {
     NoRoute,
     /// The answer came from another version of the model than was approved.
     VersionMismatch,
+    /// The answer is over a bound of ours: the same request would only get another such answer.
+    AnswerTooLarge,
     /// The provider refused the request as the caller wrote it, with this status.
     ProviderRejected(u16),
     /// The provider is limiting this platform; try again after this long.
@@ -90,6 +92,7 @@ impl ErrorKind {
             ErrorKind::UnknownPrice => "unknown_price",
             ErrorKind::NoRoute => "no_route",
             ErrorKind::VersionMismatch => "version_mismatch",
+            ErrorKind::AnswerTooLarge => "answer_too_large",
             ErrorKind::ProviderRejected(_) => "provider_rejected",
             ErrorKind::ProviderRateLimited { .. } => "provider_rate_limited",
             ErrorKind::ProviderFailed => "provider_failed",

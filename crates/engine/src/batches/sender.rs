@@ -286,9 +286,12 @@ impl Parcel {
 pub(super) fn may_hold_for_some(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::ProviderRejected(status) => *status != 404,
-        ErrorKind::Invalid | ErrorKind::TooLarge | ErrorKind::Unbounded | ErrorKind::NoRoute | ErrorKind::BudgetExceeded(_) => {
-            true
-        }
+        ErrorKind::Invalid
+        | ErrorKind::TooLarge
+        | ErrorKind::AnswerTooLarge
+        | ErrorKind::Unbounded
+        | ErrorKind::NoRoute
+        | ErrorKind::BudgetExceeded(_) => true,
         _ => false,
     }
 }

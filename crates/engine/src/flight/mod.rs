@@ -179,6 +179,13 @@ impl Flight {
         }
     }
 
+    /// The first of its answer is here.
+    pub fn answered(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.watch.answered();
+        }
+    }
+
     /// Whether what let this call in was taken back, or may have been for too long.
     pub fn is_withdrawn(&self) -> bool {
         self.credential.is_withdrawn() || self.engine.directory.is_lost()
@@ -269,7 +276,7 @@ impl Flight {
         let signal = landing.signal(error);
         let taken = Used { tokens: used.tokens.min(held), output_tokens: end.tokens.output_total().min(held), signal };
         let moves = self.engine.accounts.lease_moves(hold, used);
-        Ending { end, used, taken, outcome: Outcome::of(error), moves, is_approved }
+        Ending { end, used, taken, outcome: Outcome::of(error, self.work.is_stream()), moves, is_approved }
     }
 
     fn close_accounts(&self, hold: Hold, slot: Slot, watch: Watch, ending: &Ending, trace: Option<&TraceRecord>) -> Seq {
@@ -302,7 +309,7 @@ impl Flight {
     /// No byte reached the provider: everything is given back and the ledger gets no row.
     pub fn never_sent(&mut self, error: &Error) {
         let Some(Open { hold, mut trace, watch, .. }) = self.open.take() else { return };
-        watch.report(Outcome::of(Some(error)));
+        watch.report(Outcome::of(Some(error), self.work.is_stream()));
         let has_attempts = !trace.attempts.is_empty();
         if has_attempts {
             trace.answer(error.message().as_bytes());
@@ -349,7 +356,7 @@ impl Flight {
     pub fn stand_back(&mut self, error: Option<&Error>) -> Option<Left> {
         let Open { hold, trace, owed, watch, .. } = self.open.take()?;
         if error.is_some() {
-            watch.report(Outcome::of(error));
+            watch.report(Outcome::of(error, self.work.is_stream()));
         }
         let moves = self.engine.accounts.lease_moves(&hold, Amounts::default());
         let ended = self.engine.store.journal().release(self.attempt, &moves);

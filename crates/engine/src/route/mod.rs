@@ -53,7 +53,7 @@ pub struct RouteSettings {
     pub circuit_outcomes_min: usize,
     /// How old an outcome may be to count.
     pub circuit_window: Duration,
-    /// How long an open circuit waits before its first probe; it doubles with each that fails.
+    /// How long an open circuit waits before its first probe, and a probe may take; the rest doubles with probes that fail.
     pub circuit_open: Duration,
 }
 

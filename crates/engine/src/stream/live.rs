@@ -216,8 +216,10 @@ impl Live {
                     return Some(Err(error));
                 }
                 self.heard = self.flight.engine.clock.elapsed();
-                if batch.content {
-                    self.first_content.get_or_insert(self.heard.saturating_sub(self.begun));
+                if batch.content && self.first_content.is_none() {
+                    self.first_content = Some(self.heard.saturating_sub(self.begun));
+                    // Not at its end: others wait for what a probe says.
+                    self.flight.answered();
                 }
                 if let Some(trace) = self.flight.trace() {
                     trace.answer(&batch.bytes);

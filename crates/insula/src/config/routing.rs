@@ -29,11 +29,11 @@ section! {
         retry_wait_ms_max: u64 = 10_000;
         /// From which share of failures on a model of a provider is left alone for a while, percent. Only failures of the provider count: not what it refuses, and not its limits on pace.
         circuit_failures_percent: NonZeroU32 = HALF;
-        /// From how many outcomes on that is judged; at most 128 of the latest are kept.
+        /// From how many outcomes on that is judged; at most 128 of the latest are kept of each tenant.
         circuit_outcomes_min: NonZeroUsize = TEN;
         /// How old an outcome may be to count, milliseconds.
         circuit_window_ms: NonZeroU64 = from_one(30_000);
-        /// For how long it is left alone, milliseconds; then one request at a time tries it. Each that fails doubles it, up to 16 times.
+        /// For how long it is left alone, milliseconds; then one request at a time tries it. Each that fails doubles it, up to 16 times; where it is closed for everybody, each of another tenant than the one before.
         circuit_open_ms: NonZeroU64 = from_one(10_000);
     }
 }

@@ -219,7 +219,8 @@ pub(crate) fn unreadable(why: impl Into<Box<dyn StdError + Send + Sync>>) -> Err
 
 /// The answer is longer than its bound.
 pub(super) fn too_long(what: &str, bytes_max: u64) -> Error {
-    Error::new(ErrorKind::ProviderFailed, format!("the provider sent {what} longer than {bytes_max} bytes"))
+    let message = format!("the provider sent {what} longer than {bytes_max} bytes; ask for less output");
+    Error::new(ErrorKind::AnswerTooLarge, message)
 }
 
 /// The stream ended without saying so.

@@ -22,6 +22,7 @@ pub use batch::Batch;
 pub(crate) use batch::Outgoing;
 pub use error::UpstreamError;
 pub(crate) use error::{from_answer, unreadable};
+pub use patience::RanOut;
 pub use provider::{JsonAnswer, Outbound, Provider, SendFailure, Sent};
 pub(crate) use scrub::Scrub;
 pub use stream::ChatStream;

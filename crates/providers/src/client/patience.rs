@@ -10,6 +10,27 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::Timeouts;
 
+/// Which patience has run out: it is in the source of the error, beside what the provider itself calls late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RanOut {
+    /// That with the beginning of an answer.
+    #[error("no answer began in time")]
+    Beginning,
+    /// That with silence in the middle of one.
+    #[error("nothing more came in time")]
+    Silence,
+    /// That with an answer as a whole.
+    #[error("the answer did not end in time")]
+    Total,
+}
+
+impl RanOut {
+    /// What ran out, if that is what `error` tells of.
+    pub fn of(error: &Error) -> Option<Self> {
+        error.private_source()?.downcast_ref().copied()
+    }
+}
+
 /// The timer of one request. Reads only note the time; the timer looks at the notes when it fires.
 #[derive(Debug)]
 pub(super) struct Patience {
@@ -62,13 +83,14 @@ impl Patience {
     }
 
     fn over(&self) -> Error {
-        let (what, limit_ms) = if Instant::now() >= self.sent + self.limits.total() {
-            ("did not finish its answer", self.limits.total_ms_max)
+        let (ran_out, what, limit_ms) = if Instant::now() >= self.sent + self.limits.total() {
+            (RanOut::Total, "did not finish its answer", self.limits.total_ms_max)
         } else if self.has_begun {
-            ("stopped in the middle of its answer", self.limits.idle_ms_max)
+            (RanOut::Silence, "stopped in the middle of its answer", self.limits.idle_ms_max)
         } else {
-            ("did not begin to answer", self.limits.first_byte_ms_max)
+            (RanOut::Beginning, "did not begin to answer", self.limits.first_byte_ms_max)
         };
-        Error::new(ErrorKind::ProviderTimeout, format!("the provider {what} within {limit_ms} ms; try again"))
+        let message = format!("the provider {what} within {limit_ms} ms; try again");
+        Error::new(ErrorKind::ProviderTimeout, message).caused_by(ran_out)
     }
 }

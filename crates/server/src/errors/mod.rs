@@ -64,6 +64,7 @@ pub(crate) fn shape(kind: &ErrorKind) -> Shape {
         ErrorKind::UnknownPrice => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_price", INVALID_REQUEST),
         ErrorKind::NoRoute => (StatusCode::UNPROCESSABLE_ENTITY, "no_route", INVALID_REQUEST),
         ErrorKind::VersionMismatch => (StatusCode::BAD_GATEWAY, "version_mismatch", SERVER),
+        ErrorKind::AnswerTooLarge => (StatusCode::BAD_GATEWAY, "answer_too_large", SERVER),
         ErrorKind::ProviderRejected(status) => (client_error(*status), "provider_rejected", INVALID_REQUEST),
         ErrorKind::ProviderRateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "provider_rate_limited", RATE_LIMIT),
         ErrorKind::ProviderFailed => (StatusCode::BAD_GATEWAY, "provider_failed", SERVER),
@@ -75,7 +76,8 @@ pub(crate) fn shape(kind: &ErrorKind) -> Shape {
 }
 
 /// Every code, in both dialects.
-pub(crate) const CODES: [&str; 24] = [
+pub(crate) const CODES: [&str; 25] = [
+    "answer_too_large",
     "budget_exceeded",
     "conflict",
     "cost_unbounded",
@@ -193,6 +195,7 @@ fn put_headers(headers: &mut HeaderMap, error: &Error, request: RequestId) {
         | ErrorKind::UnknownPrice
         | ErrorKind::NoRoute
         | ErrorKind::VersionMismatch
+        | ErrorKind::AnswerTooLarge
         | ErrorKind::Suspended
         | ErrorKind::NotCached => {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));

@@ -90,6 +90,7 @@ fn every_code_is_documented_and_no_other() {
         ErrorKind::UnknownPrice,
         ErrorKind::NoRoute,
         ErrorKind::VersionMismatch,
+        ErrorKind::AnswerTooLarge,
         ErrorKind::ProviderRejected(400),
         ErrorKind::ProviderRateLimited { retry_after: None },
         ErrorKind::ProviderFailed,

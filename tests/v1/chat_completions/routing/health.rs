@@ -1,7 +1,10 @@
 use insula_simulator::{FaultKind, Scenario};
+use insula_tests::config::ServeConfig;
 use insula_tests::eventually;
-use insula_tests::tenant::chat;
+use insula_tests::node::Setup;
+use insula_tests::tenant::{chat, streamed_chat};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{CHAT, Two, always};
 
@@ -57,6 +60,77 @@ async fn one_tenants_bad_requests_close_nobody_elses_way() {
     assert_eq!(two.counts().0, seen, "closed for the one");
     good.chat("straight").await.expect(200);
     assert_eq!(two.counts().0, seen + 1, "and open for the other");
+}
+
+#[tokio::test]
+async fn a_flood_of_failures_closes_nobody_elses_way() {
+    let two = Two::start(&[WATCHFUL]).await;
+    let (flooding, seldom, idle) =
+        (two.node.tenant("flooding").await, two.node.tenant("seldom").await, two.node.tenant("idle").await);
+    for tenant in [&seldom, &idle] {
+        for n in 0..3 {
+            tenant.chat(&format!("well {n}")).await.expect(200);
+        }
+    }
+    // More than are kept of one tenant, all under way before the first has failed.
+    two.node.scenario(Scenario { latency_ms: 1_500, ..always(FaultKind::ServerError) });
+    let mut flood = JoinSet::new();
+    for n in 0..140 {
+        let service = flooding.service.clone();
+        flood.spawn(async move { service.post(CHAT, &chat(&format!("flood {n}"))).await });
+    }
+    for reply in flood.join_all().await {
+        reply.expect(200);
+    }
+    seldom.chat("one of its own fails too").await.expect(200);
+    two.node.scenario(Scenario::default());
+    let seen = two.counts().0;
+    flooding.chat("around it").await.expect(200);
+    assert_eq!(two.counts().0, seen, "closed for the one");
+    idle.chat("straight").await.expect(200);
+    seldom.chat("straight").await.expect(200);
+    assert_eq!(two.counts().0, seen + 2, "and open for the others");
+}
+
+#[tokio::test]
+async fn a_long_stream_that_probes_keeps_nobody_away() {
+    let two = Two::start(&[WATCHFUL]).await;
+    let (streaming, other) = (two.node.tenant("streaming").await, two.node.tenant("other").await);
+    two.node.scenario(always(FaultKind::ServerError));
+    for tenant in [&streaming, &other] {
+        for n in 0..2 {
+            tenant.chat(&format!("failing {n}")).await.expect(200);
+        }
+    }
+    let failed = two.counts().0;
+    other.chat("around it").await.expect(200);
+    assert_eq!(two.counts().0, failed, "closed for everybody");
+    two.node.scenario(Scenario { gap_ms: 2_000, ..Scenario::default() });
+    let mut stream = eventually("it probes", || async {
+        let stream = streaming.service.stream(CHAT, &streamed_chat("for long")).await.expect_open();
+        (two.counts().0 > failed).then_some(stream)
+    })
+    .await;
+    stream.first_content().await;
+    other.chat("straight").await.expect(200);
+    assert_eq!(two.counts().0, failed + 2, "while it streams on");
+    drop(stream);
+}
+
+#[tokio::test]
+async fn an_answer_over_our_bound_is_asked_for_once_and_is_no_failure() {
+    let more = vec![(WATCHFUL.0, WATCHFUL.1.replace("attempts_max = 2", "attempts_max = 3"))];
+    let provider = vec!["response_bytes_max = 4000".to_owned()];
+    let node = Setup::default().serve(ServeConfig { more, provider, ..ServeConfig::default() }).start().await;
+    let tenant = node.tenant("lengthy").await;
+    node.scenario(Scenario { echo: true, ..Scenario::default() });
+    for n in 1..=6 {
+        let reply = tenant.chat(&"long ".repeat(2_000)).await;
+        reply.openai_error(502, "answer_too_large");
+        assert_eq!(reply.header("x-should-retry"), "false");
+        assert_eq!(node.simulator().count(), n, "not tried again");
+    }
+    tenant.chat("short").await.expect(200);
 }
 
 #[tokio::test]
