@@ -11,7 +11,7 @@ use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Resu
 use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest, Providers};
 use insula_store::{Cluster, Coordination, Store};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use crate::{
     EngineSettings,
@@ -26,12 +26,10 @@ use crate::{
     pipeline::{self, Answer, Call},
     queue::Queue,
     route::{self, Health, Versions},
+    tokenizing::Tokenizing,
     webhooks::Webhooks,
     work::Work,
 };
-
-/// How many texts are counted by a tokenizer at once.
-const TOKENIZING_MAX: usize = 2;
 
 /// A running engine.
 pub struct Engine {
@@ -61,8 +59,7 @@ pub struct Engine {
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
     pub(crate) flights: Flights,
-    /// Texts that are counted at once: it is CPU, and a caller at the end of its budget must not buy it for nothing.
-    pub(crate) tokenizing: Semaphore,
+    pub(crate) tokenizing: Tokenizing,
     /// The way out to addresses that a tenant can name.
     pub(crate) gate: Gate,
     pub(crate) webhooks: Webhooks,
@@ -127,7 +124,7 @@ impl Engine {
             twins: Arc::default(),
             drains: Mutex::default(),
             flights: Flights::default(),
-            tokenizing: Semaphore::new(TOKENIZING_MAX),
+            tokenizing: Tokenizing::default(),
         }))
     }
 

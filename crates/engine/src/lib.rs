@@ -38,6 +38,7 @@ mod route;
 mod send;
 mod settings;
 mod stream;
+mod tokenizing;
 mod trace;
 mod turn;
 mod webhooks;
