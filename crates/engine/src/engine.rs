@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::{
     EngineSettings,
     accounts::Accounts,
+    answer_rooms::AnswerRooms,
     batches::Runner,
     cache::{self, AnswerCache, Hits},
     directory::{Directory, Others},
@@ -60,6 +61,7 @@ pub struct Engine {
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
     pub(crate) flights: Flights,
     pub(crate) tokenizing: Tokenizing,
+    pub(crate) answer_rooms: AnswerRooms,
     /// The way out to addresses that a tenant can name.
     pub(crate) gate: Gate,
     pub(crate) webhooks: Webhooks,
@@ -111,6 +113,7 @@ impl Engine {
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
             batches: Runner::default(),
+            answer_rooms: AnswerRooms::new(settings.answers_bytes_max),
             coordination,
             health: Health::new(settings.routing.clone(), clock.clone()),
             versions: Versions::default(),

@@ -18,6 +18,7 @@ pub mod manage;
 pub mod statement;
 
 mod admission;
+mod answer_rooms;
 mod attempts;
 mod cache;
 mod count;

@@ -49,7 +49,9 @@ mod tokenizer;
 mod translate;
 
 pub use capability::Capability;
-pub use client::{AccountKey, Batch, ChatStream, JsonAnswer, Outbound, Provider, SendFailure, Sent, UpstreamError, check_key};
+pub use client::{
+    AccountKey, Batch, ChatStream, JsonAnswer, NoRoom, Outbound, Provider, Room, SendFailure, Sent, UpstreamError, check_key,
+};
 pub use ending::ends_well;
 pub use isolation::{CacheIsolation, Isolation, Salt};
 pub use openai::{EmbeddingsRequest, Joined, Likeness, ModerationsRequest};
