@@ -5,6 +5,7 @@ mod chat_completions;
 mod dialects;
 mod embeddings;
 mod files;
+mod large_answers;
 mod messages;
 mod models;
 mod moderations;

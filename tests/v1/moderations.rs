@@ -284,3 +284,31 @@ async fn lines_of_a_batch_are_judged() {
     let flagged = |id: &str| found[id]["response"]["body"]["results"][0]["flagged"].clone();
     assert_eq!((flagged("good"), flagged("violence")), (json!(false), json!(true)));
 }
+
+#[tokio::test]
+async fn what_is_free_is_only_counted_where_that_changes_anything() {
+    let node = node_with(judge("free-tokens", "tokenizer = \"o200k_base\"", "0")).await;
+    let tenant = node.tenant("uncounted").await;
+    let text = "the quick brown fox jumps over the lazy dog";
+    let input = |tenant: TestTenant| async move {
+        let reply = tenant.service.post(MODERATIONS, &of("free-tokens", json!(text))).await.expect(200);
+        attempt(&tenant, reply.request_id()).await["tokens"]["input"].clone()
+    };
+    tenant.set_monthly_budget(Money::from_usd("1").unwrap()).await;
+    assert_eq!(input(tenant.clone()).await, json!(text.len() + 2));
+    tenant.set_budgets(json!([{"window": "month", "limit_tokens": 1_000}])).await;
+    assert_eq!(input(tenant.clone()).await, json!(9 + 2));
+}
+
+#[tokio::test]
+async fn text_has_a_bound_of_its_own() {
+    let node = Node::start().await;
+    let tenant = node.tenant("long").await;
+    let text = "x".repeat(1024 * 1024);
+    let error = tenant.service.post(MODERATIONS, &ask(json!(text))).await.openai_error(413, "too_large");
+    assert_eq!(error["param"], "input", "{error}");
+    assert_eq!(node.simulator().count(), 0);
+    // An image that stands in it is no text.
+    let image = json!([{"type": "image_url", "image_url": {"url": format!("{PIXEL}{}", "A".repeat(2 * 1024 * 1024))}}]);
+    tenant.service.post(MODERATIONS, &ask(image)).await.expect(200);
+}

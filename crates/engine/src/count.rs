@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Engine {
-    /// How many input tokens the chat has: an estimate that is seldom too low. Counted where the model's tokenizer is known here, else
-    /// the bound by which budgets hold it. It costs nothing but the caller's pace in requests.
+    /// How many input tokens the chat has: an estimate that is seldom too low. Counted where the model's tokenizer is known here and
+    /// has a place for it in time, else the bound by which budgets hold it. It costs nothing but the caller's pace in requests.
     ///
     /// # Errors
     /// A limit on pace, or no such model for this caller.
@@ -23,7 +23,7 @@ impl Engine {
         // By whom it would be tried first.
         let Candidate { route, .. } =
             route::plan(self, &call.credential.tenant, &work, call.complexity).candidates?.swap_remove(0);
-        match reserve::counted(self, &work, &route).await {
+        match reserve::counted(self, call, &work, &route).await {
             Some(tokens) => Ok(tokens),
             // What has no bound counts by its bytes, as it does without a hard budget.
             None => Ok(work.input_tokens_max(&route.card).unwrap_or(work.body().len() as u64)),

@@ -11,11 +11,12 @@ use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Resu
 use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest, Providers};
 use insula_store::{Cluster, Coordination, Store};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use crate::{
     EngineSettings,
     accounts::Accounts,
+    answer_rooms::AnswerRooms,
     batches::Runner,
     cache::{self, AnswerCache, Hits},
     directory::{Directory, Others},
@@ -26,12 +27,10 @@ use crate::{
     pipeline::{self, Answer, Call},
     queue::Queue,
     route::{self, Health, Versions},
+    tokenizing::Tokenizing,
     webhooks::Webhooks,
     work::Work,
 };
-
-/// How many texts are counted by a tokenizer at once.
-const TOKENIZING_MAX: usize = 2;
 
 /// A running engine.
 pub struct Engine {
@@ -61,8 +60,8 @@ pub struct Engine {
     pub(crate) idempotency_secret: [u8; 32],
     pub(crate) drains: Mutex<HashMap<TenantId, usize>>,
     pub(crate) flights: Flights,
-    /// Texts that are counted at once: it is CPU, and a caller at the end of its budget must not buy it for nothing.
-    pub(crate) tokenizing: Semaphore,
+    pub(crate) tokenizing: Tokenizing,
+    pub(crate) answer_rooms: AnswerRooms,
     /// The way out to addresses that a tenant can name.
     pub(crate) gate: Gate,
     pub(crate) webhooks: Webhooks,
@@ -114,6 +113,7 @@ impl Engine {
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
             batches: Runner::default(),
+            answer_rooms: AnswerRooms::new(settings.answers_bytes_max),
             coordination,
             health: Health::new(settings.routing.clone(), clock.clone()),
             versions: Versions::default(),
@@ -127,7 +127,7 @@ impl Engine {
             twins: Arc::default(),
             drains: Mutex::default(),
             flights: Flights::default(),
-            tokenizing: Semaphore::new(TOKENIZING_MAX),
+            tokenizing: Tokenizing::default(),
         }))
     }
 

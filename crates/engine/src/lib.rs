@@ -18,6 +18,7 @@ pub mod manage;
 pub mod statement;
 
 mod admission;
+mod answer_rooms;
 mod attempts;
 mod cache;
 mod count;
@@ -38,6 +39,7 @@ mod route;
 mod send;
 mod settings;
 mod stream;
+mod tokenizing;
 mod trace;
 mod turn;
 mod webhooks;

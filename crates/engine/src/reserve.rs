@@ -42,11 +42,13 @@ async fn reserve(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) 
     let subjects = call.subjects();
     let capped = engine.accounts.is_capped(&subjects);
     let input = work.input_tokens_max(&route.card);
+    let is_free = is_free(engine, work, route, &subjects);
+    // What no answer will count is billed as it is held: counted, where that can be and changes anything.
+    let is_billed = work.is_uncounted() && (!is_free || has_use_for_tokens(engine, call, &subjects));
+    let billed = if is_billed && input.is_ok() { counted(engine, call, work, route).await } else { None };
     let input_tokens_max = match input {
-        // What no answer will count is billed as it is held: counted, where that can be.
-        Ok(bytes) if work.is_uncounted() => counted(engine, work, route).await.map_or(bytes, |tokens| tokens.min(bytes)),
-        Ok(tokens) => tokens,
-        Err(unbounded) if capped && !is_free(engine, work, route, &subjects) => return Err(unbounded),
+        Ok(bytes) => billed.map_or(bytes, |tokens| tokens.min(bytes)),
+        Err(unbounded) if capped && !is_free => return Err(unbounded),
         // Without a hard budget there is nothing to keep: the bytes stand in for what cannot be known.
         Err(_) => work.body().len() as u64,
     };
@@ -66,9 +68,10 @@ async fn reserve(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) 
     if let Ok(Some(hold)) = by_bytes {
         return Ok(hold);
     }
-    // Counting is only worth its while where the shortest count that there can be would fit.
+    // Counting is only worth its while once, and where the shortest count that there can be would fit.
     let shortest = Ask { input_tokens_max: input_tokens_max / TOKEN_BYTES_MAX, ..ask.clone() };
-    let counted = if engine.accounts.could_fit(&shortest) { counted(engine, work, route).await } else { None };
+    let is_worth_it = !is_billed && !is_free && engine.accounts.could_fit(&shortest);
+    let counted = if is_worth_it { counted(engine, call, work, route).await } else { billed };
     match counted {
         Some(tokens) => ask.input_tokens_max = tokens.saturating_add(added).min(input_tokens_max),
         None => by_bytes.map(drop)?,
@@ -81,13 +84,17 @@ fn is_free(engine: &Engine, work: &Work, route: &Route, subjects: &[Subject]) ->
     work.is_free_at(&route.price_row.price) && !engine.accounts.caps_tokens(subjects)
 }
 
+/// Whether something counts tokens that cost nothing at the provider: a budget, or a plan that sells them.
+fn has_use_for_tokens(engine: &Engine, call: &Call, subjects: &[Subject]) -> bool {
+    engine.accounts.counts_tokens(subjects) || engine.directory.sells_to(&call.credential.tenant.record)
+}
+
 /// Bytes of the longest tokens that text is made of; longer ones are runs of blanks.
 const TOKEN_BYTES_MAX: u64 = 128;
 
-/// The input counted by the model's own tokenizer, off the async threads and few at a time; `None` where no tokenizer is
-/// known for it.
-pub(crate) async fn counted(engine: &Engine, work: &Arc<Work>, route: &Route) -> Option<u64> {
+/// The input counted by the model's own tokenizer; `None` where none is known for it, or too much else is counted.
+pub(crate) async fn counted(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) -> Option<u64> {
     let (tokenizer, work, card) = (route.card.tokenizer?, work.clone(), route.card.clone());
-    let _place = engine.tokenizing.acquire().await.ok()?;
-    tokio::task::spawn_blocking(move || work.count_input_tokens(&card, tokenizer)).await.ok()
+    let (tenant, bytes) = (call.credential.scope.tenant(), work.body().len());
+    engine.tokenizing.count(tenant, bytes, move || work.count_input_tokens(&card, tokenizer)).await
 }

@@ -12,6 +12,8 @@ use crate::{
 pub struct EngineSettings {
     /// Requests under way on this node at once; further ones queue.
     pub inflight_max: u32,
+    /// Bytes that all large whole answers together may hold in memory.
+    pub answers_bytes_max: u64,
     /// How long a line may be, and how much one tenant may hold.
     pub queue: QueueSettings,
     /// How failed attempts are followed by others, and what is not tried at all.
@@ -82,6 +84,7 @@ impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             inflight_max: 10_000,
+            answers_bytes_max: 1024 * 1024 * 1024,
             queue: QueueSettings::default(),
             routing: RouteSettings::default(),
             budget_wait_max: Duration::from_secs(30),

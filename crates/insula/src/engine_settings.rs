@@ -14,6 +14,7 @@ pub(crate) fn engine_settings(config: &Config) -> EngineSettings {
     let (bounds, budgets, queue) = (&config.bounds, &config.budgets, &config.queue);
     EngineSettings {
         inflight_max: bounds.inflight_max,
+        answers_bytes_max: bounds.answers_bytes_max,
         queue: QueueSettings {
             depth_max: queue.depth_max,
             wait_max: Duration::from_millis(queue.wait_ms_max.into()),

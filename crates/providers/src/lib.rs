@@ -50,7 +50,8 @@ mod translate;
 
 pub use capability::Capability;
 pub use client::{
-    AccountKey, Batch, ChatStream, JsonAnswer, Outbound, Provider, RanOut, SendFailure, Sent, UpstreamError, check_key,
+    AccountKey, Batch, ChatStream, JsonAnswer, NoRoom, Outbound, Provider, RanOut, Room, SendFailure, Sent, UpstreamError,
+    check_key,
 };
 pub use ending::ends_well;
 pub use isolation::{CacheIsolation, Isolation, Salt};

@@ -235,3 +235,23 @@ async fn where_answers_are_cached_each_line_is_looked_for() {
         assert_eq!(node.simulator().count(), 8);
     }
 }
+
+#[tokio::test]
+async fn a_line_with_more_than_its_input_waits_for_no_other() {
+    let node = Node::start().await;
+    let tenant = node.tenant("wide-lines").await;
+    let wide = json!({"model": "sim-embed", "input": "wide", "own": "x".repeat(70_000)});
+    let body = |n: usize| if n.is_multiple_of(5) { wide.clone() } else { insula_tests::batch::embed(n) };
+    let lines: String = (0..20).map(|n| line(&format!("line-{n}"), EMBEDDINGS, &body(n))).collect();
+    let batch = completed(&tenant, &lines).await;
+    assert_eq!(batch["request_counts"], json!({"total": 20, "completed": 20, "failed": 0}));
+    // The four that are long go alone, although they are alike; all others together.
+    let mut sizes: Vec<usize> = calls(&node).iter().map(Vec::len).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 1, 1, 1, 16]);
+    let found = output(&tenant.service, &batch["output_file_id"]).await;
+    for n in [0, 1, 19] {
+        let direct = tenant.service.post(EMBEDDINGS, &body(n)).await.expect(200).json();
+        assert_eq!(found[&format!("line-{n}")]["response"]["body"], direct, "line {n}");
+    }
+}

@@ -116,6 +116,10 @@ impl Book {
         self.hard_budgets(subjects).any(|(_, budget)| matches!(budget.cap, Cap::Tokens(_)))
     }
 
+    pub fn counts_tokens(&self, subjects: &[Subject]) -> bool {
+        subjects.iter().flat_map(|subject| self.budgets(subject)).any(|budget| matches!(budget.cap, Cap::Tokens(_)))
+    }
+
     pub fn forget(&mut self, tenant: TenantId) {
         let forgotten: Vec<_> = self.budgeted(tenant).collect();
         for subject in forgotten {

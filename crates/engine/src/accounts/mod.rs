@@ -97,6 +97,11 @@ impl Accounts {
         self.state.lock().book.caps_tokens(subjects)
     }
 
+    /// Whether any budget of these subjects counts tokens, whatever follows from it.
+    pub fn counts_tokens(&self, subjects: &[Subject]) -> bool {
+        self.state.lock().book.counts_tokens(subjects)
+    }
+
     /// Holds what `ask` may cost in every account at once, or refuses. Where only money held by others' open attempts
     /// stands in the way, waits its turn for up to `wait_max`.
     ///

@@ -2,10 +2,12 @@
 //!
 //! What goes together is decided by the file and by settings, whatever of it is done already: whoever goes on after a crash finds the
 //! same calls again, and so the answers that were kept. Lines of one kind go together in the order of the file; a call waits only for lines of
-//! its kind, and for no more kinds than [`KINDS_MAX`].
+//! its kind, and for no more kinds than [`KINDS_MAX`]. A file is streamed: whatever stands in a line beside its input, those that wait take no
+//! more than [`WAITING_BYTES_MAX`] together, and a line above [`WAITING_LINE_BYTES_MAX`] does not wait.
 
 use std::{collections::VecDeque, sync::Arc};
 
+use bytes::Bytes;
 use insula_model::{Operation, Result};
 use insula_providers::{EmbeddingsRequest, Likeness};
 
@@ -18,6 +20,10 @@ use crate::{Engine, directory::TenantEntry, route, work::Work};
 
 /// Kinds of lines that are gathered at once; a further one closes the oldest.
 const KINDS_MAX: usize = 16;
+/// Bytes of a line that waits for others of its kind; a longer one goes alone, and at once.
+const WAITING_LINE_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of all lines of a batch that wait; for a further one the oldest kinds are closed.
+const WAITING_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes of prose that make a token, on average; as the pace counts.
 const BYTES_PER_TOKEN: u64 = 4;
 
@@ -71,12 +77,17 @@ impl Groups {
     }
 
     fn add(&mut self, line: Line) {
-        let joining = self.joining.as_mut().and_then(|joining| Some((joining, together::request(&line)?)));
+        let line_bytes = line.text.as_ref().map_or(0, |text| text.len() as u64);
+        // Before anything of it is read or copied.
+        let joining = self.joining.as_mut().filter(|_| line_bytes <= WAITING_LINE_BYTES_MAX);
+        let joining = joining.and_then(|joining| Some((joining, together::request(&line)?)));
         match joining {
             Some((Joining { engine, tenant, shelf }, request)) => {
-                let (likeness, size) =
-                    (request.likeness(), Size { inputs: request.input.messages, bytes: request.input.bytes });
-                self.ready.extend(shelf.add(line, likeness, size, || room(engine, tenant, request)));
+                let Line { number, text } = line;
+                // A copy: what waits must not keep the piece of the file that it was read with.
+                let line = Line { number, text: text.map(|text| Bytes::copy_from_slice(&text)) };
+                let size = Size { inputs: request.input.messages, bytes: request.input.bytes, line_bytes };
+                self.ready.extend(shelf.add(line, request.likeness(), size, || room(engine, tenant, request)));
             }
             // What is wrong with it is said to it alone.
             None => self.ready.push_back(vec![line]),
@@ -87,7 +98,8 @@ impl Groups {
 /// How much a call like this may have, whichever provider serves it in the end.
 fn room(engine: &Engine, tenant: &TenantEntry, request: EmbeddingsRequest) -> Size {
     let settings = &engine.settings.batches;
-    let mut room = Size { inputs: settings.embedding_inputs_max, bytes: settings.embedding_input_bytes_max };
+    let (inputs, bytes) = (settings.embedding_inputs_max, settings.embedding_input_bytes_max);
+    let mut room = Size { inputs, bytes, line_bytes: WAITING_BYTES_MAX };
     let work = Work::Embeddings(Box::new(request));
     // Where nothing serves it each line is told so.
     let Ok((_, routes)) = route::meant(engine, tenant, &work, None) else { return Size { inputs: 1, ..room } };
@@ -105,16 +117,23 @@ fn room(engine: &Engine, tenant: &TenantEntry, request: EmbeddingsRequest) -> Si
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     inputs: u64,
+    /// Of input.
     bytes: u64,
+    /// Of the lines as they stand in the file.
+    line_bytes: u64,
 }
 
 impl Size {
     fn plus(self, other: Size) -> Size {
-        Size { inputs: self.inputs + other.inputs, bytes: self.bytes + other.bytes }
+        Size {
+            inputs: self.inputs + other.inputs,
+            bytes: self.bytes + other.bytes,
+            line_bytes: self.line_bytes + other.line_bytes,
+        }
     }
 
     fn fits(self, room: Size) -> bool {
-        self.inputs <= room.inputs && self.bytes <= room.bytes
+        self.inputs <= room.inputs && self.bytes <= room.bytes && self.line_bytes <= room.line_bytes
     }
 }
 
@@ -131,8 +150,19 @@ struct Group<K, L> {
 }
 
 impl<K: PartialEq, L> Shelf<K, L> {
+    /// What waits, in bytes.
+    fn line_bytes(&self) -> u64 {
+        self.open.iter().map(|group| group.size.line_bytes).sum()
+    }
+
     /// Adds a line of this size; what is whole by that. How much room there is is asked once for a group.
     fn add(&mut self, line: L, kind: K, size: Size, room: impl FnOnce() -> Size) -> Vec<Vec<L>> {
+        let mut whole = Vec::new();
+        while self.line_bytes() + size.line_bytes > WAITING_BYTES_MAX
+            && let Some(oldest) = self.open.pop_front()
+        {
+            whole.push(oldest.lines);
+        }
         let known = self.open.iter().position(|group| group.kind == kind);
         let fits = |at: &usize| self.open.get(*at).is_some_and(|group| group.size.plus(size).fits(group.room));
         let (place, closes) = match (known.filter(fits), known) {
@@ -140,7 +170,6 @@ impl<K: PartialEq, L> Shelf<K, L> {
             (None, Some(at)) => (None, Some(at)),
             (None, None) => (None, (self.open.len() >= KINDS_MAX).then_some(0)),
         };
-        let mut whole = Vec::new();
         whole.extend(closes.and_then(|at| self.open.remove(at)).map(|group| group.lines));
         let at = place.unwrap_or_else(|| {
             self.open.push_back(Group { kind, lines: Vec::new(), size: Size::default(), room: room() });
@@ -160,13 +189,18 @@ impl<K: PartialEq, L> Shelf<K, L> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Room for four lines of 25 bytes.
+    const ROOM: Size = Size { inputs: 4, bytes: 100, line_bytes: WAITING_BYTES_MAX };
 
     /// What is whole after each of these lines: kind, inputs and bytes. Lines are told apart by their place.
     fn gathered(lines: &[(char, u64, u64)]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
         let (mut shelf, mut whole) = (Shelf { open: VecDeque::new() }, Vec::new());
         for (place, &(kind, inputs, bytes)) in lines.iter().enumerate() {
-            whole.extend(shelf.add(place, kind, Size { inputs, bytes }, || Size { inputs: 4, bytes: 100 }));
+            whole.extend(shelf.add(place, kind, Size { inputs, bytes, line_bytes: bytes }, || ROOM));
         }
         (whole, shelf.open.into_iter().map(|group| group.lines).collect())
     }
@@ -193,5 +227,38 @@ mod tests {
         let kinds: Vec<(char, u64, u64)> = ('a'..='z').take(KINDS_MAX + 2).map(|kind| (kind, 1, 1)).collect();
         let (whole, open) = gathered(&kinds);
         assert_eq!((whole, open.len()), (vec![vec![0], vec![1]], KINDS_MAX));
+    }
+    #[test]
+    fn lines_that_would_be_too_much_close_the_oldest() {
+        let half = Size { inputs: 1, bytes: 1, line_bytes: WAITING_BYTES_MAX / 2 };
+        let mut shelf = Shelf { open: VecDeque::new() };
+        for (line, kind) in ['a', 'b'].into_iter().enumerate() {
+            assert!(shelf.add(line, kind, half, || ROOM).is_empty());
+        }
+        assert_eq!(shelf.add(2, 'b', half, || ROOM), [vec![0]]);
+        // Its own kind, where that is the oldest.
+        assert_eq!(shelf.add(3, 'b', Size { line_bytes: 1, ..half }, || ROOM), [vec![1, 2]]);
+        assert_eq!(shelf.line_bytes(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_waits_than_may_and_every_line_goes_once(
+            lines in prop::collection::vec((0..20_u8, 1..3_u64, 1..40_u64, 1..=WAITING_BYTES_MAX / 3), 1..200)
+        ) {
+            let (mut shelf, mut gone) = (Shelf { open: VecDeque::new() }, Vec::new());
+            for (place, &(kind, inputs, bytes, line_bytes)) in lines.iter().enumerate() {
+                gone.extend(shelf.add(place, kind, Size { inputs, bytes, line_bytes }, || ROOM));
+                let waits = |group: &Group<u8, usize>| group.lines.iter().map(|at| lines[*at].3).sum::<u64>();
+                prop_assert!(shelf.open.iter().map(waits).sum::<u64>() <= WAITING_BYTES_MAX);
+            }
+            gone.extend(shelf.open.into_iter().map(|group| group.lines));
+            for group in &gone {
+                prop_assert!(group.is_sorted() && group.iter().all(|at| lines[*at].0 == lines[group[0]].0));
+            }
+            let mut all = gone.concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..lines.len()).collect::<Vec<_>>());
+        }
     }
 }

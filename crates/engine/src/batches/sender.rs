@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use insula_model::{BatchId, BatchWait, BudgetLevel, Error, ErrorKind, Operation, RequestId, Result};
-use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest};
+use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest, NoRoom};
 use insula_store::{LineRow, TenantSeals};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
@@ -253,6 +253,8 @@ impl Sender {
                 self.hold(BatchWait::Pace, retry_after.unwrap_or(PROVIDER_WAIT));
                 Next::After(Duration::ZERO)
             }
+            // It was sent and is billed: not again without end.
+            ErrorKind::Unavailable { .. } if NoRoom::is_behind(error) => Next::Try,
             ErrorKind::Unavailable { retry_after } => {
                 self.hold(BatchWait::Unavailable, *retry_after);
                 Next::After(Duration::ZERO)
@@ -286,6 +288,8 @@ impl Parcel {
 pub(super) fn may_hold_for_some(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::ProviderRejected(status) => *status != 404,
+        // The answers to fewer take less.
+        ErrorKind::Unavailable { .. } => NoRoom::is_behind(error),
         ErrorKind::Invalid
         | ErrorKind::TooLarge
         | ErrorKind::AnswerTooLarge

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use insula_model::Operation;
 use insula_providers::ends_well;
 use insula_store::{AnswerKey, End, Seq};
@@ -79,7 +80,10 @@ impl Fill {
         }
         let Ended { credential, transcript, end, model, record, .. } = ended;
         let made = Made { at: end.settled_at, model: model.to_owned(), tokens: end.tokens.total(), cost: end.cost };
-        let kept = Arc::new(Kept { transcript: transcript.clone(), made, record: Some(record) });
+        // A copy: what is kept must not hold the room of answers that are under way.
+        let Transcript { is_stream, body } = &**transcript;
+        let transcript = Arc::new(Transcript { is_stream: *is_stream, body: Bytes::copy_from_slice(body) });
+        let kept = Arc::new(Kept { transcript, made, record: Some(record) });
         engine.answers.put(credential, key, kept.clone());
         tend::start(engine);
         shared::keep(engine, credential.scope, key, ttl, &kept);

@@ -165,9 +165,10 @@ impl Flight {
         let asked = self.work.asked(attempt.to_string(), self.engine.clock.now());
         let (card, body) = (self.route.card.clone(), self.upstream_body());
         let key = self.own.as_ref().map(|own| own.key.clone());
+        let room = self.engine.answer_rooms.of(self.credential.scope.tenant());
         async move {
             let body = body.map_err(SendFailure::NotSent)?;
-            let outbound = Outbound { body, card, asked, key };
+            let outbound = Outbound { body, card, asked, key, room };
             provider.perform(operation, attempt, outbound).await
         }
     }

@@ -15,6 +15,9 @@ section! {
         body_bytes_max: usize = 32 * 1024 * 1024;
         /// Bytes that all large request bodies together may hold in memory; above it callers get 503.
         bodies_bytes_max: u64 = 1024 * 1024 * 1024;
+        /// Bytes that all large whole answers together may hold in memory until their callers have taken them, those of one tenant a quarter
+        /// of it; above it callers get 503. Keep it above four times the largest `response_bytes_max`.
+        answers_bytes_max: u64 = 1024 * 1024 * 1024;
         /// How long a peer may take nothing of its answer before its connection is given up, milliseconds.
         write_idle_ms_max: u64 = 30_000;
         /// Requests under way on this node at once, open streams included; further ones wait in the queue.

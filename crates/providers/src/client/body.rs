@@ -16,14 +16,21 @@ use super::{
     patience::Patience,
 };
 
-/// Reads a body to its end.
-pub(super) async fn read_body(mut body: Incoming, bytes_max: u64, patience: &mut Patience) -> Result<Bytes> {
+/// Reads a body to its end; `grown` is told how long it has become before any more of it is kept.
+pub(super) async fn read_body(
+    mut body: Incoming,
+    bytes_max: u64,
+    patience: &mut Patience,
+    mut grown: impl FnMut(u64) -> Result<()>,
+) -> Result<Bytes> {
     let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
     while let Some(read) = poll_fn(|cx| poll_read(&mut body, patience, cx)).await? {
         patience.heard();
-        if (first.len() + joined.len() + read.len()) as u64 > bytes_max {
+        let bytes = (first.len() + joined.len() + read.len()) as u64;
+        if bytes > bytes_max {
             return Err(too_long("an answer", bytes_max));
         }
+        grown(bytes)?;
         if first.is_empty() && joined.is_empty() {
             first = read;
         } else {

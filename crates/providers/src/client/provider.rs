@@ -22,6 +22,7 @@ use super::{
     connector::Connector,
     error::{ERROR_BYTES_MAX, from_send, from_status, unreadable},
     patience::Patience,
+    room::Room,
     scrub::Scrub,
     stream::ChatStream,
 };
@@ -49,12 +50,14 @@ pub struct Outbound {
     pub asked: Asked,
     /// The key of the account by which it goes; the platform's where absent.
     pub key: Option<Arc<AccountKey>>,
+    /// Where a whole answer finds room.
+    pub room: Room,
 }
 
 /// A whole, validated answer.
 #[derive(Debug, Clone)]
 pub struct JsonAnswer {
-    /// In the caller's form.
+    /// In the caller's form. A large one holds its room until the last copy of it is dropped.
     pub body: Bytes,
     /// What the provider counted; `None` where it said nothing, or nothing consistent.
     pub usage: Option<TokenCounts>,
@@ -97,6 +100,7 @@ struct Going {
     attempt: AttemptId,
     body: Bytes,
     key: Option<Arc<AccountKey>>,
+    room: Room,
 }
 
 /// A client of one provider.
@@ -233,9 +237,9 @@ impl Provider {
     /// # Errors
     /// [`SendFailure`] says what may be billed.
     pub async fn chat(&self, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
-        let Outbound { body, card, asked, key } = outbound;
+        let Outbound { body, card, asked, key, room } = outbound;
         let scrub = self.scrub_of(key.as_ref());
-        let going = Going { attempt, body, key };
+        let going = Going { attempt, body, key, room };
         let uri = self.address.chat(&card.upstream_model, asked.stream).map_err(SendFailure::NotSent)?;
         let read = |body| whole(self.wire, &asked, body, &scrub);
         let alarm = self.alarm(attempt, &card);
@@ -243,10 +247,11 @@ impl Provider {
             return self.answer(&uri, &alarm, going, read).await;
         }
         let mut patience = Patience::new(self.timeouts);
+        let room = going.room.clone();
         let response = self.send(&uri, &self.address.stream_headers, going, &mut patience).await?;
         if is_json(response.headers()) {
             // An error under a good status, or a server that does not stream.
-            let answer = self.read(response, &mut patience, &alarm, read).await?;
+            let answer = self.read(response, &mut patience, &alarm, &room, read).await?;
             let error = unreadable(format!("{} bytes of JSON where a stream was asked for", answer.body.len()));
             return Err(SendFailure::Broken { error });
         }
@@ -260,11 +265,11 @@ impl Provider {
     /// # Errors
     /// [`SendFailure`] says what may be billed.
     pub async fn embeddings(&self, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
-        let Outbound { body, card, asked, key } = outbound;
+        let Outbound { body, card, asked, key, room } = outbound;
         let scrub = self.scrub_of(key.as_ref());
         let uri = self.address.embeddings(&card.upstream_model).map_err(SendFailure::NotSent)?;
         let alarm = self.alarm(attempt, &card);
-        let going = Going { attempt, body, key };
+        let going = Going { attempt, body, key, room };
         self.answer(&uri, &alarm, going, |body| embeddings(self.wire, &asked, body, &scrub)).await
     }
 
@@ -277,10 +282,10 @@ impl Provider {
     /// # Errors
     /// [`SendFailure`] says what may be billed.
     pub async fn moderations(&self, attempt: AttemptId, outbound: Outbound) -> Result<Sent, SendFailure> {
-        let Outbound { body, card, key, .. } = outbound;
+        let Outbound { body, card, key, room, .. } = outbound;
         let scrub = self.scrub_of(key.as_ref());
         let alarm = self.alarm(attempt, &card);
-        let going = Going { attempt, body, key };
+        let going = Going { attempt, body, key, room };
         self.answer(&self.address.moderations, &alarm, going, |body| pass_answer(body, &scrub)).await
     }
 
@@ -296,8 +301,9 @@ impl Provider {
         read: impl FnOnce(Bytes) -> Result<Whole>,
     ) -> Result<Sent, SendFailure> {
         let mut patience = Patience::new(self.timeouts);
+        let room = going.room.clone();
         let response = self.send(uri, &self.address.json_headers, going, &mut patience).await?;
-        self.read(response, &mut patience, alarm, read).await.map(Sent::Json)
+        self.read(response, &mut patience, alarm, &room, read).await.map(Sent::Json)
     }
 
     async fn read(
@@ -305,15 +311,18 @@ impl Provider {
         response: Response<Incoming>,
         patience: &mut Patience,
         alarm: &Alarm,
+        room: &Room,
         read: impl FnOnce(Bytes) -> Result<Whole>,
     ) -> Result<JsonAnswer, SendFailure> {
         patience.begun();
         let allowance = read_allowance(response.headers());
-        let body = read_body(response.into_body(), self.response_bytes_max, patience).await;
+        let mut taken = room.nothing_taken();
+        let body = read_body(response.into_body(), self.response_bytes_max, patience, |bytes| taken.grow(bytes)).await;
         let Whole { body, seen } = body.and_then(read).map_err(|error| SendFailure::Broken { error })?;
         if seen.is_miscounted {
             alarm.miscounted();
         }
+        let body = taken.held_by(body);
         Ok(JsonAnswer { body, usage: seen.usage, model: seen.model, fingerprint: seen.fingerprint, allowance })
     }
 
@@ -325,7 +334,7 @@ impl Provider {
         going: Going,
         patience: &mut Patience,
     ) -> Result<Response<Incoming>, SendFailure> {
-        let Going { attempt, body, key } = going;
+        let Going { attempt, body, key, .. } = going;
         let headers = self.headers(headers, key.as_deref()).map_err(SendFailure::NotSent)?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
@@ -364,7 +373,7 @@ impl Provider {
     ) -> SendFailure {
         let (head, body) = response.into_parts();
         patience.begun();
-        let said = timeout(REFUSAL_WAIT, read_body(body, ERROR_BYTES_MAX, patience)).await;
+        let said = timeout(REFUSAL_WAIT, read_body(body, ERROR_BYTES_MAX, patience, |_| Ok(()))).await;
         let said = said.ok().and_then(Result::ok).unwrap_or_default();
         let failure = from_status(head.status, &head.headers, &said, &self.scrub_of(key));
         tracing::debug!(provider = self.name, status = head.status.as_u16(), "provider refused");

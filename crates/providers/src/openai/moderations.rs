@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
-use insula_model::{Error, Result};
+use insula_model::{Error, ErrorKind, Result};
 use serde::{
     Deserializer,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
@@ -22,6 +22,8 @@ use crate::{
 
 /// How many texts, or parts of one input, a request may have. OpenAI names no bound; it is that of its embeddings.
 const INPUTS_MAX: u64 = 2_048;
+/// Bytes of text in one request; images that stand in it have only the bound of all bodies.
+const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 /// What a model puts around each text at most.
 const TEXT_TOKENS: u64 = 2;
 /// The field of a part that holds an image.
@@ -43,7 +45,7 @@ impl ModerationsRequest {
     /// Checks a body. Unknown fields pass through untouched.
     ///
     /// # Errors
-    /// `Invalid`, naming the field.
+    /// `Invalid`, naming the field; `TooLarge` where its text is too long.
     pub fn parse(body: Bytes) -> Result<Self> {
         let text = checked_text(&body)?;
         let (mut model, mut user, mut input) = (None, None, None);
@@ -61,6 +63,10 @@ impl ModerationsRequest {
         }
         found.check()?;
         let bytes = input.ok_or_else(|| Error::invalid("`input` is missing; send what to judge").at("input"))?;
+        if bytes > TEXT_BYTES_MAX {
+            let message = format!("`input` has more than {TEXT_BYTES_MAX} bytes of text; send it in several requests");
+            return Err(Error::new(ErrorKind::TooLarge, message).at("input"));
+        }
         let Findings { messages, images, .. } = found;
         let input = InputBound { bytes, messages, images, ..InputBound::default() };
         Ok(Self { model, user, input, raw: body })

@@ -7,7 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use insula_model::{AttemptId, Operation, Timestamp};
-use insula_providers::{Asked, Dialect, Outbound, PriceBook, Provider, ProviderSettings, Providers, SIMULATOR_PRICES, Viewer};
+use insula_providers::{
+    Asked, Dialect, Outbound, PriceBook, Provider, ProviderSettings, Providers, Room, SIMULATOR_PRICES, Viewer,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -158,5 +160,5 @@ pub fn outbound(body: &'static [u8], stream: bool, include_usage: bool) -> Outbo
     let dialect = Dialect::ChatCompletions;
     let model = "sim-small".to_owned();
     let asked = Asked { dialect, stream, include_usage, model, id: "1".to_owned(), created: 0, request: body.clone() };
-    Outbound { body, card, asked, key: None }
+    Outbound { body, card, asked, key: None, room: Room::new(u64::MAX) }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use insula_model::{Money, Operation, Timestamp, TokenCounts};
-use insula_providers::{Asked, Dialect, Outbound, PriceBook, Providers, Route, Sent, Vendor, Viewer};
+use insula_providers::{Asked, Dialect, Outbound, PriceBook, Providers, Room, Route, Sent, Vendor, Viewer};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -75,7 +75,7 @@ async fn counted(route: &Route, form: Form) -> Option<TokenCounts> {
         created: 0,
         request: "{}".into(),
     };
-    let outbound = Outbound { body: "{}".into(), card: Arc::clone(&route.card), asked, key: None };
+    let outbound = Outbound { body: "{}".into(), card: Arc::clone(&route.card), asked, key: None, room: Room::new(u64::MAX) };
     match route.provider.chat(ATTEMPT, outbound).await.unwrap() {
         Sent::Json(answer) => answer.usage,
         Sent::Stream(mut stream) => {
