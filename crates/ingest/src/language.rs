@@ -220,7 +220,8 @@ mod tests {
     #[test]
     fn languages_are_told_apart() {
         let english = "The parties agree that this contract is governed by the laws of the state in which the seller resides.";
-        let german = "Die Parteien vereinbaren, dass dieser Vertrag dem Recht des Landes unterliegt, in dem der Verkäufer wohnt.";
+        let german =
+            "Die Parteien vereinbaren, dass dieser Vertrag dem Recht des Landes unterliegt, in dem der Verkäufer wohnt.";
         assert_eq!(Language::detect(english), Some(Language::English));
         assert_eq!(Language::detect(german), Some(Language::German));
         assert_eq!(Language::detect("この契約は売主の居住する国の法律に準拠するものとします。"), Some(Language::Japanese));
