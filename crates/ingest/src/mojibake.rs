@@ -115,8 +115,10 @@ fn is_likely(restored: char, garbled: &str) -> bool {
         Some('Ã' | 'Â') => true,
         Some('â' | 'ð' | 'ï') => true,
         Some(c) if is_wide(c) => true,
-        _ => matches!(restored, '\u{100}'..='\u{17f}' | '\u{391}'..='\u{3c9}' | '\u{400}'..='\u{45f}' | '\u{5d0}'..='\u{5ea}'
-            | '\u{621}'..='\u{64a}'),
+        _ => {
+            matches!(restored, '\u{100}'..='\u{17f}' | '\u{192}' | '\u{2c6}' | '\u{2dc}' | '\u{391}'..='\u{3c9}' | '\u{400}'..='\u{45f}' | '\u{5d0}'..='\u{5ea}'
+            | '\u{621}'..='\u{64a}')
+        }
     }
 }
 
