@@ -2,7 +2,7 @@
 
 mod look;
 
-pub(crate) use look::delimiter;
+pub(crate) use look::likely_delimiter;
 
 use serde::{Deserialize, Serialize};
 

@@ -16,6 +16,8 @@ use crate::{Bounds, Reading, Source, Unreadable};
 
 /// What is kept of the child's last words.
 const LAST_WORDS_BYTES_MAX: u64 = 4 * 1024;
+/// What of it is told.
+const LINE_CHARS_MAX: usize = 200;
 /// How long a child that has answered may take to end.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -26,6 +28,9 @@ pub struct Reader {
     pub program: PathBuf,
     /// That command.
     pub arguments: Vec<OsString>,
+    /// All of its environment: it gets nothing of ours. Some allocators take memory in advance, and must be told not to, so that
+    /// `memory_bytes_max` bounds what is used.
+    pub environment: Vec<(OsString, OsString)>,
     /// What a document may cost.
     pub bounds: Bounds,
     /// What the child may take.
@@ -65,6 +70,7 @@ impl Reader {
         Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -132,12 +138,18 @@ impl Reader {
         } else {
             match (signal, status.and_then(|status| status.code())) {
                 (Some(signal), _) => format!("signal {signal}"),
-                (None, Some(code)) => format!("exit code {code}"),
+                (None, Some(code)) => format!("exit code {code}{}", first_line(last_words)),
                 (None, None) => "without a trace".to_owned(),
             }
         };
         Unreadable::Crashed { how }
     }
+}
+
+/// What it said itself, as far as a line goes.
+fn first_line(words: &str) -> String {
+    let line = words.lines().next().unwrap_or_default().trim();
+    if line.is_empty() { String::new() } else { format!(", {}", line.chars().take(LINE_CHARS_MAX).collect::<String>()) }
 }
 
 enum Talk {

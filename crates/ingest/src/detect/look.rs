@@ -22,7 +22,7 @@ pub(super) fn at(text: &str, claimed: Option<Format>) -> Format {
     }
     match claimed {
         Some(Format::Json) if starts_as_json(head) => return Format::Json,
-        Some(Format::Csv) if delimiter(head).is_some() => return Format::Csv,
+        Some(Format::Csv) if likely_delimiter(head).is_some() => return Format::Csv,
         Some(Format::Html) if has_tags(head) => return Format::Html,
         Some(Format::Markdown) => return Format::Markdown,
         _ => {}
@@ -128,7 +128,7 @@ fn is_markdown(head: &str) -> bool {
 }
 
 /// What sets the cells apart, and in how many of the first rows there are equally many.
-pub(crate) fn delimiter(head: &str) -> Option<(u8, usize)> {
+fn delimiter(head: &str) -> Option<(u8, usize)> {
     let rows: Vec<&str> = head.lines().filter(|line| !line.trim().is_empty()).take(ROWS_LOOKED_AT).collect();
     let best = [b',', b';', b'\t', b'|']
         .into_iter()
@@ -136,6 +136,17 @@ pub(crate) fn delimiter(head: &str) -> Option<(u8, usize)> {
         .max_by_key(|(_, n)| *n)?;
     // One row alone says nothing about the next; running text has commas too.
     (best.1 >= 2 && best.1 * 10 >= rows.len() * 7).then_some(best)
+}
+
+/// What sets the cells apart in rows that are said to be such: as above, or else what is in most of them.
+pub(crate) fn likely_delimiter(head: &str) -> Option<u8> {
+    if let Some((delimiter, _)) = delimiter(head) {
+        return Some(delimiter);
+    }
+    let rows: Vec<&str> = head.lines().filter(|line| !line.trim().is_empty()).take(ROWS_LOOKED_AT).collect();
+    let within = |delimiter: u8| rows.iter().filter(|row| outside_quotes(row, delimiter) > 0).count();
+    let best = [b',', b';', b'\t', b'|'].into_iter().max_by_key(|delimiter| within(*delimiter))?;
+    (within(best) >= 2 && within(best) * 2 >= rows.len()).then_some(best)
 }
 
 fn agreeing(rows: &[&str], delimiter: u8) -> usize {

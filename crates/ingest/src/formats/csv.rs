@@ -15,7 +15,7 @@ pub(crate) fn read(text: &str, draft: &mut Draft<'_>) {
         None => (text, None),
     };
     let head = &text[..text.floor_char_boundary(64 * 1024)];
-    let delimiter = told.or_else(|| detect::delimiter(head).map(|(delimiter, _)| delimiter)).unwrap_or(b',');
+    let delimiter = told.or_else(|| detect::likely_delimiter(head)).unwrap_or(b',');
     let mut reader = ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut record = ByteRecord::new();
     let mut width = 0;

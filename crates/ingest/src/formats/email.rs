@@ -1,5 +1,7 @@
 //! Letters by electronic mail: who wrote what to whom, and when.
 
+use std::borrow::Cow;
+
 use mail_parser::{Address, HeaderName, Message, MessageParser, MimeHeaders, PartType};
 
 use super::{html, text};
@@ -7,14 +9,41 @@ use crate::{BlockKind, Carrier, Defect, DefectKind, Place, Unreadable, draft::Dr
 
 /// Letters within letters, as forwarded ones are.
 const LETTERS_DEPTH_MAX: usize = 3;
+/// Parts of parts.
+const BOUNDARIES_MAX: usize = 50;
 /// Headers that are listed as metadata.
 const HEADERS_MAX: usize = 100;
 
 /// Reads the letter: its head as one block, then the body, plain rather than dressed up. Attachments are named.
 pub(crate) fn read(bytes: &[u8], draft: &mut Draft<'_>) -> Result<(), Unreadable> {
-    let message = MessageParser::default().parse(bytes).ok_or_else(|| Unreadable::damaged("no headers"))?;
+    let bytes = closed(bytes, draft);
+    let message = MessageParser::default().parse(bytes.as_ref()).ok_or_else(|| Unreadable::damaged("no headers"))?;
     letter(&message, draft, 0);
     Ok(())
+}
+
+/// The letter with the ends of its parts, where they are missing: the parser takes a part without an end for no text.
+fn closed<'a>(bytes: &'a [u8], draft: &mut Draft<'_>) -> Cow<'a, [u8]> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut ends = Vec::new();
+    for (at, name) in text.match_indices("boundary=").take(BOUNDARIES_MAX) {
+        let value = text[at + name.len()..].lines().next().unwrap_or_default();
+        let boundary = match value.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next(),
+            None => value.split([';', ' ']).next(),
+        };
+        let boundary = boundary.unwrap_or_default().trim();
+        if !boundary.is_empty() && !text.contains(&format!("--{boundary}--")) {
+            ends.push(format!("\r\n--{boundary}--\r\n"));
+        }
+    }
+    if ends.is_empty() {
+        return Cow::Borrowed(bytes);
+    }
+    draft.note(DefectKind::CutOff, "a part has no end");
+    // The innermost part ends first.
+    ends.reverse();
+    Cow::Owned([bytes, ends.concat().as_bytes()].concat())
 }
 
 fn letter(message: &Message<'_>, draft: &mut Draft<'_>, depth: usize) {
@@ -43,16 +72,6 @@ fn letter(message: &Message<'_>, draft: &mut Draft<'_>, depth: usize) {
             }
         }
     }
-    if message.parts.iter().any(|part| is_open(part, message.raw_message.len())) {
-        draft.note(DefectKind::CutOff, "a part has no end");
-    }
-}
-
-/// Whether a part of several ends only because the letter does.
-fn is_open(part: &mail_parser::MessagePart<'_>, length: usize) -> bool {
-    part.is_encoding_problem
-        && part.offset_end as usize >= length
-        && matches!(part.body, PartType::Binary(_) | PartType::InlineBinary(_))
 }
 
 /// From, to, when and about what.

@@ -78,14 +78,14 @@ fn depth_is_bounded_in_every_format() {
 
 #[test]
 fn huge_tables_are_cut_off() {
-    let csv = format!("house,note\n1,{}\n{}", planted(3), "a,b,c,d,e,f,g,h\n".repeat(400_000));
+    let csv = format!("house,note\n1,{}\n{}", planted(3), "a,b,c,d,e,f,g,h\n".repeat(200_000));
     let reading = read("huge.csv", csv.as_bytes()).unwrap();
     assert!(reading.text.contains(&planted(3)) && reading.report.has(DefectKind::Truncated));
     let row = format!("<row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>{}</t></is></c></row>", planted(3));
     let far = format!("<sheetData>{row}<row r=\"1048576\"><c r=\"XFD1048576\"><v>1</v></c></row></sheetData>");
     let reading = read("far.xlsx", &xlsx(&[("S", "visible", far)], &[])).unwrap();
     assert!(reading.text.contains(&planted(3)) && reading.text.len() < 1000, "{}", reading.text.len());
-    let page = format!("<html><body><p>{}</p><table>{}</table>", planted(3), "<tr><td colspan=1000000>a<td>b".repeat(300_000));
+    let page = format!("<html><body><p>{}</p><table>{}</table>", planted(3), "<tr><td colspan=1000000>a<td>b".repeat(60_000));
     assert!(read("huge.html", page.as_bytes()).unwrap().text.contains(&planted(3)));
 }
 

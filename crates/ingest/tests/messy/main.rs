@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use insula_ingest::{Bounds, ChunkSettings, DefectKind, Format, Reading, Source, child::Limits, child::Reader, chunks};
 
 /// A document of the collection.
-pub struct Document {
+struct Document {
     name: &'static str,
     bytes: Vec<u8>,
     format: Format,
@@ -33,45 +33,45 @@ pub struct Document {
 }
 
 impl Document {
-    pub fn new(name: &'static str, format: Format, bytes: impl Into<Vec<u8>>) -> Self {
+    fn new(name: &'static str, format: Format, bytes: impl Into<Vec<u8>>) -> Self {
         Self { name, bytes: bytes.into(), format, sentences: Vec::new(), defects: Vec::new(), hidden: Vec::new() }
     }
 
-    pub fn with(self, sentences: impl IntoIterator<Item = String>) -> Self {
+    fn with(self, sentences: impl IntoIterator<Item = String>) -> Self {
         Self { sentences: sentences.into_iter().collect(), ..self }
     }
 
-    pub fn wrong(self, defects: impl Into<Vec<DefectKind>>) -> Self {
+    fn wrong(self, defects: impl Into<Vec<DefectKind>>) -> Self {
         Self { defects: defects.into(), ..self }
     }
 
-    pub fn hides(self, hidden: impl IntoIterator<Item = String>) -> Self {
+    fn hides(self, hidden: impl IntoIterator<Item = String>) -> Self {
         Self { hidden: hidden.into_iter().collect(), ..self }
     }
 }
 
 /// A sentence that stands nowhere else.
-pub fn planted(n: usize) -> String {
+fn planted(n: usize) -> String {
     const WHO: [&str; 5] = ["landlord", "supplier", "committee", "engineer", "treasurer"];
     const WHAT: [&str; 4] = ["inspects the boiler", "signs the protocol", "renews the licence", "counts the reserves"];
     format!("The {} of house {} {} before the {}th of November.", WHO[n % 5], 100 + n, WHAT[n % 4], 4 + n % 20)
 }
 
-pub fn sentences(from: usize, count: usize) -> Vec<String> {
+fn sentences(from: usize, count: usize) -> Vec<String> {
     (from..from + count).map(planted).collect()
 }
 
-pub fn reader() -> Reader {
+fn reader() -> Reader {
     let mut program: PathBuf = std::env::current_exe().unwrap();
     program.pop();
     program.pop();
     program.push("examples/reader");
     assert!(program.exists(), "{} is built with the tests", program.display());
-    Reader { program, arguments: Vec::new(), bounds: Bounds::default(), limits: Limits::default() }
+    Reader { program, arguments: Vec::new(), environment: Vec::new(), bounds: Bounds::default(), limits: Limits::default() }
 }
 
 /// Spans are of the text, blocks and chunks follow one another, counts are right, bounds are kept.
-pub fn check_sound(reading: &Reading, bounds: &Bounds) {
+fn check_sound(reading: &Reading, bounds: &Bounds) {
     let mut before = 0;
     for block in &reading.blocks {
         assert!(block.span.start >= before && block.span.start < block.span.end);

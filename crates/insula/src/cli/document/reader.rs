@@ -19,5 +19,7 @@ pub fn serve() -> Result<(), Failure> {
 pub fn reader() -> Result<Reader, Failure> {
     let program = std::env::current_exe().context("where this program lies cannot be told")?;
     let arguments = ["document", "read"].map(Into::into).to_vec();
-    Ok(Reader { program, arguments, bounds: Bounds::default(), limits: Limits::default() })
+    // The allocator of this program takes a gigabyte in advance, which the kernel would count against the child.
+    let environment = vec![("MIMALLOC_ARENA_EAGER_COMMIT".into(), "0".into())];
+    Ok(Reader { program, arguments, environment, bounds: Bounds::default(), limits: Limits::default() })
 }
