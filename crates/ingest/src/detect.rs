@@ -95,7 +95,6 @@ const UNSUPPORTED: &[(&[u8], &str, &str)] = &[
     (b"\x7fELF", "a program", "upload documents only"),
     (b"MZ", "a program", "upload documents only"),
     (b"%!PS", "PostScript", "save it as PDF"),
-    (b"SQLite format 3", "a database", "export its tables as CSV"),
 ];
 
 /// How far from the beginning a PDF may begin.

@@ -1,7 +1,5 @@
 //! From bytes to letters: which encoding, and what was wrong with it.
 
-use std::borrow::Cow;
-
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
@@ -130,7 +128,7 @@ fn guessed(bytes: &[u8]) -> Decoded {
     converted(detector.guess(None, Utf8Detection::Deny), bytes)
 }
 
-fn invalid(text: &Cow<'_, str>) -> Defect {
+fn invalid(text: &str) -> Defect {
     let count = text.chars().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();
     Defect::new(DefectKind::InvalidBytes, "").times(count.max(1))
 }

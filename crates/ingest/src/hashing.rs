@@ -46,7 +46,6 @@ pub fn embed(text: &str, dimensions: usize) -> Vec<f32> {
     }
     for (hash, (times, weight)) in features {
         let sign = if hash & 1 == 0 { 1.0 } else { -1.0 };
-        #[expect(clippy::cast_possible_truncation, reason = "the remainder is below `dimensions`")]
         let place = ((hash >> 1) % dimensions as u64) as usize;
         #[expect(clippy::cast_precision_loss, reason = "how often a word stands in a text needs no more digits")]
         let weight = (1.0 + (times as f32).ln()) * weight;

@@ -117,7 +117,7 @@ fn join(out: &mut String, first: &str, repairs: &mut Repairs) {
     if divided && next.is_some_and(char::is_lowercase) {
         out.pop();
         repairs.hyphenations += 1;
-    } else if !divided && !out.is_empty() && !(last.is_some_and(is_unspaced_line) && next.is_some_and(is_unspaced_line)) {
+    } else if !(divided || out.is_empty() || (last.is_some_and(is_unspaced_line) && next.is_some_and(is_unspaced_line))) {
         out.push(' ');
     }
     out.push_str(first);

@@ -154,7 +154,7 @@ pub(crate) fn time(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
     let parts: Vec<&str> = whole.split(':').collect();
     let plain = |part: &&str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !(2..=3).contains(&parts.len()) || !parts.iter().all(|part| plain(&part)) || fraction.len() > 3 {
+    if !(2..=3).contains(&parts.len()) || !parts.iter().all(plain) || fraction.len() > 3 {
         return None;
     }
     if parts.last()?.len() != 2 {

@@ -1,6 +1,8 @@
 //! Documents as they come: broken, mixed, cut off. Each has sentences planted that must be found again, and defects that must be
 //! named; none may crash or exceed its bounds. They are read in a child process, as a server reads them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod bombs;
 mod child;
 mod hostile;

@@ -42,8 +42,11 @@ pub(super) fn read(package: &mut Package<'_>, draft: &mut Draft<'_>) -> Result<(
     Ok(())
 }
 
-/// Names, entries and whether they are hidden; and whether days count from 1904.
-fn sheets(package: &mut Package<'_>, draft: &mut Draft<'_>) -> Result<(Vec<(String, String, bool)>, bool), Unreadable> {
+/// A sheet's name, its entry, and whether it is hidden.
+type Sheet = (String, String, bool);
+
+/// The sheets, and whether days count from 1904.
+fn sheets(package: &mut Package<'_>, draft: &mut Draft<'_>) -> Result<(Vec<Sheet>, bool), Unreadable> {
     let entry = "xl/workbook.xml";
     let targets = relations::of(entry, package, draft)?;
     let (mut found, mut from_1904) = (Vec::new(), false);

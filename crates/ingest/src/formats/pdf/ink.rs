@@ -248,11 +248,10 @@ fn numbers(operation: &Operation, count: usize) -> bool {
 }
 
 fn is_sound(operation: &Operation) -> bool {
-    match (operation.operator.as_str(), operation.operands.as_slice()) {
-        ("Tj" | "'", [Object::String(..)]) | ("TJ", [Object::Array(_)]) => true,
-        ("\"", [_, _, Object::String(..)]) => true,
-        _ => false,
-    }
+    matches!(
+        (operation.operator.as_str(), operation.operands.as_slice()),
+        ("Tj" | "'", [Object::String(..)]) | ("TJ", [Object::Array(_)]) | ("\"", [_, _, Object::String(..)])
+    )
 }
 
 fn is_white(operation: &Operation) -> bool {

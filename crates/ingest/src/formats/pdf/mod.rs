@@ -169,6 +169,3 @@ fn judge(page: &Page, ink: &Ink, draft: &mut Draft<'_>) {
         draft.defect(Defect::new(DefectKind::UnknownGlyphs, "").at(&place).times(unknown));
     }
 }
-
-#[cfg(test)]
-mod tests;
