@@ -178,6 +178,10 @@ impl<'b> Draft<'b> {
         let mut last = duplicates::find(&self.text, &self.blocks);
         last.extend(self.repairs.defects());
         for carrier in [Carrier::HiddenElement, Carrier::InvisibleText, Carrier::DeletedText, Carrier::Comment] {
+            // Pages are full of remarks by whatever made them.
+            if carrier == Carrier::Comment && format == Format::Html {
+                continue;
+            }
             let count = self.hidden.iter().filter(|hidden| hidden.carrier == carrier).count();
             if count > 0 {
                 let name = serde_json::to_value(carrier).ok().and_then(|name| name.as_str().map(str::to_owned));

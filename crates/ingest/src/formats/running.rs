@@ -8,15 +8,24 @@ use crate::{Defect, DefectKind, draft::Draft};
 const EDGE_LINES: usize = 2;
 /// On so many pages at least does such a line stand.
 const PAGES_MIN: usize = 3;
+/// `Seite 3 von 9` and the like have no more letters, and say nothing.
+const NUMBER_LETTERS_MAX: usize = 12;
 /// A longer line is text.
 const LINE_CHARS_MAX: usize = 120;
 
 /// Whether each line of each page stays. A repeated line stays where it stands first, because it may say what is said nowhere
 /// else; a line of nothing but a page's number goes everywhere.
-pub(crate) fn kept<'a>(pages: &[Vec<&'a str>], draft: &mut Draft<'_>) -> Vec<Vec<bool>> {
+///
+/// `at_edge` says of a page's line whether it may be one, by the numbers of both.
+pub(crate) fn kept<'a>(
+    pages: &[Vec<&'a str>],
+    at_edge: impl Fn(usize, usize) -> bool,
+    draft: &mut Draft<'_>,
+) -> Vec<Vec<bool>> {
     let mut counts: HashMap<String, usize> = HashMap::new();
-    for page in pages {
-        let mut of_page: Vec<String> = edges(page.len()).filter_map(|i| shape(page[i])).collect();
+    for (number, page) in pages.iter().enumerate() {
+        let edges = page.iter().enumerate().filter(|(i, _)| at_edge(number, *i));
+        let mut of_page: Vec<String> = edges.filter_map(|(_, line)| shape(line)).collect();
         of_page.sort_unstable();
         of_page.dedup();
         for shape in of_page {
@@ -28,15 +37,15 @@ pub(crate) fn kept<'a>(pages: &[Vec<&'a str>], draft: &mut Draft<'_>) -> Vec<Vec
     let mut seen: HashMap<String, (&'a str, usize)> = HashMap::new();
     let mut keep = |line: &'a str| {
         let Some(shape) = shape(line).filter(|shape| counts.contains_key(shape)) else { return true };
-        let is_number = !shape.chars().any(char::is_alphabetic);
+        let is_number = shape.contains('0') && shape.chars().filter(|c| c.is_alphabetic()).count() <= NUMBER_LETTERS_MAX;
         let (_, count) = seen.entry(shape).or_insert((line, 0));
         *count += 1;
         *count == 1 && !is_number
     };
-    let kept = pages.iter().map(|page| {
-        let edges: Vec<usize> = edges(page.len()).collect();
-        page.iter().enumerate().map(|(i, line)| !edges.contains(&i) || keep(line)).collect()
-    });
+    let kept = pages
+        .iter()
+        .enumerate()
+        .map(|(number, page)| page.iter().enumerate().map(|(i, line)| !at_edge(number, i) || keep(line)).collect());
     let kept = kept.collect();
     let mut seen: Vec<(&str, usize)> = seen.into_values().collect();
     seen.sort_unstable();
@@ -46,9 +55,9 @@ pub(crate) fn kept<'a>(pages: &[Vec<&'a str>], draft: &mut Draft<'_>) -> Vec<Vec
     kept
 }
 
-/// The places of lines that may be headers or footers.
-fn edges(lines: usize) -> impl Iterator<Item = usize> {
-    (0..lines).filter(move |i| *i < EDGE_LINES || i + EDGE_LINES >= lines)
+/// Whether a line may be a header or footer by its place among so many lines.
+pub(crate) fn is_edge(line: usize, lines: usize) -> bool {
+    line < EDGE_LINES || line + EDGE_LINES >= lines
 }
 
 /// A line with its numbers made one, so that `Page 3 of 9` is the same on every page.
@@ -79,7 +88,7 @@ mod tests {
         let texts: Vec<String> =
             (1..=4).map(|n| format!("Confidential\n{0}\n{0}more\n{0}yet more\n{n}", "word ".repeat(n))).collect();
         let pages: Vec<Vec<&str>> = texts.iter().map(|text| text.lines().collect()).collect();
-        let kept = kept(&pages, &mut draft);
+        let kept = kept(&pages, |page, line| is_edge(line, pages[page].len()), &mut draft);
         assert_eq!(kept[0], [true, true, true, true, false]);
         assert_eq!(kept[3], [false, true, true, true, false]);
         let report = draft.finish(crate::Format::Pdf, None, 0).report;

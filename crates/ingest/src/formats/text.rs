@@ -15,7 +15,7 @@ pub(crate) fn read(text: &str, draft: &mut Draft<'_>) {
         return paragraphs(text.lines(), &Place::default(), draft);
     }
     let pages: Vec<Vec<&str>> = text.split('\u{c}').map(|page| page.trim_matches('\n').lines().collect()).collect();
-    let kept = running::kept(&pages, draft);
+    let kept = running::kept(&pages, |page, line| running::is_edge(line, pages[page].len()), draft);
     for (page, kept) in pages.iter().zip(kept) {
         if !draft.turn_page() {
             return;

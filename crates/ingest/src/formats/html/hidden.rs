@@ -106,9 +106,13 @@ fn in_drawing(node: &NodeRef<'_>) -> bool {
 /// Texts in attributes: they are read out or shown when pointed at, but stand nowhere on the page.
 fn attributes(node: &NodeRef<'_>, name: &str, draft: &mut Draft<'_>) {
     let place = Place::default();
+    let mut last = None;
     for attribute in ["alt", "title", "aria-label", "aria-description"] {
-        if let Some(text) = node.attr(attribute) {
-            draft.hide(Carrier::AltText, &place, &text);
+        let text = node.attr(attribute);
+        // Many say the same twice.
+        if text.is_some() && text != last {
+            draft.hide(Carrier::AltText, &place, text.as_deref().unwrap_or_default());
+            last = text;
         }
     }
     if name == "input" && node.attr("type").is_some_and(|kind| kind.eq_ignore_ascii_case("hidden")) {

@@ -33,6 +33,9 @@ pub(super) fn read(package: &mut Package<'_>, draft: &mut Draft<'_>) -> Result<(
     Ok(())
 }
 
+/// What stands for a level where a style is one of lists.
+const ITEM: u8 = 0;
+
 /// Levels of headings by the ids of styles, which differ by language.
 fn styles(package: &mut Package<'_>, draft: &mut Draft<'_>) -> Result<HashMap<String, u8>, Unreadable> {
     let mut levels = HashMap::new();
@@ -44,6 +47,8 @@ fn styles(package: &mut Package<'_>, draft: &mut Draft<'_>) -> Result<HashMap<St
             let name = xml::attribute(tag, "val").unwrap_or_default().to_lowercase();
             if let Some(level) = level_of(&name) {
                 levels.insert(id.clone(), level);
+            } else if name.starts_with("list") {
+                levels.insert(id.clone(), ITEM);
             }
         }
         Node::Open("outlineLvl", tag) => {
@@ -70,7 +75,7 @@ fn level_of(style: &str) -> Option<u8> {
 
 fn part(name: &str, styles: &HashMap<String, u8>, package: &mut Package<'_>, draft: &mut Draft<'_>) -> Result<(), Unreadable> {
     let Some(text) = package.text(name, draft)? else { return Ok(()) };
-    let mut body = Body { styles, ..Body::new(styles) };
+    let mut body = Body::new(styles);
     xml::walk(&text, name, draft, |node, draft| match node {
         Node::Open(name, tag) => body.open(name, tag, draft),
         Node::Close(name) => body.close(name, draft),
@@ -162,7 +167,8 @@ impl<'s> Body<'s> {
                 let style = xml::attribute(tag, "val").unwrap_or_default();
                 let level = self.styles.get(&style).copied().or_else(|| level_of(&style));
                 if let Some(paragraph) = self.paragraphs.last_mut() {
-                    paragraph.heading = level.or(paragraph.heading);
+                    paragraph.is_item |= level == Some(ITEM);
+                    paragraph.heading = level.filter(|level| *level != ITEM);
                 }
             }
             "numPr" => {

@@ -9,13 +9,15 @@ use crate::{BlockKind, Place, draft::Draft, formats::running};
 const HEADING_PERCENT: f64 = 115.0;
 /// A longer line is no heading.
 const HEADING_CHARS_MAX: usize = 120;
+/// The part of a page's height at its top and at its bottom where headers and footers stand.
+const EDGE_SHARE: f64 = 0.12;
 /// Lines further apart than so many heights of a letter begin a new paragraph.
 const GAP_HEIGHTS: f64 = 1.75;
 
 /// Adds the text of all pages, headers and footers once.
 pub(super) fn add(pages: &[Page], document: &Document, ids: &[ObjectId], draft: &mut Draft<'_>) {
     let texts: Vec<Vec<&str>> = pages.iter().map(|page| page.lines.iter().map(|line| line.text.as_str()).collect()).collect();
-    let kept = running::kept(&texts, draft);
+    let kept = running::kept(&texts, |page, line| is_edge(&pages[page], line), draft);
     let usual = usual_size(pages);
     for ((page, kept), id) in pages.iter().zip(kept).zip(ids) {
         if !draft.turn_page() {
@@ -26,6 +28,15 @@ pub(super) fn add(pages: &[Page], document: &Document, ids: &[ObjectId], draft: 
         paragraphs(lines, usual, &place, draft);
         beside::of_page(document, *id, &place, draft);
     }
+}
+
+/// Whether a line stands where headers and footers do; by its number where heights are not known.
+fn is_edge(page: &Page, line: usize) -> bool {
+    if page.height <= 0.0 {
+        return running::is_edge(line, page.lines.len());
+    }
+    let from_bottom = (page.lines[line].y - page.bottom) / page.height;
+    !(EDGE_SHARE..=1.0 - EDGE_SHARE).contains(&from_bottom)
 }
 
 /// The size in which most letters are set.

@@ -12,6 +12,10 @@ const EDGE_POINTS: f64 = 10.0;
 pub(super) struct Page {
     pub(super) number: u32,
     pub(super) lines: Vec<Line>,
+    /// Where its lower edge is, in points; 0 where it is not known.
+    pub(super) bottom: f64,
+    /// How high it is, in points; 0 where it is not known.
+    pub(super) height: f64,
     /// Letters that are too small to be read, or off the page.
     pub(super) unseen: String,
     /// Nothing could be read of it.
@@ -92,7 +96,8 @@ impl OutputDev for Pages {
             return Err(stop());
         }
         self.sides = [sides.llx.min(sides.urx), sides.lly.min(sides.ury), sides.llx.max(sides.urx), sides.lly.max(sides.ury)];
-        self.pages.push(Page { number, ..Page::default() });
+        let [_, bottom, _, top] = self.sides;
+        self.pages.push(Page { number, bottom, height: top - bottom, ..Page::default() });
         Ok(())
     }
 
