@@ -11,6 +11,7 @@ mod credit;
 mod defaults;
 mod dev;
 mod doctor;
+mod document;
 mod end_user;
 mod exit;
 mod explain;
@@ -109,6 +110,8 @@ enum Command {
     Statement(statement::StatementArgs),
     /// Manages credits: what tenants are given back on their statements.
     Credit(credit::CreditArgs),
+    /// Inspects documents: what can be read of them, and what is wrong with them.
+    Document(document::DocumentArgs),
     /// Explains one request: where its time went and what it cost.
     Explain(explain::ExplainArgs),
     /// Shows the finished requests of a tenant, and each with its stages and attempts.
@@ -134,6 +137,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output::new(cli.json);
+    if let Command::Document(args) = &cli.command
+        && args.is_reader()
+    {
+        // It bounds its own process, so nothing else may run in it.
+        return ended(document::serve(), out);
+    }
     crate::wire::install_tls();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -142,7 +151,11 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command, out)) {
+    ended(runtime.block_on(run(cli.command, out)), out)
+}
+
+fn ended(result: Result<(), Failure>, out: Output) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             out.failure(&failure);
@@ -183,6 +196,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Usage(args) => usage::run(args, out).await,
         Command::Statement(args) => statement::run(args, out).await,
         Command::Credit(args) => credit::run(args, out).await,
+        Command::Document(args) => document::run(args, out).await,
         Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
         Command::Batch(args) => batch::run(args, out).await,
