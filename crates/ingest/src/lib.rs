@@ -29,6 +29,7 @@ mod mojibake;
 mod normalise;
 mod reading;
 mod report;
+pub mod sanitise;
 mod unreadable;
 pub mod words;
 

@@ -146,3 +146,10 @@ pub enum Carrier {
     /// A script, a style sheet or a data island.
     Script,
 }
+
+impl Carrier {
+    /// Whether a reader of the document sees what is carried there. What nobody sees has no good reason to give orders.
+    pub fn is_seen(self) -> bool {
+        self == Carrier::Text
+    }
+}
