@@ -19,6 +19,7 @@ mod budget;
 mod cache;
 pub mod chat;
 mod clock;
+mod document;
 mod error;
 mod ids;
 mod inherit;
@@ -28,6 +29,7 @@ mod names;
 mod plan;
 mod random;
 mod routing;
+mod run;
 mod scope;
 mod tenant;
 mod tokens;
@@ -39,9 +41,11 @@ pub use batch::{BatchStatus, BatchTimes, BatchWait, FilePurpose, FileState};
 pub use budget::{Budget, BudgetLevel, BudgetMode, BudgetOrigin, Cap, Subject};
 pub use cache::CacheRules;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use document::DocumentStatus;
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{
-    AttemptId, BatchId, BudgetId, CreditId, EndUserId, EventId, FileId, IdGenerator, KeyId, RequestId, TenantId, WebhookId,
+    AttemptId, BatchId, BudgetId, CreditId, DocumentId, EndUserId, EventId, FileId, IdGenerator, KeyId, RequestId, TenantId,
+    WebhookId,
 };
 pub use inherit::{Effective, EffectiveCache, EffectiveLimits, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};
@@ -50,6 +54,7 @@ pub use names::{Name, Slug};
 pub use plan::{BudgetTerms, Defaults, Plan, Segment, SellPrice};
 pub use random::{OsRandom, Random, SeededRandom};
 pub use routing::{Complexity, EffectiveRouting, Matrix, OnMismatch, Routing, Strategy, VersionLock};
+pub use run::RunKind;
 pub use scope::{ScopeSource, TenantScope};
 pub use tenant::{Key, Placement, Role, Tenant, TenantState};
 pub use tokens::TokenCounts;

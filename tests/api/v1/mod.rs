@@ -2,6 +2,7 @@
 
 mod budgets;
 mod cache;
+mod documents;
 mod end_users;
 mod export;
 mod keys;
@@ -11,6 +12,7 @@ mod operator_keys;
 mod plans;
 mod plans_that_sell;
 mod requests;
+mod search;
 mod statements;
 mod tenants;
 mod tokens;

@@ -10,9 +10,11 @@ use super::{
     line::{self, Sender},
     lines::Lines,
     run::Running,
-    watch::{Stop, Watch},
 };
-use crate::turn;
+use crate::{
+    runs::{Stop, Watch},
+    turn,
+};
 
 /// How often it is looked whether the batch may go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -20,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Sends every line that is not done; `None` once all are, else why that had to wait.
 pub(super) async fn execute(batch: &Running, mut lines: Lines, watch: &Watch) -> Result<Option<Stop>> {
     let done: HashSet<u64> = batch.store.lines_done(batch.row.id).await?.into_iter().collect();
-    let sender = Arc::new(Sender::new(batch, watch.stops()));
+    let sender = Arc::new(Sender::new(batch, watch.clone()));
     let (mut under_way, mut looks, mut all_begun) = (JoinSet::new(), tokio::time::interval(LOOK_EVERY), false);
     loop {
         while !all_begun && watch.stop().is_none() && under_way.len() < at_once(batch) {

@@ -11,6 +11,7 @@ mod credit;
 mod defaults;
 mod dev;
 mod doctor;
+mod document;
 mod end_user;
 mod exit;
 mod explain;
@@ -24,6 +25,7 @@ mod output;
 mod quickstart;
 mod request;
 mod routing;
+mod search;
 mod serve;
 mod settings;
 mod signals;
@@ -110,9 +112,12 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Shows the finished requests of a tenant, and each with its stages and attempts.
     Request(request::RequestArgs),
-    /// Manages webhooks: addresses that are told when a budget fills up or a statement can be read.
     /// Shows batches and how far they are.
     Batch(batch::BatchArgs),
+    /// Manages a tenant's documents, which can be searched.
+    Document(document::DocumentArgs),
+    /// Searches a tenant's documents.
+    Search(search::SearchArgs),
     /// Manages webhooks, which are told what happens.
     Webhook(webhook::WebhookArgs),
     /// Checks that the accounts follow from the ledger.
@@ -182,6 +187,8 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
         Command::Batch(args) => batch::run(args, out).await,
+        Command::Document(args) => document::run(args, out).await,
+        Command::Search(args) => search::run(args, out).await,
         Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,

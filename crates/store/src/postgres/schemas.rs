@@ -46,11 +46,13 @@ impl Schema {
                 ("0009_routing", include_str!("schema/control/0009_routing.sql")),
                 ("0010_answer_cache", include_str!("schema/control/0010_answer_cache.sql")),
                 ("0011_batches", include_str!("schema/control/0011_batches.sql")),
+                ("0016_runs", include_str!("schema/control/0016_runs.sql")),
             ],
             Schema::Tenant => &[
                 ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
                 ("0002_responses", include_str!("schema/tenant/0002_responses.sql")),
                 ("0003_batches", include_str!("schema/tenant/0003_batches.sql")),
+                ("0007_knowledge", include_str!("schema/tenant/0007_knowledge.sql")),
             ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }

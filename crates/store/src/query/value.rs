@@ -10,9 +10,9 @@ use std::{
 
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
-    Cause, CreditId, Defaults, DeliveryState, EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, KeyId,
-    Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, SellPrice, Slug,
-    Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
+    Cause, CreditId, Defaults, DeliveryState, DocumentId, DocumentStatus, EndUserId, Error, EventId, EventType, FileId,
+    FilePurpose, FileState, KeyId, Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role,
+    Routing, RunKind, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -31,6 +31,24 @@ pub(crate) enum Val<'a> {
     Text(Option<Cow<'a, str>>),
     /// Bytes.
     Bytes(Option<Cow<'a, [u8]>>),
+}
+
+/// Parameters of one of many rows, which outlive what they are made of.
+impl<'a> Val<'a> {
+    /// An integer.
+    pub(crate) fn int(int: i64) -> Self {
+        Val::Int(Some(int))
+    }
+
+    /// A count or a number that is given.
+    pub(crate) fn count(count: u64) -> Self {
+        Val::Int(Some(i64::try_from(count).unwrap_or(i64::MAX)))
+    }
+
+    /// Bytes.
+    pub(crate) fn bytes(bytes: &'a [u8]) -> Self {
+        Val::Bytes(Some(Cow::Borrowed(bytes)))
+    }
 }
 
 impl ToSql for Val<'_> {
@@ -222,7 +240,7 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId, WebhookId, EventId, FileId, BatchId);
+ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId, WebhookId, EventId, FileId, BatchId, DocumentId);
 
 macro_rules! checked_texts {
     ($($text:ident),*) => { $(
@@ -256,7 +274,7 @@ macro_rules! words {
 }
 // Those of the ledger name themselves without an allocation.
 words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome, EventType, DeliveryState);
-words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, FilePurpose, FileState);
+words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, DocumentStatus, FilePurpose, FileState, RunKind);
 words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ProviderIsolation, ReleaseMode);
 
 fn json_word(word: &impl Serialize) -> String {

@@ -30,6 +30,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0010_routing.sql"),
         include_str!("schema/control/0011_answer_cache.sql"),
         include_str!("schema/control/0012_batches.sql"),
+        include_str!("schema/control/0017_runs.sql"),
     ],
 };
 
@@ -43,6 +44,7 @@ pub(super) const TENANT: Schema = Schema {
         include_str!("schema/tenant/0001_foundation.sql"),
         include_str!("schema/tenant/0002_responses.sql"),
         include_str!("schema/tenant/0003_batches.sql"),
+        include_str!("schema/tenant/0007_knowledge.sql"),
     ],
 };
 
