@@ -1,9 +1,9 @@
 //! `/api/v1/tenants/{tenant}/documents`.
 
 use http::Method;
-use insula_tests::node::Setup;
 use insula_tests::config::ServeConfig;
 use insula_tests::documents::{found, hand_in, over, publish, publish_with, search};
+use insula_tests::node::Setup;
 use insula_tests::tenant::list;
 use insula_tests::{Node, TestTenant};
 use serde_json::{Value, json};
@@ -74,8 +74,11 @@ async fn a_form_is_taken_as_it_arrives() {
     let node = Node::start().await;
     let tenant = node.tenant("form").await;
     let file = "; filename=\"notes.md\"\r\ncontent-type: text/markdown";
-    let parts: [(&str, &str, &[u8]); 3] =
-        [("metadata", "", br#"{"kind": "note"}"#), ("file", file, "# Größe\n\nThe tower is 300 m high.".as_bytes()), ("access", "", b"[]")];
+    let parts: [(&str, &str, &[u8]); 3] = [
+        ("metadata", "", br#"{"kind": "note"}"#),
+        ("file", file, "# Größe\n\nThe tower is 300 m high.".as_bytes()),
+        ("access", "", b"[]"),
+    ];
     let added = upload(&tenant, &parts).await.expect(201).json();
     let told = ["name", "media_type", "status"].map(|field| added[field].clone());
     assert_eq!(told, [json!("notes.md"), json!("text/markdown"), json!("queued")]);
@@ -114,7 +117,10 @@ async fn what_is_wrong_is_named() {
         ("other", json!({"name": "x", "text": "x", "other": 1})),
         ("metadata.a", json!({"name": "x", "text": "x", "metadata": {"a": null}})),
         ("metadata.a", json!({"name": "x", "text": "x", "metadata": {"a": "x".repeat(513)}})),
-        ("metadata", json!({"name": "x", "text": "x", "metadata": (0..33).map(|n| (n.to_string(), json!(n))).collect::<serde_json::Map<_, _>>()})),
+        (
+            "metadata",
+            json!({"name": "x", "text": "x", "metadata": (0..33).map(|n| (n.to_string(), json!(n))).collect::<serde_json::Map<_, _>>()}),
+        ),
         ("access", json!({"name": "x", "text": "x", "access": [""]})),
     ] {
         let problem = tenant.admin.post(&tenant.path("/documents"), &body).await.problem(400, "invalid_request");
@@ -127,9 +133,11 @@ async fn what_is_wrong_is_named() {
 async fn what_cannot_be_read_says_why() {
     let node = Node::start().await;
     let tenant = node.tenant("unread").await;
-    for (name, text, code) in
-        [("a.pdf", "%PDF-1.7", "unsupported_format"), ("a.txt", "a\u{0}b", "unsupported_format"), ("a.txt", " \n", "empty_document")]
-    {
+    for (name, text, code) in [
+        ("a.pdf", "%PDF-1.7", "unsupported_format"),
+        ("a.txt", "a\u{0}b", "unsupported_format"),
+        ("a.txt", " \n", "empty_document"),
+    ] {
         let id = hand_in(&tenant, &json!({"name": name, "text": text})).await;
         let document = over(&tenant.admin, &tenant.path(&format!("/documents/{id}"))).await;
         assert_eq!((&document["status"], &document["error"]["code"]), (&json!("failed"), &json!(code)), "{document}");
@@ -142,7 +150,8 @@ async fn operators_see_how_documents_stand_and_not_what_they_hold() {
     let node = Node::start().await;
     let tenant = node.tenant("blind").await;
     let path = tenant.path("/documents");
-    let body = json!({"name": "secret-name", "text": "secret-text", "metadata": {"secret-field": 1}, "access": ["secret-user"]});
+    let body =
+        json!({"name": "secret-name", "text": "secret-text", "metadata": {"secret-field": 1}, "access": ["secret-user"]});
     let added = tenant.operator.post(&path, &body).await.expect(201);
     assert!(!added.text().contains("secret"), "{}", added.text());
     let id = added.json()["id"].as_str().unwrap().to_owned();
@@ -185,4 +194,40 @@ async fn every_bound_holds() {
     publish_with(&tenant, &text(500)).await;
     // Another tenant has all the room.
     publish(&node.tenant("roomy").await, "x", "text").await;
+}
+
+/// A text of so many chunks.
+fn long(chunks: usize) -> String {
+    (0..chunks).map(|n| format!("{}\n\n", format!("Part {n} of it. ").repeat(70))).collect()
+}
+
+/// Kills in the middle of it all, however often.
+const KILLS: u64 = 6;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_loses_and_doubles_nothing() {
+    let mut node = Node::start().await;
+    let mut tenant = node.tenant("killed").await;
+    let mut handed_in = Vec::new();
+    for round in 0..KILLS {
+        for n in 0..2 {
+            let body = json!({"name": "long", "text": long(150), "metadata": {"which": format!("{round}-{n}")}});
+            handed_in.push((hand_in(&tenant, &body).await, body["metadata"].clone()));
+        }
+        // Early ones find it reading, late ones publishing.
+        tokio::time::sleep(std::time::Duration::from_millis(40 + 150 * round)).await;
+        node.kill();
+        node.start_again().await;
+        tenant = tenant.at(&node.operator());
+    }
+    for (id, metadata) in &handed_in {
+        let document = over(&tenant.admin, &tenant.path(&format!("/documents/{id}"))).await;
+        assert_eq!((&document["status"], &document["progress"]["total"]), (&json!("ready"), &json!(150)), "{document}");
+        let hits = search(&tenant, &json!({"query": "part", "limit": 50, "filter": metadata})).await;
+        assert_eq!(hits.len(), 50);
+        assert!(hits.iter().all(|hit| hit["document"] == json!(id)));
+        let hits = search(&tenant, &json!({"query": "part 149", "limit": 1, "filter": metadata})).await;
+        assert!(hits[0]["text"].as_str().unwrap().starts_with("Part 149 "), "{}", hits[0]);
+    }
+    assert_eq!(list(tenant.admin.get(&tenant.path("/documents?limit=200")).await).len(), handed_in.len());
 }

@@ -52,6 +52,12 @@ impl Indexes {
         }
     }
 
+    /// Forgets those of tenants that are not there any more.
+    pub fn retain(&self, is_there: impl Fn(TenantId) -> bool) {
+        let known: Vec<TenantId> = self.held.lock().slots.keys().copied().collect();
+        known.into_iter().filter(|tenant| !is_there(*tenant)).for_each(|tenant| self.forget(tenant));
+    }
+
     /// Forgets a tenant's.
     pub fn forget(&self, tenant: TenantId) {
         let mut held = self.held.lock();
@@ -101,5 +107,9 @@ mod tests {
         indexes.weigh(id(1), &slot, 70);
         assert_eq!(indexes.held.lock().bytes, 0);
         assert!(!stays(&indexes, 1, &slot));
+
+        let slots = [1, 2].map(|n| indexes.slot(id(n)));
+        indexes.retain(|tenant| tenant == id(2));
+        assert!(!stays(&indexes, 1, &slots[0]) && stays(&indexes, 2, &slots[1]));
     }
 }

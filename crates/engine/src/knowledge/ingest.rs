@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use insula_model::{DocumentId, DocumentStatus, Error, Result, TenantScope};
+use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, Result, TenantScope};
 use insula_store::{DocumentRow, NewChunk, Publication, Published, Run, TenantSeals, TenantStore};
 
 use super::{
@@ -69,7 +69,13 @@ impl Reading {
         if !self.tell(DocumentStatus::Reading, 0, 0).await? {
             return Ok(None);
         }
-        let mut reader = files::read_raw(&self.engine, scope, self.row.raw_file).await?;
+        let mut reader = match files::read_raw(&self.engine, scope, self.row.raw_file).await {
+            Err(error) if *error.kind() == ErrorKind::NotFound => {
+                let message = "what was handed in is gone; hand it in again".to_owned();
+                return self.fail(Trouble { code: "file_missing".to_owned(), message }).await.map(|()| None);
+            }
+            reader => reader?,
+        };
         let mut bytes = Vec::new();
         while let Some(piece) = reader.next().await? {
             bytes.extend_from_slice(&piece);

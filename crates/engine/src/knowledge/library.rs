@@ -1,8 +1,11 @@
 //! What this node keeps in mind of all tenants' documents.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use insula_model::{RunKind, TenantId};
+use insula_model::{RunKind, TenantId, TenantState};
 use insula_store::RunsMax;
 
 use super::{
@@ -49,5 +52,18 @@ impl Engine {
         let settings = &self.settings.knowledge;
         let most = RunsMax { runs: settings.reading_max, per_tenant: settings.reading_per_tenant_max };
         self.knowledge.runner.start(self, most, ingest::perform());
+        tokio::spawn(tidy(Arc::downgrade(self)));
+    }
+}
+
+/// How long vectors of a tenant that another node has erased may stay in this one's memory.
+const TIDY_EVERY: Duration = Duration::from_secs(30);
+
+async fn tidy(engine: Weak<Engine>) {
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        let Some(engine) = engine.upgrade() else { return };
+        let is_there = |tenant| engine.directory.tenant(tenant).is_some_and(|entry| entry.record.state != TenantState::Erasing);
+        engine.knowledge.indexes.retain(is_there);
     }
 }
