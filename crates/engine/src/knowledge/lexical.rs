@@ -1,6 +1,6 @@
 //! What has the words: BM25 (Robertson and Zaragoza 2009, The Probabilistic Relevance Framework), over postings.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use insula_model::Result;
 use insula_store::{Corpus, Knowledge};
@@ -29,7 +29,7 @@ pub(super) async fn look_up(knowledge: &mut Knowledge, corpus: Corpus, keys: &[i
     let is_rare = |chunks: u64| chunks.saturating_mul(COMMON_ONE_IN) <= corpus.chunks;
     let any_rare = found.iter().any(|count| is_rare(count.chunks));
     let wanted = found.iter().filter(|count| !any_rare || is_rare(count.chunks));
-    let mut terms: HashMap<i64, Term> =
+    let mut terms: BTreeMap<i64, Term> =
         wanted.map(|count| (count.token, Term { chunks: count.chunks, postings: Vec::new() })).collect();
     let keys: Vec<i64> = terms.keys().copied().collect();
     for posting in knowledge.postings(&keys).await? {

@@ -78,9 +78,10 @@ pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<V
     let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
     let (library, tenant) = (&engine.knowledge, scope.tenant());
     let vector = library.embedder.embed(&[&ask.query]).await?.pop().unwrap_or_default();
-    let asked: Vec<String> = words(&ask.query);
-    let keys: Vec<i64> =
-        asked.iter().collect::<HashSet<_>>().into_iter().take(WORDS_MAX).map(|word| word_key(&seals, word)).collect();
+    let asked = words(&ask.query);
+    let mut seen = HashSet::new();
+    let distinct = asked.iter().filter(|word| seen.insert(*word)).take(WORDS_MAX);
+    let keys: Vec<i64> = distinct.map(|word| word_key(&seals, word)).collect();
 
     let slot = library.indexes.slot(tenant);
     // Before the snapshot: whoever waits here for another's snapshot holds none.

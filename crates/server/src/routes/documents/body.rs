@@ -15,7 +15,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{App, extract::strict_json};
+use crate::{App, data::form::broken, extract::strict_json};
 
 /// Bytes of a field that is not the file.
 const FIELD_BYTES_MAX: u64 = 64 * 1024;
@@ -138,21 +138,4 @@ async fn keep(app: &App, tenant: &ManagedTenant, field: &mut Field<'_>) -> Resul
 
 fn json<T: DeserializeOwned>(text: &str, field: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|_| Error::invalid(format!("`{field}` is no JSON as it is wanted")).at(field))
-}
-
-/// What a parser's message repeats is the caller's own, and may be anything: it is not passed on.
-fn broken(error: multer::Error) -> Error {
-    match error {
-        multer::Error::StreamSizeExceeded { limit } => {
-            Error::new(ErrorKind::TooLarge, format!("the form is larger than {limit} bytes")).at("file")
-        }
-        multer::Error::FieldSizeExceeded { field_name, .. } => {
-            let field = field_name.unwrap_or_default();
-            Error::invalid(format!("a field has at most {FIELD_BYTES_MAX} bytes")).at(field)
-        }
-        multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => {
-            Error::invalid("the body broke off before its end")
-        }
-        _ => Error::invalid("the body is no form as `multipart/form-data` says"),
-    }
 }
