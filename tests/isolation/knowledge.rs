@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use insula_tests::documents::{found, hand_in, publish_with, search};
 use insula_tests::tenant::list;
-use insula_tests::{Caller, Node, Reply, TestTenant};
+use insula_tests::{Node, Reply, TestTenant};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

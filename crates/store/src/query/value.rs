@@ -3,6 +3,8 @@
 //! The engines share three kinds of column: 64-bit integers, text and bytes. Everything else is written as one of them
 //! here, once: ids as their sixteen bytes, times as microseconds, money as picodollars, words as text, labels as JSON.
 
+mod given;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -31,24 +33,6 @@ pub(crate) enum Val<'a> {
     Text(Option<Cow<'a, str>>),
     /// Bytes.
     Bytes(Option<Cow<'a, [u8]>>),
-}
-
-/// Parameters of one of many rows, which outlive what they are made of.
-impl<'a> Val<'a> {
-    /// An integer.
-    pub(crate) fn int(int: i64) -> Self {
-        Val::Int(Some(int))
-    }
-
-    /// A count or a number that is given.
-    pub(crate) fn count(count: u64) -> Self {
-        Val::Int(Some(i64::try_from(count).unwrap_or(i64::MAX)))
-    }
-
-    /// Bytes.
-    pub(crate) fn bytes(bytes: &'a [u8]) -> Self {
-        Val::Bytes(Some(Cow::Borrowed(bytes)))
-    }
 }
 
 impl ToSql for Val<'_> {
