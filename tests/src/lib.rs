@@ -17,6 +17,7 @@ pub mod child;
 pub mod cluster;
 pub mod config;
 pub mod database;
+pub mod documents;
 pub mod http;
 pub mod ledger;
 pub mod load;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use insula_engine::{
     CacheSettings, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings, batches::BatchSettings,
-    files::FileSettings,
+    files::FileSettings, knowledge::KnowledgeSettings,
 };
 
 use crate::config::{self, Config, Mode};
@@ -43,6 +43,7 @@ pub(crate) fn engine_settings(config: &Config) -> EngineSettings {
         sync_before_send: config.durability.mode == Mode::Strict,
         files: file_settings(&config.files),
         batches: batch_settings(&config.batches),
+        knowledge: knowledge_settings(&config.knowledge),
         webhooks: webhook_settings(&config.webhooks),
     }
 }
@@ -90,6 +91,19 @@ fn batch_settings(batches: &config::Batches) -> BatchSettings {
         embedding_inputs_max: batches.embedding_inputs_max.get(),
         embedding_input_bytes_max: batches.embedding_input_bytes_max.get(),
         window: Duration::from_secs(batches.window_seconds.get()),
+    }
+}
+
+fn knowledge_settings(knowledge: &config::Knowledge) -> KnowledgeSettings {
+    KnowledgeSettings {
+        document_bytes_max: knowledge.document_bytes_max.get(),
+        documents_per_tenant_max: knowledge.documents_per_tenant_max,
+        tenant_bytes_max: knowledge.tenant_bytes_max,
+        chunks_per_tenant_max: knowledge.chunks_per_tenant_max,
+        chunk_bytes_max: knowledge.chunk_bytes_max.get() as usize,
+        reading_max: knowledge.reading_max,
+        reading_per_tenant_max: knowledge.reading_per_tenant_max.get(),
+        index_bytes_max: knowledge.index_bytes_max,
     }
 }
 

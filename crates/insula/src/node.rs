@@ -122,6 +122,7 @@ impl Node {
                 // Only where it serves: a command that runs for a moment tells nobody anything.
                 self.engine().start_telling();
                 self.engine().start_batches(insula_server::BATCH_ERRORS);
+                self.engine().start_reading();
                 tracing::info!(%addr, data_dir = %self.data_dir.display(), "serving");
                 Ok(Serving { node: self, addr, stop, accepting, _held: held })
             }
@@ -188,8 +189,8 @@ impl Serving {
         let Self { node, stop, accepting, _held, .. } = self;
         // A listener that has ended by itself has nothing left to stop.
         let _ = stop.send(());
-        // What a batch would begin now another node begins, or this one after its next start.
-        node.engine().stop_batches().await;
+        // What a run would begin now another node begins, or this one after its next start.
+        node.engine().stop_runs().await;
         accepting.await.context("the accept loop did not end well")?;
         ServerFile::remove(&node.data_dir);
         node.close().await

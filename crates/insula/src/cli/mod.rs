@@ -26,6 +26,7 @@ mod provider_credential;
 mod quickstart;
 mod request;
 mod routing;
+mod search;
 mod serve;
 mod settings;
 mod signals;
@@ -110,15 +111,16 @@ enum Command {
     Statement(statement::StatementArgs),
     /// Manages credits: what tenants are given back on their statements.
     Credit(credit::CreditArgs),
-    /// Inspects documents: what can be read of them, and what is wrong with them.
-    Document(document::DocumentArgs),
     /// Explains one request: where its time went and what it cost.
     Explain(explain::ExplainArgs),
     /// Shows the finished requests of a tenant, and each with its stages and attempts.
     Request(request::RequestArgs),
-    /// Manages webhooks: addresses that are told when a budget fills up or a statement can be read.
     /// Shows batches and how far they are.
     Batch(batch::BatchArgs),
+    /// Manages a tenant's documents, which can be searched, and inspects files.
+    Document(document::DocumentArgs),
+    /// Searches a tenant's documents.
+    Search(search::SearchArgs),
     /// Manages webhooks, which are told what happens.
     Webhook(webhook::WebhookArgs),
     /// Checks that the accounts follow from the ledger.
@@ -196,10 +198,11 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Usage(args) => usage::run(args, out).await,
         Command::Statement(args) => statement::run(args, out).await,
         Command::Credit(args) => credit::run(args, out).await,
-        Command::Document(args) => document::run(args, out).await,
         Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
         Command::Batch(args) => batch::run(args, out).await,
+        Command::Document(args) => document::run(args, out).await,
+        Command::Search(args) => search::run(args, out).await,
         Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,

@@ -2,16 +2,21 @@
 
 mod inspect;
 mod reader;
+mod stored;
 
 use clap::{Args, Subcommand};
 
-use super::{exit::Failure, output::Output};
+use super::{exit::Failure, output::Output, target::Target};
 
 pub use reader::serve;
+pub(super) use stored::field;
 
-/// Documents: what can be read of them.
+/// Documents: a tenant's, which can be searched, and what can be read of a file. To an operator they show how they stand, not
+/// what they hold.
 #[derive(Debug, Args)]
 pub struct DocumentArgs {
+    #[command(flatten)]
+    target: Target,
     #[command(subcommand)]
     action: Action,
 }
@@ -23,6 +28,8 @@ enum Action {
     /// Reads one document from standard input, for the process that started it.
     #[command(hide = true)]
     Read,
+    #[command(flatten)]
+    Stored(stored::Action),
 }
 
 impl DocumentArgs {
@@ -37,5 +44,6 @@ pub async fn run(args: DocumentArgs, out: Output) -> Result<(), Failure> {
     match args.action {
         Action::Inspect(args) => inspect::run(args, out).await,
         Action::Read => serve(),
+        Action::Stored(action) => stored::run(&args.target, action, out).await,
     }
 }
