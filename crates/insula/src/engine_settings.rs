@@ -7,7 +7,9 @@ use insula_engine::{
     files::FileSettings, knowledge::KnowledgeSettings,
 };
 
-use crate::config::{self, Config, Mode};
+use insula_ingest::sanitise::{Policy, Severity};
+
+use crate::config::{self, Config, Instructions, Mode};
 
 /// The engine's settings.
 pub(crate) fn engine_settings(config: &Config) -> EngineSettings {
@@ -100,7 +102,13 @@ fn knowledge_settings(knowledge: &config::Knowledge) -> KnowledgeSettings {
         documents_per_tenant_max: knowledge.documents_per_tenant_max,
         tenant_bytes_max: knowledge.tenant_bytes_max,
         chunks_per_tenant_max: knowledge.chunks_per_tenant_max,
-        chunk_bytes_max: knowledge.chunk_bytes_max.get() as usize,
+        chunk_characters_max: knowledge.chunk_characters_max.get() as usize,
+        chunk_overlap_characters_max: knowledge.chunk_overlap_characters_max as usize,
+        policy: match knowledge.instructions {
+            Instructions::Neutralise => Policy::Neutralise,
+            Instructions::Quarantine => Policy::Quarantine(Severity::High),
+            Instructions::Report => Policy::Report,
+        },
         reading_max: knowledge.reading_max,
         reading_per_tenant_max: knowledge.reading_per_tenant_max.get(),
         index_bytes_max: knowledge.index_bytes_max,

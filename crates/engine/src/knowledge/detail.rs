@@ -2,11 +2,15 @@
 
 use std::ops::Range;
 
+use insula_ingest::{Place, sanitise::OffsetMap};
 use insula_model::{DocumentId, Error, Result};
 use insula_store::TenantSeals;
 use serde::{Deserialize, Serialize};
 
-use super::Metadata;
+use super::{
+    Metadata,
+    report::{DocumentReport, Findings},
+};
 use crate::Engine;
 
 const DOCUMENTS: &str = "documents";
@@ -31,6 +35,8 @@ pub struct Trouble {
 pub(super) struct Detail {
     /// What it is called.
     pub name: String,
+    /// What its file is called, where that is not what it is called itself.
+    pub file_name: Option<String>,
     /// What whoever handed it in says that it is.
     pub media_type: Option<String>,
     /// To filter by.
@@ -39,6 +45,10 @@ pub(super) struct Detail {
     pub access: Vec<String>,
     /// Why it cannot be searched, where it cannot.
     pub trouble: Option<Trouble>,
+    /// How well it could be read, once it was.
+    pub report: Option<DocumentReport>,
+    /// What was found in it.
+    pub findings: Findings,
 }
 
 impl Detail {
@@ -55,16 +65,32 @@ impl Detail {
     }
 }
 
-/// A piece of a document's text, and where that stands in it, in bytes.
+/// A piece of a document's text as it is kept: without what was taken out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Passage {
-    /// Where it stands.
+    /// Where it stands in the text as it is kept, in bytes.
     pub span: Range<usize>,
     /// What stands there.
     pub text: String,
+    /// What it is to be read with: the headings above it, and the names of its columns.
+    pub lead: String,
+    /// From there back to the text as it was read.
+    pub map: OffsetMap,
+    /// Where it begins in the document.
+    pub place: Place,
 }
 
 impl Passage {
+    /// What it is found by: its lead and itself.
+    pub fn searched(&self) -> String {
+        if self.lead.is_empty() { self.text.clone() } else { format!("{}\n{}", self.lead, self.text) }
+    }
+
+    /// Where a part of it stands in the text as it was read, before anything was taken out.
+    pub fn original(&self, part: Range<usize>) -> Range<usize> {
+        self.map.original(self.span.start + part.start..self.span.start + part.end)
+    }
+
     /// Seals it for its place in its document.
     pub fn seal(&self, engine: &Engine, seals: &TenantSeals, document: DocumentId, place: u64) -> Result<Vec<u8>> {
         let plain = postcard::to_allocvec(self).map_err(Error::internal)?;

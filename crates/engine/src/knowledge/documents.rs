@@ -6,7 +6,11 @@ use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, FilePurpose, Re
 use insula_store::{DocumentRow, DocumentsMax, TenantSeals, TenantStore};
 use serde_json::Value;
 
-use super::{Metadata, Trouble, detail::Detail};
+use super::{
+    Metadata, Trouble,
+    detail::Detail,
+    report::{DocumentReport, Findings},
+};
 use crate::{
     Engine,
     files::{FileWriter, UPLOAD_MAX},
@@ -53,11 +57,16 @@ pub struct DocumentContent {
     pub metadata: BTreeMap<String, Value>,
     /// The end users who may see it; all where nobody is named.
     pub access: Vec<String>,
+    /// How well it could be read, once it was.
+    pub report: Option<DocumentReport>,
+    /// What was found in it.
+    pub findings: Findings,
 }
 
 impl DocumentView {
     fn open(row: DocumentRow, seals: &TenantSeals) -> Result<Self> {
-        let Detail { name, media_type, metadata, access, trouble } = Detail::open(seals, row.id, &row.sealed_detail)?;
+        let detail = Detail::open(seals, row.id, &row.sealed_detail)?;
+        let Detail { name, media_type, metadata, access, trouble, report, findings, .. } = detail;
         Ok(Self {
             id: row.id,
             status: row.status,
@@ -69,7 +78,7 @@ impl DocumentView {
             dimension: row.dimension,
             created_at: row.created_at,
             changed_at: row.changed_at,
-            content: DocumentContent { name, media_type, metadata: metadata.to_json(), access },
+            content: DocumentContent { name, media_type, metadata: metadata.to_json(), access, report, findings },
         })
     }
 }
@@ -79,6 +88,8 @@ impl DocumentView {
 pub struct NewDocument {
     /// What it is called.
     pub name: String,
+    /// What its file is called, where that is something else: the ending tells what it is.
+    pub file_name: Option<String>,
     /// What it is said to be.
     pub media_type: Option<String>,
     /// To filter by.
@@ -177,7 +188,8 @@ fn detail(new: NewDocument) -> Result<Detail> {
         return Err(Error::invalid("give the document a name").at("name"));
     }
     let media_type = new.media_type.as_deref().map(plain);
-    Ok(Detail { name, media_type, metadata: new.metadata, access: new.access, trouble: None })
+    let file_name = new.file_name.as_deref().map(plain).filter(|file| !file.is_empty() && *file != name);
+    Ok(Detail { name, file_name, media_type, metadata: new.metadata, access: new.access, ..Detail::default() })
 }
 
 /// One document.

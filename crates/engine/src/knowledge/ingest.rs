@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use insula_ingest::words;
 use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, Result, TenantScope};
 use insula_store::{DocumentRow, NewChunk, Publication, Published, Run, TenantSeals, TenantStore};
 
@@ -12,8 +13,7 @@ use super::{
     Trouble,
     detail::{Detail, Passage, seal_vector},
     metadata::{open_facet, reader_facet},
-    reading::{self, Source},
-    words::words,
+    reading::{Handed, Readers},
 };
 use crate::{
     Engine, files,
@@ -26,8 +26,9 @@ const AT_ONCE: usize = 64;
 const TOLD_EVERY: usize = 256;
 
 /// Reads documents.
-pub(super) fn perform() -> Perform {
-    Arc::new(|engine, run, watch| Box::pin(ingest(engine, run, watch)))
+pub(super) fn perform(readers: Readers) -> Perform {
+    let readers = Arc::new(readers);
+    Arc::new(move |engine, run, watch| Box::pin(ingest(engine, Arc::clone(&readers), run, watch)))
 }
 
 /// A document that is being read.
@@ -39,7 +40,7 @@ struct Reading {
     detail: Detail,
 }
 
-async fn ingest(engine: Arc<Engine>, run: Run, watch: Watch) -> Result<Laid> {
+async fn ingest(engine: Arc<Engine>, readers: Arc<Readers>, run: Run, watch: Watch) -> Result<Laid> {
     let scope = engine.directory.job_scope(run.tenant, "document")?;
     let (store, seals) = (engine.store.tenant(&scope).await?, engine.store.seals(&scope).await?);
     let id = DocumentId::from_bytes(run.id);
@@ -49,23 +50,30 @@ async fn ingest(engine: Arc<Engine>, run: Run, watch: Watch) -> Result<Laid> {
     }
     let detail = Detail::open(&seals, id, &row.sealed_detail)?;
     let mut reading = Reading { engine, store, seals, row, detail };
-    let Some(passages) = reading.read(&scope).await? else { return Ok(Laid::Over) };
-    let Some(chunks) = reading.embed(passages, &watch).await? else {
-        let now = reading.engine.clock.now();
-        return Ok(match watch.stop() {
-            Some(Stop::Lost) => Laid::Lost,
-            Some(_) => Laid::Until(now),
-            // The document is gone.
-            None => Laid::Over,
-        });
+    let passages = tokio::select! {
+        passages = reading.read(&scope, &readers) => passages?,
+        // Nothing is lost but what was done: it is read from the beginning.
+        () = watch.wait() => return Ok(reading.laid(&watch)),
     };
+    let Some(passages) = passages else { return Ok(Laid::Over) };
+    let Some(chunks) = reading.embed(passages, &watch).await? else { return Ok(reading.laid(&watch)) };
     reading.publish(chunks).await?;
     Ok(Laid::Over)
 }
 
 impl Reading {
+    /// What becomes of it where it goes no further.
+    fn laid(&self, watch: &Watch) -> Laid {
+        match watch.stop() {
+            Some(Stop::Lost) => Laid::Lost,
+            Some(_) => Laid::Until(self.engine.clock.now()),
+            // The document is gone.
+            None => Laid::Over,
+        }
+    }
+
     /// Its text in chunks; `None` where it cannot be read, or is gone.
-    async fn read(&mut self, scope: &TenantScope) -> Result<Option<Vec<Passage>>> {
+    async fn read(&mut self, scope: &TenantScope, readers: &Readers) -> Result<Option<Vec<Passage>>> {
         if !self.tell(DocumentStatus::Reading, 0, 0).await? {
             return Ok(None);
         }
@@ -80,13 +88,10 @@ impl Reading {
         while let Some(piece) = reader.next().await? {
             bytes.extend_from_slice(&piece);
         }
-        let (name, media_type) = (self.detail.name.clone(), self.detail.media_type.clone());
-        let chunk_bytes_max = self.engine.settings.knowledge.chunk_bytes_max;
-        let read = move || {
-            let source = Source { name: &name, media_type: media_type.as_deref(), bytes: &bytes };
-            reading::read(&source, chunk_bytes_max)
-        };
-        match tokio::task::spawn_blocking(read).await.map_err(Error::internal)? {
+        let name = self.detail.file_name.as_ref().unwrap_or(&self.detail.name).clone();
+        let outcome = readers.read(Handed { name, media_type: self.detail.media_type.clone(), bytes }).await?;
+        (self.detail.report, self.detail.findings) = (outcome.report, outcome.findings);
+        match outcome.passages {
             Ok(passages) => Ok(Some(passages)),
             Err(trouble) => self.fail(trouble).await.map(|()| None),
         }
@@ -104,8 +109,8 @@ impl Reading {
             if first % TOLD_EVERY == 0 && !self.tell(DocumentStatus::Embedding, total as u64, first as u64).await? {
                 return Ok(None);
             }
-            let texts: Vec<&str> = some.iter().map(|passage| passage.text.as_str()).collect();
-            let vectors = self.engine.knowledge.embedder.embed(&texts).await?;
+            let texts = some.iter().map(Passage::searched).collect();
+            let vectors = self.engine.knowledge.embedder.embed(texts).await?;
             let (engine, seals, id, some) = (Arc::clone(&self.engine), Arc::clone(&self.seals), self.row.id, some.to_vec());
             let sealed = tokio::task::spawn_blocking(move || {
                 let numbered = (first as u64..).zip(some.iter().zip(&vectors));
@@ -170,12 +175,11 @@ fn seal(
     passage: &Passage,
     vector: &[f32],
 ) -> Result<NewChunk> {
-    let words = words(&passage.text);
-    let tokens = words.len() as u64;
     let mut often: BTreeMap<String, u64> = BTreeMap::new();
-    for word in words {
+    for word in words::tokens(&passage.searched(), None) {
         *often.entry(word).or_default() += 1;
     }
+    let tokens = often.values().sum();
     let postings = often.iter().map(|(word, often)| (word_key(seals, word), *often)).collect();
     Ok(NewChunk {
         tokens,

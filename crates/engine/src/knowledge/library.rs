@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use insula_ingest::child::Reader;
 use insula_model::{RunKind, TenantId, TenantState};
 use insula_store::RunsMax;
 
@@ -13,6 +14,7 @@ use super::{
     embed::{Embedder, Hashing},
     indexes::Indexes,
     ingest,
+    reading::Readers,
 };
 use crate::{Engine, runs::Runner};
 
@@ -48,10 +50,11 @@ impl Library {
 
 impl Engine {
     /// Starts to read documents that were handed in, for as long as the engine lives. A process that only runs a command does not.
-    pub fn start_reading(self: &Arc<Self>) {
+    /// `reader` knows the program that reads, and what it may take.
+    pub fn start_reading(self: &Arc<Self>, reader: Reader) {
         let settings = &self.settings.knowledge;
         let most = RunsMax { runs: settings.reading_max, per_tenant: settings.reading_per_tenant_max };
-        self.knowledge.runner.start(self, most, ingest::perform());
+        self.knowledge.runner.start(self, most, ingest::perform(Readers::new(reader, settings)));
         tokio::spawn(tidy(Arc::downgrade(self)));
     }
 }

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use insula_ingest::words;
 use insula_model::{DocumentId, Error, Result, TenantScope};
 use insula_store::{ChunkText, TenantSeals};
 
@@ -18,7 +19,6 @@ use super::{
     ingest::word_key,
     lexical,
     rank::{Question, Ranked, rank},
-    words::words,
 };
 use crate::Engine;
 
@@ -77,8 +77,8 @@ pub struct Hit {
 pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Vec<Hit>> {
     let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
     let (library, tenant) = (&engine.knowledge, scope.tenant());
-    let vector = library.embedder.embed(&[&ask.query]).await?.pop().unwrap_or_default();
-    let asked = words(&ask.query);
+    let vector = library.embedder.embed(vec![ask.query.clone()]).await?.pop().unwrap_or_default();
+    let asked: Vec<String> = words::tokens(&ask.query, None).collect();
     let mut seen = HashSet::new();
     let distinct = asked.iter().filter(|word| seen.insert(*word)).take(WORDS_MAX);
     let keys: Vec<i64> = distinct.map(|word| word_key(&seals, word)).collect();

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Disguise, Finding, scan};
 use crate::Carrier;
 
@@ -20,13 +22,13 @@ pub struct Neutralised {
     pub map: OffsetMap,
 }
 
-/// From offsets in a neutralised text to the original's.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// From offsets in a neutralised text to the original's, and back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OffsetMap {
     edits: Vec<Edit>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Edit {
     old: Range<usize>,
     new: Range<usize>,
@@ -35,9 +37,23 @@ struct Edit {
 impl OffsetMap {
     /// The original's bytes behind a span of the neutralised text. What begins or ends inside a marker takes all that it stands for.
     pub fn original(&self, span: Range<usize>) -> Range<usize> {
-        let start = self.place(span.start, false);
-        let end = self.place(span.end.max(span.start), true);
+        let place = |at, is_end| self.place(at, is_end, |edit| &edit.new, |edit| &edit.old);
+        let (start, end) = (place(span.start, false), place(span.end.max(span.start), true));
         start..end.max(start)
+    }
+
+    /// Where a span of the original went. What begins or ends inside what was taken out takes the marker that stands for it.
+    pub fn neutralised(&self, span: Range<usize>) -> Range<usize> {
+        let place = |at, is_end| self.place(at, is_end, |edit| &edit.old, |edit| &edit.new);
+        let (start, end) = (place(span.start, false), place(span.end.max(span.start), true));
+        start..end.max(start)
+    }
+
+    /// As much of the map as a span of the neutralised text needs.
+    pub fn within(&self, span: &Range<usize>) -> Self {
+        let from = self.edits.partition_point(|edit| edit.new.end < span.start).saturating_sub(1);
+        let upto = self.edits.partition_point(|edit| edit.new.start <= span.end);
+        Self { edits: self.edits.get(from..upto).unwrap_or_default().to_vec() }
     }
 
     /// Whether a span of the neutralised text stands in the original byte for byte.
@@ -53,19 +69,20 @@ impl OffsetMap {
         !self.edits.iter().skip(from).take_while(|edit| edit.new.start <= span.end).any(touches)
     }
 
-    fn place(&self, at: usize, is_end: bool) -> usize {
+    fn place(&self, at: usize, is_end: bool, from: fn(&Edit) -> &Range<usize>, to: fn(&Edit) -> &Range<usize>) -> usize {
         // What was taken out at the very place belongs to neither side.
-        let upto = self.edits.partition_point(|edit| if is_end { edit.new.start < at } else { edit.new.start <= at });
+        let is_before = |edit: &Edit| if is_end { from(edit).start < at } else { from(edit).start <= at };
+        let upto = self.edits.partition_point(is_before);
         match upto.checked_sub(1).and_then(|last| self.edits.get(last)) {
             None => at,
-            Some(edit) if at < edit.new.end => {
+            Some(edit) if at < from(edit).end => {
                 if is_end {
-                    edit.old.end
+                    to(edit).end
                 } else {
-                    edit.old.start
+                    to(edit).start
                 }
             }
-            Some(edit) => edit.old.end + (at - edit.new.end),
+            Some(edit) => to(edit).end + (at - from(edit).end),
         }
     }
 }

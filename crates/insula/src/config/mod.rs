@@ -37,7 +37,7 @@ pub use cache::Cache;
 pub use coordination::Coordination;
 pub use durability::{Durability, Mode};
 pub use files::Files;
-pub use knowledge::Knowledge;
+pub use knowledge::{Instructions, Knowledge};
 pub use layers::{Fault, Flag, Loaded, Origin, Sources};
 pub use log::{Format, Log};
 pub use prices::Prices;

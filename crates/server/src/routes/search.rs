@@ -61,10 +61,30 @@ struct Quoted {
     name: String,
     /// What stands there.
     quote: String,
-    /// Where the quote begins in the document's text, in bytes of UTF-8.
+    /// Where the quote begins in the document's text as it was read, in bytes of UTF-8.
     start: usize,
-    /// Where it ends.
+    /// Where it ends. Where the quote holds `[withheld]`, this counts what stood there.
     end: usize,
+    /// Where its passage begins in the document.
+    place: Place,
+}
+
+/// Where a passage begins in its document, as far as its format tells.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DocumentPlace)]
+struct Place {
+    /// The page, from 1.
+    page: Option<u32>,
+    /// The slide, from 1.
+    slide: Option<u32>,
+    /// The name of the sheet.
+    sheet: Option<String>,
+    /// The row of its sheet or file, from 1.
+    row: Option<u32>,
+    /// Who speaks.
+    speaker: Option<String>,
+    /// When it is said, from the beginning.
+    time_ms: Option<u64>,
 }
 
 impl From<Hit> for Found {
@@ -76,8 +96,16 @@ impl From<Hit> for Found {
 
 impl From<Citation> for Quoted {
     fn from(citation: Citation) -> Self {
-        let Citation { document, name, span, quote } = citation;
-        Self { document: document.to_string(), name, quote, start: span.start, end: span.end }
+        let Citation { document, name, span, place, quote } = citation;
+        let place = Place {
+            page: place.page,
+            slide: place.slide,
+            sheet: place.sheet.map(|sheet| sheet.to_string()),
+            row: place.row,
+            speaker: place.speaker.map(|speaker| speaker.to_string()),
+            time_ms: place.time_ms,
+        };
+        Self { document: document.to_string(), name, quote, start: span.start, end: span.end, place }
     }
 }
 

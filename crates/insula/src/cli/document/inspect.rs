@@ -6,10 +6,13 @@ use clap::Args;
 use insula_ingest::{ChunkSettings, Reading, Source, chunks};
 use serde_json::{Value, json};
 
-use super::reader::reader;
-use crate::cli::{
-    exit::{Code, Failure},
-    output::{Output, pairs},
+use crate::{
+    cli::{
+        exit::{Code, Failure},
+        output::{Output, pairs},
+    },
+    config::Knowledge,
+    wire,
 };
 
 /// Hidden text of which more is not shown to people without `--text`.
@@ -36,7 +39,7 @@ pub async fn run(args: InspectArgs, out: Output) -> Result<(), Failure> {
         Failure::new(code, format!("{}: {error}", args.file.display()))
     })?;
     let name = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let (reader, media_type) = (reader()?, args.media_type);
+    let (reader, media_type) = (wire::reader(&Knowledge::default())?, args.media_type);
     let read = move || reader.read(&Source { name: &name, media_type: media_type.as_deref(), bytes: &bytes });
     let reading = tokio::task::spawn_blocking(read).await.map_err(|error| Failure::failed(error.to_string()))?;
     let reading = reading.map_err(|unreadable| Failure::failed(unreadable.to_string()))?;

@@ -29,8 +29,11 @@ pub enum Action {
     Add {
         /// The tenant's slug or id.
         tenant: String,
-        /// The document: plain text or Markdown in UTF-8.
+        /// The document: text, Markdown, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, e-mail, subtitles or a transcript.
         file: PathBuf,
+        /// Its media type; what it is, is decided by its bytes and its name where absent.
+        #[arg(long, value_name = "TYPE")]
+        media_type: Option<HeaderValue>,
         /// What it is called; the file's name where absent.
         #[arg(long)]
         name: Option<String>,
@@ -75,8 +78,8 @@ pub async fn run(target: &Target, action: Action, out: Output) -> Result<(), Fai
 
 async fn act(client: &Client, action: Action, out: Output) -> Result<(), Failure> {
     match action {
-        Action::Add { tenant, file, name, metadata, access, no_wait } => {
-            let form = form(&file, name.as_deref(), metadata, &access)?;
+        Action::Add { tenant, file, media_type, name, metadata, access, no_wait } => {
+            let form = form(&file, media_type.as_ref(), name.as_deref(), metadata, &access)?;
             let added = client.post_form(&documents(&tenant), HeaderValue::from_static(FORM), form).await?;
             // Only a server that goes on reads documents.
             if no_wait || client.url().is_none() {
@@ -143,7 +146,13 @@ pub(in crate::cli) fn field(text: &str) -> Result<(String, Value), String> {
 const BOUNDARY: &str = "----insula-4fb71d6c0a2e95388e1d07c3";
 const FORM: &str = "multipart/form-data; boundary=----insula-4fb71d6c0a2e95388e1d07c3";
 
-fn form(file: &Path, name: Option<&str>, metadata: Vec<(String, Value)>, access: &[String]) -> Result<Vec<u8>, Failure> {
+fn form(
+    file: &Path,
+    media_type: Option<&HeaderValue>,
+    name: Option<&str>,
+    metadata: Vec<(String, Value)>,
+    access: &[String],
+) -> Result<Vec<u8>, Failure> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let file_name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let fields: Map<String, Value> = metadata.into_iter().collect();
@@ -157,8 +166,16 @@ fn form(file: &Path, name: Option<&str>, metadata: Vec<(String, Value)>, access:
         let part = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
         form.extend_from_slice(part.as_bytes());
     }
-    let head = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"document\"\r\n\r\n");
+    // As forms of the web write them.
+    let file_name = file_name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+    let head = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n");
     form.extend_from_slice(head.as_bytes());
+    if let Some(media_type) = media_type {
+        form.extend_from_slice(b"content-type: ");
+        form.extend_from_slice(media_type.as_bytes());
+        form.extend_from_slice(b"\r\n");
+    }
+    form.extend_from_slice(b"\r\n");
     form.extend_from_slice(&bytes);
     form.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
     Ok(form)
@@ -186,5 +203,18 @@ fn show(document: &Value) -> String {
     let more = [("error", "error/message"), ("bytes", "bytes"), ("embedder", "embedding/model"), ("metadata", "metadata")];
     shown.extend(more.map(|(name, field)| (name, text(document, field))));
     shown.extend(["access", "created_at", "changed_at"].map(|field| (field, text(document, field))));
-    pairs(&shown)
+    shown.extend(["format", "encoding", "language", "pages"].map(|field| (field, text(document, &format!("report/{field}")))));
+    let mut shown = pairs(&shown);
+    let list = |path: &str| document.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
+    let defects = list("/report/defects").iter().map(|defect| text(defect, "message")).collect();
+    let finding = |finding: &Value| {
+        let [category, carrier, done] = ["category", "carrier", "done"].map(|field| text(finding, field).replace('_', " "));
+        format!("{category}, {}%, in {carrier}: {done}", text(finding, "confidence"))
+    };
+    let sections: [(&str, Vec<String>); 2] =
+        [("Defects", defects), ("Findings", list("/findings").iter().map(finding).collect())];
+    for (title, lines) in sections.into_iter().filter(|(_, lines)| !lines.is_empty()) {
+        shown.push_str(&format!("\n\n{title}\n  {}", lines.join("\n  ")));
+    }
+    shown
 }

@@ -70,7 +70,8 @@ pub(super) async fn take(app: &App, tenant: &ManagedTenant, request: Request<Bod
     }
     let sent = read(app, body).await?;
     let DocumentText { name, text, media_type, metadata, access } = strict_json(&sent)?;
-    let new = NewDocument { name, media_type, metadata: Metadata::parse(&metadata)?, access: access_list(access)? };
+    let (metadata, access) = (Metadata::parse(&metadata)?, access_list(access)?);
+    let new = NewDocument { name, file_name: None, media_type, metadata, access };
     documents::add(&app.engine, tenant, new, text.as_bytes()).await
 }
 
@@ -119,10 +120,10 @@ async fn form(app: &App, tenant: &ManagedTenant, headers: &HeaderMap, body: Body
             }
         }
     }
-    let (handing, named, media_type) = file.ok_or_else(|| Error::invalid("the form has no field `file`").at("file"))?;
-    let name = name.unwrap_or(named);
+    let (handing, file_name, media_type) = file.ok_or_else(|| Error::invalid("the form has no field `file`").at("file"))?;
+    let name = name.unwrap_or_else(|| file_name.clone());
     let (metadata, access) = (metadata.unwrap_or_default(), access.unwrap_or_default());
-    handing.finish(&app.engine, NewDocument { name, media_type, metadata, access }).await
+    handing.finish(&app.engine, NewDocument { name, file_name: Some(file_name), media_type, metadata, access }).await
 }
 
 /// A file as it arrives; with its name and what it is said to be.

@@ -1,6 +1,7 @@
 //! `/api/v1/tenants/{tenant}/documents`: what a tenant hands in to be searched.
 
 mod body;
+mod report;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use self::body::{DocumentForm, DocumentText};
+use self::{
+    body::{DocumentForm, DocumentText},
+    report::{Finding, Report},
+};
 use crate::{
     App,
     errors::{Failure, InputErrors, ParamErrors, TenantErrors},
@@ -23,7 +27,8 @@ use crate::{
     wire::{Listed, Moment, PageQuery},
 };
 
-/// A document. What it holds is told to its tenant alone: to an operator `name`, `media_type`, `metadata` and `access` are null.
+/// A document. What it holds is told to its tenant alone: to an operator `name`, `media_type`, `metadata`, `access`, `report` and
+/// `findings` are null.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Document {
     /// Its id.
@@ -43,6 +48,12 @@ pub(crate) struct Document {
     metadata: Option<BTreeMap<String, Value>>,
     /// The end users who may see it; empty where all may.
     access: Option<Vec<String>>,
+    /// How well it could be read; null until it was.
+    report: Option<Report>,
+    /// What was found in it that is meant for a model and not for a reader; null until it was read.
+    findings: Option<Vec<Finding>>,
+    /// Findings that are not listed, because there are too many.
+    findings_left_out: Option<u64>,
     /// Its size, as it was handed in.
     bytes: u64,
     /// What embedded it; null until it is.
@@ -85,6 +96,7 @@ struct Embedding {
 impl Document {
     fn of(view: DocumentView, tenant: &ManagedTenant) -> Self {
         let content = documents::sees_content(tenant).then_some(view.content);
+        let told = content.as_ref().and_then(|content| Some((content.report.clone()?, content.findings.clone())));
         Self {
             id: view.id.to_string(),
             status: view.status,
@@ -93,7 +105,10 @@ impl Document {
             name: content.as_ref().map(|content| content.name.clone()),
             media_type: content.as_ref().and_then(|content| content.media_type.clone()),
             metadata: content.as_ref().map(|content| content.metadata.clone()),
-            access: content.map(|content| content.access),
+            access: content.as_ref().map(|content| content.access.clone()),
+            report: told.as_ref().map(|(report, _)| Report::of(report)),
+            findings: told.as_ref().map(|(_, findings)| findings.listed.iter().map(Finding::of).collect()),
+            findings_left_out: told.map(|(_, findings)| findings.left_out),
             bytes: view.bytes,
             embedding: view.embedder.zip(view.dimension).map(|(model, dimension)| Embedding { model, dimension }),
             created_at: Moment(view.created_at),
