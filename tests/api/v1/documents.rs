@@ -1,5 +1,7 @@
 //! `/api/v1/tenants/{tenant}/documents`.
 
+mod reading;
+
 use http::Method;
 use insula_tests::config::ServeConfig;
 use insula_tests::documents::{found, hand_in, over, publish, publish_with, search};
@@ -133,11 +135,9 @@ async fn what_is_wrong_is_named() {
 async fn what_cannot_be_read_says_why() {
     let node = Node::start().await;
     let tenant = node.tenant("unread").await;
-    for (name, text, code) in [
-        ("a.pdf", "%PDF-1.7", "unsupported_format"),
-        ("a.txt", "a\u{0}b", "unsupported_format"),
-        ("a.txt", " \n", "empty_document"),
-    ] {
+    for (name, text, code) in
+        [("a.pdf", "%PDF-1.7", "damaged"), ("a.rtf", "{\\rtf1 text}", "unsupported"), ("a.txt", " \n", "empty")]
+    {
         let id = hand_in(&tenant, &json!({"name": name, "text": text})).await;
         let document = over(&tenant.admin, &tenant.path(&format!("/documents/{id}"))).await;
         assert_eq!((&document["status"], &document["error"]["code"]), (&json!("failed"), &json!(code)), "{document}");
@@ -174,7 +174,7 @@ async fn every_bound_holds() {
         ("knowledge", "document_bytes_max = 1000".to_owned()),
         ("knowledge", "documents_per_tenant_max = 3".to_owned()),
         ("knowledge", "tenant_bytes_max = 1500".to_owned()),
-        ("knowledge", "chunk_bytes_max = 50".to_owned()),
+        ("knowledge", "chunk_characters_max = 50".to_owned()),
         ("knowledge", "chunks_per_tenant_max = 15".to_owned()),
     ];
     let node = Setup::default().serve(ServeConfig { more, ..ServeConfig::default() }).start().await;

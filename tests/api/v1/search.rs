@@ -31,7 +31,9 @@ async fn what_answers_is_found(node: &Node) {
     assert_eq!((&hit["chunk"], &hit["text"]), (&json!(0), &json!("The landlord returns the deposit within two months.")));
     assert!(hits.windows(2).all(|pair| pair[0]["score"].as_f64() >= pair[1]["score"].as_f64()));
     let citation = json!({"document": lease, "name": "lease", "quote": hit["text"], "start": 0, "end": 51});
-    assert_eq!(hit["citation"], citation);
+    let told = hit["citation"].as_object().unwrap().iter().filter(|(field, _)| *field != "place");
+    assert_eq!(Value::Object(told.map(|(field, value)| (field.clone(), value.clone())).collect()), citation);
+    assert_eq!(hit["citation"]["place"]["page"], Value::Null);
     assert_eq!(hits[1]["citation"]["quote"], "The deposit stays.");
     assert_eq!((&hits[1]["citation"]["start"], &hits[1]["citation"]["end"]), (&json!(32), &json!(50)));
 

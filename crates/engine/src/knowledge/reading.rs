@@ -180,7 +180,7 @@ fn trouble_of(unreadable: &Unreadable) -> Trouble {
 
 #[cfg(test)]
 mod tests {
-    use insula_ingest::{Bounds, read, sanitise::Severity};
+    use insula_ingest::{Bounds, child::Limits, read, sanitise::Severity};
 
     use super::*;
 
@@ -230,5 +230,49 @@ mod tests {
         assert_eq!((finding.carrier.as_str(), finding.done.as_str()), ("comment", "kept_apart"));
         assert_eq!(outcome.passages.unwrap()[0].text, "Open from 9 to 5.");
         assert_eq!(of(hidden, Policy::Quarantine(Severity::Medium)).passages.unwrap_err().code, "quarantined");
+    }
+
+    fn shell(script: &str) -> Readers {
+        let limits = Limits { wall_ms_max: 300, ..Limits::default() };
+        let arguments = vec!["-c".into(), script.into()];
+        let reader =
+            Reader { program: "/bin/sh".into(), arguments, environment: Vec::new(), bounds: Bounds::default(), limits };
+        Readers::new(reader, &KnowledgeSettings::default())
+    }
+
+    fn handed() -> Handed {
+        Handed { name: "a.txt".to_owned(), media_type: None, bytes: b"words".to_vec() }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_hangs_or_dies_fails_the_document_and_one_that_is_not_there_does_not() {
+        for (script, code) in [("exec sleep 1000", "timed_out"), ("exit 3", "crashed")] {
+            let outcome = shell(script).read(handed()).await.unwrap();
+            assert_eq!(outcome.passages.unwrap_err().code, code);
+        }
+        let mut missing = shell("");
+        missing.reader = Arc::new(Reader { program: "/nonexistent".into(), ..(*missing.reader).clone() });
+        assert!(missing.read(handed()).await.is_err(), "it is tried again");
+    }
+
+    #[tokio::test]
+    async fn no_more_processes_run_than_may() {
+        let readers = Arc::new(shell("exec sleep 1000"));
+        let most = KnowledgeSettings::default().reading_max as usize;
+        for _ in 0..most {
+            let readers = Arc::clone(&readers);
+            // Whoever waits may give up; the process still counts.
+            let gone = tokio::time::timeout(std::time::Duration::from_millis(50), async move { readers.read(handed()).await });
+            assert!(gone.await.is_err());
+        }
+        assert_eq!(readers.seats.available_permits(), 0);
+    }
+
+    #[test]
+    fn what_operators_see_holds_nothing_of_the_document() {
+        let secret = || "secret".to_owned();
+        for unreadable in [Unreadable::Damaged { what: secret() }, Unreadable::Crashed { how: secret() }] {
+            assert!(!trouble_of(&unreadable).message.contains("secret"));
+        }
     }
 }
