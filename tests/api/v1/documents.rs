@@ -196,9 +196,9 @@ async fn every_bound_holds() {
     publish(&node.tenant("roomy").await, "x", "text").await;
 }
 
-/// A text of so many chunks.
+/// A text of so many chunks: each has a heading of its own.
 fn long(chunks: usize) -> String {
-    (0..chunks).map(|n| format!("{}\n\n", format!("Part {n} of it. ").repeat(70))).collect()
+    (0..chunks).map(|n| format!("## Part {n} begins\n\n{}\n\n", format!("Part {n} of it. ").repeat(70))).collect()
 }
 
 /// Kills in the middle of it all, however often.
@@ -211,7 +211,7 @@ async fn a_kill_loses_and_doubles_nothing() {
     let mut handed_in = Vec::new();
     for round in 0..KILLS {
         for n in 0..2 {
-            let body = json!({"name": "long", "text": long(150), "metadata": {"which": format!("{round}-{n}")}});
+            let body = json!({"name": "long.md", "text": long(150), "metadata": {"which": format!("{round}-{n}")}});
             handed_in.push((hand_in(&tenant, &body).await, body["metadata"].clone()));
         }
         // Early ones find it reading, late ones publishing.

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 /// So many chunks of one sentence each, all different.
 fn sentences(count: usize) -> String {
-    (0..count).map(|n| format!("{}\n\n", format!("Clause {n} speaks of matter m{n} at length. ").repeat(25))).collect()
+    // A heading begins a chunk.
+    let clause = |n| format!("## Clause {n}\n\n{}\n\n", format!("Clause {n} speaks of matter m{n} at length. ").repeat(25));
+    (0..count).map(clause).collect()
 }
 
 async fn law(tenant: &TestTenant) -> [String; 3] {
@@ -63,9 +65,9 @@ async fn what_answers_is_found_with_its_place_in_a_cluster() {
 
 async fn as_many_as_there_are(node: &Node) {
     let tenant = node.tenant("many").await;
-    let wide = json!({"name": "wide", "text": sentences(60), "metadata": {"kind": "wide"}});
+    let wide = json!({"name": "wide.md", "text": sentences(60), "metadata": {"kind": "wide"}});
     let wide = publish_with(&tenant, &wide).await;
-    let narrow = json!({"name": "narrow", "text": sentences(7), "metadata": {"kind": "narrow"}});
+    let narrow = json!({"name": "narrow.md", "text": sentences(7), "metadata": {"kind": "narrow"}});
     let narrow = publish_with(&tenant, &narrow).await;
     for (query, limit, filter, wanted) in [
         ("m59", 50, json!({}), 50),
@@ -144,7 +146,7 @@ async fn vectors_that_went_from_memory_are_read_again() {
     let mut tenants = Vec::new();
     for n in 0..3 {
         let tenant = node.tenant(&format!("evicted-{n}")).await;
-        let id = publish(&tenant, "x", &sentences(20)).await;
+        let id = publish(&tenant, "x.md", &sentences(20)).await;
         tenants.push((tenant, id));
     }
     for _ in 0..3 {

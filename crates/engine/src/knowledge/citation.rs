@@ -23,6 +23,8 @@ pub struct Citation {
     pub place: Place,
     /// What stands there in the text as it is kept, word for word.
     pub quote: String,
+    /// Where in the passage as it is kept, in bytes.
+    within: Range<usize>,
 }
 
 impl Citation {
@@ -34,15 +36,15 @@ impl Citation {
         // The first of those that have as many.
         let chosen = sentences(&passage.text).into_iter().rev().max_by_key(has).unwrap_or(0..0);
         let quote = passage.text[chosen.clone()].to_owned();
-        let (span, place) = (passage.original(chosen), passage.place.clone());
-        Self { document, name: name.to_owned(), span, place, quote }
+        let (span, place) = (passage.original(chosen.clone()), passage.place.clone());
+        Self { document, name: name.to_owned(), span, place, quote, within: chosen }
     }
 
-    /// The citation, if it holds: its quote stands word for word in what is stored, and nowhere else in the text as it was read than
-    /// it says. Whoever made it, none goes out unchecked.
+    /// The citation, if it holds: its quote stands word for word in what is stored, and that stood where it says in the text as it
+    /// was read. None goes out unchecked.
     pub(super) fn checked(self, stored: &Passage) -> Option<Self> {
-        let stands = |(at, _): (usize, &str)| stored.original(at..at + self.quote.len()) == self.span;
-        let holds = !self.quote.is_empty() && stored.text.match_indices(self.quote.as_str()).any(stands);
+        let stands = stored.text.get(self.within.clone()).is_some_and(|found| found == self.quote);
+        let holds = !self.quote.is_empty() && stands && stored.original(self.within.clone()) == self.span;
         holds.then_some(self)
     }
 }

@@ -96,7 +96,7 @@ impl From<Hit> for Found {
 
 impl From<Citation> for Quoted {
     fn from(citation: Citation) -> Self {
-        let Citation { document, name, span, place, quote } = citation;
+        let Citation { document, name, span, place, quote, .. } = citation;
         let place = Place {
             page: place.page,
             slide: place.slide,

@@ -82,7 +82,7 @@ async fn instructions_are_listed_and_not_found() {
     let hits = search(&tenant, &json!({"query": HOSTILE, "limit": 50})).await;
     let all: String = hits.iter().map(ToString::to_string).collect();
     assert!(!all.contains("previous instructions") && all.contains("[withheld]"), "{all}");
-    let hits = search(&tenant, &json!({"query": "May dogs come?", "limit": 1})).await;
+    let hits = search(&tenant, &json!({"query": "Are dogs kept?", "limit": 1})).await;
     let citation = &hits[0]["citation"];
     assert_eq!(citation["quote"], "Dogs are kept on a lead.", "{citation}");
     // In the text as it was read, which still has all that was taken out.
