@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use insula_tests::Node;
 use insula_tests::child::{Finished, insula};
 use tempfile::TempDir;
 
@@ -43,4 +44,26 @@ fn what_cannot_be_read_is_refused_with_what_to_do() {
     }
     let folder = TempDir::new().unwrap();
     assert_eq!(insula(folder.path(), ["document", "inspect", "nonesuch.pdf"], &[]).code, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_handed_in_by_its_own_name_whatever_it_is_called() {
+    let node = Node::start().await;
+    let tenant = node.tenant("handed").await;
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("lease.md");
+    fs::write(&file, "Rent is due monthly.").unwrap();
+    let file = file.to_str().unwrap();
+    let words = ["document", "add", "handed", file, "--name", "Our lease", "--media-type", "text/plain", "--json"];
+    let added = json(&node.insula(&words).await);
+    assert_eq!(added["status"], "ready", "{added}");
+    let path = tenant.path(&format!("/documents/{}", added["id"].as_str().unwrap()));
+    let document = tenant.admin.get(&path).await.expect(200).json();
+    assert_eq!((&document["name"], &document["media_type"]), (&"Our lease".into(), &"text/plain".into()));
+    // Letters alone do not tell; the file's ending does.
+    assert_eq!(document["report"]["format"], "markdown", "{document}");
+
+    fs::write(file, " ").unwrap();
+    let refused = node.insula(&["document", "add", "handed", file]).await;
+    assert!(refused.code == 1 && refused.stderr.contains("empty"), "{refused:?}");
 }
