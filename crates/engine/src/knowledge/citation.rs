@@ -113,7 +113,7 @@ mod tests {
         let good = Citation::of(id(), "a", &passage, &asked("fee"));
         assert!(good.clone().checked(&passage).is_some());
         for span in
-            [0..5, 9..good.span.end, good.span.start + 1..good.span.end + 1, good.span.start..usize::MAX, 13..14, 30..10]
+            [0..5, 9..good.span.end, good.span.start + 1..good.span.end + 1, good.span.start..usize::MAX, 13..14, 30..30]
         {
             assert!(Citation { span: span.clone(), ..good.clone() }.checked(&passage).is_none(), "{span:?}");
         }

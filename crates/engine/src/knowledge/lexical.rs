@@ -73,7 +73,7 @@ mod tests {
         let common = Term { chunks: 3, postings: vec![(1, 1), (2, 1), (3, 1)] };
         let rare = Term { chunks: 1, postings: vec![(2, 1)] };
         assert_eq!(matching(&index, &[common.clone(), rare], corpus, &[true], 9), [1, 0, 2]);
-        assert_eq!(matching(&index, &[common.clone()], corpus, &[true], 1), [0]);
+        assert_eq!(matching(&index, std::slice::from_ref(&common), corpus, &[true], 1), [0]);
         assert!(matching(&index, &[common], corpus, &[false], 9).is_empty());
     }
 
