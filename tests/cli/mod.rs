@@ -4,6 +4,7 @@ mod accounts;
 mod config;
 mod data_dir;
 mod dev;
+mod document;
 mod exit_codes;
 mod export;
 mod quickstart;

@@ -5,6 +5,7 @@ mod canaries;
 mod disk;
 mod drops;
 mod eviction;
+mod knowledge;
 mod overhead;
 mod providers;
 mod revocation;

@@ -76,6 +76,14 @@ fn new_batch(_: u64) -> Value {
     json!({"input_file_id": "", "endpoint": "/v1/embeddings", "completion_window": "24h"})
 }
 
+fn document(count: u64) -> Value {
+    json!({"name": "walked", "text": format!("walk on {count}"), "metadata": {"count": count}})
+}
+
+fn search(count: u64) -> Value {
+    json!({"query": format!("walk on {count}"), "filter": {"count": count}})
+}
+
 fn new_tenant(count: u64) -> Value {
     json!({"slug": format!("walked-{count}"), "name": "Walked"})
 }
@@ -251,6 +259,14 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/tenants/{tenant}/batches/{batch}",         [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("POST /api/v1/tenants/{tenant}/batches/{batch}/cancel", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
 
+    // Its documents: the same; but an operator sees no content.
+    case("GET /api/v1/tenants/{tenant}/documents",               [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("POST /api/v1/tenants/{tenant}/documents",         [401, 401, 404, 404, 404, 403, 403, 201, 201], document),
+    case("GET /api/v1/tenants/{tenant}/documents/{document}",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    with_body("POST /api/v1/tenants/{tenant}/search",            [401, 401, 404, 404, 404, 403, 403, 200, 403], search),
+    // The admin removes it; for the operator it is gone.
+    case("DELETE /api/v1/tenants/{tenant}/documents/{document}", [401, 401, 404, 404, 404, 403, 403, 204, 404]),
+
     // Its webhooks: the same.
     case("GET /api/v1/tenants/{tenant}/webhooks",                      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     with_body("POST /api/v1/tenants/{tenant}/webhooks",                [401, 401, 404, 404, 404, 403, 403, 201, 201], new_webhook),
@@ -300,6 +316,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path file_id", Holds::TenantsId),
     ("path batch_id", Holds::TenantsId),
     ("path batch",   Holds::TenantsId),
+    ("path document", Holds::TenantsId),
     ("path model",   Holds::Data),
     ("path name",    Holds::Data),
     ("path provider", Holds::Data),
@@ -338,6 +355,13 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body endpoint",          Holds::Data),
     ("body completion_window", Holds::Data),
     ("body metadata",          Holds::Data),
+
+    ("body text",        Holds::Data),
+    ("body media_type",  Holds::Data),
+    ("body access",      Holds::Data),
+    ("body query",       Holds::Data),
+    ("body limit",       Holds::Data),
+    ("body filter",      Holds::Data),
 
     ("body slug",        Holds::Data),
     ("body name",        Holds::Data),

@@ -75,7 +75,9 @@ impl Walk<'_> {
             let Some(theirs) = self.id_for(input, &self.world.own) else { continue };
             for who in [Who::ForeignAdmin, Who::ForeignService, Who::ForeignToken, Who::Operator] {
                 // Every tenant and every request is an operator's; what is below another tenant's path is nobody's.
-                if who == Who::Operator && !["path key", "path webhook", "path event", "path batch"].contains(&input.as_str()) {
+                if who == Who::Operator
+                    && !["path key", "path webhook", "path event", "path batch", "path document"].contains(&input.as_str())
+                {
                     continue;
                 }
                 findings.extend(self.foreign_id(input, &theirs, who).await);
@@ -144,6 +146,7 @@ impl Walk<'_> {
                 let listed = self.operation.path().rsplit('/').next()?;
                 let id = match listed {
                     "batches" => &household.batch,
+                    "documents" => &household.document,
                     "keys" => &household.key,
                     "requests" => &household.request,
                     "deliveries" => &household.event,

@@ -1,7 +1,7 @@
 //! Two tenants with one of everything, and everybody who might call.
 
 use insula_tests::tenant::chat;
-use insula_tests::{Caller, TestTenant, batch};
+use insula_tests::{Caller, TestTenant, batch, documents};
 use serde_json::json;
 
 /// Who calls, in the order of the table's columns.
@@ -47,6 +47,8 @@ pub struct Household {
     pub file: String,
     /// A batch that is cancelled.
     pub batch: String,
+    /// A document that can be searched.
+    pub document: String,
 }
 
 /// What a walk over one operation happens in.
@@ -74,8 +76,9 @@ impl Household {
         tenant.admin.put(&own_account, &json!({"api_key": "sk-walked"})).await.expect(200);
         let file = batch::file(&tenant.service, "walked").await;
         let batch = cancelled_batch(&tenant).await;
+        let document = documents::publish(&tenant, "walked", "walk on").await;
         let token = token["token"].as_str().unwrap().to_owned();
-        Household { tenant, token, key, request, response, webhook, event, file, batch }
+        Household { tenant, token, key, request, response, webhook, event, file, batch, document }
     }
 
     /// Its own id for what a path, query or header calls `name`; `None` for names that are no ids of a tenant.
@@ -91,6 +94,7 @@ impl Household {
             "event" => Some(&self.event),
             "file_id" | "input_file_id" => Some(&self.file),
             "batch_id" | "batch" => Some(&self.batch),
+            "document" => Some(&self.document),
             _ => None,
         }
     }

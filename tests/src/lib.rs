@@ -17,6 +17,8 @@ pub mod child;
 pub mod cluster;
 pub mod config;
 pub mod database;
+pub mod documents;
+pub mod files;
 pub mod http;
 pub mod ledger;
 pub mod load;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use insula_gate::{Gate, SystemResolver};
-use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, TenantId};
+use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, RunKind, TenantId};
 use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest, Providers};
 use insula_store::{Cluster, Coordination, Store};
 use parking_lot::Mutex;
@@ -17,16 +17,17 @@ use crate::{
     EngineSettings,
     accounts::Accounts,
     answer_rooms::AnswerRooms,
-    batches::Runner,
     cache::{self, AnswerCache, Hits},
     directory::{Directory, Others},
     end_users::{self, EndUsers},
     idempotency::Twins,
     isolation::Salts,
+    knowledge::Library,
     labels,
     pipeline::{self, Answer, Call},
     queue::Queue,
     route::{self, Health, Versions},
+    runs::Runner,
     tokenizing::Tokenizing,
     webhooks::Webhooks,
     work::Work,
@@ -66,6 +67,7 @@ pub struct Engine {
     pub(crate) gate: Gate,
     pub(crate) webhooks: Webhooks,
     pub(crate) batches: Runner,
+    pub(crate) knowledge: Library,
 }
 
 /// Counts requests under way, so that a stop can wait for the last.
@@ -112,7 +114,8 @@ impl Engine {
             salts: Salts::new(&store.platform_secret("provider isolation")),
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
-            batches: Runner::default(),
+            batches: Runner::new(RunKind::Batch),
+            knowledge: Library::new(&settings.knowledge),
             answer_rooms: AnswerRooms::new(settings.answers_bytes_max),
             coordination,
             health: Health::new(settings.routing.clone(), clock.clone()),
@@ -193,7 +196,7 @@ impl Engine {
     /// # Errors
     /// When storage cannot be written.
     pub async fn close(&self) -> Result<()> {
-        self.stop_batches().await;
+        self.stop_runs().await;
         self.stop_telling().await;
         self.directory.stop_following();
         while end_users::write_batch(self).await {}
@@ -202,6 +205,12 @@ impl Engine {
         let flushed = self.store.flush().await;
         self.accounts.close().await;
         flushed.and(counted).and(self.store.close().await)
+    }
+
+    /// Begins no further line of a batch and no further document. Lines under way go on as requests do; what was done is kept for who
+    /// goes on with it.
+    pub async fn stop_runs(&self) {
+        tokio::join!(self.batches.stop(), self.knowledge.stop());
     }
 
     /// How many requests are under way, open streams and drains included.

@@ -7,6 +7,7 @@
 //! - [`batches`]: many requests in a file, sent when nobody else wants their turn;
 //! - [`directory`]: who a credential is, and what it may do;
 //! - [`files`]: what tenants upload, sealed chunk by chunk;
+//! - [`knowledge`]: documents, from what is handed in to what is found;
 //! - [`manage`]: tenants, keys, budgets and limits as operators and tenants change them;
 //! - [`statement`]: what a tenant is charged, line by line, and why it differs from the month before.
 
@@ -14,6 +15,7 @@ pub mod accounts;
 pub mod batches;
 pub mod directory;
 pub mod files;
+pub mod knowledge;
 pub mod manage;
 pub mod statement;
 
@@ -36,6 +38,7 @@ mod queue;
 mod reserve;
 mod responses;
 mod route;
+mod runs;
 mod send;
 mod settings;
 mod stream;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    WebhookSettings, batches::BatchSettings, cache::CacheSettings, files::FileSettings, queue::QueueSettings,
-    route::RouteSettings,
+    WebhookSettings, batches::BatchSettings, cache::CacheSettings, files::FileSettings, knowledge::KnowledgeSettings,
+    queue::QueueSettings, route::RouteSettings,
 };
 
 /// Bounds of the request path. All have defaults; each is a key of the configuration reference.
@@ -50,6 +50,8 @@ pub struct EngineSettings {
     pub files: FileSettings,
     /// Bounds of batches.
     pub batches: BatchSettings,
+    /// Bounds of documents and searches.
+    pub knowledge: KnowledgeSettings,
     /// Bounds of webhooks.
     pub webhooks: WebhookSettings,
     /// Bounds of responses that are kept.
@@ -103,6 +105,7 @@ impl Default for EngineSettings {
             sync_before_send: false,
             files: FileSettings::default(),
             batches: BatchSettings::default(),
+            knowledge: KnowledgeSettings::default(),
             webhooks: WebhookSettings::default(),
             responses: ResponsesSettings::default(),
         }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use insula_engine::{
     CacheSettings, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings, batches::BatchSettings,
-    files::FileSettings,
+    files::FileSettings, knowledge::KnowledgeSettings,
 };
 
-use crate::config::{self, Config, Mode};
+use insula_ingest::sanitise::{Policy, Severity};
+
+use crate::config::{self, Config, Instructions, Mode};
 
 /// The engine's settings.
 pub(crate) fn engine_settings(config: &Config) -> EngineSettings {
@@ -44,6 +46,7 @@ pub(crate) fn engine_settings(config: &Config) -> EngineSettings {
         sync_before_send: config.durability.mode == Mode::Strict,
         files: file_settings(&config.files),
         batches: batch_settings(&config.batches),
+        knowledge: knowledge_settings(&config.knowledge),
         webhooks: webhook_settings(&config.webhooks),
     }
 }
@@ -91,6 +94,25 @@ fn batch_settings(batches: &config::Batches) -> BatchSettings {
         embedding_inputs_max: batches.embedding_inputs_max.get(),
         embedding_input_bytes_max: batches.embedding_input_bytes_max.get(),
         window: Duration::from_secs(batches.window_seconds.get()),
+    }
+}
+
+fn knowledge_settings(knowledge: &config::Knowledge) -> KnowledgeSettings {
+    KnowledgeSettings {
+        document_bytes_max: knowledge.document_bytes_max.get(),
+        documents_per_tenant_max: knowledge.documents_per_tenant_max,
+        tenant_bytes_max: knowledge.tenant_bytes_max,
+        chunks_per_tenant_max: knowledge.chunks_per_tenant_max,
+        chunk_characters_max: knowledge.chunk_characters_max.get() as usize,
+        chunk_overlap_characters_max: knowledge.chunk_overlap_characters_max as usize,
+        policy: match knowledge.instructions {
+            Instructions::Neutralise => Policy::Neutralise,
+            Instructions::Quarantine => Policy::Quarantine(Severity::High),
+            Instructions::Report => Policy::Report,
+        },
+        reading_max: knowledge.reading_max,
+        reading_per_tenant_max: knowledge.reading_per_tenant_max.get(),
+        index_bytes_max: knowledge.index_bytes_max,
     }
 }
 

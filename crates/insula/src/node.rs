@@ -23,6 +23,7 @@ use std::{
 use anyhow::{Context, Result};
 use axum::Router;
 use insula_engine::Engine;
+use insula_ingest::child::Reader;
 use insula_model::{Clock, OsRandom, Random, SystemClock};
 use insula_server::App;
 use insula_store::{Disk, RealDisk};
@@ -62,6 +63,7 @@ pub struct Node {
     is_shared: bool,
     local_key: String,
     landing_max: Duration,
+    reader: Reader,
 }
 
 impl Node {
@@ -71,6 +73,7 @@ impl Node {
     /// When the configuration names what is not there, or another process holds the data directory: then the error
     /// holds an [`insula_model::Error`] of the kind `Conflict`.
     pub async fn open(config: &Config, prices: Prices, world: World) -> Result<Self> {
+        let reader = wire::reader(&config.knowledge)?;
         let engine = wire::engine(config, prices, &world).await?;
         let local = engine.directory.new_local_operator();
         engine.directory.install_local_operator(&local)?;
@@ -80,6 +83,7 @@ impl Node {
             app: App::new(engine, wire::server_settings(config)),
             data_dir: config.storage.data_dir.clone(),
             is_shared: config.storage.is_shared(),
+            reader,
             local_key: local.expose().to_owned(),
         })
     }
@@ -122,6 +126,7 @@ impl Node {
                 // Only where it serves: a command that runs for a moment tells nobody anything.
                 self.engine().start_telling();
                 self.engine().start_batches(insula_server::BATCH_ERRORS);
+                self.engine().start_reading(self.reader.clone());
                 tracing::info!(%addr, data_dir = %self.data_dir.display(), "serving");
                 Ok(Serving { node: self, addr, stop, accepting, _held: held })
             }
@@ -188,8 +193,8 @@ impl Serving {
         let Self { node, stop, accepting, _held, .. } = self;
         // A listener that has ended by itself has nothing left to stop.
         let _ = stop.send(());
-        // What a batch would begin now another node begins, or this one after its next start.
-        node.engine().stop_batches().await;
+        // What a run would begin now another node begins, or this one after its next start.
+        node.engine().stop_runs().await;
         accepting.await.context("the accept loop did not end well")?;
         ServerFile::remove(&node.data_dir);
         node.close().await

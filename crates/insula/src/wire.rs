@@ -11,6 +11,10 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use insula_engine::Engine;
+use insula_ingest::{
+    Bounds,
+    child::{Limits, Reader},
+};
 use insula_model::{Random, SystemClock};
 use insula_providers::{
     CacheIsolation, Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor,
@@ -299,6 +303,28 @@ pub fn api_key(provider: &Provider) -> Result<Option<SecretText>> {
         return Ok(Some(SecretText::new(value.trim())));
     }
     Ok(None)
+}
+
+/// What reads documents: processes of this very program, with these limits.
+pub fn reader(knowledge: &config::Knowledge) -> Result<Reader> {
+    let arguments = ["document", "read"].map(Into::into).to_vec();
+    // The allocator of this program takes a gigabyte in advance, which the kernel would count against the child.
+    let environment = vec![("MIMALLOC_ARENA_EAGER_COMMIT".into(), "0".into())];
+    let source_bytes_max = usize::try_from(knowledge.document_bytes_max.get()).unwrap_or(usize::MAX);
+    let bounds = Bounds { source_bytes_max, ..Bounds::default() };
+    let wall_ms_max = knowledge.reading_ms_max.get();
+    let memory_bytes_max = knowledge.reading_memory_bytes_max.get();
+    let limits = Limits { wall_ms_max, cpu_seconds_max: wall_ms_max.div_ceil(1000), memory_bytes_max, ..Limits::default() };
+    Ok(Reader { program: this_program()?, arguments, environment, bounds, limits })
+}
+
+/// This very program, also when another has taken its place on the disk since it started.
+fn this_program() -> Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return Ok(running.to_owned());
+    }
+    std::env::current_exe().context("where this program lies cannot be told")
 }
 
 /// The bounds of the HTTP server.

@@ -13,6 +13,8 @@ pub enum FilePurpose {
     Batch,
     /// What a batch wrote: answers, or what became of requests without one.
     BatchOutput,
+    /// A document as its tenant handed it in. It is not among the files under `/v1`: it comes and goes with the document.
+    Document,
 }
 
 impl FilePurpose {
@@ -21,6 +23,7 @@ impl FilePurpose {
         match self {
             FilePurpose::Batch => "batch",
             FilePurpose::BatchOutput => "batch_output",
+            FilePurpose::Document => "document",
         }
     }
 }

@@ -143,6 +143,11 @@ id!(
     "batch"
 );
 id!(
+    /// A document of a tenant, which can be searched.
+    DocumentId,
+    "doc"
+);
+id!(
     /// A webhook: an address that wants to be told.
     WebhookId,
     "whk"
@@ -221,6 +226,11 @@ impl IdGenerator {
     /// A new batch's id.
     pub fn batch(&self) -> BatchId {
         BatchId(self.bytes())
+    }
+
+    /// A new document's id.
+    pub fn document(&self) -> DocumentId {
+        DocumentId(self.bytes())
     }
 
     /// A new webhook's id.

@@ -20,6 +20,7 @@ mod cache;
 pub mod chat;
 mod clock;
 mod credential;
+mod document;
 mod error;
 mod ids;
 mod inherit;
@@ -30,6 +31,7 @@ mod overhead;
 mod plan;
 mod random;
 mod routing;
+mod run;
 mod scope;
 mod tenant;
 mod tokens;
@@ -42,10 +44,11 @@ pub use budget::{Budget, BudgetLevel, BudgetMode, BudgetOrigin, Cap, Subject};
 pub use cache::CacheRules;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use credential::{CredentialMark, CredentialOwner, ProviderOrigin};
+pub use document::DocumentStatus;
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{
-    AttemptId, BatchId, BudgetId, CredentialId, CreditId, EndUserId, EventId, FileId, IdGenerator, KeyId, RequestId, TenantId,
-    WebhookId,
+    AttemptId, BatchId, BudgetId, CredentialId, CreditId, DocumentId, EndUserId, EventId, FileId, IdGenerator, KeyId,
+    RequestId, TenantId, WebhookId,
 };
 pub use inherit::{Effective, EffectiveCache, EffectiveLimits, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};
@@ -55,6 +58,7 @@ pub use overhead::Overhead;
 pub use plan::{BudgetTerms, Defaults, Plan, Segment, SellPrice};
 pub use random::{OsRandom, Random, SeededRandom};
 pub use routing::{Complexity, EffectiveRouting, Matrix, OnMismatch, Routing, Strategy, VersionLock};
+pub use run::RunKind;
 pub use scope::{ScopeSource, TenantScope};
 pub use tenant::{Key, Placement, Role, Tenant, TenantState};
 pub use tokens::TokenCounts;

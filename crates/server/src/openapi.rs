@@ -40,6 +40,7 @@ use crate::{App, errors::Problem, router};
         (name = "limits", description = "Caps on pace and concurrency"),
         (name = "usage", description = "What was used, request by request and in sums"),
         (name = "batches", description = "Many requests in a file"),
+        (name = "knowledge", description = "Documents, and what is found in them"),
         (name = "statements", description = "What is charged, and why"),
         (name = "webhooks", description = "Who is told what happens"),
         (name = "platform", description = "What concerns all tenants: operators only"),

@@ -88,9 +88,9 @@ mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
-    AttemptQuery, BatchRun, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, Credit,
-    Delivery, DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification,
-    NextStep, Once, OperatorKey, OverheadDifference, PriceDates, PricedPart, Sending, Sums, TokenDifferences, UsageQuery,
+    AttemptQuery, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery,
+    DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep,
+    Once, OperatorKey, OverheadDifference, PriceDates, PricedPart, Run, RunsMax, Sending, Sums, TokenDifferences, UsageQuery,
     UsageRow, Webhook, WebhookEvent,
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
@@ -100,7 +100,8 @@ pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, 
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
-    BatchRow, BlobReader, BlobWriter, FilePage, FileRow, IdempotencyRow, IdempotencyState, LineRow, ProviderCredentialRow,
-    RequestRow, ResponseRow, ResponsesMax, TenantStore, Written,
+    BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FilePage, FileRow,
+    IdempotencyRow, IdempotencyState, Knowledge, LineRow, NewChunk, Posting, ProviderCredentialRow, Publication, Published,
+    PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod cache;
+mod documents;
 mod end_users;
 mod export;
 mod keys;
@@ -12,6 +13,7 @@ mod plans;
 mod plans_that_sell;
 mod provider_credentials;
 mod requests;
+mod search;
 mod statements;
 mod tenants;
 mod tokens;

@@ -1,4 +1,4 @@
-//! Which crate may know which: `model <- {store, gate, providers} <- engine <- server <- insula`.
+//! Which crate may know which: `model <- {store, gate, providers} <- engine <- server <- insula`, and `ingest <- engine`.
 
 use toml::Table;
 
@@ -23,10 +23,20 @@ const CRATES: &[Edges] = &[
     },
     Edges { name: "insula-store", own: &["insula-model"], never: HTTP },
     Edges { name: "insula-gate", own: &["insula-model"], never: DATABASES },
+    // Bytes in, text out: no tenants, no storage, no network.
+    Edges {
+        name: "insula-ingest",
+        own: &[],
+        never: &["tokio", "axum", "http", "hyper", "hyper-util", "tower", "rusqlite", "tokio-postgres", "redis"],
+    },
     Edges { name: "insula-providers", own: &["insula-model"], never: DATABASES },
     // Shares no code with `providers`: a mistake in one must not cancel itself out in the other.
     Edges { name: "insula-simulator", own: &[], never: DATABASES },
-    Edges { name: "insula-engine", own: &["insula-model", "insula-store", "insula-gate", "insula-providers"], never: HTTP },
+    Edges {
+        name: "insula-engine",
+        own: &["insula-model", "insula-store", "insula-gate", "insula-ingest", "insula-providers"],
+        never: HTTP,
+    },
     Edges { name: "insula-server", own: &["insula-model", "insula-engine"], never: DATABASES },
     Edges {
         name: "insula",
@@ -34,6 +44,7 @@ const CRATES: &[Edges] = &[
             "insula-model",
             "insula-store",
             "insula-gate",
+            "insula-ingest",
             "insula-providers",
             "insula-simulator",
             "insula-engine",

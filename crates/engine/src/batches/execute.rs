@@ -6,15 +6,11 @@ use insula_model::{BatchStatus, Result};
 use insula_store::LineRow;
 use tokio::task::{JoinError, JoinSet};
 
-use super::{
-    groups::Groups,
-    lines::Lines,
-    run::Running,
-    sender::Sender,
-    together,
-    watch::{Stop, Watch},
+use super::{groups::Groups, lines::Lines, run::Running, sender::Sender, together};
+use crate::{
+    runs::{Stop, Watch},
+    turn,
 };
-use crate::turn;
 
 /// How often it is looked whether the batch may go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -25,7 +21,7 @@ const KEPT_AT_ONCE: usize = 32;
 /// Sends every line that is not done; `None` once all are, else why that had to wait.
 pub(super) async fn execute(batch: &Running, lines: Lines, watch: &Watch) -> Result<Option<Stop>> {
     let done: HashSet<u64> = batch.store.lines_done(batch.row.id).await?.into_iter().collect();
-    let sender = Arc::new(Sender::new(batch, watch.stops()));
+    let sender = Arc::new(Sender::new(batch, watch.clone()));
     let (mut under_way, mut looks, mut all_begun) = (JoinSet::new(), tokio::time::interval(LOOK_EVERY), false);
     let mut groups = Groups::new(batch, lines);
     loop {

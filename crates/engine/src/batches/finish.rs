@@ -9,9 +9,9 @@ use super::{
     detail::{Finding, open_line, seal_line},
     lines::parse,
     output::unanswered,
-    run::{Laid, Running},
+    run::Running,
 };
-use crate::files::FileWriter;
+use crate::{files::FileWriter, runs::Laid};
 
 /// Lines that are read or written at once.
 const LINES_MAX: u32 = 32;

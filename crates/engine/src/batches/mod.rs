@@ -1,12 +1,10 @@
 //! Batches: many requests in a file, each sent through the ordinary pipeline when nobody else wants its turn.
 //!
 //! - [`service`]: what a tenant's caller may do with batches;
-//! - [`runner`]: the task of a node that takes up batches that are nobody's;
 //! - [`run`]: one batch, from where it stands as far as it gets;
 //! - [`validate`]: its file is right, or what is wrong with it;
 //! - [`execute`]: its lines, several at once; [`groups`]: which of them go together;
 //! - [`together`]: lines in one call; [`line`]: one alone; [`sender`]: either of them on its way; [`output`]: what is said of each;
-//! - [`watch`]: what stops it meanwhile;
 //! - [`finish`]: its output.
 //!
 //! The control database knows which batches are not over, and whose turn each is; everything else is the tenant's own. A line
@@ -21,21 +19,32 @@ mod line;
 mod lines;
 mod output;
 mod run;
-mod runner;
 mod sender;
 mod service;
 mod settings;
 mod together;
 mod validate;
-mod watch;
+
+use std::sync::Arc;
 
 use insula_model::{Error, RequestId};
+use insula_store::RunsMax;
 
 pub use detail::Finding;
 pub use lines::{endpoint, operation_of};
-pub(crate) use runner::Runner;
 pub use service::{BatchView, NewBatch, cancel, create, find, list, no_such_batch};
 pub use settings::BatchSettings;
+
+use crate::Engine;
+
+impl Engine {
+    /// Starts to run batches, for as long as the engine lives. A process that only runs a command does not.
+    pub fn start_batches(self: &Arc<Self>, dialect: ErrorDialect) {
+        let settings = &self.settings.batches;
+        let most = RunsMax { runs: settings.running_max, per_tenant: settings.running_per_tenant_max };
+        self.batches.start(self, most, run::perform(dialect));
+    }
+}
 
 /// How errors look in a batch's output: as a caller of the line itself would have seen them.
 #[derive(Debug, Clone, Copy)]

@@ -1,9 +1,9 @@
-//! One batch: from where it stands as far as it gets, and then given back.
+//! One batch: from where it stands as far as it gets.
 
 use std::{sync::Arc, time::Duration};
 
-use insula_model::{BatchStatus, BatchTimes, BatchWait, Error, ErrorKind, Result, TenantScope, Timestamp};
-use insula_store::{BatchRow, BatchRun, TenantSeals, TenantStore};
+use insula_model::{BatchId, BatchStatus, BatchTimes, BatchWait, Error, ErrorKind, Result, TenantScope};
+use insula_store::{BatchRow, Run, TenantSeals, TenantStore};
 
 use super::{
     ErrorDialect,
@@ -12,20 +12,15 @@ use super::{
     finish::{self, Ending},
     lines::Lines,
     validate,
-    watch::{Stop, Watch},
 };
 use crate::{
     Engine,
     directory::{BatchOwner, TenantCredential},
     files,
+    runs::{Laid, Perform, Stop, Watch},
 };
 
-/// A batch whose row is not there after so long never came to be.
-const ROW_LATE_MAX: Duration = Duration::from_secs(60);
-
-/// After how long a batch that came to a halt is taken up again.
-const AGAIN_SOON: Duration = Duration::from_secs(1);
-const AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// After how long a batch is taken up again that has to wait.
 const AGAIN_WHEN_SUSPENDED: Duration = Duration::from_secs(5);
 const AGAIN_WITHOUT_MONEY: Duration = Duration::from_secs(15);
 
@@ -42,65 +37,34 @@ pub(super) struct Running {
     pub request_tag: [u8; 4],
 }
 
-/// What becomes of a batch when this node lays it down.
-pub(super) enum Laid {
-    /// It is over, or was never there.
-    Over,
-    /// It goes on at this time.
-    Until(Timestamp),
-    /// It is another node's.
-    Lost,
+/// Runs batches, with errors in their output as this dialect has them.
+pub(super) fn perform(dialect: ErrorDialect) -> Perform {
+    Arc::new(move |engine, run, watch| Box::pin(carry_on(engine, dialect, run, watch)))
 }
 
 /// Runs a batch as far as it gets.
-pub(super) async fn run(engine: Arc<Engine>, dialect: ErrorDialect, claim: BatchRun) {
-    let watch = Watch::begin(Arc::clone(&engine), claim);
-    let laid = match carry_on(&engine, dialect, &claim, &watch).await {
-        Ok(laid) => laid,
-        // Erased, or about to be: its rows go with it.
-        Err(error) if *error.kind() == ErrorKind::NotFound => Laid::Over,
-        Err(error) => {
-            tracing::warn!(batch = %claim.batch, %error, source = ?error.private_source(), "a batch came to a halt; it is tried again");
-            Laid::Until(engine.clock.now().plus(AGAIN_AFTER_FAILURE))
-        }
-    };
-    let claim = watch.end().await;
-    let control = engine.store.control();
-    let given_back = match laid {
-        Laid::Over => control.forget_batch(claim.batch).await,
-        Laid::Until(at) => control.renew_batch(&claim, at).await.map(drop),
-        Laid::Lost => Ok(()),
-    };
-    if let Err(error) = given_back {
-        tracing::warn!(batch = %claim.batch, %error, "a batch cannot be given back; its claim runs out");
-    }
-}
-
-async fn carry_on(engine: &Arc<Engine>, dialect: ErrorDialect, claim: &BatchRun, watch: &Watch) -> Result<Laid> {
-    let scope = engine.directory.batch_scope(claim.tenant)?;
+async fn carry_on(engine: Arc<Engine>, dialect: ErrorDialect, run: Run, watch: Watch) -> Result<Laid> {
+    let scope = engine.directory.job_scope(run.tenant, "batch")?;
     let (store, seals) = (engine.store.tenant(&scope).await?, engine.store.seals(&scope).await?);
     let now = engine.clock.now();
-    let Some(row) = store.batch(claim.batch).await? else {
-        let is_late = now > claim.queued_at.plus(ROW_LATE_MAX);
-        return Ok(if is_late { Laid::Over } else { Laid::Until(now.plus(AGAIN_SOON)) });
-    };
+    let Some(row) = store.batch(BatchId::from_bytes(run.id)).await? else { return Ok(Laid::without_row(&run, now)) };
     let detail = Detail::open(&seals, &row)?;
-    let (tenant, end_user) = (claim.tenant, detail.end_user.clone());
+    let (tenant, end_user) = (run.tenant, detail.end_user.clone());
     let request_tag = engine.directory.tenant(tenant).ok_or_else(Error::not_found)?.request_tag;
     let owner = BatchOwner { tenant, key: row.key_id, behind: row.behind, end_user };
-    let mut batch = Running { engine: Arc::clone(engine), dialect, scope, store, seals, row, detail, owner, request_tag };
+    let mut batch = Running { engine, dialect, scope, store, seals, row, detail, owner, request_tag };
     match batch.row.status {
         BatchStatus::Validating if batch.is_expired() => finish::end(&batch, Ending::Expired).await,
         BatchStatus::Validating => {
-            validate::validate(&mut batch, watch).await?;
+            validate::validate(&mut batch, &watch).await?;
             match batch.row.status {
-                BatchStatus::InProgress => batch.advance(watch).await,
+                BatchStatus::InProgress => batch.advance(&watch).await,
                 BatchStatus::Failed => Ok(Laid::Over),
                 // Stopped or cancelled meanwhile.
                 _ => Ok(Laid::Until(now)),
             }
         }
-        BatchStatus::InProgress => batch.advance(watch).await,
+        BatchStatus::InProgress => batch.advance(&watch).await,
         BatchStatus::Finalizing => finish::end(&batch, Ending::Completed).await,
         BatchStatus::Cancelling => finish::end(&batch, Ending::Cancelled).await,
         BatchStatus::Failed | BatchStatus::Completed | BatchStatus::Expired | BatchStatus::Cancelled => Ok(Laid::Over),

@@ -14,9 +14,13 @@ use super::{
     detail::seal_line,
     output::{Outcome, answered, unanswered},
     run::Running,
-    watch::{Stop, Stops},
 };
-use crate::{Answer, CacheControl, Call, Engine, RateView, directory::BatchOwner, idempotency};
+use crate::{
+    Answer, CacheControl, Call, Engine, RateView,
+    directory::BatchOwner,
+    idempotency,
+    runs::{Stop, Watch},
+};
 
 /// The pause before a call is made again whose provider failed; each further one is twice as long.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -39,7 +43,7 @@ pub(super) struct Sender {
     pub operation: Operation,
     request_tag: [u8; 4],
     seals: Arc<TenantSeals>,
-    stops: Stops,
+    watch: Watch,
     /// Until when no line is sent, and why.
     pause: Mutex<Option<(Instant, BatchWait)>>,
 }
@@ -82,7 +86,7 @@ enum Next {
 }
 
 impl Sender {
-    pub fn new(batch: &Running, stops: Stops) -> Self {
+    pub fn new(batch: &Running, watch: Watch) -> Self {
         Self {
             engine: Arc::clone(&batch.engine),
             dialect: batch.dialect,
@@ -92,7 +96,7 @@ impl Sender {
             operation: batch.row.operation,
             request_tag: batch.request_tag,
             seals: Arc::clone(&batch.seals),
-            stops,
+            watch,
             pause: Mutex::new(None),
         }
     }
@@ -119,7 +123,7 @@ impl Sender {
     /// Returns once lines may be sent; false where none is any more.
     async fn may_send(&self) -> bool {
         loop {
-            if self.stops.is_set() {
+            if self.watch.stop().is_some() {
                 return false;
             }
             let until = self.pause.lock().map(|(until, _)| until).filter(|until| *until > Instant::now());
@@ -132,7 +136,7 @@ impl Sender {
     async fn rest(&self, wait: Duration) {
         tokio::select! {
             () = sleep(wait) => {}
-            () = self.stops.wait() => {}
+            () = self.watch.wait() => {}
         }
     }
 
@@ -264,11 +268,11 @@ impl Sender {
                 Next::Final
             }
             ErrorKind::BudgetExceeded(_) => {
-                self.stops.halt(Stop::Budget);
+                self.watch.halt(Stop::Budget);
                 Next::Later
             }
             ErrorKind::Unauthenticated | ErrorKind::Suspended | ErrorKind::NotFound => {
-                self.stops.halt(Stop::Withdrawn);
+                self.watch.halt(Stop::Withdrawn);
                 Next::Later
             }
             ErrorKind::ProviderFailed | ErrorKind::ProviderTimeout => Next::Try,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use insula_model::{
-    BatchId, BatchStatus, BatchTimes, BatchWait, Error, ErrorKind, FileId, FilePurpose, Operation, Result, TenantScope,
-    Timestamp,
+    BatchId, BatchStatus, BatchTimes, BatchWait, Error, ErrorKind, FileId, FilePurpose, Operation, Result, RunKind,
+    TenantScope, Timestamp,
 };
 use insula_store::{BatchRow, TenantSeals};
 
@@ -122,10 +122,10 @@ pub async fn create(engine: &Engine, credential: &TenantCredential, new: NewBatc
         sealed_detail: detail.seal(engine, &seals, id)?,
     };
     // Noted to be run before it is there: a run without a batch is forgotten, a batch without a run would stand still for good.
-    engine.store.control().queue_batch(scope.tenant(), id, now).await?;
+    engine.store.control().queue_run(RunKind::Batch, scope.tenant(), *id.as_bytes(), now).await?;
     let active_max = engine.settings.batches.active_per_tenant_max;
     if !store.insert_batch(&row, active_max).await? {
-        engine.store.control().forget_batch(id).await?;
+        engine.store.control().forget_run(*id.as_bytes()).await?;
         let kind = ErrorKind::RateLimited { retry_after: RETRY_AFTER };
         return Err(Error::new(kind, format!("{active_max} batches of this tenant are not over; wait for one, or cancel one")));
     }

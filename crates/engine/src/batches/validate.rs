@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use insula_model::Result;
 use sha2::{Digest, Sha256};
 
-use super::{detail::Finding, lines::parse, run::Running, watch::Watch};
+use super::{detail::Finding, lines::parse, run::Running};
+use crate::runs::Watch;
 
 /// As many are told.
 const FINDINGS_MAX: usize = 100;

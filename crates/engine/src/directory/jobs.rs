@@ -48,11 +48,11 @@ impl Directory {
         })
     }
 
-    /// What opens the data of a batch's tenant, whatever became of its caller. `NotFound` once the tenant is being erased.
-    pub(crate) fn batch_scope(&self, tenant: TenantId) -> Result<TenantScope> {
+    /// What opens the data of a tenant for a job, whatever became of who asked for it. `NotFound` once the tenant is being erased.
+    pub(crate) fn job_scope(&self, tenant: TenantId, job: &'static str) -> Result<TenantScope> {
         let entry = self.tenant(tenant).filter(|entry| entry.record.state != TenantState::Erasing);
         entry.ok_or_else(Error::not_found)?;
-        Ok(TenantScope::mint(tenant, ScopeSource::Job("batch")))
+        Ok(TenantScope::mint(tenant, ScopeSource::Job(job)))
     }
 }
 

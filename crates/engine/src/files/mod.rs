@@ -12,7 +12,7 @@ pub use insula_store::FilePage;
 use insula_store::{FileRow, TenantSeals};
 
 pub use self::{reader::FileReader, settings::FileSettings, writer::Upload};
-pub(crate) use writer::FileWriter;
+pub(crate) use writer::{FileWriter, UPLOAD_MAX};
 
 use crate::Engine;
 
@@ -80,6 +80,16 @@ pub async fn read(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<(F
 pub async fn remove(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<()> {
     let removed = engine.store.tenant(scope).await?.remove_file(id).await;
     removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_file() } else { error })
+}
+
+/// Opens what was handed in as a document.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] where it is gone.
+pub(crate) async fn read_raw(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<FileReader> {
+    let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
+    let row = store.raw_file(id).await?.ok_or_else(Error::not_found)?;
+    Ok(FileReader::new(store.read_file(id).await?, seals, &row))
 }
 
 async fn row(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<FileRow> {

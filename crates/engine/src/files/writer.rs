@@ -12,7 +12,7 @@ use crate::Engine;
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// An upload that began so long ago is over, whatever its row says.
-const UPLOAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const UPLOAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Characters of a file's name.
 const NAME_CHARS_MAX: usize = 255;
@@ -46,6 +46,16 @@ impl FileWriter {
         let mut writer = Self { store, seals, random, row, blob, filling: Vec::new(), is_published: false, held_before };
         writer.blob = Some(writer.store.write_file(id).await?);
         Ok(writer)
+    }
+
+    /// What was written so far.
+    pub fn bytes(&self) -> u64 {
+        self.row.bytes
+    }
+
+    /// What the tenant's files of this sort took when it was begun.
+    pub fn held_before(&self) -> u64 {
+        self.held_before
     }
 
     /// Adds to the file.

@@ -19,6 +19,7 @@ pub mod cache;
 pub mod catalogue;
 pub mod credits;
 mod defaults;
+pub mod documents;
 pub mod effective;
 pub mod end_users;
 pub mod export;

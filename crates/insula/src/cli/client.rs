@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -104,6 +104,18 @@ impl Client {
         headers: HeaderMap,
         body: Option<&Value>,
     ) -> anyhow::Result<Response<Body>> {
+        let mut headers = headers;
+        let body = match body {
+            Some(body) => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.send_body(method, path, headers, body).await
+    }
+
+    async fn send_body(&self, method: Method, path: &str, headers: HeaderMap, body: Body) -> anyhow::Result<Response<Body>> {
         let base = match &self.reach {
             Reach::Network { base, .. } => base,
             Reach::InProcess(_) => "http://insula",
@@ -112,13 +124,6 @@ impl Client {
         if let Some(key) = &self.key {
             request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
         }
-        let body = match body {
-            Some(body) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(body.to_string())
-            }
-            None => Body::empty(),
-        };
         let mut request = request.body(body).context("the credential or the address cannot be sent in HTTP")?;
         request.headers_mut().extend(headers);
         match &self.reach {
@@ -132,16 +137,13 @@ impl Client {
 
     /// Sends a request and reads the whole answer, whatever its status.
     pub async fn call(&self, method: Method, path: &str, headers: HeaderMap, body: Option<&Value>) -> Result<Reply, Failure> {
-        let whole = async {
-            let response = self.send(method, path, headers, body).await?;
-            let (head, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(unreadable)?;
-            anyhow::Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
-        };
-        match tokio::time::timeout(CALL_MAX, whole).await {
-            Ok(reply) => Ok(reply?),
-            Err(_) => Err(Failure::failed(format!("no answer within {} s", CALL_MAX.as_secs()))),
-        }
+        answer(self.send(method, path, headers, body)).await
+    }
+
+    /// Sends a form, and reads the body of a successful answer.
+    pub async fn post_form(&self, path: &str, content_type: HeaderValue, form: Vec<u8>) -> Result<String, Failure> {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
+        answer(self.send_body(Method::POST, path, headers, Body::from(form))).await?.text()
     }
 
     /// The body of a successful answer; a failure with the server's words otherwise.
@@ -188,6 +190,19 @@ impl Client {
             }
         }
         Ok(serde_json::to_string(&all).context("cannot write the list")?)
+    }
+}
+
+/// Reads the whole answer.
+async fn answer(sent: impl Future<Output = anyhow::Result<Response<Body>>>) -> Result<Reply, Failure> {
+    let whole = async {
+        let (head, body) = sent.await?.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(unreadable)?;
+        anyhow::Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
+    };
+    match tokio::time::timeout(CALL_MAX, whole).await {
+        Ok(reply) => Ok(reply?),
+        Err(_) => Err(Failure::failed(format!("no answer within {} s", CALL_MAX.as_secs()))),
     }
 }
 

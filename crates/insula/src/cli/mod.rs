@@ -11,6 +11,7 @@ mod credit;
 mod defaults;
 mod dev;
 mod doctor;
+mod document;
 mod end_user;
 mod exit;
 mod explain;
@@ -25,6 +26,7 @@ mod provider_credential;
 mod quickstart;
 mod request;
 mod routing;
+mod search;
 mod serve;
 mod settings;
 mod signals;
@@ -113,9 +115,12 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Shows the finished requests of a tenant, and each with its stages and attempts.
     Request(request::RequestArgs),
-    /// Manages webhooks: addresses that are told when a budget fills up or a statement can be read.
     /// Shows batches and how far they are.
     Batch(batch::BatchArgs),
+    /// Manages a tenant's documents, which can be searched, and inspects files.
+    Document(document::DocumentArgs),
+    /// Searches a tenant's documents.
+    Search(search::SearchArgs),
     /// Manages webhooks, which are told what happens.
     Webhook(webhook::WebhookArgs),
     /// Checks that the accounts follow from the ledger.
@@ -134,6 +139,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output::new(cli.json);
+    if let Command::Document(args) = &cli.command
+        && args.is_reader()
+    {
+        // It bounds its own process, so nothing else may run in it.
+        return ended(document::serve(), out);
+    }
     crate::wire::install_tls();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -142,7 +153,11 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command, out)) {
+    ended(runtime.block_on(run(cli.command, out)), out)
+}
+
+fn ended(result: Result<(), Failure>, out: Output) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             out.failure(&failure);
@@ -186,6 +201,8 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Explain(args) => explain::run(args, out).await,
         Command::Request(args) => request::run(args, out).await,
         Command::Batch(args) => batch::run(args, out).await,
+        Command::Document(args) => document::run(args, out).await,
+        Command::Search(args) => search::run(args, out).await,
         Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,

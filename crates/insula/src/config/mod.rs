@@ -11,6 +11,7 @@ mod coordination;
 mod durability;
 mod file;
 mod files;
+mod knowledge;
 mod layers;
 mod log;
 mod prices;
@@ -36,6 +37,7 @@ pub use cache::Cache;
 pub use coordination::Coordination;
 pub use durability::{Durability, Mode};
 pub use files::Files;
+pub use knowledge::{Instructions, Knowledge};
 pub use layers::{Fault, Flag, Loaded, Origin, Sources};
 pub use log::{Format, Log};
 pub use prices::Prices;
@@ -70,6 +72,8 @@ pub struct Config {
     pub files: Files,
     /// How batches are run.
     pub batches: Batches,
+    /// What tenants hand in to be searched.
+    pub knowledge: Knowledge,
     /// How products are told what happens.
     pub webhooks: Webhooks,
     /// How requests wait for their turn.

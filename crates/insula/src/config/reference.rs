@@ -5,8 +5,8 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::{
-    Batches, Bounds, Budgets, Cache, Coordination, Durability, Files, Log, Prices, Provider, Queue, Routing, Server, Storage,
-    Webhooks,
+    Batches, Bounds, Budgets, Cache, Coordination, Durability, Files, Knowledge, Log, Prices, Provider, Queue, Routing, Server,
+    Storage, Webhooks,
     section::{Key, Section},
 };
 
@@ -44,6 +44,7 @@ pub fn sections() -> Vec<SectionSpec> {
         spec::<Cache>("cache", "What the answer cache may take. Which tenants have one their rules say (`insula cache set`)."),
         spec::<Files>("files", "What tenants upload: `/v1/files`."),
         spec::<Batches>("batches", "How batches are run: `/v1/batches`."),
+        spec::<Knowledge>("knowledge", "What tenants hand in to be searched: `/api/v1/tenants/{tenant}/documents`."),
         spec::<Webhooks>("webhooks", "How products are told what happens."),
         SectionSpec {
             repeated: true,

@@ -60,12 +60,14 @@ fn check_purpose(purpose: &str) -> Result<()> {
 }
 
 /// What a parser's message repeats is the caller's own, and may be anything: it is not passed on.
-fn broken(error: multer::Error) -> Error {
+pub(crate) fn broken(error: multer::Error) -> Error {
     match error {
         multer::Error::StreamSizeExceeded { limit } => {
             Error::new(ErrorKind::TooLarge, format!("the form is larger than {limit} bytes")).at("file")
         }
-        multer::Error::FieldSizeExceeded { .. } => Error::invalid("a field is longer than it may be").at("purpose"),
+        multer::Error::FieldSizeExceeded { field_name, .. } => {
+            Error::invalid("a field is longer than it may be").at(field_name.unwrap_or_default())
+        }
         multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => {
             Error::invalid("the body broke off before its end")
         }

@@ -20,7 +20,7 @@ pub mod embeddings;
 mod events;
 mod file_body;
 pub mod files;
-mod form;
+pub(crate) mod form;
 pub mod messages;
 pub mod models;
 pub mod moderations;

@@ -27,7 +27,7 @@ impl BodyRoom {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] when there is none now.
-    pub(super) fn take(&self, bytes: u64) -> Result<Option<OwnedSemaphorePermit>> {
+    pub(crate) fn take(&self, bytes: u64) -> Result<Option<OwnedSemaphorePermit>> {
         if bytes <= FREE_BYTES {
             return Ok(None);
         }

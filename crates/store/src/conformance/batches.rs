@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use insula_model::{
-    BatchId, BatchStatus, BatchTimes, BatchWait, Clock, ErrorKind, FileId, FilePurpose, Operation, TenantScope,
+    BatchId, BatchStatus, BatchTimes, BatchWait, Clock, ErrorKind, FileId, FilePurpose, Operation, RunKind, TenantScope,
 };
 
 use super::world::{Engine, World};
-use crate::{BatchRow, FilePage, FileRow, LineRow, TenantStore, Written};
+use crate::{BatchRow, FilePage, FileRow, LineRow, RunsMax, TenantStore, Written};
 
 const MINUTE: Duration = Duration::from_secs(60);
+const MOST: RunsMax = RunsMax { runs: 10, per_tenant: 2 };
 
 fn row(world: &World) -> FileRow {
     let (id, created_at) = (world.ids().file(), world.clock.now());
@@ -146,33 +147,44 @@ async fn a_run_is_one_nodes_and_tenants_take_turns() {
         let mut owners: Vec<BatchId> = Vec::new();
         for tenant in [world.owner, world.owner, world.owner, world.stranger] {
             let id = world.ids().batch();
-            control.queue_batch(tenant.tenant(), id, now).await.unwrap();
+            control.queue_run(RunKind::Batch, tenant.tenant(), *id.as_bytes(), now).await.unwrap();
             owners.push(id);
             world.clock.advance(Duration::from_millis(1));
         }
         let now = world.clock.now();
-        let claimed = control.claim_batches(now, now.plus(MINUTE), 2, 10).await.unwrap();
-        let taken: Vec<BatchId> = claimed.iter().map(|run| run.batch).collect();
+        let claimed = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap();
+        let taken: Vec<BatchId> = claimed.iter().map(|run| BatchId::from_bytes(run.id)).collect();
         assert_eq!(taken, [owners[0], owners[1], owners[3]], "two of each at most on {engine:?}");
-        assert!(control.claim_batches(now, now.plus(MINUTE), 2, 10).await.unwrap().is_empty());
+        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap().is_empty());
+
+        // Work of another kind has turns of its own.
+        let document = *world.ids().document().as_bytes();
+        control.queue_run(RunKind::Document, world.owner.tenant(), document, now).await.unwrap();
+        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap().is_empty());
+        let reading = control.claim_runs(RunKind::Document, now, now.plus(MINUTE), MOST).await.unwrap();
+        assert_eq!(reading.iter().map(|run| (run.kind, run.id)).collect::<Vec<_>>(), [(RunKind::Document, document)]);
+        control.forget_run(document).await.unwrap();
 
         // Over: the next of its tenant has its turn. Given back: whoever looks has it.
-        control.forget_batch(owners[0]).await.unwrap();
-        assert!(control.renew_batch(&claimed[1], now).await.unwrap());
-        assert!(!control.renew_batch(&claimed[1], now.plus(MINUTE)).await.unwrap(), "a claim that was given up");
-        let again = control.claim_batches(now, now.plus(MINUTE), 2, 10).await.unwrap();
-        let taken: Vec<BatchId> = again.iter().map(|run| run.batch).collect();
+        control.forget_run(*owners[0].as_bytes()).await.unwrap();
+        assert!(control.renew_run(&claimed[1], now).await.unwrap());
+        assert!(!control.renew_run(&claimed[1], now.plus(MINUTE)).await.unwrap(), "a claim that was given up");
+        let again = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap();
+        let taken: Vec<BatchId> = again.iter().map(|run| BatchId::from_bytes(run.id)).collect();
         assert_eq!(taken.len(), 2);
         assert!(taken.contains(&owners[1]) && taken.contains(&owners[2]));
 
         // Whoever had it is gone: after its time it is somebody else's.
         let later = now.plus(MINUTE);
-        assert_eq!(control.claim_batches(later, later.plus(MINUTE), 2, 10).await.unwrap().len(), 3);
-        control.free_batches().await.unwrap();
-        assert_eq!(control.claim_batches(later, later.plus(MINUTE), 2, 10).await.unwrap().len(), 3);
+        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST).await.unwrap().len(), 3);
+        control.free_runs(RunKind::Batch).await.unwrap();
+        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST).await.unwrap().len(), 3);
         world.store.erase_tenant(&world.owner, later).await.unwrap();
-        assert_eq!(control.queue_batch(world.owner.tenant(), owners[0], later).await.unwrap_err().kind(), &ErrorKind::NotFound);
+        assert_eq!(
+            control.queue_run(RunKind::Batch, world.owner.tenant(), *owners[0].as_bytes(), later).await.unwrap_err().kind(),
+            &ErrorKind::NotFound
+        );
         let left = later.plus(MINUTE);
-        assert_eq!(control.claim_batches(left, left.plus(MINUTE), 2, 10).await.unwrap().len(), 1, "the stranger's");
+        assert_eq!(control.claim_runs(RunKind::Batch, left, left.plus(MINUTE), MOST).await.unwrap().len(), 1, "the stranger's");
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod differences;
 mod end_users;
 mod erasure;
 mod export;
+mod knowledge;
 mod ledger;
 mod nodes;
 mod opening;

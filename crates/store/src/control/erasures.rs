@@ -83,7 +83,7 @@ impl Control {
             "DELETE FROM webhooks WHERE tenant = $1",
             "DELETE FROM budget_alerts WHERE tenant = $1",
             "DELETE FROM statement_notices WHERE tenant = $1",
-            "DELETE FROM batch_runs WHERE tenant = $1",
+            "DELETE FROM runs WHERE tenant = $1",
             "DELETE FROM tenants WHERE id = $1",
         ] {
             tx.exec(sql, args![tenant]).await?;
@@ -109,7 +109,7 @@ impl Control {
         let sql = "SELECT (SELECT COUNT(*) FROM tenants WHERE id = $1) + (SELECT COUNT(*) FROM keys WHERE tenant = $1) \
                    + (SELECT COUNT(*) FROM budgets WHERE tenant = $1) + (SELECT COUNT(*) FROM limits WHERE tenant = $1) \
                    + (SELECT COUNT(*) FROM webhooks WHERE tenant = $1) \
-                   + (SELECT COUNT(*) FROM batch_runs WHERE tenant = $1) AS rows";
+                   + (SELECT COUNT(*) FROM runs WHERE tenant = $1) AS rows";
         Ok(self.db.read().await?.one::<Known>(sql, args![tenant]).await?.rows > 0)
     }
 }

@@ -3,7 +3,6 @@
 //! One file per noun; each adds its methods to [`Control`]. The ledger is written by the fold alone ([`ledger`]), everything
 //! else by the management services.
 
-mod batch_runs;
 mod budgets;
 mod cache_hits;
 mod catalogue;
@@ -22,6 +21,7 @@ mod limits;
 mod operators;
 mod parts;
 mod price_dates;
+mod runs;
 mod spend;
 mod statement;
 mod sums;
@@ -38,7 +38,6 @@ use std::path::PathBuf;
 
 use insula_model::{Error, ErrorKind, Result, TenantScope};
 
-pub use batch_runs::BatchRun;
 pub use cache_hits::{CacheHitRow, CacheHitSums, CacheHits, CacheWriter};
 pub use catalogue::Heirs;
 pub use credits::Credit;
@@ -48,6 +47,7 @@ pub(crate) use ledger::{FoldBatch, Position, accounts, kept};
 pub use operators::OperatorKey;
 pub use parts::PricedPart;
 pub use price_dates::PriceDates;
+pub use runs::{Run, RunsMax};
 pub use spend::HourSpend;
 pub use statement::{AttemptQuery, ChargeQuery, ChargeRow};
 pub(crate) use tag_sets::TagSet;

@@ -1,7 +1,9 @@
 //! A transaction that is over, one way or the other, before its connection serves anybody else.
 
 use std::{
+    future::poll_fn,
     sync::atomic::{AtomicBool, Ordering},
+    task::Poll,
     time::Duration,
 };
 
@@ -52,6 +54,25 @@ impl PgTx {
         let statement = self.prepared(self.dialect(sql), &kinds(args)).await?;
         let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as _).collect();
         self.noted(self.connection()?.execute(&statement, &args)).await
+    }
+
+    /// Runs a statement once for each of `rows`; how many rows it changed together.
+    pub(crate) async fn exec_all(&mut self, sql: &'static str, rows: &[Vec<Val<'_>>]) -> Result<u64> {
+        let Some(first) = rows.first() else { return Ok(0) };
+        let statement = self.prepared(self.dialect(sql), &kinds(first)).await?;
+        let connection = self.connection()?;
+        let mut changed = 0;
+        for some in rows.chunks(PIPELINED_MAX) {
+            let asked = some.iter().map(|row| {
+                let statement = &statement;
+                async move {
+                    let args: Vec<&(dyn ToSql + Sync)> = row.iter().map(|arg| arg as _).collect();
+                    connection.execute(statement, &args).await
+                }
+            });
+            changed += self.noted(all_of(asked)).await?;
+        }
+        Ok(changed)
     }
 
     async fn in_dialect(&self, sql: &'static str, args: &[Val<'_>]) -> Result<Vec<Row>> {
@@ -125,6 +146,33 @@ impl PgTx {
         let answer = answer.and_then(|answer| answer.map_err(failed));
         answer.inspect_err(|_| self.broken.store(true, Ordering::Relaxed))
     }
+}
+
+/// Statements that go out before the first of their answers is waited for.
+const PIPELINED_MAX: usize = 256;
+
+/// Polls all in their order, so that they go out in it, until each has its answer; their sum, or what failed first.
+async fn all_of<F>(asked: impl Iterator<Item = F>) -> std::result::Result<u64, tokio_postgres::Error>
+where
+    F: Future<Output = std::result::Result<u64, tokio_postgres::Error>>,
+{
+    let mut asked: Vec<_> = asked.map(|one| Some(Box::pin(one))).collect();
+    let mut sum = 0;
+    poll_fn(|context| {
+        for slot in &mut asked {
+            let Some(one) = slot else { continue };
+            match one.as_mut().poll(context) {
+                Poll::Ready(Ok(changed)) => {
+                    sum += changed;
+                    *slot = None;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {}
+            }
+        }
+        if asked.iter().all(Option::is_none) { Poll::Ready(Ok(sum)) } else { Poll::Pending }
+    })
+    .await
 }
 
 fn kinds(args: &[Val<'_>]) -> Vec<Type> {

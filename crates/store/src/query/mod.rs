@@ -134,6 +134,15 @@ impl Tx {
         }
     }
 
+    /// Runs a statement once for each of `rows`, in their order; how many rows it changed together. Over a network they go out
+    /// without waiting for each other's answers.
+    pub(crate) async fn exec_all(&mut self, sql: &'static str, rows: &[Vec<Val<'_>>]) -> Result<u64> {
+        match self {
+            Tx::Sqlite(tx) => rows.iter().try_fold(0, |changed, row| Ok(changed + tx.exec(sql, row)?)),
+            Tx::Postgres(tx) => tx.exec_all(sql, rows).await,
+        }
+    }
+
     /// Below which `entry` this transaction sees all of the ledger that there will ever be.
     pub(crate) async fn complete_below(&mut self) -> Result<u64> {
         struct Below {

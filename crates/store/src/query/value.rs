@@ -3,6 +3,8 @@
 //! The engines share three kinds of column: 64-bit integers, text and bytes. Everything else is written as one of them
 //! here, once: ids as their sixteen bytes, times as microseconds, money as picodollars, words as text, labels as JSON.
 
+mod given;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -10,9 +12,10 @@ use std::{
 
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
-    Cause, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, EndUserId, Error, EventId,
-    EventType, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode,
-    RequestId, Result, Role, Routing, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, WebhookId, Window,
+    Cause, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId, DocumentStatus,
+    EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation, Placement,
+    ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice, Slug, Subject, TenantId, TenantState,
+    Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -222,7 +225,21 @@ macro_rules! ids {
         }
     )* };
 }
-ids!(TenantId, KeyId, EndUserId, BudgetId, CreditId, RequestId, AttemptId, WebhookId, EventId, FileId, BatchId, CredentialId);
+ids!(
+    TenantId,
+    KeyId,
+    EndUserId,
+    BudgetId,
+    CreditId,
+    RequestId,
+    AttemptId,
+    WebhookId,
+    EventId,
+    FileId,
+    BatchId,
+    CredentialId,
+    DocumentId
+);
 
 macro_rules! checked_texts {
     ($($text:ident),*) => { $(
@@ -256,7 +273,7 @@ macro_rules! words {
 }
 // Those of the ledger name themselves without an allocation.
 words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome, EventType, DeliveryState);
-words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, CredentialOwner, FilePurpose, FileState);
+words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, CredentialOwner, DocumentStatus, FilePurpose, FileState, RunKind);
 words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ProviderIsolation, ReleaseMode);
 
 fn json_word(word: &impl Serialize) -> String {

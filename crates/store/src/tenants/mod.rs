@@ -9,6 +9,7 @@ mod blobs;
 mod files;
 mod homes;
 mod idempotency;
+mod knowledge;
 mod place;
 mod provider_credentials;
 mod requests;
@@ -27,6 +28,10 @@ pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
 pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
+pub use knowledge::{
+    ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, NewChunk, Posting, Publication, Published,
+    PublishedDocument, TokenCount,
+};
 pub use provider_credentials::ProviderCredentialRow;
 pub use requests::RequestRow;
 pub use responses::{ResponseRow, ResponsesMax};

@@ -51,9 +51,9 @@ pub struct FilePage {
     pub limit: u32,
 }
 
-struct Held {
-    files: u64,
-    bytes: u64,
+pub(super) struct Held {
+    pub files: u64,
+    pub bytes: u64,
 }
 
 rec!(Held { files, bytes });
@@ -66,10 +66,10 @@ rec!(Id { id });
 
 impl TenantStore {
     /// Begins a file, which nobody sees before it is whole. `None` where the tenant has `files_max` of them; else how many
-    /// bytes its files have so far.
+    /// bytes its files have so far. Documents and other files are counted apart.
     pub async fn begin_file(&self, file: &FileRow, files_max: u64) -> Result<Option<u64>> {
         let mut tx = self.home.db().write().await?;
-        let held = held(&mut tx).await?;
+        let held = held(&mut tx, file.purpose).await?;
         if held.files >= files_max {
             return Ok(None);
         }
@@ -87,10 +87,10 @@ impl TenantStore {
         self.blobs.write(file).await
     }
 
-    /// Shows a file that is whole. False where the tenant's files would have more than `bytes_max` with it.
+    /// Shows a file that is whole and no document's. False where the tenant's files would have more than `bytes_max` with it.
     pub async fn publish_file(&self, written: Written, bytes_max: u64) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
-        if held(&mut tx).await?.bytes.saturating_add(written.bytes) > bytes_max {
+        if held(&mut tx, FilePurpose::Batch).await?.bytes.saturating_add(written.bytes) > bytes_max {
             return Ok(false);
         }
         publish(&mut tx, written).await?;
@@ -98,17 +98,18 @@ impl TenantStore {
         Ok(true)
     }
 
-    /// One file.
+    /// One file that is no document's.
     pub async fn file(&self, id: FileId) -> Result<Option<FileRow>> {
-        let find = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE id = $1 AND state = 'ready'";
+        let find = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE id = $1 AND state = 'ready' \
+                    AND purpose <> 'document'";
         self.home.db().read().await?.optional(find, args![id]).await
     }
 
-    /// A page of its files.
+    /// A page of its files; documents are listed as such.
     pub async fn files(&self, page: &FilePage) -> Result<Vec<FileRow>> {
-        let newest = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE state = 'ready' \
+        let newest = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE state = 'ready' AND purpose <> 'document' \
                       AND purpose = COALESCE($1, purpose) AND id < $2 ORDER BY id DESC LIMIT $3";
-        let oldest = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE state = 'ready' \
+        let oldest = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE state = 'ready' AND purpose <> 'document' \
                       AND purpose = COALESCE($1, purpose) AND id > $2 ORDER BY id LIMIT $3";
         let (sql, end) = if page.oldest_first { (oldest, [0; 16]) } else { (newest, [0xff; 16]) };
         let after = page.after.unwrap_or(FileId::from_bytes(end));
@@ -128,7 +129,7 @@ impl TenantStore {
         if tx.optional::<Id>(read, args![id]).await?.is_some() {
             return Err(Error::new(ErrorKind::Conflict, "a batch that is not over reads this file; cancel it first"));
         }
-        let marked = "UPDATE files SET state = 'removing' WHERE id = $1 AND state = 'ready'";
+        let marked = "UPDATE files SET state = 'removing' WHERE id = $1 AND state = 'ready' AND purpose <> 'document'";
         if tx.exec(marked, args![id]).await? == 0 {
             return Err(Error::not_found());
         }
@@ -157,7 +158,7 @@ impl TenantStore {
     }
 
     /// First the chunks: as long as they are there, the row says so.
-    async fn discard(&self, id: FileId) -> Result<()> {
+    pub(super) async fn discard(&self, id: FileId) -> Result<()> {
         self.blobs.remove(id).await?;
         let mut tx = self.home.db().write().await?;
         tx.exec("DELETE FROM files WHERE id = $1 AND state = 'removing'", args![id]).await?;
@@ -174,6 +175,9 @@ pub(super) async fn publish(tx: &mut Tx, Written { file, bytes, chunks }: Writte
     Ok(())
 }
 
-async fn held(tx: &mut Tx) -> Result<Held> {
-    tx.one("SELECT COUNT(*) AS files, CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM files", &[]).await
+/// What the tenant has of documents, or of all other files.
+pub(super) async fn held(tx: &mut Tx, purpose: FilePurpose) -> Result<Held> {
+    let held = "SELECT COUNT(*) AS files, CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM files \
+                WHERE (purpose = 'document') = ($1 = 'document')";
+    tx.one(held, args![purpose]).await
 }

@@ -71,6 +71,7 @@ pub struct TenantSeals {
     version: u8,
     content: Key,
     answers: Key,
+    index: Key,
 }
 
 /// What an answer is kept under: a hash keyed with a secret of its tenant's, so that the same question of another tenant has
@@ -88,7 +89,9 @@ impl AnswerKey {
 impl TenantSeals {
     /// From a tenant's key.
     pub(super) fn new(tenant: TenantId, version: u8, key: &Key) -> Self {
-        Self { tenant, version, content: subkey(key, &["tenant/content"]), answers: subkey(key, &["tenant/answer cache"]) }
+        let sub = |purpose| subkey(key, &[purpose]);
+        let (content, answers, index) = (sub("tenant/content"), sub("tenant/answer cache"), sub("tenant/index"));
+        Self { tenant, version, content, answers, index }
     }
 
     /// Seals content for one place: a table, a column and a row. It opens there and nowhere else.
@@ -110,6 +113,19 @@ impl TenantSeals {
             mac.update(part);
         }
         AnswerKey(mac.finalize().into_bytes().into())
+    }
+
+    /// What a word, or a value of a field, is looked up by: a hash keyed with a secret of the tenant's, so that whoever reads the index
+    /// learns no word, and the same word of another tenant has another. No two lists of parts read the same.
+    pub fn index_key(&self, parts: &[&[u8]]) -> i64 {
+        let mut mac = <Hmac<Sha256> as Mac>::new((&*block(&self.index)).into());
+        mac.update(self.tenant.as_bytes());
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        let hash: [u8; 32] = mac.finalize().into_bytes().into();
+        hash.iter().take(8).fold(0, |key, byte| key << 8 | i64::from(*byte))
     }
 
     fn bound(&self, table: &str, column: &str, row: &[u8]) -> Vec<u8> {
@@ -167,6 +183,15 @@ mod tests {
             prop_assert_ne!(key, seals(1, 1, 1).answer_key(&question(&longer)));
             let joined = [longer.concat()];
             prop_assert!(longer.len() == 1 || seals(1, 1, 1).answer_key(&question(&joined)) != seals(1, 1, 1).answer_key(&question(&longer)));
+        }
+
+        #[test]
+        fn a_key_of_the_index_is_its_tenants_and_its_parts(one: Vec<u8>, other: Vec<u8>) {
+            let key = seals(1, 1, 1).index_key(&[&one, &other]);
+            prop_assert_eq!(key, seals(1, 1, 1).index_key(&[&one, &other]));
+            prop_assert_ne!(key, seals(2, 1, 1).index_key(&[&one, &other]), "another tenant");
+            prop_assert_ne!(key, seals(1, 1, 2).index_key(&[&one, &other]), "another secret");
+            prop_assert_ne!(key, seals(1, 1, 1).index_key(&[&[&one[..], &other].concat()]), "joined");
         }
 
         #[test]

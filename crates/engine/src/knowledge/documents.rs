@@ -1,0 +1,231 @@
+//! What a tenant may do with its documents.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, FilePurpose, Result, RunKind, TenantScope, Timestamp};
+use insula_store::{DocumentRow, DocumentsMax, TenantSeals, TenantStore};
+use serde_json::Value;
+
+use super::{
+    Metadata, Trouble,
+    detail::Detail,
+    report::{DocumentReport, Findings},
+};
+use crate::{
+    Engine,
+    files::{FileWriter, UPLOAD_MAX},
+};
+
+/// Characters of a document's name, and of its media type.
+const NAME_CHARS_MAX: usize = 255;
+
+/// A document, as far as it may be told to anybody who manages its tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocumentView {
+    /// Its id.
+    pub id: DocumentId,
+    /// How it stands.
+    pub status: DocumentStatus,
+    /// Why it cannot be searched, where it cannot.
+    pub trouble: Option<Trouble>,
+    /// Its size, as it was handed in.
+    pub bytes: u64,
+    /// Its chunks; 0 until they are counted.
+    pub chunks_total: u64,
+    /// Those that are embedded.
+    pub chunks_done: u64,
+    /// What embedded it.
+    pub embedder: Option<String>,
+    /// The numbers of each of its vectors.
+    pub dimension: Option<u32>,
+    /// When it was handed in.
+    pub created_at: Timestamp,
+    /// When it came to stand as it does.
+    pub changed_at: Timestamp,
+    /// What only its tenant sees.
+    pub content: DocumentContent,
+}
+
+/// What its tenant wrote to a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocumentContent {
+    /// What it is called.
+    pub name: String,
+    /// What it is said to be.
+    pub media_type: Option<String>,
+    /// To filter by.
+    pub metadata: BTreeMap<String, Value>,
+    /// The end users who may see it; all where nobody is named.
+    pub access: Vec<String>,
+    /// How well it could be read, once it was.
+    pub report: Option<DocumentReport>,
+    /// What was found in it.
+    pub findings: Findings,
+}
+
+impl DocumentView {
+    fn open(row: DocumentRow, seals: &TenantSeals) -> Result<Self> {
+        let detail = Detail::open(seals, row.id, &row.sealed_detail)?;
+        let Detail { name, media_type, metadata, access, trouble, report, findings, .. } = detail;
+        Ok(Self {
+            id: row.id,
+            status: row.status,
+            trouble,
+            bytes: row.bytes,
+            chunks_total: row.chunks_total,
+            chunks_done: row.chunks_done,
+            embedder: row.embedder,
+            dimension: row.dimension,
+            created_at: row.created_at,
+            changed_at: row.changed_at,
+            content: DocumentContent { name, media_type, metadata: metadata.to_json(), access, report, findings },
+        })
+    }
+}
+
+/// What a new document is to be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NewDocument {
+    /// What it is called.
+    pub name: String,
+    /// What its file is called, where that is something else: the ending tells what it is.
+    pub file_name: Option<String>,
+    /// What it is said to be.
+    pub media_type: Option<String>,
+    /// To filter by.
+    pub metadata: Metadata,
+    /// The end users who may see it; all where nobody is named.
+    pub access: Vec<String>,
+}
+
+/// A document that is being handed in. Dropped before it is finished, nothing of it is kept.
+pub struct Handing {
+    store: TenantStore,
+    seals: Arc<TenantSeals>,
+    scope: TenantScope,
+    writer: FileWriter,
+    document_bytes_max: u64,
+    tenant_bytes_max: u64,
+}
+
+impl Handing {
+    /// Begins to take a document.
+    ///
+    /// # Errors
+    /// When the tenant's own data cannot be reached.
+    pub async fn begin(engine: &Engine, scope: &TenantScope) -> Result<Self> {
+        let settings = &engine.settings.knowledge;
+        let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
+        store.sweep_files(engine.clock.now().minus(UPLOAD_MAX)).await?;
+        // How many a tenant may have is decided when it is whole.
+        let writer = FileWriter::begin(engine, scope, FilePurpose::Document, "", u64::MAX).await?;
+        let (document_bytes_max, tenant_bytes_max) = (settings.document_bytes_max, settings.tenant_bytes_max);
+        Ok(Self { store, seals, scope: *scope, writer, document_bytes_max, tenant_bytes_max })
+    }
+
+    /// Adds to it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] once it is larger than a document may be, or than the tenant has room for.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let size = self.writer.bytes().saturating_add(bytes.len() as u64);
+        if size > self.document_bytes_max {
+            let message = format!("the document is larger than {} bytes; hand it in in parts", self.document_bytes_max);
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        if self.writer.held_before().saturating_add(size) > self.tenant_bytes_max {
+            let message = format!(
+                "the documents of this tenant would be larger than {} bytes together; remove some",
+                self.tenant_bytes_max
+            );
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        self.writer.write(bytes).await
+    }
+
+    /// Ends it, and queues it to be read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] where it has no name; [`ErrorKind::TooLarge`] where the tenant has no room for it.
+    pub async fn finish(mut self, engine: &Engine, new: NewDocument) -> Result<DocumentView> {
+        let detail = detail(new)?;
+        let written = self.writer.finish().await?;
+        let (id, now) = (engine.ids.document(), engine.clock.now());
+        let row = DocumentRow {
+            id,
+            status: DocumentStatus::Queued,
+            raw_file: written.file,
+            bytes: written.bytes,
+            chunks_total: 0,
+            chunks_done: 0,
+            published: None,
+            embedder: None,
+            dimension: None,
+            created_at: now,
+            changed_at: now,
+            sealed_detail: detail.seal(engine, &self.seals, id)?,
+        };
+        let (settings, control) = (&engine.settings.knowledge, engine.store.control());
+        let most = DocumentsMax { count: settings.documents_per_tenant_max, bytes: settings.tenant_bytes_max };
+        // Noted to be read before it is there: a run without a document is forgotten, a document without a run would wait for good.
+        control.queue_run(RunKind::Document, self.scope.tenant(), *id.as_bytes(), now).await?;
+        if !self.store.insert_document(&row, written, most).await? {
+            control.forget_run(*id.as_bytes()).await?;
+            let message =
+                format!("this tenant may have {} documents, of {} bytes together; remove some", most.count, most.bytes);
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        self.writer.published();
+        engine.knowledge.wake();
+        DocumentView::open(row, &self.seals)
+    }
+}
+
+fn detail(new: NewDocument) -> Result<Detail> {
+    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect::<String>();
+    let name = plain(new.name.trim());
+    if name.is_empty() {
+        return Err(Error::invalid("give the document a name").at("name"));
+    }
+    let media_type = new.media_type.as_deref().map(plain);
+    let file_name = new.file_name.as_deref().map(plain).filter(|file| !file.is_empty() && *file != name);
+    Ok(Detail { name, file_name, media_type, metadata: new.metadata, access: new.access, ..Detail::default() })
+}
+
+/// One document.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] where the tenant has none of this id.
+pub async fn find(engine: &Engine, scope: &TenantScope, id: DocumentId) -> Result<DocumentView> {
+    let row = engine.store.tenant(scope).await?.document(id).await?.ok_or_else(no_such_document)?;
+    DocumentView::open(row, &*engine.store.seals(scope).await?)
+}
+
+/// At most `limit` of a tenant's documents, the newest first, from the one behind `after` on; and whether more follow.
+pub async fn list(
+    engine: &Engine,
+    scope: &TenantScope,
+    after: Option<DocumentId>,
+    limit: u32,
+) -> Result<(Vec<DocumentView>, bool)> {
+    let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
+    let mut rows = store.documents(after, limit.saturating_add(1)).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let documents = rows.into_iter().map(|row| DocumentView::open(row, &seals)).collect::<Result<_>>()?;
+    Ok((documents, more))
+}
+
+/// Removes a document with everything that was made of it. From then on no search finds it, on any node.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] where the tenant has none of this id.
+pub async fn remove(engine: &Engine, scope: &TenantScope, id: DocumentId) -> Result<()> {
+    let removed = engine.store.tenant(scope).await?.remove_document(id).await;
+    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })
+}
+
+/// Another tenant's document, one that never was, and a text that is no id: all the same.
+pub fn no_such_document() -> Error {
+    Error::new(ErrorKind::NotFound, "no such document; GET .../documents lists them")
+}

@@ -1,0 +1,195 @@
+//! A document is read, embedded and shown: from the beginning, however often it is interrupted, and shown once.
+//!
+//! What was handed in is kept; everything up to the last step is in memory alone, and that step is one transaction. So a kill at any
+//! point loses nothing and doubles nothing.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use insula_ingest::words;
+use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, Result, TenantScope};
+use insula_store::{DocumentRow, NewChunk, Publication, Published, Run, TenantSeals, TenantStore};
+
+use super::{
+    Trouble,
+    detail::{Detail, Passage, seal_vector},
+    metadata::{open_facet, reader_facet},
+    reading::{Handed, Readers},
+};
+use crate::{
+    Engine, files,
+    runs::{Laid, Perform, Stop, Watch},
+};
+
+/// Chunks that are embedded at once.
+const AT_ONCE: usize = 64;
+/// After so many it is told how far the document is.
+const TOLD_EVERY: usize = 256;
+
+/// Reads documents.
+pub(super) fn perform(readers: Readers) -> Perform {
+    let readers = Arc::new(readers);
+    Arc::new(move |engine, run, watch| Box::pin(ingest(engine, Arc::clone(&readers), run, watch)))
+}
+
+/// A document that is being read.
+struct Reading {
+    engine: Arc<Engine>,
+    store: TenantStore,
+    seals: Arc<TenantSeals>,
+    row: DocumentRow,
+    detail: Detail,
+}
+
+async fn ingest(engine: Arc<Engine>, readers: Arc<Readers>, run: Run, watch: Watch) -> Result<Laid> {
+    let scope = engine.directory.job_scope(run.tenant, "document")?;
+    let (store, seals) = (engine.store.tenant(&scope).await?, engine.store.seals(&scope).await?);
+    let id = DocumentId::from_bytes(run.id);
+    let Some(row) = store.document(id).await? else { return Ok(Laid::without_row(&run, engine.clock.now())) };
+    if row.status.is_over() {
+        return Ok(Laid::Over);
+    }
+    let detail = Detail::open(&seals, id, &row.sealed_detail)?;
+    let mut reading = Reading { engine, store, seals, row, detail };
+    let passages = tokio::select! {
+        passages = reading.read(&scope, &readers) => passages?,
+        // Nothing is lost but what was done: it is read from the beginning.
+        () = watch.wait() => return Ok(reading.laid(&watch)),
+    };
+    let Some(passages) = passages else { return Ok(Laid::Over) };
+    let Some(chunks) = reading.embed(passages, &watch).await? else { return Ok(reading.laid(&watch)) };
+    reading.publish(chunks).await?;
+    Ok(Laid::Over)
+}
+
+impl Reading {
+    /// What becomes of it where it goes no further.
+    fn laid(&self, watch: &Watch) -> Laid {
+        match watch.stop() {
+            Some(Stop::Lost) => Laid::Lost,
+            Some(_) => Laid::Until(self.engine.clock.now()),
+            // The document is gone.
+            None => Laid::Over,
+        }
+    }
+
+    /// Its text in chunks; `None` where it cannot be read, or is gone.
+    async fn read(&mut self, scope: &TenantScope, readers: &Readers) -> Result<Option<Vec<Passage>>> {
+        if !self.tell(DocumentStatus::Reading, 0, 0).await? {
+            return Ok(None);
+        }
+        let mut reader = match files::read_raw(&self.engine, scope, self.row.raw_file).await {
+            Err(error) if *error.kind() == ErrorKind::NotFound => {
+                let message = "what was handed in is gone; hand it in again".to_owned();
+                return self.fail(Trouble { code: "file_missing".to_owned(), message }).await.map(|()| None);
+            }
+            reader => reader?,
+        };
+        let mut bytes = Vec::new();
+        while let Some(piece) = reader.next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        let name = self.detail.file_name.as_ref().unwrap_or(&self.detail.name).clone();
+        let outcome = readers.read(Handed { name, media_type: self.detail.media_type.clone(), bytes }).await?;
+        (self.detail.report, self.detail.findings) = (outcome.report, outcome.findings);
+        match outcome.passages {
+            Ok(passages) => Ok(Some(passages)),
+            Err(trouble) => self.fail(trouble).await.map(|()| None),
+        }
+    }
+
+    /// Its chunks as they are kept; `None` where it is to stop, or is gone.
+    async fn embed(&self, passages: Vec<Passage>, watch: &Watch) -> Result<Option<Vec<NewChunk>>> {
+        let total = passages.len();
+        let mut chunks = Vec::with_capacity(total);
+        let mut first = 0;
+        for some in passages.chunks(AT_ONCE) {
+            if watch.stop().is_some() {
+                return Ok(None);
+            }
+            if first % TOLD_EVERY == 0 && !self.tell(DocumentStatus::Embedding, total as u64, first as u64).await? {
+                return Ok(None);
+            }
+            let texts = some.iter().map(Passage::searched).collect();
+            let vectors = self.engine.knowledge.embedder.embed(texts).await?;
+            let (engine, seals, id, some) = (Arc::clone(&self.engine), Arc::clone(&self.seals), self.row.id, some.to_vec());
+            let sealed = tokio::task::spawn_blocking(move || {
+                let numbered = (first as u64..).zip(some.iter().zip(&vectors));
+                numbered
+                    .map(|(place, (passage, vector))| seal(&engine, &seals, id, place, passage, vector))
+                    .collect::<Result<Vec<_>>>()
+            });
+            chunks.extend(sealed.await.map_err(Error::internal)??);
+            first += AT_ONCE;
+        }
+        Ok(Some(chunks))
+    }
+
+    /// Shows all of it at once.
+    async fn publish(&self, chunks: Vec<NewChunk>) -> Result<()> {
+        let (engine, seals, settings) = (&self.engine, &self.seals, &self.engine.settings.knowledge);
+        let mut facets = self.detail.metadata.facets(seals);
+        match self.detail.access.as_slice() {
+            [] => facets.push(open_facet(seals)),
+            readers => facets.extend(readers.iter().map(|reader| reader_facet(seals, reader))),
+        }
+        let publication = Publication {
+            document: self.row.id,
+            embedder: engine.knowledge.embedder.name().to_owned(),
+            dimension: u32::try_from(engine.knowledge.embedder.dimension()).map_err(Error::internal)?,
+            chunks,
+            facets,
+            changed_at: engine.clock.now(),
+            sealed_detail: self.detail.seal(engine, seals, self.row.id)?,
+        };
+        match self.store.publish_document(publication, settings.chunks_per_tenant_max).await? {
+            Published::Shown(epoch) => tracing::info!(document = %self.row.id, epoch, "a document can be searched"),
+            Published::Gone => tracing::debug!(document = %self.row.id, "a document was removed while it was read"),
+            Published::NoRoom => {
+                let most = settings.chunks_per_tenant_max;
+                let message = format!("the tenant's documents would have more than {most} chunks; remove some");
+                self.fail(Trouble { code: "too_many_chunks".to_owned(), message }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells how far it is; false where it is gone.
+    async fn tell(&self, status: DocumentStatus, total: u64, done: u64) -> Result<bool> {
+        self.store.note_document(self.row.id, status, total, done, self.engine.clock.now()).await
+    }
+
+    async fn fail(&self, trouble: Trouble) -> Result<()> {
+        tracing::info!(document = %self.row.id, code = trouble.code, "a document cannot be searched");
+        let detail = Detail { trouble: Some(trouble), ..self.detail.clone() };
+        let sealed = detail.seal(&self.engine, &self.seals, self.row.id)?;
+        self.store.fail_document(self.row.id, &sealed, self.engine.clock.now()).await
+    }
+}
+
+/// A chunk as it is kept.
+fn seal(
+    engine: &Engine,
+    seals: &TenantSeals,
+    document: DocumentId,
+    place: u64,
+    passage: &Passage,
+    vector: &[f32],
+) -> Result<NewChunk> {
+    let mut often: BTreeMap<String, u64> = BTreeMap::new();
+    for word in words::tokens(&passage.searched(), None) {
+        *often.entry(word).or_default() += 1;
+    }
+    let tokens = often.values().sum();
+    let postings = often.iter().map(|(word, often)| (word_key(seals, word), *often)).collect();
+    Ok(NewChunk {
+        tokens,
+        sealed_text: passage.seal(engine, seals, document, place)?,
+        sealed_vector: seal_vector(engine, seals, document, place, vector),
+        postings,
+    })
+}
+
+/// What a word is looked up by.
+pub(super) fn word_key(seals: &TenantSeals, word: &str) -> i64 {
+    seals.index_key(&[b"word", word.as_bytes()])
+}

@@ -1,0 +1,146 @@
+//! What a tenant writes to a document, to filter by; and who of its end users may see it.
+
+use std::collections::BTreeMap;
+
+use insula_model::{Error, Result};
+use insula_store::TenantSeals;
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
+
+/// Fields of a document, and the characters of their names and values.
+const FIELDS_MAX: usize = 32;
+const NAME_CHARS_MAX: usize = 64;
+const TEXT_CHARS_MAX: usize = 512;
+/// Values of one field.
+const VALUES_MAX: usize = 64;
+/// End users whom a document names, and the characters of each.
+const READERS_MAX: usize = 256;
+const READER_CHARS_MAX: usize = 255;
+
+/// One value of a field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Scalar {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number.
+    Number(Number),
+    /// Text.
+    Text(String),
+}
+
+impl Scalar {
+    /// Reads one; nothing where the value is none, or too long.
+    pub fn parse(value: &Value) -> Option<Self> {
+        match value {
+            Value::Bool(flag) => Some(Self::Flag(*flag)),
+            Value::Number(number) => Some(Self::Number(number.clone())),
+            Value::String(text) if text.chars().count() <= TEXT_CHARS_MAX => Some(Self::Text(text.clone())),
+            _ => None,
+        }
+    }
+
+    /// The same for values that are equal, and for no others: `1` and `1.0` are one number.
+    fn canonical(&self) -> (u8, String) {
+        match self {
+            Self::Flag(flag) => (b'f', flag.to_string()),
+            Self::Number(number) => (b'n', number.as_i64().map_or_else(|| whole(number), |whole| whole.to_string())),
+            Self::Text(text) => (b't', text.clone()),
+        }
+    }
+
+    /// Whether both are the same value.
+    pub fn is(&self, other: &Self) -> bool {
+        self.canonical() == other.canonical()
+    }
+
+    /// What a document that has this value in `field` is looked up by.
+    pub fn facet(&self, seals: &TenantSeals, field: &str) -> i64 {
+        let (kind, text) = self.canonical();
+        seals.index_key(&[b"field", field.as_bytes(), &[kind], text.as_bytes()])
+    }
+}
+
+/// A number that is no 64-bit integer, as text: without a fraction where it has none.
+fn whole(number: &Number) -> String {
+    match number.as_f64() {
+        Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => format!("{float:.0}"),
+        _ => number.to_string(),
+    }
+}
+
+/// What a document that anybody of its tenant may see is looked up by.
+pub(crate) fn open_facet(seals: &TenantSeals) -> i64 {
+    seals.index_key(&[b"open"])
+}
+
+/// What a document that names this end user is looked up by.
+pub(crate) fn reader_facet(seals: &TenantSeals, reader: &str) -> i64 {
+    seals.index_key(&[b"reader", reader.as_bytes()])
+}
+
+/// The fields of a document, each with its values.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metadata(BTreeMap<String, Vec<Scalar>>);
+
+impl Metadata {
+    /// Reads `{"field": value}`; a value is text, a number, `true`, `false`, or a list of them.
+    ///
+    /// # Errors
+    /// [`insula_model::ErrorKind::Invalid`], naming the field that is wrong.
+    pub fn parse(fields: &BTreeMap<String, Value>) -> Result<Self> {
+        if fields.len() > FIELDS_MAX {
+            return Err(Error::invalid(format!("`metadata` takes at most {FIELDS_MAX} fields")).at("metadata"));
+        }
+        fields.iter().map(|(name, value)| Ok((name.clone(), values(name, value)?))).collect::<Result<_>>().map(Self)
+    }
+
+    /// The same as it was written.
+    pub fn to_json(&self) -> BTreeMap<String, Value> {
+        let json = |values: &[Scalar]| match values {
+            [one] => serde_json::to_value(one),
+            several => serde_json::to_value(several),
+        };
+        self.0.iter().map(|(name, values)| (name.clone(), json(values).unwrap_or_default())).collect()
+    }
+
+    /// The values of a field.
+    pub(super) fn values(&self, field: &str) -> &[Scalar] {
+        self.0.get(field).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the document is looked up by.
+    pub(super) fn facets(&self, seals: &TenantSeals) -> Vec<i64> {
+        let all = self.0.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        all.map(|(name, value)| value.facet(seals, name)).collect()
+    }
+}
+
+fn values(name: &str, value: &Value) -> Result<Vec<Scalar>> {
+    let at = format!("metadata.{}", name.chars().take(NAME_CHARS_MAX).collect::<String>());
+    if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        return Err(Error::invalid(format!("a field's name has 1 to {NAME_CHARS_MAX} characters")).at(at));
+    }
+    let several = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+    let values: Option<Vec<Scalar>> = several.iter().map(Scalar::parse).collect();
+    values.filter(|values| values.len() <= VALUES_MAX).ok_or_else(|| {
+        let message = format!(
+            "a field's value is text of up to {TEXT_CHARS_MAX} characters, a number, true or false, or a list of up to \
+             {VALUES_MAX} of them"
+        );
+        Error::invalid(message).at(at)
+    })
+}
+
+/// Checks who of a tenant's end users may see a document; nobody named: all may.
+///
+/// # Errors
+/// [`insula_model::ErrorKind::Invalid`] where they are too many, or a name is empty or too long.
+pub fn access_list(readers: Vec<String>) -> Result<Vec<String>> {
+    let fits = |reader: &String| !reader.is_empty() && reader.chars().count() <= READER_CHARS_MAX;
+    if readers.len() <= READERS_MAX && readers.iter().all(fits) {
+        return Ok(readers);
+    }
+    let message = format!("`access` takes at most {READERS_MAX} end users, each with 1 to {READER_CHARS_MAX} characters");
+    Err(Error::invalid(message).at("access"))
+}

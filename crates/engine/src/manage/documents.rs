@@ -1,0 +1,75 @@
+//! Documents as a tenant's admins and operators manage them: operators see how they stand, not what they hold.
+
+use insula_model::{DocumentId, Error, ErrorKind, Result};
+
+use super::page::{Page, PageAsk};
+pub use crate::knowledge::{
+    Ask, Citation, DocumentContent, DocumentDefect, DocumentFinding, DocumentReport, DocumentView, Filter, Findings, Handing,
+    Hit, Metadata, NewDocument, Trouble, access_list,
+};
+use crate::{
+    Engine,
+    directory::{Caller, ManagedTenant},
+    knowledge,
+};
+
+/// Whether the caller sees what documents hold.
+pub fn sees_content(tenant: &ManagedTenant) -> bool {
+    matches!(tenant.by, Caller::TenantAdmin(_))
+}
+
+/// Bytes of one document.
+pub fn document_bytes_max(engine: &Engine) -> u64 {
+    engine.settings.knowledge.document_bytes_max
+}
+
+/// Takes a document that is whole already.
+///
+/// # Errors
+/// As [`Handing::write`] and [`Handing::finish`].
+pub async fn add(engine: &Engine, tenant: &ManagedTenant, new: NewDocument, text: &[u8]) -> Result<DocumentView> {
+    let mut handing = Handing::begin(engine, &tenant.scope).await?;
+    handing.write(text).await?;
+    handing.finish(engine, new).await
+}
+
+/// A page of a tenant's documents, latest first.
+pub async fn list(engine: &Engine, tenant: &ManagedTenant, ask: PageAsk<DocumentId>) -> Result<Page<DocumentView, DocumentId>> {
+    let (items, more) = knowledge::list(engine, &tenant.scope, ask.after, ask.limit).await?;
+    let next = items.last().filter(|_| more).map(|document| document.id);
+    Ok(Page { items, next })
+}
+
+/// One document.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] where the tenant has none of this id.
+pub async fn read(engine: &Engine, tenant: &ManagedTenant, id: &str) -> Result<DocumentView> {
+    knowledge::find(engine, &tenant.scope, named(id)?).await
+}
+
+/// Removes a document with everything that was made of it.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] where the tenant has none of this id.
+pub async fn remove(engine: &Engine, tenant: &ManagedTenant, id: &str) -> Result<()> {
+    let id = named(id)?;
+    knowledge::remove(engine, &tenant.scope, id).await?;
+    tracing::info!(document = %id, tenant = %tenant.scope.tenant(), by = %tenant.by.key(), "a document is removed");
+    Ok(())
+}
+
+/// Searches a tenant's documents.
+///
+/// # Errors
+/// [`ErrorKind::Forbidden`] for an operator, who sees no content.
+pub async fn search(engine: &Engine, tenant: &ManagedTenant, ask: &Ask) -> Result<Vec<Hit>> {
+    if !sees_content(tenant) {
+        return Err(Error::new(ErrorKind::Forbidden, "an operator sees no content; it is its tenant's alone"));
+    }
+    knowledge::search(engine, &tenant.scope, ask).await
+}
+
+fn named(id: &str) -> Result<DocumentId> {
+    id.parse().map_err(|_| knowledge::no_such_document())
+}

@@ -1,0 +1,38 @@
+//! Documents: what a tenant hands in to be searched.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How a document stands. Only a ready one is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentStatus {
+    /// It is kept, and waits for its turn.
+    Queued,
+    /// Its text is being read and cut into chunks.
+    Reading,
+    /// Its chunks are being embedded.
+    Embedding,
+    /// It can be searched.
+    Ready,
+    /// It could not be read; why is told with it.
+    Failed,
+}
+
+impl DocumentStatus {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DocumentStatus::Queued => "queued",
+            DocumentStatus::Reading => "reading",
+            DocumentStatus::Embedding => "embedding",
+            DocumentStatus::Ready => "ready",
+            DocumentStatus::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing follows.
+    pub fn is_over(self) -> bool {
+        matches!(self, DocumentStatus::Ready | DocumentStatus::Failed)
+    }
+}

@@ -1,0 +1,23 @@
+//! Work that goes on without its caller.
+
+use serde::{Deserialize, Serialize};
+
+/// Which work goes on without its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// A batch's lines are sent.
+    Batch,
+    /// A document is read, embedded and published.
+    Document,
+}
+
+impl RunKind {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RunKind::Batch => "batch",
+            RunKind::Document => "document",
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A document as its row tells of it.
+
+use insula_model::{DocumentId, DocumentStatus, FileId, FilePurpose, Result, Timestamp};
+
+use super::super::{
+    FileRow, TenantStore, Written,
+    stored_files::{held, publish},
+};
+use crate::query::{Tx, args, rec};
+
+/// A document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentRow {
+    /// Its id.
+    pub id: DocumentId,
+    /// How it stands.
+    pub status: DocumentStatus,
+    /// What was handed in.
+    pub raw_file: FileId,
+    /// The size of that.
+    pub bytes: u64,
+    /// Its chunks; 0 until they are counted.
+    pub chunks_total: u64,
+    /// Those that are embedded.
+    pub chunks_done: u64,
+    /// The epoch that showed it as it stands; absent while it is not to be found.
+    pub published: Option<u64>,
+    /// What embedded it.
+    pub embedder: Option<String>,
+    /// The numbers of each of its vectors.
+    pub dimension: Option<u32>,
+    /// When it was handed in.
+    pub created_at: Timestamp,
+    /// When it came to stand as it does.
+    pub changed_at: Timestamp,
+    /// What its tenant calls it and wrote to it, and what was found, sealed for (`documents`, `detail`, its id).
+    pub sealed_detail: Vec<u8>,
+}
+
+rec!(DocumentRow {
+    id,
+    status,
+    raw_file,
+    bytes,
+    chunks_total,
+    chunks_done,
+    published,
+    embedder,
+    dimension,
+    created_at,
+    changed_at,
+    sealed_detail,
+});
+
+/// How much a tenant may hand in.
+#[derive(Debug, Clone, Copy)]
+pub struct DocumentsMax {
+    /// Documents.
+    pub count: u64,
+    /// Bytes of all of them, as they were handed in.
+    pub bytes: u64,
+}
+
+struct Count {
+    documents: u64,
+}
+
+rec!(Count { documents });
+
+impl TenantStore {
+    /// Adds a document whose file is whole, and shows that to nobody but those who read the document. False where the tenant has no
+    /// room for it.
+    pub async fn insert_document(&self, row: &DocumentRow, raw: Written, most: DocumentsMax) -> Result<bool> {
+        let mut tx = self.home.db().write().await?;
+        let count: Count = tx.one("SELECT COUNT(*) AS documents FROM documents", &[]).await?;
+        let held = held(&mut tx, FilePurpose::Document).await?;
+        if count.documents >= most.count || held.bytes.saturating_add(raw.bytes) > most.bytes {
+            return Ok(false);
+        }
+        publish(&mut tx, raw).await?;
+        tx.exec(
+            "INSERT INTO documents (id, status, raw_file, bytes, chunks_total, chunks_done, created_at, changed_at, sealed_detail) \
+             VALUES ($1, $2, $3, $4, 0, 0, $5, $6, $7)",
+            args![row.id, row.status, row.raw_file, raw.bytes, row.created_at, row.changed_at, row.sealed_detail],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// One document.
+    pub async fn document(&self, id: DocumentId) -> Result<Option<DocumentRow>> {
+        find(&mut self.home.db().read().await?, id).await
+    }
+
+    /// At most `limit` documents, the newest first, from the one behind `after` on.
+    pub async fn documents(&self, after: Option<DocumentId>, limit: u32) -> Result<Vec<DocumentRow>> {
+        let list = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, published, embedder, dimension, created_at, \
+                    changed_at, sealed_detail FROM documents WHERE id < $1 ORDER BY id DESC LIMIT $2";
+        self.home.db().read().await?.all(list, args![after.unwrap_or(DocumentId::from_bytes([0xff; 16])), limit]).await
+    }
+
+    /// What was handed in as a document.
+    pub async fn raw_file(&self, id: FileId) -> Result<Option<FileRow>> {
+        let find = "SELECT id, purpose, bytes, chunks, created_at, sealed_name FROM files WHERE id = $1 AND state = 'ready' \
+                    AND purpose = 'document'";
+        self.home.db().read().await?.optional(find, args![id]).await
+    }
+
+    /// Notes how far a document is that is not over. False where it is, or is gone.
+    pub async fn note_document(
+        &self,
+        id: DocumentId,
+        status: DocumentStatus,
+        total: u64,
+        done: u64,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.home.db().write().await?;
+        let noted = "UPDATE documents SET status = $2, chunks_total = $3, chunks_done = $4, changed_at = $5 \
+                     WHERE id = $1 AND status NOT IN ('ready', 'failed')";
+        let is_noted = tx.exec(noted, args![id, status, total, done, now]).await? == 1;
+        tx.commit().await?;
+        Ok(is_noted)
+    }
+
+    /// Notes that a document that is not over cannot be read, with why in what is sealed.
+    pub async fn fail_document(&self, id: DocumentId, sealed_detail: &[u8], now: Timestamp) -> Result<()> {
+        let mut tx = self.home.db().write().await?;
+        let failed = "UPDATE documents SET status = 'failed', changed_at = $3, sealed_detail = $2 \
+                      WHERE id = $1 AND status NOT IN ('ready', 'failed')";
+        tx.exec(failed, args![id, sealed_detail.to_vec(), now]).await?;
+        tx.commit().await
+    }
+}
+
+pub(super) async fn find(tx: &mut Tx, id: DocumentId) -> Result<Option<DocumentRow>> {
+    let find = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, published, embedder, dimension, created_at, \
+                changed_at, sealed_detail FROM documents WHERE id = $1";
+    tx.optional(find, args![id]).await
+}

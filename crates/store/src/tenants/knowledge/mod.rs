@@ -1,0 +1,17 @@
+//! What a tenant's documents hold, and how it is looked up.
+//!
+//! - [`documents`]: a document as its row tells of it, from its arrival to its end;
+//! - [`publish`]: all of a document becomes searchable in one transaction, or goes in one;
+//! - [`snapshot`]: what a search reads, from one unchanging state.
+//!
+//! Chunks are numbered within the tenant, upwards, and no number is given twice: whoever knows all chunks up to a number has to
+//! read only those above it, and to forget those whose document is gone. Every change raises the corpus's epoch. Nothing here
+//! opens what is sealed, and no word of a tenant is seen: tokens and values of fields are keyed hashes.
+
+mod documents;
+mod publish;
+mod snapshot;
+
+pub use documents::{DocumentRow, DocumentsMax};
+pub use publish::{NewChunk, Publication, Published};
+pub use snapshot::{ChunkText, ChunkVector, Corpus, Knowledge, Posting, PublishedDocument, TokenCount};

@@ -1,0 +1,198 @@
+//! All of a document becomes searchable in one transaction, or goes in one.
+
+use insula_model::{DocumentId, Error, Result, Timestamp};
+
+use super::{super::TenantStore, documents};
+use crate::query::{Tx, Val, args, aside, rec};
+
+/// Everything that makes a document searchable.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// Which document.
+    pub document: DocumentId,
+    /// What embedded it.
+    pub embedder: String,
+    /// The numbers of each of its vectors.
+    pub dimension: u32,
+    /// Its chunks, in their order.
+    pub chunks: Vec<NewChunk>,
+    /// Keyed hashes of the values of its fields, and of who may see it.
+    pub facets: Vec<i64>,
+    /// When it was read.
+    pub changed_at: Timestamp,
+    /// What is known of it now, sealed for (`documents`, `detail`, its id).
+    pub sealed_detail: Vec<u8>,
+}
+
+/// A chunk of it.
+#[derive(Debug, Clone)]
+pub struct NewChunk {
+    /// Its length in tokens.
+    pub tokens: u64,
+    /// Its text and where that stands, sealed for (`chunks`, `text`, document and place).
+    pub sealed_text: Vec<u8>,
+    /// What was embedded of it, sealed for (`vectors`, `vector`, document and place).
+    pub sealed_vector: Vec<u8>,
+    /// Keyed hashes of its tokens, each with how often it has it.
+    pub postings: Vec<(i64, u64)>,
+}
+
+/// What became of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// It can be searched, from this epoch on.
+    Shown(u64),
+    /// The document was removed meanwhile; nothing of it is kept.
+    Gone,
+    /// The tenant would have more chunks than it may; nothing of it is kept.
+    NoRoom,
+}
+
+struct Counts {
+    epoch: u64,
+    chunks: u64,
+    tokens: u64,
+    next_chunk: u64,
+}
+
+rec!(Counts { epoch, chunks, tokens, next_chunk });
+
+struct Held {
+    chunks: u64,
+    tokens: u64,
+}
+
+rec!(Held { chunks, tokens });
+
+impl TenantStore {
+    /// Shows a document as it is now, instead of what was shown of it before. It runs to its end even if the caller's future is
+    /// dropped.
+    pub async fn publish_document(&self, publication: Publication, chunks_max: u64) -> Result<Published> {
+        let store = self.clone();
+        // Many rows come.
+        aside(async move {
+            let mut tx = store.home.db().write().await?;
+            let published = publish(&mut tx, &publication, chunks_max).await?;
+            if matches!(published, Published::Shown(_)) {
+                tx.commit().await?;
+            }
+            Ok(published)
+        })
+        .await
+    }
+
+    /// Removes a document with all that was made of it, and what was handed in. `NotFound` where there is none.
+    pub async fn remove_document(&self, id: DocumentId) -> Result<()> {
+        let store = self.clone();
+        // Many rows go.
+        aside(async move {
+            let mut tx = store.home.db().write().await?;
+            let counts = raise_epoch(&mut tx).await?;
+            let row = documents::find(&mut tx, id).await?.ok_or_else(Error::not_found)?;
+            let gone = clear(&mut tx, id).await?;
+            tx.exec("DELETE FROM documents WHERE id = $1", args![id]).await?;
+            tx.exec("UPDATE files SET state = 'removing' WHERE id = $1", args![row.raw_file]).await?;
+            let left = Counts {
+                chunks: counts.chunks.saturating_sub(gone.chunks),
+                tokens: counts.tokens.saturating_sub(gone.tokens),
+                ..counts
+            };
+            keep(&mut tx, &left).await?;
+            tx.commit().await?;
+            // What a crash leaves of the file is swept.
+            store.discard(row.raw_file).await
+        })
+        .await
+    }
+}
+
+async fn publish(tx: &mut Tx, publication: &Publication, chunks_max: u64) -> Result<Published> {
+    let counts = raise_epoch(tx).await?;
+    let id = publication.document;
+    if documents::find(tx, id).await?.is_none() {
+        return Ok(Published::Gone);
+    }
+    let gone = clear(tx, id).await?;
+    let total = publication.chunks.len() as u64;
+    let now = Counts {
+        chunks: counts.chunks.saturating_sub(gone.chunks) + total,
+        tokens: counts.tokens.saturating_sub(gone.tokens) + publication.chunks.iter().map(|chunk| chunk.tokens).sum::<u64>(),
+        next_chunk: counts.next_chunk + total,
+        ..counts
+    };
+    if now.chunks > chunks_max {
+        return Ok(Published::NoRoom);
+    }
+    insert(tx, publication, counts.next_chunk).await?;
+    let shown = "UPDATE documents SET status = 'ready', chunks_total = $2, chunks_done = $2, published = $3, embedder = $4, \
+                 dimension = $5, changed_at = $6, sealed_detail = $7 WHERE id = $1";
+    let Publication { embedder, dimension, changed_at, sealed_detail, .. } = publication;
+    tx.exec(shown, args![id, total, now.epoch, embedder, dimension, changed_at, sealed_detail]).await?;
+    keep(tx, &now).await?;
+    Ok(Published::Shown(now.epoch))
+}
+
+async fn insert(tx: &mut Tx, publication: &Publication, first: u64) -> Result<()> {
+    let id = publication.document.as_bytes();
+    let numbered = || (first..).zip(&publication.chunks);
+    let chunks: Vec<Vec<Val<'_>>> = numbered()
+        .zip(0_u64..)
+        .map(|((number, chunk), place)| {
+            let (number, place, tokens) = (Val::count(number), Val::count(place), Val::count(chunk.tokens));
+            vec![number, Val::bytes(id), place, tokens, Val::bytes(&chunk.sealed_text)]
+        })
+        .collect();
+    tx.exec_all("INSERT INTO chunks (chunk, document, place, tokens, sealed_text) VALUES ($1, $2, $3, $4, $5)", &chunks)
+        .await?;
+    let vectors: Vec<Vec<Val<'_>>> =
+        numbered().map(|(number, chunk)| vec![Val::count(number), Val::bytes(&chunk.sealed_vector)]).collect();
+    tx.exec_all("INSERT INTO vectors (chunk, sealed_vector) VALUES ($1, $2)", &vectors).await?;
+    // In the order of the key, which is kinder to the pages.
+    let mut postings: Vec<(i64, u64, u64)> = numbered()
+        .flat_map(|(number, chunk)| chunk.postings.iter().map(move |(token, often)| (*token, number, *often)))
+        .collect();
+    postings.sort_unstable();
+    let insert = "INSERT INTO postings (token, chunk, frequency) VALUES ($1, $2, $3)";
+    for some in postings.chunks(POSTINGS_AT_ONCE) {
+        let rows: Vec<Vec<Val<'_>>> =
+            some.iter().map(|(token, number, often)| vec![Val::int(*token), Val::count(*number), Val::count(*often)]).collect();
+        tx.exec_all(insert, &rows).await?;
+    }
+    let mut facets = publication.facets.clone();
+    facets.sort_unstable();
+    facets.dedup();
+    let rows: Vec<Vec<Val<'_>>> = facets.iter().map(|facet| vec![Val::int(*facet), Val::bytes(id)]).collect();
+    tx.exec_all("INSERT INTO facets (facet, document) VALUES ($1, $2)", &rows).await?;
+    Ok(())
+}
+
+/// Removes what makes a document searchable; how much that was.
+async fn clear(tx: &mut Tx, id: DocumentId) -> Result<Held> {
+    let held = "SELECT COUNT(*) AS chunks, CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens FROM chunks WHERE document = $1";
+    let held = tx.one(held, args![id]).await?;
+    for sql in [
+        "DELETE FROM postings WHERE chunk IN (SELECT chunk FROM chunks WHERE document = $1)",
+        "DELETE FROM vectors WHERE chunk IN (SELECT chunk FROM chunks WHERE document = $1)",
+        "DELETE FROM chunks WHERE document = $1",
+        "DELETE FROM facets WHERE document = $1",
+    ] {
+        tx.exec(sql, args![id]).await?;
+    }
+    Ok(held)
+}
+
+/// The next epoch, with what the corpus holds. First of all: who changes documents waits here for who does.
+async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
+    let first = "INSERT INTO corpus (id, epoch, chunks, tokens, next_chunk) VALUES (1, 0, 0, 0, 1) ON CONFLICT (id) DO NOTHING";
+    tx.exec(first, &[]).await?;
+    tx.one("UPDATE corpus SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, chunks, tokens, next_chunk", &[]).await
+}
+
+async fn keep(tx: &mut Tx, counts: &Counts) -> Result<()> {
+    let update = "UPDATE corpus SET chunks = $1, tokens = $2, next_chunk = $3 WHERE id = 1";
+    tx.exec(update, args![counts.chunks, counts.tokens, counts.next_chunk]).await?;
+    Ok(())
+}
+
+/// Postings that are bound at once.
+const POSTINGS_AT_ONCE: usize = 4_096;
