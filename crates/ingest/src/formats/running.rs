@@ -10,11 +10,13 @@ const EDGE_LINES: usize = 2;
 const PAGES_MIN: usize = 3;
 /// `Seite 3 von 9` and the like have no more letters, and say nothing.
 const NUMBER_LETTERS_MAX: usize = 12;
+/// Stands before a number that is relative to its page's; in no text, because control characters are taken out.
+const COUNTED: char = '\u{1}';
 /// A longer line is text.
 const LINE_CHARS_MAX: usize = 120;
 
 /// Whether each line of each page stays. A repeated line stays where it stands first, because it may say what is said nowhere
-/// else; a line of nothing but a page's number goes everywhere.
+/// else; a line of little but a number that counts the pages goes everywhere.
 ///
 /// `at_edge` says of a page's line whether it may be one, by the numbers of both.
 pub(crate) fn kept<'a>(
@@ -25,7 +27,7 @@ pub(crate) fn kept<'a>(
     let mut counts: HashMap<String, usize> = HashMap::new();
     for (number, page) in pages.iter().enumerate() {
         let edges = page.iter().enumerate().filter(|(i, _)| at_edge(number, *i));
-        let mut of_page: Vec<String> = edges.filter_map(|(_, line)| shape(line)).collect();
+        let mut of_page: Vec<String> = edges.flat_map(|(_, line)| shapes(line, number)).collect();
         of_page.sort_unstable();
         of_page.dedup();
         for shape in of_page {
@@ -35,18 +37,18 @@ pub(crate) fn kept<'a>(
     let needed = PAGES_MIN.max(pages.len().div_ceil(3));
     counts.retain(|_, count| *count >= needed);
     let mut seen: HashMap<String, (&'a str, usize)> = HashMap::new();
-    let mut keep = |line: &'a str| {
-        let Some(shape) = shape(line).filter(|shape| counts.contains_key(shape)) else { return true };
-        let is_number = shape.contains('0') && shape.chars().filter(|c| c.is_alphabetic()).count() <= NUMBER_LETTERS_MAX;
+    let mut keep = |line: &'a str, number: usize| {
+        let Some(shape) = shapes(line, number).into_iter().find(|shape| counts.contains_key(shape)) else { return true };
+        let counts_pages = shape.contains(COUNTED);
+        let is_number = counts_pages && line.chars().filter(|c| c.is_alphabetic()).count() <= NUMBER_LETTERS_MAX;
         let (_, count) = seen.entry(shape).or_insert((line, 0));
         *count += 1;
         *count == 1 && !is_number
     };
-    let kept = pages
-        .iter()
-        .enumerate()
-        .map(|(number, page)| page.iter().enumerate().map(|(i, line)| !at_edge(number, i) || keep(line)).collect());
-    let kept = kept.collect();
+    let mut kept: Vec<Vec<bool>> = Vec::with_capacity(pages.len());
+    for (number, page) in pages.iter().enumerate() {
+        kept.push(page.iter().enumerate().map(|(i, line)| !at_edge(number, i) || keep(line, number)).collect());
+    }
     let mut seen: Vec<(&str, usize)> = seen.into_values().collect();
     seen.sort_unstable();
     for (line, count) in seen {
@@ -60,20 +62,31 @@ pub(crate) fn is_edge(line: usize, lines: usize) -> bool {
     line < EDGE_LINES || line + EDGE_LINES >= lines
 }
 
-/// A line with its numbers made one, so that `Page 3 of 9` is the same on every page.
-fn shape(line: &str) -> Option<String> {
+/// What a line may have in common with those of other pages: all of it, or all but its first or last number, which goes up
+/// by one from page to page. `Page 3 of 9` counts pages, `Section 3` does not, unless each page has one.
+fn shapes(line: &str, page: usize) -> Vec<String> {
     let line = line.trim();
     if line.is_empty() || line.chars().nth(LINE_CHARS_MAX).is_some() {
-        return None;
+        return Vec::new();
     }
-    let mut shape = String::new();
-    for c in line.chars() {
-        let c = if c.is_numeric() { '0' } else { c };
-        if !(c == '0' && shape.ends_with('0')) {
-            shape.push(c);
-        }
+    let first = line.find(|c: char| c.is_ascii_digit());
+    let last = line.rfind(|c: char| c.is_ascii_digit());
+    let mut shapes = vec![line.to_owned()];
+    if let (Some(first), Some(last)) = (first, last) {
+        let first_end = line[first..].find(|c: char| !c.is_ascii_digit()).map_or(line.len(), |length| first + length);
+        let last_start = line[..last]
+            .rfind(|c: char| !c.is_ascii_digit())
+            .map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8));
+        shapes.extend(counted(line, first, first_end, page));
+        shapes.extend(counted(line, last_start, last + 1, page));
     }
-    Some(shape)
+    shapes
+}
+
+/// The line with a number relative to its page's.
+fn counted(line: &str, start: usize, end: usize, page: usize) -> Option<String> {
+    let number: i64 = line[start..end].parse().ok()?;
+    Some(format!("{}{COUNTED}{}{}", &line[..start], number - i64::try_from(page).ok()?, &line[end..]))
 }
 
 #[cfg(test)]
@@ -91,6 +104,8 @@ mod tests {
         let kept = kept(&pages, |page, line| is_edge(line, pages[page].len()), &mut draft);
         assert_eq!(kept[0], [true, true, true, true, false]);
         assert_eq!(kept[3], [false, true, true, true, false]);
+        assert_eq!(shapes("Page 3 of 9", 2)[1], shapes("Page 4 of 9", 3)[1]);
+        assert_ne!(shapes("Section 3", 2)[1..], shapes("Section 3", 3)[1..]);
         let report = draft.finish(crate::Format::Pdf, None, 0).report;
         assert!(report.has(DefectKind::RepeatedLine));
     }

@@ -17,8 +17,8 @@ const GAP_HEIGHTS: f64 = 1.75;
 /// Adds the text of all pages, headers and footers once.
 pub(super) fn add(pages: &[Page], document: &Document, ids: &[ObjectId], draft: &mut Draft<'_>) {
     let texts: Vec<Vec<&str>> = pages.iter().map(|page| page.lines.iter().map(|line| line.text.as_str()).collect()).collect();
-    let kept = running::kept(&texts, |page, line| is_edge(&pages[page], line), draft);
     let usual = usual_size(pages);
+    let kept = running::kept(&texts, |page, line| is_edge(&pages[page], line, usual), draft);
     for ((page, kept), id) in pages.iter().zip(kept).zip(ids) {
         if !draft.turn_page() {
             return;
@@ -30,10 +30,13 @@ pub(super) fn add(pages: &[Page], document: &Document, ids: &[ObjectId], draft: 
     }
 }
 
-/// Whether a line stands where headers and footers do; by its number where heights are not known.
-fn is_edge(page: &Page, line: usize) -> bool {
+/// Whether a line stands where headers and footers do, and is no heading; by its number where heights are not known.
+fn is_edge(page: &Page, line: usize, usual: f64) -> bool {
     if page.height <= 0.0 {
         return running::is_edge(line, page.lines.len());
+    }
+    if is_large(&page.lines[line], usual) {
+        return false;
     }
     let from_bottom = (page.lines[line].y - page.bottom) / page.height;
     !(EDGE_SHARE..=1.0 - EDGE_SHARE).contains(&from_bottom)
@@ -55,6 +58,11 @@ fn usual_size(pages: &[Page]) -> f64 {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded before")]
 fn in_tenths(size: f64) -> u32 {
     (size.clamp(0.0, 1000.0) * 10.0).round() as u32
+}
+
+/// Whether a line is set as headings are.
+fn is_large(line: &Line, usual: f64) -> bool {
+    usual > 0.0 && line.size * 100.0 > usual * HEADING_PERCENT
 }
 
 fn paragraphs<'a>(lines: impl Iterator<Item = &'a Line>, usual: f64, place: &Place, draft: &mut Draft<'_>) {
@@ -91,7 +99,7 @@ fn end(paragraph: &mut Vec<&Line>, usual: f64, place: &Place, draft: &mut Draft<
     let lines = std::mem::take(paragraph);
     let Some(first) = lines.first() else { return };
     let text = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
-    let larger = usual > 0.0 && first.size * 100.0 > usual * HEADING_PERCENT;
+    let larger = is_large(first, usual);
     let kind = if larger && text.chars().count() <= HEADING_CHARS_MAX {
         BlockKind::Heading(if first.size > usual * 1.5 { 1 } else { 2 })
     } else if is_item(&text) {
