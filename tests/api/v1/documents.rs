@@ -202,7 +202,7 @@ fn long(chunks: usize) -> String {
 }
 
 /// Kills in the middle of it all, however often.
-const KILLS: u64 = 6;
+const KILLS: u64 = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_loses_and_doubles_nothing() {
@@ -215,7 +215,7 @@ async fn a_kill_loses_and_doubles_nothing() {
             handed_in.push((hand_in(&tenant, &body).await, body["metadata"].clone()));
         }
         // Early ones find it reading, late ones publishing.
-        tokio::time::sleep(std::time::Duration::from_millis(40 + 150 * round)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(40 + 250 * round)).await;
         node.kill();
         node.start_again().await;
         tenant = tenant.at(&node.operator());
