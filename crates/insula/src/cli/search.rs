@@ -15,8 +15,6 @@ use super::{
 /// Searches a tenant's documents. Operators see no content: present an admin key of the tenant with --url and --operator-key.
 #[derive(Debug, Args)]
 pub struct SearchArgs {
-    #[command(flatten)]
-    target: Target,
     /// The tenant's slug or id.
     tenant: String,
     /// The question.
@@ -30,6 +28,8 @@ pub struct SearchArgs {
     /// Only what this end user may see.
     #[arg(long, value_name = "NAME")]
     end_user: Option<String>,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// Runs it.

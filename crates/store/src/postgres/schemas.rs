@@ -48,14 +48,14 @@ impl Schema {
                 ("0011_batches", include_str!("schema/control/0011_batches.sql")),
                 ("0012_isolation", include_str!("schema/control/0012_isolation.sql")),
                 ("0013_provider_credentials", include_str!("schema/control/0013_provider_credentials.sql")),
-                ("0016_runs", include_str!("schema/control/0016_runs.sql")),
+                ("0014_runs", include_str!("schema/control/0014_runs.sql")),
             ],
             Schema::Tenant => &[
                 ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
                 ("0002_responses", include_str!("schema/tenant/0002_responses.sql")),
                 ("0003_batches", include_str!("schema/tenant/0003_batches.sql")),
-                ("0005_provider_credentials", include_str!("schema/tenant/0005_provider_credentials.sql")),
-                ("0007_knowledge", include_str!("schema/tenant/0007_knowledge.sql")),
+                ("0004_provider_credentials", include_str!("schema/tenant/0004_provider_credentials.sql")),
+                ("0005_knowledge", include_str!("schema/tenant/0005_knowledge.sql")),
             ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }

@@ -32,7 +32,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0012_batches.sql"),
         include_str!("schema/control/0013_isolation.sql"),
         include_str!("schema/control/0014_provider_credentials.sql"),
-        include_str!("schema/control/0017_runs.sql"),
+        include_str!("schema/control/0015_runs.sql"),
     ],
 };
 
@@ -46,8 +46,8 @@ pub(super) const TENANT: Schema = Schema {
         include_str!("schema/tenant/0001_foundation.sql"),
         include_str!("schema/tenant/0002_responses.sql"),
         include_str!("schema/tenant/0003_batches.sql"),
-        include_str!("schema/tenant/0005_provider_credentials.sql"),
-        include_str!("schema/tenant/0007_knowledge.sql"),
+        include_str!("schema/tenant/0004_provider_credentials.sql"),
+        include_str!("schema/tenant/0005_knowledge.sql"),
     ],
 };
 

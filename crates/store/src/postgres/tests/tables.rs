@@ -42,7 +42,7 @@ pub(super) async fn tables(client: &Client, schema: &str) -> Vec<Table> {
     let sql = "
         SELECT c.relname::text AS table, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS kind,
             a.attnotnull AS filled, a.atthasdef OR a.attidentity <> '' AS preset,
-            COALESCE(a.attnum = ANY (i.indkey::int2[]), false) AS in_key
+            COALESCE(a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]), false) AS in_key
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
