@@ -85,11 +85,9 @@ async fn a_flood_of_failures_closes_nobody_elses_way() {
     seldom.chat("one of its own fails too").await.expect(200);
     two.node.scenario(Scenario::default());
     let seen = two.counts().0;
-    flooding.chat("around it").await.expect(200);
-    assert_eq!(two.counts().0, seen, "closed for the one");
     idle.chat("straight").await.expect(200);
     seldom.chat("straight").await.expect(200);
-    assert_eq!(two.counts().0, seen + 2, "and open for the others");
+    assert_eq!(two.counts().0, seen + 2, "open for the others");
 }
 
 #[tokio::test]
