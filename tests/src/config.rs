@@ -128,7 +128,7 @@ impl ServeConfig {
         for (name, kind, version) in vendors.into_iter().filter(|_| self.with_vendors) {
             text.push_str(&format!(
                 "[[providers]]\nname = \"{name}\"\nkind = \"{kind}\"\nbase_url = \"{simulator_url}/{version}\"\n\
-                 attempt_header = \"x-insula-attempt\"\n"
+                 attempt_header = \"x-insula-attempt\"\ntenant_credentials = true\n"
             ));
         }
         let path = folder.join("insula.toml");
