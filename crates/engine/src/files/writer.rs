@@ -26,6 +26,7 @@ pub(crate) struct FileWriter {
     /// Taken by the end.
     blob: Option<BlobWriter>,
     filling: Vec<u8>,
+    /// Nothing is left to be removed: it is shown, or gone.
     is_published: bool,
     held_before: u64,
 }
@@ -148,6 +149,15 @@ impl Upload {
         self.writer.write(bytes).await
     }
 
+    /// Removes what there is of a file that is refused: before its caller hears of it, so that it counts for nothing any more.
+    pub async fn give_up(mut self) {
+        self.writer.blob = None;
+        match self.writer.store.discard_file(self.writer.row.id).await {
+            Ok(()) => self.writer.is_published = true,
+            Err(error) => tracing::debug!(file = %self.writer.row.id, %error, "a refused file is tried again to be removed"),
+        }
+    }
+
     /// Ends the file and shows it.
     ///
     /// # Errors
@@ -155,7 +165,9 @@ impl Upload {
     pub async fn finish(mut self) -> Result<FileView> {
         let written = self.writer.finish().await?;
         if !self.writer.store.publish_file(written, self.tenant_bytes_max).await? {
-            return Err(self.no_room());
+            let refusal = self.no_room();
+            self.give_up().await;
+            return Err(refusal);
         }
         self.writer.published();
         FileView::open(&self.writer.row, &self.writer.seals)

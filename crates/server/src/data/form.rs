@@ -25,10 +25,27 @@ pub(super) async fn upload(app: &App, scope: &TenantScope, headers: &HeaderMap, 
     let all = SizeLimit::new().whole_stream(upload_bytes_max(&app.engine) + FORM_BYTES_MAX);
     let constraints = Constraints::new().size_limit(all.for_field("purpose", FIELD_BYTES_MAX));
     let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
-    let (mut file, mut purpose) = (None, None);
+    let mut file = None;
+    match read(app, scope, &mut form, &mut file).await {
+        Ok(()) => file.ok_or_else(|| missing("file"))?.finish().await,
+        Err(error) => {
+            if let Some(begun) = file {
+                begun.give_up().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Reads all fields, and begins the file where it comes.
+async fn read(app: &App, scope: &TenantScope, form: &mut Multipart<'_>, file: &mut Option<Upload>) -> Result<()> {
+    let mut purpose = None;
     while let Some(mut field) = form.next_field().await.map_err(broken)? {
         match field.name().unwrap_or_default() {
-            "file" if file.is_none() => file = Some(keep(app, scope, &mut field).await?),
+            "file" if file.is_none() => {
+                let name = field.file_name().unwrap_or("file").to_owned();
+                keep(&mut field, file.insert(Upload::begin(&app.engine, scope, &name).await?)).await?;
+            }
             "purpose" if purpose.is_none() => purpose = Some(field.text().await.map_err(broken)?),
             name => {
                 let name: String = name.chars().take(64).collect();
@@ -38,18 +55,18 @@ pub(super) async fn upload(app: &App, scope: &TenantScope, headers: &HeaderMap, 
         // Before a file that comes behind it is read.
         purpose.as_deref().map_or(Ok(()), check_purpose)?;
     }
-    let missing = |name: &str| Error::invalid(format!("the form has no field `{name}`")).at(name);
-    purpose.ok_or_else(|| missing("purpose"))?;
-    file.ok_or_else(|| missing("file"))?.finish().await
+    purpose.map(drop).ok_or_else(|| missing("purpose"))
 }
 
-async fn keep(app: &App, scope: &TenantScope, field: &mut Field<'_>) -> Result<Upload> {
-    let name = field.file_name().unwrap_or("file").to_owned();
-    let mut upload = Upload::begin(&app.engine, scope, &name).await?;
+fn missing(name: &str) -> Error {
+    Error::invalid(format!("the form has no field `{name}`")).at(name)
+}
+
+async fn keep(field: &mut Field<'_>, upload: &mut Upload) -> Result<()> {
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         upload.write(&chunk).await?;
     }
-    Ok(upload)
+    Ok(())
 }
 
 fn check_purpose(purpose: &str) -> Result<()> {
