@@ -88,7 +88,7 @@ mod vault;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
-    AttemptQuery, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery,
+    AttemptQuery, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, CorpusGrantRow, Credit, Delivery,
     DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep,
     Once, OperatorKey, OverheadDifference, PriceDates, PricedPart, Run, RunsMax, Sending, Sums, TokenDifferences, UsageQuery,
     UsageRow, Webhook, WebhookEvent,
@@ -101,7 +101,7 @@ pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LA
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
     BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FilePage, FileRow,
-    IdempotencyRow, IdempotencyState, Knowledge, LineRow, NewChunk, Posting, ProviderCredentialRow, Publication, Published,
-    PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
+    IdempotencyRow, IdempotencyState, Knowledge, KnowledgeReader, LineRow, NewChunk, Posting, ProfileRow, ProviderCredentialRow,
+    Publication, Published, PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
 };
-pub use vault::{AnswerKey, RootKey, TenantSeals};
+pub use vault::{AnswerKey, Opener, RootKey, TenantSeals};

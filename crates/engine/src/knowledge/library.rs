@@ -6,7 +6,7 @@ use std::{
 };
 
 use insula_ingest::child::Reader;
-use insula_model::{RunKind, TenantId, TenantState};
+use insula_model::{RunKind, TenantId};
 use insula_store::RunsMax;
 
 use super::{
@@ -66,7 +66,6 @@ async fn tidy(engine: Weak<Engine>) {
     loop {
         tokio::time::sleep(TIDY_EVERY).await;
         let Some(engine) = engine.upgrade() else { return };
-        let is_there = |tenant| engine.directory.tenant(tenant).is_some_and(|entry| entry.record.state != TenantState::Erasing);
-        engine.knowledge.indexes.retain(is_there);
+        engine.knowledge.indexes.retain(|home| engine.directory.has_home(home));
     }
 }

@@ -23,6 +23,7 @@ mod ingest;
 mod lexical;
 mod library;
 mod metadata;
+mod profile;
 mod rank;
 mod reading;
 mod report;
@@ -35,6 +36,7 @@ pub use documents::{DocumentContent, DocumentView, Handing, NewDocument, find, l
 pub use filter::Filter;
 pub(crate) use library::Library;
 pub use metadata::{Metadata, access_list};
+pub use profile::{PROFILE_CHARS_MAX, PROFILE_JURISDICTIONS_MAX, Profile, profile};
 pub use report::{DocumentDefect, DocumentFinding, DocumentReport, Findings};
 pub use search::{Ask, Hit, search};
 pub use settings::KnowledgeSettings;
