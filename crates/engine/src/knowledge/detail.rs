@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use insula_ingest::{Place, sanitise::OffsetMap};
 use insula_model::{DocumentId, Error, Result};
-use insula_store::TenantSeals;
+use insula_store::{Opener, TenantSeals};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,8 +17,6 @@ const DOCUMENTS: &str = "documents";
 const DETAIL: &str = "detail";
 const CHUNKS: &str = "chunks";
 const TEXT: &str = "text";
-const VECTORS: &str = "vectors";
-const VECTOR: &str = "vector";
 
 /// Why a document cannot be searched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +57,8 @@ impl Detail {
     }
 
     /// Opens that of a document.
-    pub fn open(seals: &TenantSeals, document: DocumentId, sealed: &[u8]) -> Result<Self> {
-        let plain = seals.open(DOCUMENTS, DETAIL, document.as_bytes(), sealed)?;
+    pub fn open(opener: &Opener, document: DocumentId, sealed: &[u8]) -> Result<Self> {
+        let plain = opener.open(DOCUMENTS, DETAIL, document.as_bytes(), sealed)?;
         serde_json::from_slice(&plain).map_err(Error::internal)
     }
 }
@@ -98,22 +96,9 @@ impl Passage {
     }
 
     /// Opens that of a place.
-    pub fn open(seals: &TenantSeals, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Self> {
-        postcard::from_bytes(&seals.open(CHUNKS, TEXT, &row(document, place), sealed)?).map_err(Error::internal)
+    pub fn open(opener: &Opener, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Self> {
+        postcard::from_bytes(&opener.open(CHUNKS, TEXT, &row(document, place), sealed)?).map_err(Error::internal)
     }
-}
-
-/// Seals a vector for its place in its document: its numbers, four bytes each, little endian.
-pub(super) fn seal_vector(engine: &Engine, seals: &TenantSeals, document: DocumentId, place: u64, vector: &[f32]) -> Vec<u8> {
-    let plain: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
-    seals.seal(VECTORS, VECTOR, &row(document, place), &plain, &*engine.random)
-}
-
-/// Opens it.
-pub(super) fn open_vector(seals: &TenantSeals, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Vec<f32>> {
-    let plain = seals.open(VECTORS, VECTOR, &row(document, place), sealed)?;
-    let (numbers, _) = plain.as_chunks::<4>();
-    Ok(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
 fn row(document: DocumentId, place: u64) -> [u8; 24] {

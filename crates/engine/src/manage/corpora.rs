@@ -57,7 +57,7 @@ pub async fn retitle(engine: &Engine, corpus: &OperatedCorpus, title: Name) -> R
 /// When storage fails on the way; the corpus then stays refused, and the same call again completes the erasure.
 pub async fn erase(engine: &Engine, corpus: &LeavingCorpus) -> Result<ErasureReceipt> {
     let receipt = engine.directory.erase_corpus(corpus).await?;
-    engine.knowledge.forget(corpus.0.scope.tenant());
+    engine.store.forget_documents(corpus.0.scope.tenant());
     tracing::info!(corpus = %corpus.0.entry.id, by = %corpus.0.by.key(), "a corpus is erased");
     Ok(receipt)
 }

@@ -44,7 +44,7 @@ use crate::Opener;
 /// # use insula_store::Store;
 /// async fn look(store: Store, grant: CorpusGrant) -> Result<u64> {
 ///     let reader = store.corpus(&grant).await?;
-///     Ok(reader.knowledge().await?.corpus().await?.epoch)
+///     Ok(reader.reading().await?.corpus().epoch)
 /// }
 /// ```
 #[derive(Clone)]
@@ -56,6 +56,11 @@ pub struct KnowledgeReader {
 impl KnowledgeReader {
     pub(crate) fn new(store: TenantStore, opener: Arc<Opener>) -> Self {
         Self { store, opener }
+    }
+
+    /// The home, for what reads it in this crate.
+    pub(crate) fn store(&self) -> &TenantStore {
+        &self.store
     }
 
     /// The documents as they stand now. The transaction behind it cannot write, whatever it is asked.
