@@ -13,6 +13,8 @@ const K1: f64 = 1.2;
 const B: f64 = 0.75;
 /// A word that more than one of so many chunks has tells little, and is passed over where a rarer one is found.
 const COMMON_ONE_IN: u64 = 5;
+/// Postings that one question reads: the rarest words first, as many as have no more together. The rarest is always read.
+const POSTINGS_MAX: u64 = 400_000;
 
 /// How much stands where a search looks, and how many chunks have each word, whether they count or not. Of several places it is one sum:
 /// a word is as rare as it is in all of them.
@@ -49,11 +51,22 @@ impl Statistics {
         }
     }
 
-    /// Which words are worth looking up: those that are found, without those that tell little where others tell more.
+    /// Which words are worth looking up: of those that are found the rarest, as many as may be read, without those that tell little where
+    /// others tell more.
     fn telling(&self) -> Vec<bool> {
-        let is_rare = |having: u64| having > 0 && having.saturating_mul(COMMON_ONE_IN) <= self.chunks;
-        let any_rare = self.having.iter().any(|having| is_rare(*having));
-        self.having.iter().map(|having| *having > 0 && (!any_rare || is_rare(*having))).collect()
+        let is_rare = |word: usize| self.having[word].saturating_mul(COMMON_ONE_IN) <= self.chunks;
+        let mut rarest: Vec<usize> = (0..self.having.len()).filter(|word| self.having[*word] > 0).collect();
+        rarest.sort_unstable_by_key(|word| (self.having[*word], *word));
+        let any_rare = rarest.first().is_some_and(|word| is_rare(*word));
+        let (mut tells, mut read) = (vec![false; self.having.len()], 0_u64);
+        for (rank, word) in rarest.into_iter().filter(|word| !any_rare || is_rare(*word)).enumerate() {
+            read = read.saturating_add(self.having[word]);
+            if rank > 0 && read > POSTINGS_MAX {
+                break;
+            }
+            tells[word] = true;
+        }
+        tells
     }
 }
 
@@ -133,11 +146,16 @@ mod tests {
     }
 
     #[test]
-    fn a_common_word_is_passed_over_where_a_rarer_one_is_found() {
-        let statistics = |chunks, having: &[u64]| Statistics { chunks, tokens: 1, having: having.to_vec() };
-        assert_eq!(statistics(10, &[9, 2, 0]).telling(), [false, true, false]);
-        assert_eq!(statistics(10, &[9, 3, 0]).telling(), [true, true, false]);
-        let all = Statistics::sum(&[statistics(4, &[4, 0]), Statistics::default(), statistics(100, &[0, 3])]);
+    fn rare_words_are_read_and_no_more_than_may_be() {
+        let statistics = |having: &[u64], chunks| Statistics { chunks, tokens: 1, having: having.to_vec() };
+        let read = |having: &[u64], all: u64| statistics(having, all).telling();
+        assert_eq!(read(&[90, 3, 20, 0], 100), [false, true, true, false], "one in five is rare enough");
+        assert_eq!(read(&[90, 30], 100), [true, true], "where none is rare all are read");
+        assert_eq!(read(&[POSTINGS_MAX, 7, POSTINGS_MAX - 7], 10_000_000), [false, true, true]);
+        assert_eq!(read(&[POSTINGS_MAX + 2, POSTINGS_MAX + 1], 10_000_000), [false, true], "the rarest, whatever it takes");
+        assert!(read(&[], 5).is_empty());
+
+        let all = Statistics::sum(&[statistics(&[4, 0], 4), Statistics::default(), statistics(&[0, 3], 100)]);
         assert_eq!(all, Statistics { chunks: 104, tokens: 2, having: vec![4, 3] });
         assert_eq!(all.telling(), [true, true], "what one place is full of may be rare in all of them");
     }
