@@ -28,7 +28,8 @@ async fn a_corpus_is_made_filled_granted_and_erased() {
     assert!(listed.code == 0 && listed.stdout.contains("eu_rent"), "{listed:?}");
 
     let ask = value!({"query": "deposit"});
-    let found = async || tenant.admin.post(&tenant.path("/search"), &ask).await.expect(200).json()["data"].as_array().unwrap().len();
+    let found =
+        async || tenant.admin.post(&tenant.path("/search"), &ask).await.expect(200).json()["data"].as_array().unwrap().len();
     assert_eq!(found().await, 1);
     assert_eq!(node.insula(&["corpus", "revoke", "eu_rent", "reader"]).await.code, 0);
     assert_eq!(found().await, 0);

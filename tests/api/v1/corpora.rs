@@ -49,7 +49,8 @@ async fn library(node: &Node) -> TestTenant {
         publish(&operator, name, &json!({"name": format!("{name}-law"), "text": text, "metadata": {"kind": "law"}})).await;
         grant(&tenant, name).await;
     }
-    let own = json!({"name": "policy", "text": "Our policy: consent is asked for once a year.", "metadata": {"kind": "policy"}});
+    let own =
+        json!({"name": "policy", "text": "Our policy: consent is asked for once a year.", "metadata": {"kind": "policy"}});
     publish_with(&tenant, &own).await;
     tenant
 }

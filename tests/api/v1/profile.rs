@@ -21,7 +21,9 @@ async fn a_profile_is_kept(node: &Node) {
     let kept = tenant.admin.put(&path, &order).await.expect(200).json();
     assert_eq!((&kept["text"], &kept["jurisdictions"]), (&order["text"], &json!(["de", "eu"])));
     assert_eq!(tenant.admin.get(&path).await.expect(200).json(), kept);
-    for call in [tenant.operator.get(&path).await, tenant.operator.put(&path, &order).await, tenant.operator.delete(&path).await] {
+    for call in
+        [tenant.operator.get(&path).await, tenant.operator.put(&path, &order).await, tenant.operator.delete(&path).await]
+    {
         call.problem(403, "forbidden");
     }
 

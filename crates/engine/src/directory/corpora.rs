@@ -94,7 +94,8 @@ impl Directory {
         self.check_current()?;
         let register = self.register.read();
         let grants = register.corpora.grants.get(&scope.tenant()).into_iter().flatten();
-        let mut granted: Vec<_> = grants.filter_map(|(id, at)| Some(granted(scope, register.corpora.served(*id)?, *at))).collect();
+        let mut granted: Vec<_> =
+            grants.filter_map(|(id, at)| Some(granted(scope, register.corpora.served(*id)?, *at))).collect();
         granted.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
         Ok(granted)
     }

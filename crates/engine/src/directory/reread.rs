@@ -78,13 +78,8 @@ impl Directory {
         // First, so that no tenant is shown without what it inherits.
         self.reread_platform(accounts).await?;
         let control = self.store.upkeep();
-        let (tenants, keys, limits, budgets, grants) = tokio::try_join!(
-            control.tenants(),
-            control.keys(),
-            control.limits(),
-            control.budgets(),
-            control.corpus_grants()
-        )?;
+        let (tenants, keys, limits, budgets, grants) =
+            tokio::try_join!(control.tenants(), control.keys(), control.limits(), control.budgets(), control.corpus_grants())?;
         let mut known: BTreeMap<TenantId, Known> = tenants.into_iter().map(|record| (record.id, Known::new(record))).collect();
         for key in keys {
             if let Some(tenant) = known.get_mut(&key.tenant) {

@@ -134,10 +134,8 @@ impl Handing {
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         if self.writer.held_before().saturating_add(size) > self.tenant_bytes_max {
-            let message = format!(
-                "the documents kept here would be larger than {} bytes together; remove some",
-                self.tenant_bytes_max
-            );
+            let message =
+                format!("the documents kept here would be larger than {} bytes together; remove some", self.tenant_bytes_max);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         self.writer.write(bytes).await
@@ -175,8 +173,7 @@ impl Handing {
         control.queue_run(RunKind::Document, self.scope.tenant(), *id.as_bytes(), now).await?;
         if !self.store.insert_document(&row, written, most).await? {
             control.forget_run(*id.as_bytes()).await?;
-            let message =
-                format!("there may be {} documents here, of {} bytes together; remove some", most.count, most.bytes);
+            let message = format!("there may be {} documents here, of {} bytes together; remove some", most.count, most.bytes);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         self.writer.published();

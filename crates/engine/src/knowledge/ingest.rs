@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use insula_ingest::words;
 use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, Result, TenantScope};
-use insula_store::{DocumentRow, NewChunk, NewVector, Opener, Publication, Published, Run, Space, Spaces, TenantSeals, TenantStore};
+use insula_store::{
+    DocumentRow, NewChunk, NewVector, Opener, Publication, Published, Run, Space, Spaces, TenantSeals, TenantStore,
+};
 
 use super::{
     Trouble,

@@ -44,11 +44,7 @@ impl Statistics {
     pub fn sum(all: &[Self]) -> Self {
         let words = all.iter().map(|one| one.having.len()).max().unwrap_or_default();
         let having = (0..words).map(|word| all.iter().filter_map(|one| one.having.get(word)).sum()).collect();
-        Self {
-            chunks: all.iter().map(|one| one.chunks).sum(),
-            tokens: all.iter().map(|one| one.tokens).sum(),
-            having,
-        }
+        Self { chunks: all.iter().map(|one| one.chunks).sum(), tokens: all.iter().map(|one| one.tokens).sum(), having }
     }
 
     /// Which words are worth looking up: of those that are found the rarest, as many as may be read, without those that tell little where

@@ -140,7 +140,8 @@ mod tests {
         let near = numbered().filter(|(_, chunk)| counts(chunk.0));
         let near = near.map(|(number, chunk)| (f64::from(chunk.2), number)).collect();
         let near = best(near, depth(limit)).into_iter().map(|(score, chunk)| Near { chunk, score: score as f32 }).collect();
-        let word = |word: usize| numbered().filter(move |(_, chunk)| chunk.3[word] > 0).map(move |(n, chunk)| (n, chunk.3[word]));
+        let word =
+            |word: usize| numbered().filter(move |(_, chunk)| chunk.3[word] > 0).map(move |(n, chunk)| (n, chunk.3[word]));
         let postings: Postings = (0..2).map(|n| word(n).collect()).collect();
         let statistics = Statistics {
             chunks: chunks.len() as u64,

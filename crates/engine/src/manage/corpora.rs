@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use insula_model::{CorpusId, CorpusName, DocumentId, Jurisdiction, Name, ReferenceCorpus, Result};
 
+pub use super::{documents::DocumentView, tenants::ErasureReceipt};
 use super::{
     documents::named,
     page::{Page, PageAsk},
 };
-pub use super::{documents::DocumentView, tenants::ErasureReceipt};
 use crate::{
     Engine,
     directory::{GrantedCorpus, LeavingCorpus, ManagedTenant, OperatedCorpus, OperatedTenant, Operator},

@@ -4,8 +4,8 @@ use insula_model::{DocumentId, Error, ErrorKind, Result, TenantScope};
 
 use super::page::{Page, PageAsk};
 pub use crate::knowledge::{
-    Ask, Citation, CorporaChoice, DocumentContent, DocumentDefect, DocumentFinding, DocumentReport, DocumentView, Filter, Findings, Handing,
-    Hit, Metadata, NewDocument, Source, Trouble, access_list,
+    Ask, Citation, CorporaChoice, DocumentContent, DocumentDefect, DocumentFinding, DocumentReport, DocumentView, Filter,
+    Findings, Handing, Hit, Metadata, NewDocument, Source, Trouble, access_list,
 };
 use crate::{
     Engine,

@@ -19,7 +19,12 @@ pub async fn read(engine: &Engine, tenant: &ManagedTenant) -> Result<Option<Prof
 ///
 /// # Errors
 /// [`ErrorKind::Forbidden`] for an operator; [`ErrorKind::Invalid`], naming what is too long.
-pub async fn replace(engine: &Engine, tenant: &ManagedTenant, text: String, jurisdictions: Vec<Jurisdiction>) -> Result<Profile> {
+pub async fn replace(
+    engine: &Engine,
+    tenant: &ManagedTenant,
+    text: String,
+    jurisdictions: Vec<Jurisdiction>,
+) -> Result<Profile> {
     own(tenant)?;
     let profile = Profile::new(engine, text, jurisdictions)?;
     profile.keep(engine, &tenant.scope).await?;

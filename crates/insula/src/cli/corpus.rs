@@ -127,9 +127,8 @@ async fn act(client: &Client, action: Action, out: Output) -> Result<(), Failure
         Action::Show { corpus } => out.data(&client.get(&one(&corpus)).await?, show),
         Action::Remove { corpus } => {
             let receipt = client.delete(&one(&corpus)).await?;
-            let shown = |receipt: &Value| {
-                pairs(&["corpus", "erased_at", "keys_gone_after"].map(|field| (field, text(receipt, field))))
-            };
+            let shown =
+                |receipt: &Value| pairs(&["corpus", "erased_at", "keys_gone_after"].map(|field| (field, text(receipt, field))));
             out.data(&receipt, shown)
         }
         Action::Grant { corpus, tenant } => out.data(&client.put(&below(&tenant, &corpus), &json!({})).await?, show),
@@ -147,12 +146,8 @@ async fn act_on_documents(client: &Client, action: DocumentAction, out: Output) 
     let document = |corpus: &str, id: &str| format!("{}/{}", documents(corpus), escape(id));
     match action {
         DocumentAction::Add { corpus, new } => stored::add(client, &documents(&corpus), new, None, out).await,
-        DocumentAction::List { corpus, limit } => {
-            out.data(&client.list(&documents(&corpus), Some(limit)).await?, stored::list)
-        }
-        DocumentAction::Show { corpus, document: id } => {
-            out.data(&client.get(&document(&corpus, &id)).await?, stored::show)
-        }
+        DocumentAction::List { corpus, limit } => out.data(&client.list(&documents(&corpus), Some(limit)).await?, stored::list),
+        DocumentAction::Show { corpus, document: id } => out.data(&client.get(&document(&corpus, &id)).await?, stored::show),
         DocumentAction::Remove { corpus, document: id } => {
             client.delete(&document(&corpus, &id)).await?;
             out.note(&format!("removed {id}"));

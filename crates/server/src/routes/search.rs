@@ -52,6 +52,7 @@ enum Corpora {
 
 /// The word for all of them.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = AllCorpora)]
 enum All {
     #[serde(rename = "all")]
     All,

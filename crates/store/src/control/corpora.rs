@@ -30,7 +30,8 @@ rec!(Count { rows });
 impl Control {
     /// All corpora that are ready, also those that are being erased, oldest first.
     pub async fn corpora(&self) -> Result<Vec<ReferenceCorpus>> {
-        let corpora = "SELECT id, name, title, jurisdiction, erasing, created_at FROM corpora WHERE provisioned = 1 ORDER BY id";
+        let corpora =
+            "SELECT id, name, title, jurisdiction, erasing, created_at FROM corpora WHERE provisioned = 1 ORDER BY id";
         self.db.read().await?.all(corpora, &[]).await
     }
 
@@ -40,7 +41,10 @@ impl Control {
         let mut tx = self.db.write().await?;
         refuse_taken(&mut tx, &corpus.name).await?;
         if tx.one::<Count>("SELECT COUNT(*) AS rows FROM corpora", &[]).await?.rows >= most {
-            return Err(Error::new(ErrorKind::Conflict, format!("there are {most} corpora, the most that there may be; remove one")));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("there are {most} corpora, the most that there may be; remove one"),
+            ));
         }
         let insert = "INSERT INTO corpora (id, name, title, jurisdiction, erasing, created_at, provisioned) \
                       VALUES ($1, $2, $3, $4, $5, $6, 0)";

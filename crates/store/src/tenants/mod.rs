@@ -30,8 +30,8 @@ pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use knowledge::{
-    ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, KnowledgeReader, NewChunk, Posting, Publication, Published,
-    PublishedDocument, TokenCount,
+    ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, KnowledgeReader, NewChunk, Posting, Publication,
+    Published, PublishedDocument, TokenCount,
 };
 pub use profile::ProfileRow;
 pub use provider_credentials::ProviderCredentialRow;

@@ -167,10 +167,8 @@ fn form(new: &NewDocument, access: Option<&[String]>) -> Result<Vec<u8>, Failure
     let file_name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let fields: Map<String, Value> = metadata.iter().cloned().collect();
     let access = access.map(serde_json::to_string).transpose().context("cannot write who may see it")?;
-    let mut texts = vec![
-        ("name", name.clone().unwrap_or_else(|| file_name.clone())),
-        ("metadata", Value::Object(fields).to_string()),
-    ];
+    let mut texts =
+        vec![("name", name.clone().unwrap_or_else(|| file_name.clone())), ("metadata", Value::Object(fields).to_string())];
     texts.extend(access.map(|access| ("access", access)));
     let mut form = Vec::new();
     for (field, value) in texts {

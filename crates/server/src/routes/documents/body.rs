@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use insula_engine::manage::documents::{
-    self, DocumentView, Handing, Metadata, NewDocument, access_list, document_bytes_max,
-};
+use insula_engine::manage::documents::{self, DocumentView, Handing, Metadata, NewDocument, access_list, document_bytes_max};
 use insula_model::{Error, ErrorKind, Result, TenantScope};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use serde::{Deserialize, de::DeserializeOwned};
