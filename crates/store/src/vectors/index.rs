@@ -162,12 +162,13 @@ pub(super) async fn refresh(
     with_vectors: bool,
     opener: &Arc<Opener>,
 ) -> Result<()> {
-    if held.epoch == corpus.epoch && held.space == space.space {
+    // A database that was put back may have come to the same epoch another way; numbers of chunks tell most of those apart.
+    if held.epoch == corpus.epoch && held.next_chunk == corpus.next_chunk && held.space == space.space {
         return Ok(());
     }
     let dimension = if with_vectors { space.dimension as usize } else { 0 };
     let mut index = std::mem::take(held);
-    if index.epoch > corpus.epoch || index.space != space.space {
+    if index.epoch >= corpus.epoch || index.next_chunk > corpus.next_chunk || index.space != space.space {
         // Other vectors serve now; or the data is older than what is known of it: it was put back.
         index = Arc::new(Index { dimension, next_chunk: 1, space: space.space, ..Index::default() });
     }
