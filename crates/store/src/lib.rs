@@ -102,6 +102,7 @@ pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
     BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FilePage, FileRow,
     IdempotencyRow, IdempotencyState, Knowledge, LineRow, NewChunk, Posting, ProviderCredentialRow, Publication, Published,
-    PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
+    PublishedDocument, RequestRow, ResponseRow, ResponsesMax, SealedDetail, Slice, TenantStore, TokenCount, VectorStoreRow,
+    Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};

@@ -12,6 +12,7 @@ use insula_store::RunsMax;
 use super::{
     KnowledgeSettings,
     embed::{Embedder, Hashing},
+    fields::Fields,
     indexes::Indexes,
     ingest,
     reading::Readers,
@@ -21,6 +22,7 @@ use crate::{Engine, runs::Runner};
 /// Vectors in memory, what makes new ones, and the work on documents that are not ready.
 pub(crate) struct Library {
     pub(super) indexes: Indexes,
+    pub(super) fields: Fields,
     pub(super) embedder: Arc<dyn Embedder>,
     runner: Runner,
 }
@@ -29,7 +31,7 @@ impl Library {
     /// Holds nothing yet.
     pub fn new(settings: &KnowledgeSettings) -> Self {
         let indexes = Indexes::new(settings.index_bytes_max);
-        Self { indexes, embedder: Arc::new(Hashing), runner: Runner::new(RunKind::Document) }
+        Self { indexes, fields: Fields::default(), embedder: Arc::new(Hashing), runner: Runner::new(RunKind::Document) }
     }
 
     /// There is a document to read.
@@ -45,6 +47,7 @@ impl Library {
     /// A tenant is erased: nothing of it stays in memory.
     pub fn forget(&self, tenant: TenantId) {
         self.indexes.forget(tenant);
+        self.fields.retain(|known| known != tenant);
     }
 }
 
@@ -68,5 +71,6 @@ async fn tidy(engine: Weak<Engine>) {
         let Some(engine) = engine.upgrade() else { return };
         let is_there = |tenant| engine.directory.tenant(tenant).is_some_and(|entry| entry.record.state != TenantState::Erasing);
         engine.knowledge.indexes.retain(is_there);
+        engine.knowledge.fields.retain(is_there);
     }
 }

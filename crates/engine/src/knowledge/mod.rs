@@ -12,10 +12,12 @@
 //! How formats are read, texts cut, words told apart and hashed is `insula-ingest`'s.
 
 mod citation;
+mod condition;
 mod dense;
 mod detail;
 mod documents;
 mod embed;
+mod fields;
 mod filter;
 mod index;
 mod indexes;
@@ -28,13 +30,14 @@ mod reading;
 mod report;
 mod search;
 mod settings;
+pub mod stores;
 
 pub use citation::Citation;
-pub use detail::Trouble;
+pub use detail::{Chunking, Trouble};
 pub use documents::{DocumentContent, DocumentView, Handing, NewDocument, find, list, no_such_document, remove};
 pub use filter::Filter;
 pub(crate) use library::Library;
 pub use metadata::{Metadata, access_list};
 pub use report::{DocumentDefect, DocumentFinding, DocumentReport, Findings};
-pub use search::{Ask, Hit, search};
+pub use search::{Ask, Hit, Source, search};
 pub use settings::KnowledgeSettings;

@@ -4,13 +4,14 @@
 //! is seen, and nothing is found whose document is gone.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
 use insula_ingest::words;
-use insula_model::{DocumentId, Error, Result, TenantScope};
+use insula_model::{DocumentId, Error, FileId, Result, TenantScope, VectorStoreId};
 use insula_store::{ChunkText, TenantSeals};
+use serde_json::Value;
 
 use super::{
     Citation, Filter,
@@ -68,6 +69,32 @@ pub struct Hit {
     pub score: f64,
     /// Where it stands.
     pub citation: Option<Citation>,
+    /// What it is in.
+    pub source: Source,
+}
+
+/// What a hit is in, as its tenant knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// What the document is called; for one in a vector store, what its file is called.
+    pub name: String,
+    /// The file that it was made of, where it is in a vector store.
+    pub file: Option<FileId>,
+    /// That store.
+    pub vector_store: Option<VectorStoreId>,
+    /// The document's fields.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+impl Source {
+    fn of(detail: &Detail) -> Self {
+        Self {
+            name: detail.name.clone(),
+            file: detail.stored.map(|stored| stored.file),
+            vector_store: detail.stored.map(|stored| stored.store),
+            attributes: detail.metadata.to_json(),
+        }
+    }
 }
 
 /// Searches a tenant's documents.
@@ -93,7 +120,7 @@ pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<V
     drop(held);
     library.indexes.weigh(tenant, &slot, index.bytes());
 
-    let counting = ask.filter.resolve(&mut knowledge, &seals, ask.reader.as_deref()).await?;
+    let counting = ask.filter.resolve(engine, tenant, &mut knowledge, &seals, ask.reader.as_deref()).await?;
     let terms = lexical::look_up(&mut knowledge, corpus, &keys).await?;
     let question = Question { vector, terms, corpus, counting, limit: ask.limit };
     let ranked = ranked(index, question).await?;
@@ -120,7 +147,14 @@ fn hits(ask: &Ask, seals: &TenantSeals, asked: &HashSet<String>, ranked: &[Ranke
         }
         let passage = Passage::open(seals, row.document, row.place, &row.sealed_text)?;
         let citation = Citation::of(row.document, &detail.name, &passage, asked).checked(&passage);
-        hits.push(Hit { document: row.document, chunk: row.place, text: passage.text, score: *score, citation });
+        hits.push(Hit {
+            document: row.document,
+            chunk: row.place,
+            text: passage.text,
+            score: *score,
+            citation,
+            source: Source::of(&detail),
+        });
     }
     Ok(hits)
 }

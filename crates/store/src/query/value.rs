@@ -13,9 +13,9 @@ use std::{
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
     Cause, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId, DocumentStatus,
-    EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation, Placement,
-    ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice, Slug, Subject, TenantId, TenantState,
-    Timestamp, WebhookId, Window,
+    EndUserId, Error, EventId, EventType, FileBatchId, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation,
+    Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice, Slug, Subject, TenantId,
+    TenantState, Timestamp, VectorStoreId, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -238,7 +238,9 @@ ids!(
     FileId,
     BatchId,
     CredentialId,
-    DocumentId
+    DocumentId,
+    VectorStoreId,
+    FileBatchId
 );
 
 macro_rules! checked_texts {

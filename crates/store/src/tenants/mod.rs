@@ -30,7 +30,7 @@ pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use knowledge::{
     ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, NewChunk, Posting, Publication, Published,
-    PublishedDocument, TokenCount,
+    PublishedDocument, SealedDetail, Slice, TokenCount, VectorStoreRow,
 };
 pub use provider_credentials::ProviderCredentialRow;
 pub use requests::RequestRow;

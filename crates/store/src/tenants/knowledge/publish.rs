@@ -1,6 +1,6 @@
 //! All of a document becomes searchable in one transaction, or goes in one.
 
-use insula_model::{DocumentId, Error, Result, Timestamp};
+use insula_model::{DocumentId, DocumentStatus, Error, Result, Timestamp};
 
 use super::{super::TenantStore, documents};
 use crate::query::{Tx, Val, args, aside, rec};
@@ -42,14 +42,14 @@ pub struct NewChunk {
 pub enum Published {
     /// It can be searched, from this epoch on.
     Shown(u64),
-    /// The document was removed meanwhile; nothing of it is kept.
+    /// The document was removed or cancelled meanwhile; nothing of it is kept.
     Gone,
     /// The tenant would have more chunks than it may; nothing of it is kept.
     NoRoom,
 }
 
-struct Counts {
-    epoch: u64,
+pub(super) struct Counts {
+    pub epoch: u64,
     chunks: u64,
     tokens: u64,
     next_chunk: u64,
@@ -109,7 +109,8 @@ impl TenantStore {
 async fn publish(tx: &mut Tx, publication: &Publication, chunks_max: u64) -> Result<Published> {
     let counts = raise_epoch(tx).await?;
     let id = publication.document;
-    if documents::find(tx, id).await?.is_none() {
+    let is_wanted = documents::find(tx, id).await?.is_some_and(|row| row.status != DocumentStatus::Cancelled);
+    if !is_wanted {
         return Ok(Published::Gone);
     }
     let gone = clear(tx, id).await?;
@@ -182,7 +183,7 @@ async fn clear(tx: &mut Tx, id: DocumentId) -> Result<Held> {
 }
 
 /// The next epoch, with what the corpus holds. First of all: who changes documents waits here for who does.
-async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
+pub(super) async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
     let first = "INSERT INTO corpus (id, epoch, chunks, tokens, next_chunk) VALUES (1, 0, 0, 0, 1) ON CONFLICT (id) DO NOTHING";
     tx.exec(first, &[]).await?;
     tx.one("UPDATE corpus SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, chunks, tokens, next_chunk", &[]).await
