@@ -29,8 +29,9 @@ pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use knowledge::{
-    ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, NewChunk, Posting, Publication, Published,
-    PublishedDocument, SealedDetail, Slice, TokenCount, VectorStoreRow,
+    Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, NewChunk, Posting,
+    Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StatusCount, TokenCount, VectorStoreRow,
+    Within,
 };
 pub use provider_credentials::ProviderCredentialRow;
 pub use requests::RequestRow;

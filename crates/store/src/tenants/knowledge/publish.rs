@@ -159,10 +159,15 @@ async fn insert(tx: &mut Tx, publication: &Publication, first: u64) -> Result<()
             some.iter().map(|(token, number, often)| vec![Val::int(*token), Val::count(*number), Val::count(*often)]).collect();
         tx.exec_all(insert, &rows).await?;
     }
-    let mut facets = publication.facets.clone();
+    insert_facets(tx, publication.document, &publication.facets).await
+}
+
+/// Adds what a document is looked up by.
+pub(super) async fn insert_facets(tx: &mut Tx, document: DocumentId, facets: &[i64]) -> Result<()> {
+    let mut facets = facets.to_vec();
     facets.sort_unstable();
     facets.dedup();
-    let rows: Vec<Vec<Val<'_>>> = facets.iter().map(|facet| vec![Val::int(*facet), Val::bytes(id)]).collect();
+    let rows: Vec<Vec<Val<'_>>> = facets.iter().map(|facet| vec![Val::int(*facet), Val::bytes(document.as_bytes())]).collect();
     tx.exec_all("INSERT INTO facets (facet, document) VALUES ($1, $2)", &rows).await?;
     Ok(())
 }
