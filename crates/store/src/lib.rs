@@ -85,6 +85,7 @@ mod sqlite;
 mod store;
 mod tenants;
 mod vault;
+mod vectors;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
@@ -95,14 +96,15 @@ pub use control::{
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
-pub use options::{ClusterOptions, PostgresOptions, StoreOptions};
+pub use options::{ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
-    BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FilePage, FileRow,
-    IdempotencyRow, IdempotencyState, Knowledge, LineRow, NewChunk, Posting, ProviderCredentialRow, Publication, Published,
-    PublishedDocument, RequestRow, ResponseRow, ResponsesMax, SealedDetail, Slice, TenantStore, TokenCount, VectorStoreRow,
-    Written,
+    Attached, BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow,
+    FilePage, FileRow, IdempotencyRow, IdempotencyState, Knowledge, LineRow, NewChunk, Posting, ProviderCredentialRow,
+    Publication, Published, PublishedDocument, RequestRow, ResponseRow, ResponsesMax, SealedDetail, SealedPassage, Slice,
+    StatusCount, TenantStore, TokenCount, VectorStoreRow, Within, Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};
+pub use vectors::{Entry, Index, Near, NewVector, Reading, Space, Spaces, exact_order, inner_product};

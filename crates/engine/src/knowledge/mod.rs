@@ -6,38 +6,39 @@
 //! store shows all of them at once.
 //!
 //! Out: [`search`] reads one unchanging state of the tenant's documents. [`filter`] says which of them count, before anything is
-//! ranked; [`index`] holds their vectors in memory, in [`indexes`] within a bound over all tenants; [`rank`] fuses what lies near
-//! ([`dense`]) with what has the words ([`lexical`]); [`citation`] tells where each hit stands, in the document's own words.
+//! ranked; [`rank`] fuses what lies near (the store's vector engine) with what has the words ([`lexical`]); [`citation`] tells where
+//! each hit stands, in the document's own words.
 //!
 //! How formats are read, texts cut, words told apart and hashed is `insula-ingest`'s.
 
+mod chunking;
 mod citation;
 mod condition;
-mod dense;
 mod detail;
 mod documents;
 mod embed;
 mod fields;
 mod filter;
-mod index;
-mod indexes;
 mod ingest;
 mod lexical;
 mod library;
 mod metadata;
 mod rank;
+mod raw;
 mod reading;
 mod report;
 mod search;
 mod settings;
 pub mod stores;
 
+pub use chunking::Chunking;
 pub use citation::Citation;
-pub use detail::{Chunking, Trouble};
+pub use detail::Trouble;
 pub use documents::{DocumentContent, DocumentView, Handing, NewDocument, find, list, no_such_document, remove};
 pub use filter::Filter;
 pub(crate) use library::Library;
 pub use metadata::{Metadata, access_list};
+use rank::SCORE_MAX;
 pub use report::{DocumentDefect, DocumentFinding, DocumentReport, Findings};
 pub use search::{Ask, Hit, Source, search};
 pub use settings::KnowledgeSettings;

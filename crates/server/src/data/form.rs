@@ -27,7 +27,7 @@ pub(super) async fn upload(app: &App, scope: &TenantScope, headers: &HeaderMap, 
     let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
     let mut file = None;
     match read(app, scope, &mut form, &mut file).await {
-        Ok(()) => file.ok_or_else(|| missing("file"))?.finish().await,
+        Ok(purpose) => file.ok_or_else(|| missing("file"))?.finish(purpose).await,
         Err(error) => {
             if let Some(begun) = file {
                 begun.give_up().await;
@@ -37,8 +37,8 @@ pub(super) async fn upload(app: &App, scope: &TenantScope, headers: &HeaderMap, 
     }
 }
 
-/// Reads all fields, and begins the file where it comes.
-async fn read(app: &App, scope: &TenantScope, form: &mut Multipart<'_>, file: &mut Option<Upload>) -> Result<()> {
+/// Reads all fields, and begins the file where it comes; what it is for.
+async fn read(app: &App, scope: &TenantScope, form: &mut Multipart<'_>, file: &mut Option<Upload>) -> Result<FilePurpose> {
     let mut purpose = None;
     while let Some(mut field) = form.next_field().await.map_err(broken)? {
         match field.name().unwrap_or_default() {
@@ -46,16 +46,15 @@ async fn read(app: &App, scope: &TenantScope, form: &mut Multipart<'_>, file: &m
                 let name = field.file_name().unwrap_or("file").to_owned();
                 keep(&mut field, file.insert(Upload::begin(&app.engine, scope, &name).await?)).await?;
             }
-            "purpose" if purpose.is_none() => purpose = Some(field.text().await.map_err(broken)?),
+            // Before a file that comes behind it is read.
+            "purpose" if purpose.is_none() => purpose = Some(purpose_of(&field.text().await.map_err(broken)?)?),
             name => {
                 let name: String = name.chars().take(64).collect();
                 return Err(Error::invalid(format!("the form takes `file` and `purpose`, each once, not `{name}`")).at(name));
             }
         }
-        // Before a file that comes behind it is read.
-        purpose.as_deref().map_or(Ok(()), check_purpose)?;
     }
-    purpose.map(drop).ok_or_else(|| missing("purpose"))
+    purpose.ok_or_else(|| missing("purpose"))
 }
 
 fn missing(name: &str) -> Error {
@@ -69,11 +68,12 @@ async fn keep(field: &mut Field<'_>, upload: &mut Upload) -> Result<()> {
     Ok(())
 }
 
-fn check_purpose(purpose: &str) -> Result<()> {
-    if purpose == FilePurpose::Batch.name() {
-        return Ok(());
-    }
-    Err(Error::invalid("files can be uploaded for the purpose `batch` only").at("purpose"))
+fn purpose_of(text: &str) -> Result<FilePurpose> {
+    let known = FilePurpose::UPLOADS.into_iter().find(|purpose| purpose.name() == text);
+    known.ok_or_else(|| {
+        let names: Vec<_> = FilePurpose::UPLOADS.iter().map(|purpose| format!("`{}`", purpose.name())).collect();
+        Error::invalid(format!("files can be uploaded for the purposes {}", names.join(", "))).at("purpose")
+    })
 }
 
 /// What a parser's message repeats is the caller's own, and may be anything: it is not passed on.

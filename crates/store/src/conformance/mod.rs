@@ -24,5 +24,6 @@ mod responses;
 mod samples;
 mod statement;
 mod tenant;
+mod vector_stores;
 mod webhooks;
 mod world;

@@ -5,7 +5,7 @@ use insula_store::{FileBatchRow, TenantStore, Within};
 
 use super::{
     files::{FilePart, NewStoreFile, attach_all, checked, list_within},
-    may_change, open, there,
+    may_change, open,
     view::{FileBatchView, StoreFileView},
 };
 use crate::{Engine, directory::TenantCredential};
@@ -42,9 +42,14 @@ pub async fn create_batch(
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] where the tenant has no such store, or that no such batch.
-pub async fn find_batch(engine: &Engine, credential: &TenantCredential, id: VectorStoreId, batch: FileBatchId) -> Result<FileBatchView> {
+pub async fn find_batch(
+    engine: &Engine,
+    credential: &TenantCredential,
+    id: VectorStoreId,
+    batch: FileBatchId,
+) -> Result<FileBatchView> {
     let store = engine.store.tenant(&credential.scope).await?;
-    let row = row(&store, id, batch).await?;
+    let row = row(engine, &store, id, batch).await?;
     FileBatchView::of(row, &store).await
 }
 
@@ -52,10 +57,15 @@ pub async fn find_batch(engine: &Engine, credential: &TenantCredential, id: Vect
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] where the tenant has no such store, or that no such batch.
-pub async fn cancel(engine: &Engine, credential: &TenantCredential, id: VectorStoreId, batch: FileBatchId) -> Result<FileBatchView> {
+pub async fn cancel(
+    engine: &Engine,
+    credential: &TenantCredential,
+    id: VectorStoreId,
+    batch: FileBatchId,
+) -> Result<FileBatchView> {
     may_change(credential)?;
     let store = engine.store.tenant(&credential.scope).await?;
-    row(&store, id, batch).await?;
+    row(engine, &store, id, batch).await?;
     store.cancel_file_batch(batch, engine.clock.now()).await?;
     find_batch(engine, credential, id, batch).await
 }
@@ -71,12 +81,12 @@ pub async fn list_batch(
     batch: FileBatchId,
     part: &FilePart,
 ) -> Result<(Vec<StoreFileView>, bool)> {
-    row(&engine.store.tenant(&credential.scope).await?, id, batch).await?;
+    row(engine, &engine.store.tenant(&credential.scope).await?, id, batch).await?;
     list_within(engine, credential, id, Within::Batch(batch), part).await
 }
 
-async fn row(store: &TenantStore, id: VectorStoreId, batch: FileBatchId) -> Result<FileBatchRow> {
-    there(store, id).await?;
+async fn row(engine: &Engine, store: &TenantStore, id: VectorStoreId, batch: FileBatchId) -> Result<FileBatchRow> {
+    open(store, id, engine.clock.now()).await?;
     store.file_batch(id, batch).await?.ok_or_else(no_such_batch)
 }
 

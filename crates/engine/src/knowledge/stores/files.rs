@@ -11,7 +11,7 @@ use super::{
         detail::{Detail, Passage, Stored},
         ingest::facets,
     },
-    may_change, no_such_store, open, there,
+    may_change, no_such_store, open,
     view::StoreFileView,
 };
 use crate::{
@@ -79,7 +79,12 @@ pub(super) async fn checked(engine: &Engine, scope: &TenantScope, new: Vec<NewSt
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] where the tenant has no such store or file; [`ErrorKind::TooLarge`] where it has no room for the document.
-pub async fn attach(engine: &Engine, credential: &TenantCredential, id: VectorStoreId, new: NewStoreFile) -> Result<StoreFileView> {
+pub async fn attach(
+    engine: &Engine,
+    credential: &TenantCredential,
+    id: VectorStoreId,
+    new: NewStoreFile,
+) -> Result<StoreFileView> {
     may_change(credential)?;
     let scope = &credential.scope;
     open(&engine.store.tenant(scope).await?, id, engine.clock.now()).await?;
@@ -117,7 +122,8 @@ pub(super) async fn attach_all(
         }
         Ok(Attached::NoStore) => Err(no_such_store()),
         Ok(Attached::NoRoom) => {
-            let message = format!("this tenant may have {} documents, of {} bytes together; remove some", most.count, most.bytes);
+            let message =
+                format!("this tenant may have {} documents, of {} bytes together; remove some", most.count, most.bytes);
             Err(Error::new(ErrorKind::TooLarge, message))
         }
         Err(error) if *error.kind() == ErrorKind::Conflict => {
@@ -181,7 +187,12 @@ async fn seen(
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] where the tenant has no such store, or that no such file that this caller may see.
-pub async fn find_file(engine: &Engine, credential: &TenantCredential, id: VectorStoreId, file: FileId) -> Result<StoreFileView> {
+pub async fn find_file(
+    engine: &Engine,
+    credential: &TenantCredential,
+    id: VectorStoreId,
+    file: FileId,
+) -> Result<StoreFileView> {
     let (_, row, detail) = seen(engine, credential, id, file).await?;
     StoreFileView::of(engine, &row, &detail).ok_or_else(no_such_store_file)
 }
@@ -189,8 +200,8 @@ pub async fn find_file(engine: &Engine, credential: &TenantCredential, id: Vecto
 /// Part of the list of a store's files that this caller may see, and whether it goes on.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] where the tenant has no such store; [`ErrorKind::Invalid`] where the list is to begin at a file that is not in
-/// it.
+/// [`ErrorKind::NotFound`] where the tenant has no such store; [`ErrorKind::Invalid`] where it has expired, or the list is to begin at a
+/// file that is not in it.
 pub async fn list_files(
     engine: &Engine,
     credential: &TenantCredential,
@@ -210,7 +221,7 @@ pub(super) async fn list_within(
 ) -> Result<(Vec<StoreFileView>, bool)> {
     let scope = &credential.scope;
     let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
-    there(&store, id).await?;
+    open(&store, id, engine.clock.now()).await?;
     let mut slice = Slice {
         after: cursor(&store, id, part.after, "after").await?,
         before: cursor(&store, id, part.before, "before").await?,

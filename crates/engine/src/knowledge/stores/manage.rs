@@ -191,7 +191,9 @@ fn days(days: u32) -> Result<u32> {
 }
 
 fn fitting(detail: StoreDetail) -> Result<StoreDetail> {
-    for (text, most, at) in [(&detail.name, NAME_CHARS_MAX, "name"), (&detail.description, DESCRIPTION_CHARS_MAX, "description")] {
+    for (text, most, at) in
+        [(&detail.name, NAME_CHARS_MAX, "name"), (&detail.description, DESCRIPTION_CHARS_MAX, "description")]
+    {
         if text.as_ref().is_some_and(|text| text.chars().count() > most) {
             return Err(Error::invalid(format!("`{at}` has at most {most} characters")).at(at));
         }

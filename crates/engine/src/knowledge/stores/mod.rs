@@ -21,13 +21,14 @@ use insula_model::{Error, ErrorKind, Result, TenantScope, Timestamp, VectorStore
 use insula_store::{TenantStore, VectorStoreRow};
 
 pub use self::{
-    batches::{cancel, create_batch, find_batch, list_batch},
+    batches::{cancel, create_batch, find_batch, list_batch, no_such_batch},
     files::{FilePart, NewStoreFile, amend, attach, content, detach, find_file, list_files, no_such_store_file},
     manage::{Change, NewStore, change, create, find, list, remove},
     search::{StoreAsk, search},
     view::{FileBatchView, FileCounts, StoreFileView, StoreView},
 };
 pub(crate) use emptying::perform;
+pub use insula_store::Slice;
 
 use super::Filter;
 use crate::{Engine, directory::TenantCredential};

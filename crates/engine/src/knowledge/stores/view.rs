@@ -104,7 +104,9 @@ impl FileCounts {
         let mut all = Self::default();
         for count in counts {
             match count.status {
-                DocumentStatus::Queued | DocumentStatus::Reading | DocumentStatus::Embedding => all.in_progress += count.documents,
+                DocumentStatus::Queued | DocumentStatus::Reading | DocumentStatus::Embedding => {
+                    all.in_progress += count.documents
+                }
                 DocumentStatus::Ready => all.completed += count.documents,
                 DocumentStatus::Failed => all.failed += count.documents,
                 DocumentStatus::Cancelled => all.cancelled += count.documents,

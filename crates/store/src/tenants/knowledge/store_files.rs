@@ -146,7 +146,8 @@ impl TenantStore {
     /// Shows a document's own copy of its file, instead of the one that it was to have. False where the document is over, or gone.
     pub async fn keep_raw(&self, document: DocumentId, raw: Written) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
-        let kept = "UPDATE documents SET raw_file = $2, bytes = $3 WHERE id = $1 AND status NOT IN ('ready', 'failed', 'cancelled')";
+        let kept =
+            "UPDATE documents SET raw_file = $2, bytes = $3 WHERE id = $1 AND status NOT IN ('ready', 'failed', 'cancelled')";
         if tx.exec(kept, args![document, raw.file, raw.bytes]).await? == 0 {
             return Ok(false);
         }

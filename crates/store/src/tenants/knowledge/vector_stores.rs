@@ -48,8 +48,23 @@ impl Slice {
     }
 
     /// Whether it is read against its order.
-    pub(super) fn is_backwards(&self) -> bool {
+    fn is_backwards(&self) -> bool {
         self.after.is_none() && self.before.is_some()
+    }
+
+    /// Goes on behind the last row that was read.
+    pub fn go_on(&mut self, last: Option<[u8; 16]>) {
+        if self.is_backwards() { self.before = last } else { self.after = last }
+    }
+
+    /// Cuts what was read to what is wanted and puts it in order; whether there was more.
+    pub fn cut<T>(&self, read: &mut Vec<T>) -> bool {
+        let more = read.len() > self.limit as usize;
+        read.truncate(self.limit as usize);
+        if self.is_backwards() {
+            read.reverse();
+        }
+        more
     }
 }
 
