@@ -7,7 +7,7 @@ use crate::query::{Rec, Tx, Val, args, rec};
 
 /// A tenant's documents at one moment. While it is held, a tenant's file serves nobody else.
 pub struct Knowledge {
-    pub(super) tx: Tx,
+    tx: Tx,
 }
 
 /// What all documents hold together.

@@ -206,7 +206,7 @@ impl Knowledge {
     /// The documents of a store that can be found.
     pub async fn in_store(&mut self, id: VectorStoreId) -> Result<Vec<DocumentId>> {
         let find = "SELECT id FROM documents WHERE vector_store = $1 AND published IS NOT NULL";
-        let found: Vec<Id> = self.tx.all(find, args![id]).await?;
+        let found: Vec<Id> = self.tx().all(find, args![id]).await?;
         Ok(found.into_iter().map(|found| found.id).collect())
     }
 
@@ -214,7 +214,7 @@ impl Knowledge {
     pub async fn withdrawn(&mut self, now: Timestamp) -> Result<Vec<DocumentId>> {
         let find = "SELECT d.id AS id FROM documents d JOIN vector_stores s ON s.id = d.vector_store \
                     WHERE s.state = 'removing' OR s.expires_at <= $1";
-        let found: Vec<Id> = self.tx.all(find, args![now]).await?;
+        let found: Vec<Id> = self.tx().all(find, args![now]).await?;
         Ok(found.into_iter().map(|found| found.id).collect())
     }
 
@@ -223,6 +223,6 @@ impl Knowledge {
     pub async fn details(&mut self, epoch: u64, after: DocumentId, limit: u32) -> Result<Vec<SealedDetail>> {
         let find = "SELECT id, sealed_detail FROM documents WHERE published IS NOT NULL AND (published > $1 OR amended > $1) \
                     AND id > $2 ORDER BY id LIMIT $3";
-        self.tx.all(find, args![epoch, after, limit]).await
+        self.tx().all(find, args![epoch, after, limit]).await
     }
 }
