@@ -28,6 +28,7 @@ pub mod node;
 pub mod raw;
 pub mod receiver;
 pub mod sse;
+pub mod stores;
 pub mod tenant;
 mod wait;
 

@@ -10,3 +10,4 @@ mod messages;
 mod models;
 mod moderations;
 mod responses;
+mod vector_stores;

@@ -49,8 +49,8 @@ pub use credential::{CredentialMark, CredentialOwner, ProviderOrigin};
 pub use document::DocumentStatus;
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{
-    AttemptId, BatchId, BudgetId, CorpusId, CredentialId, CreditId, DocumentId, EndUserId, EventId, FileId, IdGenerator, KeyId,
-    RequestId, TenantId, WebhookId,
+    AttemptId, BatchId, BudgetId, CorpusId, CredentialId, CreditId, DocumentId, EndUserId, EventId, FileBatchId, FileId,
+    IdGenerator, KeyId, RequestId, TenantId, VectorStoreId, WebhookId,
 };
 pub use inherit::{Effective, EffectiveCache, EffectiveLimits, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};

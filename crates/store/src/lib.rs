@@ -101,10 +101,10 @@ pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, 
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
-    BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FilePage, FileRow,
-    IdempotencyRow, IdempotencyState, Knowledge, KnowledgeReader, LineRow, NewChunk, Posting, ProfileRow,
-    ProviderCredentialRow, Publication, Published, PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore,
-    TokenCount, Written,
+    Attached, BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow,
+    FilePage, FileRow, IdempotencyRow, IdempotencyState, Knowledge, KnowledgeReader, LineRow, NewChunk, Posting, ProfileRow,
+    ProviderCredentialRow, Publication, Published, PublishedDocument, RequestRow, ResponseRow, ResponsesMax, SealedDetail,
+    SealedPassage, Slice, StatusCount, TenantStore, TokenCount, VectorStoreRow, Within, Written,
 };
 pub use vault::{AnswerKey, Opener, RootKey, TenantSeals};
 pub use vectors::{Entry, Index, Near, NewVector, Reading, Space, Spaces, exact_order, inner_product};

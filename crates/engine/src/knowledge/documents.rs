@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, FilePurpose, Result, RunKind, TenantScope, Timestamp};
+use insula_model::{
+    DocumentId, DocumentStatus, Error, ErrorKind, FileId, FilePurpose, Result, RunKind, TenantScope, Timestamp, VectorStoreId,
+};
 use insula_store::{DocumentRow, DocumentsMax, TenantSeals, TenantStore};
 use serde_json::Value;
 
@@ -38,6 +40,10 @@ pub struct DocumentView {
     pub embedder: Option<String>,
     /// The numbers of each of its vectors.
     pub dimension: Option<u32>,
+    /// The vector store that it is in.
+    pub vector_store: Option<VectorStoreId>,
+    /// The file that it was made of, where it is in one.
+    pub file: Option<FileId>,
     /// When it was handed in.
     pub created_at: Timestamp,
     /// When it came to stand as it does.
@@ -76,6 +82,8 @@ impl DocumentView {
             chunks_done: row.chunks_done,
             embedder: row.embedder,
             dimension: row.dimension,
+            vector_store: row.vector_store,
+            file: row.file,
             created_at: row.created_at,
             changed_at: row.changed_at,
             content: DocumentContent { name, media_type, metadata: metadata.to_json(), access, report, findings },
@@ -163,6 +171,9 @@ impl Handing {
             published: None,
             embedder: None,
             dimension: None,
+            vector_store: None,
+            file: None,
+            file_batch: None,
             created_at: now,
             changed_at: now,
             sealed_detail: detail.seal(engine, &self.seals, id)?,

@@ -1,6 +1,6 @@
 //! What a tenant writes to a document, to filter by; and who of its end users may see it.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use insula_model::{Error, Result};
 use insula_store::Opener;
@@ -55,6 +55,18 @@ impl Scalar {
     /// Whether both are the same value.
     pub fn is(&self, other: &Self) -> bool {
         self.canonical() == other.canonical()
+    }
+
+    /// How it stands to another; nothing where they cannot be compared.
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => match (one.as_i64(), other.as_i64()) {
+                (Some(one), Some(other)) => Some(one.cmp(&other)),
+                _ => one.as_f64()?.partial_cmp(&other.as_f64()?),
+            },
+            (Self::Text(one), Self::Text(other)) => Some(one.cmp(other)),
+            _ => None,
+        }
     }
 
     /// What a document that has this value in `field` is looked up by.
@@ -116,6 +128,15 @@ impl Metadata {
     /// The values of a field.
     pub(super) fn values(&self, field: &str) -> &[Scalar] {
         self.0.get(field).map_or(&[], Vec::as_slice)
+    }
+
+    /// About what they take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let scalar = |scalar: &Scalar| size_of::<Scalar>() + if let Scalar::Text(text) = scalar { text.len() } else { 0 };
+        let field = |(name, values): (&String, &Vec<Scalar>)| {
+            size_of::<(String, Vec<Scalar>)>() + name.len() + values.iter().map(scalar).sum::<usize>()
+        };
+        size_of::<Self>() + self.0.iter().map(field).sum::<usize>()
     }
 
     /// What the document is looked up by.

@@ -12,10 +12,13 @@
 //!
 //! How formats are read, texts cut, words told apart and hashed is `insula-ingest`'s.
 
+mod chunking;
 mod citation;
+mod condition;
 mod detail;
 mod documents;
 mod embed;
+mod fields;
 mod filter;
 mod ingest;
 mod lexical;
@@ -23,12 +26,15 @@ mod library;
 mod metadata;
 mod profile;
 mod rank;
+mod raw;
 mod reading;
 mod report;
 mod search;
 mod settings;
 mod shelves;
+pub mod stores;
 
+pub use chunking::Chunking;
 pub use citation::Citation;
 pub use detail::Trouble;
 pub use documents::{DocumentContent, DocumentView, Handing, NewDocument, find, list, no_such_document, remove};
@@ -36,7 +42,8 @@ pub use filter::Filter;
 pub(crate) use library::Library;
 pub use metadata::{Metadata, access_list};
 pub use profile::{PROFILE_CHARS_MAX, PROFILE_JURISDICTIONS_MAX, Profile, profile};
+use rank::SCORE_MAX;
 pub use report::{DocumentDefect, DocumentFinding, DocumentReport, Findings};
-pub use search::{Ask, Hit, search};
+pub use search::{Ask, Hit, Origin, search};
 pub use settings::KnowledgeSettings;
 pub use shelves::{CorporaChoice, Source};

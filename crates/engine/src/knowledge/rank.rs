@@ -18,6 +18,9 @@ const DEPTH_MIN: usize = 100;
 /// What keeps the first places from deciding alone (Cormack et al. 2009, Reciprocal Rank Fusion).
 const RANK_OFFSET: f64 = 60.0;
 
+/// The score of what is first in both lists.
+pub(super) const SCORE_MAX: f64 = 2.0 / (RANK_OFFSET + 1.0);
+
 /// What one place has for a question.
 #[derive(Debug, Default)]
 pub(super) struct Found {

@@ -5,13 +5,14 @@
 //! moment three times (how much stands there, what may answer, the texts), and what is gone by the last is passed over.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
 use insula_ingest::words;
-use insula_model::{DocumentId, Error, Result, TenantScope};
+use insula_model::{DocumentId, Error, FileId, Result, TenantScope, VectorStoreId};
 use insula_store::ChunkText;
+use serde_json::Value;
 
 use super::{
     Citation, CorporaChoice, Filter, Source,
@@ -59,6 +60,11 @@ impl Ask {
     pub fn within(self, corpora: CorporaChoice) -> Self {
         Self { corpora, ..self }
     }
+
+    /// How many chunks are wanted.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
 }
 
 /// What is found.
@@ -76,6 +82,32 @@ pub struct Hit {
     pub score: f64,
     /// Where it stands.
     pub citation: Option<Citation>,
+    /// What it is in.
+    pub origin: Origin,
+}
+
+/// What a hit is in, as whoever wrote it knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
+    /// What the document is called; for one in a vector store, what its file is called.
+    pub name: String,
+    /// The file that it was made of, where it is in a vector store.
+    pub file: Option<FileId>,
+    /// That store.
+    pub vector_store: Option<VectorStoreId>,
+    /// The document's fields.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+impl Origin {
+    fn of(detail: &Detail) -> Self {
+        Self {
+            name: detail.name.clone(),
+            file: detail.stored.map(|stored| stored.file),
+            vector_store: detail.stored.map(|stored| stored.store),
+            attributes: detail.metadata.to_json(),
+        }
+    }
 }
 
 /// Searches a tenant's documents, and the corpora that are chosen.
@@ -89,7 +121,8 @@ pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<V
     looked_up.truncate(WORDS_MAX);
     // Before any snapshot: whoever makes vectors may be slow.
     let vector = engine.knowledge.embedder.embed(vec![ask.query.clone()]).await?.pop().unwrap_or_default();
-    let asked = Arc::new(Asked { ask: ask.clone(), words, looked_up, vector });
+    let (fields, now) = (Arc::clone(&engine.knowledge.fields), engine.clock.now());
+    let asked = Arc::new(Asked { ask: ask.clone(), words, looked_up, vector, fields, now });
     match shelves.as_slice() {
         [own] => in_one(own, &asked).await,
         several => in_several(several, &asked).await,
@@ -162,5 +195,5 @@ fn hit(shelf: &Shelf, asked: &Asked, ranked: &Ranked, row: &ChunkText) -> Result
     let passage = Passage::open(opener, row.document, row.place, &row.sealed_text)?;
     let citation = Citation::of(row.document, &detail.name, &passage, &asked.words).checked(&passage);
     let (source, document, chunk) = (shelf.source.clone(), row.document, row.place);
-    Ok(Some(Hit { source, document, chunk, text: passage.text, score: ranked.score, citation }))
+    Ok(Some(Hit { source, document, chunk, text: passage.text, score: ranked.score, citation, origin: Origin::of(&detail) }))
 }

@@ -8,12 +8,13 @@ use std::{
     sync::Arc,
 };
 
-use insula_model::{CorpusId, Error, ErrorKind, ReferenceCorpus, Result, TenantScope};
+use insula_model::{CorpusId, Error, ErrorKind, ReferenceCorpus, Result, TenantScope, Timestamp};
 use insula_store::{ChunkText, KnowledgeReader, Reading};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
     Ask,
+    fields::Fields,
     ingest::word_key,
     lexical::{self, Statistics},
     profile::profile,
@@ -58,6 +59,10 @@ pub(super) struct Asked {
     pub looked_up: Vec<String>,
     /// Where it lies.
     pub vector: Vec<f32>,
+    /// What is known of documents' fields.
+    pub fields: Arc<Fields>,
+    /// When it is asked.
+    pub now: Timestamp,
 }
 
 /// One place where a search looks.
@@ -84,7 +89,8 @@ impl Shelf {
     /// What of it may answer the question, where words are as rare as `statistics` says.
     pub async fn find(&self, reading: &mut Reading, asked: &Asked, statistics: &Statistics) -> Result<Found> {
         let ask = &asked.ask;
-        let counting = ask.filter.resolve(reading.knowledge(), self.reader.opener(), self.end_user(ask)).await?;
+        let (home, opener, end_user) = (self.reader.home(), self.reader.opener(), self.end_user(ask));
+        let counting = ask.filter.resolve(&asked.fields, asked.now, home, reading.knowledge(), opener, end_user).await?;
         let postings = lexical::look_up(reading.knowledge(), &self.keys(asked), statistics).await?;
         let near = reading.nearest(&asked.vector, counting.as_ref(), depth(ask.limit)).await?;
         let embedder = reading.space().map(|space| space.embedder.clone());

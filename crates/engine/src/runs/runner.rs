@@ -151,7 +151,7 @@ async fn perform(engine: Arc<Engine>, perform: Perform, run: Run, stopping: watc
     let run = claim.end().await;
     let control = engine.store.control();
     let given_back = match laid {
-        Laid::Over => control.forget_run(run.id).await,
+        Laid::Over => control.finish_run(&run).await,
         Laid::Until(at) => control.renew_run(&run, at).await.map(drop),
         Laid::Lost => Ok(()),
     };

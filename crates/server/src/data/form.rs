@@ -28,7 +28,7 @@ pub(super) async fn upload(app: &App, scope: &TenantScope, headers: &HeaderMap, 
     let mut form = Form::new(body, boundary, constraints);
     let mut file = None;
     match read(app, scope, &mut form, &mut file).await {
-        Ok(()) => file.ok_or_else(|| missing("file"))?.finish().await,
+        Ok(purpose) => file.ok_or_else(|| missing("file"))?.finish(purpose).await,
         Err(error) => {
             if let Some(begun) = file {
                 begun.give_up().await;
@@ -38,8 +38,8 @@ pub(super) async fn upload(app: &App, scope: &TenantScope, headers: &HeaderMap, 
     }
 }
 
-/// Reads all fields, and begins the file where it comes.
-async fn read(app: &App, scope: &TenantScope, form: &mut Form, file: &mut Option<Upload>) -> Result<()> {
+/// Reads all fields, and begins the file where it comes; what it is for.
+async fn read(app: &App, scope: &TenantScope, form: &mut Form, file: &mut Option<Upload>) -> Result<FilePurpose> {
     let mut purpose = None;
     while let Some(mut part) = form.next().await? {
         match part.field.name().unwrap_or_default() {
@@ -47,16 +47,15 @@ async fn read(app: &App, scope: &TenantScope, form: &mut Form, file: &mut Option
                 let name = part.field.file_name().unwrap_or("file").to_owned();
                 keep(&mut part, file.insert(Upload::begin(&app.engine, scope, &name).await?)).await?;
             }
-            "purpose" if purpose.is_none() => purpose = Some(part.text().await?),
+            // Before a file that comes behind it is read.
+            "purpose" if purpose.is_none() => purpose = Some(purpose_of(&part.text().await?)?),
             name => {
                 let name: String = name.chars().take(64).collect();
                 return Err(Error::invalid(format!("the form takes `file` and `purpose`, each once, not `{name}`")).at(name));
             }
         }
-        // Before a file that comes behind it is read.
-        purpose.as_deref().map_or(Ok(()), check_purpose)?;
     }
-    purpose.map(drop).ok_or_else(|| missing("purpose"))
+    purpose.ok_or_else(|| missing("purpose"))
 }
 
 fn missing(name: &str) -> Error {
@@ -70,11 +69,12 @@ async fn keep(part: &mut Part, upload: &mut Upload) -> Result<()> {
     Ok(())
 }
 
-fn check_purpose(purpose: &str) -> Result<()> {
-    if purpose == FilePurpose::Batch.name() {
-        return Ok(());
-    }
-    Err(Error::invalid("files can be uploaded for the purpose `batch` only").at("purpose"))
+fn purpose_of(text: &str) -> Result<FilePurpose> {
+    let known = FilePurpose::UPLOADS.into_iter().find(|purpose| purpose.name() == text);
+    known.ok_or_else(|| {
+        let names: Vec<_> = FilePurpose::UPLOADS.iter().map(|purpose| format!("`{}`", purpose.name())).collect();
+        Error::invalid(format!("files can be uploaded for the purposes {}", names.join(", "))).at("purpose")
+    })
 }
 
 /// What a parser's message repeats is the caller's own, and may be anything: it is not passed on.

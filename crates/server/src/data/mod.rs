@@ -3,7 +3,7 @@
 //! - [`arrival`]: from bytes on the wire to an authenticated call;
 //! - [`call`]: what the operations that call a model have in common;
 //! - [`chat`], [`messages`], [`embeddings`], [`moderations`], [`models`]: an operation each; [`responses`]: those that make and keep responses;
-//!   [`files`] and [`batches`]: a noun each;
+//!   [`files`], [`batches`] and [`vector_stores`]: a noun each;
 //! - [`form`] and [`file_body`]: files on their way in and out, never whole in memory; [`paced`]: a form is not read ahead of its parts;
 //! - [`tags`]: the labels that a request carries in a header;
 //! - [`cache`]: what a caller says of the answer cache, and what it is told;
@@ -28,5 +28,6 @@ pub(crate) mod paced;
 pub mod responses;
 mod room;
 mod tags;
+pub mod vector_stores;
 
 pub(crate) use room::{BodyPermit, BodyRoom};

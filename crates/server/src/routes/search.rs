@@ -28,7 +28,8 @@ pub(crate) struct Search {
     /// How many chunks at most; 10 where absent.
     #[schema(minimum = 1, maximum = 50)]
     limit: Option<u32>,
-    /// Only documents with these fields: `{"field": value}`, or `{"field": {"in": [value]}}` for any of several.
+    /// Only documents with these fields: `{"field": value}`, `{"field": {"in": [value]}}` for any of several, or with `nin`, `ne`, `gt`,
+    /// `gte`, `lt` and `lte` in its place. Also `{"type": "eq", "key", "value"}` and `{"type": "and", "filters": [..]}`, as OpenAI has it.
     #[serde(default)]
     #[schema(value_type = Object)]
     filter: BTreeMap<String, Value>,
@@ -151,7 +152,7 @@ struct Place {
 
 impl From<Hit> for Found {
     fn from(hit: Hit) -> Self {
-        let Hit { source, document, chunk, text, score, citation } = hit;
+        let Hit { source, document, chunk, text, score, citation, .. } = hit;
         let source = Whose::from(source);
         let citation = citation.map(|citation| Quoted::of(citation, source.clone()));
         Self { source, document: document.to_string(), chunk, text, score, citation }

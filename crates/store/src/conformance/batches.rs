@@ -31,7 +31,7 @@ async fn file(world: &World, store: &TenantStore, chunks: &[&[u8]]) -> FileId {
     writer.finish().await.unwrap();
     let written = Written { file: row.id, bytes: 10, chunks: chunks.len() as u64 };
     assert!(store.file(row.id).await.unwrap().is_none(), "shown before it is whole");
-    assert!(store.publish_file(written, 1_000).await.unwrap());
+    assert!(store.publish_file(written, FilePurpose::Batch, 1_000).await.unwrap());
     row.id
 }
 
@@ -77,7 +77,7 @@ async fn files_are_their_tenants_alone() {
         assert_eq!(stranger.remove_file(id).await.err().map(|e| e.kind().clone()), Some(ErrorKind::NotFound));
 
         let full = Written { file: row(&world).id, bytes: 991, chunks: 0 };
-        assert!(!owner.publish_file(full, 1_000).await.unwrap(), "the room is shared by all files");
+        assert!(!owner.publish_file(full, FilePurpose::Batch, 1_000).await.unwrap(), "the room is shared by all files");
         assert_eq!(owner.begin_file(&row(&world), 1).await.unwrap(), None);
         owner.remove_file(id).await.unwrap();
         assert_eq!(owner.file(id).await.unwrap(), None);
@@ -100,7 +100,7 @@ async fn what_is_left_behind_is_swept() {
         assert_eq!(owner.begin_file(&row(&world), 2).await.unwrap(), None, "two are left");
         assert!(owner.file(shown).await.unwrap().is_some());
         let written = Written { file: left.id, bytes: 100, chunks: 1 };
-        assert!(owner.publish_file(written, 1_000).await.is_err(), "what was swept is not shown");
+        assert!(owner.publish_file(written, FilePurpose::Batch, 1_000).await.is_err(), "what was swept is not shown");
     }
 }
 
@@ -139,6 +139,34 @@ async fn a_line_is_kept_once_and_a_batch_ends_once() {
         assert_eq!((ended.status, ended.waiting, ended.output_file), (BatchStatus::Completed, None, Some(output.id)));
         assert_eq!(owner.file(output.id).await.unwrap().unwrap().bytes, 5);
         owner.remove_file(input).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn work_that_is_queued_again_is_done_again() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let (control, tenant, now) = (world.store.control(), world.owner.tenant(), world.clock.now());
+        let ids: Vec<[u8; 16]> = (0..3).map(|_| *world.ids().vector_store().as_bytes()).collect();
+        control.queue_runs(RunKind::VectorStore, tenant, &ids[..2], now).await.unwrap();
+        let all = RunsMax { runs: 10, per_tenant: u32::MAX };
+        let claimed = control.claim_runs(RunKind::VectorStore, now, now.plus(MINUTE), all, NOBODY).await.unwrap();
+        assert_eq!(claimed.iter().map(|run| run.id).collect::<Vec<_>>(), ids[..2], "{engine:?}");
+        // One that sleeps is due at once, one that is claimed is done once more, and one that is new is queued.
+        assert!(control.renew_run(&claimed[0], now.plus(MINUTE * 60)).await.unwrap());
+        for id in &ids {
+            control.queue_run_again(RunKind::VectorStore, tenant, *id, now).await.unwrap();
+        }
+        // Whoever had it says that it is over, and does not know better.
+        control.finish_run(&claimed[1]).await.unwrap();
+        assert!(!control.renew_run(&claimed[1], now.plus(MINUTE)).await.unwrap());
+        let again = control.claim_runs(RunKind::VectorStore, now, now.plus(MINUTE), all, NOBODY).await.unwrap();
+        assert_eq!(again.iter().map(|run| run.id).collect::<Vec<_>>(), ids);
+        for run in &again {
+            control.finish_run(run).await.unwrap();
+        }
+        let late = now.plus(MINUTE * 120);
+        assert!(control.claim_runs(RunKind::VectorStore, late, late.plus(MINUTE), all, NOBODY).await.unwrap().is_empty());
     }
 }
 

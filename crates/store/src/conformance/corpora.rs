@@ -62,6 +62,9 @@ async fn hand_in(world: &World, scope: &TenantScope) -> DocumentId {
         created_at: now,
         changed_at: now,
         sealed_detail: seals.seal("documents", "detail", id.as_bytes(), b"law", world.random()),
+        vector_store: None,
+        file: None,
+        file_batch: None,
     };
     let most = DocumentsMax { count: 10, bytes: 100 };
     assert!(store.insert_document(&row, Written { file: file.id, bytes: 3, chunks: 1 }, most).await.unwrap());

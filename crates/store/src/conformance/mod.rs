@@ -25,5 +25,6 @@ mod responses;
 mod samples;
 mod statement;
 mod tenant;
+mod vector_stores;
 mod webhooks;
 mod world;

@@ -48,6 +48,27 @@ impl Control {
         tx.commit().await
     }
 
+    /// The same for many of a tenant at once.
+    pub async fn queue_runs(&self, kind: RunKind, tenant: TenantId, ids: &[[u8; 16]], now: Timestamp) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        refuse_gone(&mut tx, Some(tenant)).await?;
+        let insert = "INSERT INTO runs (kind, id, tenant, queued_at, claimed_until) VALUES ($1, $2, $3, $4, $4)";
+        for id in ids {
+            tx.exec(insert, args![kind, *id, tenant, now]).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Notes work to be done at once, also where it is noted already for a later time, or is being done: then it is done once more.
+    pub async fn queue_run_again(&self, kind: RunKind, tenant: TenantId, id: [u8; 16], now: Timestamp) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        refuse_gone(&mut tx, Some(tenant)).await?;
+        let insert = "INSERT INTO runs (kind, id, tenant, queued_at, claimed_until) VALUES ($1, $2, $3, $4, $4) \
+                      ON CONFLICT (id) DO UPDATE SET queued_at = $4, claimed_until = $4";
+        tx.exec(insert, args![kind, id, tenant, now]).await?;
+        tx.commit().await
+    }
+
     /// Takes work of a kind that is nobody's at `now` until `until`. Those tenants are asked first that come behind `after`: whose work was
     /// taken last.
     pub async fn claim_runs(
@@ -85,6 +106,13 @@ impl Control {
     pub async fn forget_run(&self, id: [u8; 16]) -> Result<()> {
         let mut tx = self.db.write().await?;
         tx.exec("DELETE FROM runs WHERE id = $1", args![id]).await?;
+        tx.commit().await
+    }
+
+    /// Forgets work that whoever has this claim found to be over. It stays where it was queued again meanwhile.
+    pub async fn finish_run(&self, run: &Run) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        tx.exec("DELETE FROM runs WHERE id = $1 AND claimed_until = $2", args![run.id, run.claimed_until]).await?;
         tx.commit().await
     }
 

@@ -59,6 +59,7 @@ impl Schema {
                 ("0005_knowledge", include_str!("schema/tenant/0005_knowledge.sql")),
                 ("0006_spaces", include_str!("schema/tenant/0006_spaces.sql")),
                 ("0007_profile", include_str!("schema/tenant/0007_profile.sql")),
+                ("0008_vector_stores", include_str!("schema/tenant/0008_vector_stores.sql")),
             ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }

@@ -13,9 +13,9 @@ use std::{
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
     Cause, CorpusId, CorpusName, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId,
-    DocumentStatus, EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, Jurisdiction, KeyId, Money, Name,
-    Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice, Slug, Subject,
-    TenantId, TenantState, Timestamp, WebhookId, Window,
+    DocumentStatus, EndUserId, Error, EventId, EventType, FileBatchId, FileId, FilePurpose, FileState, Jurisdiction, KeyId,
+    Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice,
+    Slug, Subject, TenantId, TenantState, Timestamp, VectorStoreId, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -239,7 +239,9 @@ ids!(
     BatchId,
     CredentialId,
     DocumentId,
-    CorpusId
+    CorpusId,
+    VectorStoreId,
+    FileBatchId
 );
 
 macro_rules! checked_texts {

@@ -51,6 +51,7 @@ pub(super) const TENANT: Schema = Schema {
         include_str!("schema/tenant/0005_knowledge.sql"),
         include_str!("schema/tenant/0006_spaces.sql"),
         include_str!("schema/tenant/0007_profile.sql"),
+        include_str!("schema/tenant/0008_vector_stores.sql"),
     ],
 };
 

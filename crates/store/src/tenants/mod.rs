@@ -30,8 +30,9 @@ pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use knowledge::{
-    ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, KnowledgeReader, NewChunk, Posting, Publication,
-    Published, PublishedDocument, TokenCount,
+    Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, KnowledgeReader, NewChunk,
+    Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StatusCount, TokenCount,
+    VectorStoreRow, Within,
 };
 pub use profile::ProfileRow;
 pub use provider_credentials::ProviderCredentialRow;

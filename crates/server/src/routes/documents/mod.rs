@@ -58,6 +58,10 @@ pub(crate) struct Document {
     bytes: u64,
     /// What embedded it; null until it is.
     embedding: Option<Embedding>,
+    /// The vector store that it is in; null where it is in none.
+    vector_store: Option<String>,
+    /// The file that it was made of, where it is in one.
+    file: Option<String>,
     /// When it was handed in.
     created_at: Moment,
     /// When it came to stand as it does.
@@ -111,6 +115,8 @@ impl Document {
             findings_left_out: told.map(|(_, findings)| findings.left_out),
             bytes: view.bytes,
             embedding: view.embedder.zip(view.dimension).map(|(model, dimension)| Embedding { model, dimension }),
+            vector_store: view.vector_store.map(|id| id.to_string()),
+            file: view.file.map(|id| id.to_string()),
             created_at: Moment(view.created_at),
             changed_at: Moment(view.changed_at),
         }

@@ -77,6 +77,8 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_tenant.postings", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.facets", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.profile", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
+    ("insula_tenant.vector_stores", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
+    ("insula_tenant.file_batches", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
     ("insula_keys.schema_steps", "insula_keys", "SELECT"),
     ("insula_keys.tenant_keys", "insula_keys", "SELECT INSERT DELETE"),
     ("insula_keys.destroyed_keys", "insula_keys", "SELECT INSERT"),

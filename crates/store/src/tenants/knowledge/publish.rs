@@ -1,6 +1,6 @@
 //! All of a document becomes searchable in one transaction, or goes in one.
 
-use insula_model::{DocumentId, Error, Result, Timestamp};
+use insula_model::{DocumentId, DocumentStatus, Error, Result, Timestamp};
 
 use super::{super::TenantStore, documents};
 use crate::{
@@ -41,7 +41,7 @@ pub struct NewChunk {
 pub enum Published {
     /// It can be searched, from this epoch on.
     Shown(u64),
-    /// The document was removed meanwhile; nothing of it is kept.
+    /// The document was removed or cancelled meanwhile; nothing of it is kept.
     Gone,
     /// The tenant would have more chunks than it may; nothing of it is kept.
     NoRoom,
@@ -49,8 +49,8 @@ pub enum Published {
     OtherSpaces,
 }
 
-struct Counts {
-    epoch: u64,
+pub(super) struct Counts {
+    pub epoch: u64,
     chunks: u64,
     tokens: u64,
     next_chunk: u64,
@@ -112,7 +112,8 @@ impl TenantStore {
 async fn publish(tx: &mut Tx, engine: &dyn VectorEngine, publication: &Publication, chunks_max: u64) -> Result<Published> {
     let counts = raise_epoch(tx).await?;
     let id = publication.document;
-    if documents::find(tx, id).await?.is_none() {
+    let is_wanted = documents::find(tx, id).await?.is_some_and(|row| row.status != DocumentStatus::Cancelled);
+    if !is_wanted {
         return Ok(Published::Gone);
     }
     let Some(serving) = embedded_for(tx, publication).await? else { return Ok(Published::OtherSpaces) };
@@ -178,10 +179,15 @@ async fn insert(tx: &mut Tx, publication: &Publication, first: u64) -> Result<()
             some.iter().map(|(token, number, often)| vec![Val::int(*token), Val::count(*number), Val::count(*often)]).collect();
         tx.exec_all(insert, &rows).await?;
     }
-    let mut facets = publication.facets.clone();
+    insert_facets(tx, publication.document, &publication.facets).await
+}
+
+/// Adds what a document is looked up by.
+pub(super) async fn insert_facets(tx: &mut Tx, document: DocumentId, facets: &[i64]) -> Result<()> {
+    let mut facets = facets.to_vec();
     facets.sort_unstable();
     facets.dedup();
-    let rows: Vec<Vec<Val<'_>>> = facets.iter().map(|facet| vec![Val::int(*facet), Val::bytes(id)]).collect();
+    let rows: Vec<Vec<Val<'_>>> = facets.iter().map(|facet| vec![Val::int(*facet), Val::bytes(document.as_bytes())]).collect();
     tx.exec_all("INSERT INTO facets (facet, document) VALUES ($1, $2)", &rows).await?;
     Ok(())
 }
@@ -204,7 +210,7 @@ async fn clear(tx: &mut Tx, id: DocumentId) -> Result<Held> {
 }
 
 /// The next epoch, with what the corpus holds. First of all: who changes documents waits here for who does.
-async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
+pub(super) async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
     let first = "INSERT INTO corpus (id, epoch, chunks, tokens, next_chunk) VALUES (1, 0, 0, 0, 1) ON CONFLICT (id) DO NOTHING";
     tx.exec(first, &[]).await?;
     tx.one("UPDATE corpus SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, chunks, tokens, next_chunk", &[]).await
