@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
+use insula_test_services::granted_by;
 use tokio_postgres::{Client, Config, NoTls, config::Host};
 
-use crate::postgres::{Finding, PostgresUrl, Schema, lint::lint_database, migrate};
+use crate::postgres::{Finding, PostgresUrl, Schema, lint::lint_database, migrate, schemas::names};
 
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
@@ -36,6 +37,7 @@ impl Scratch {
             format!("CREATE ROLE {name}_app LOGIN NOINHERIT PASSWORD 'scratch'"),
             format!("CREATE DATABASE {name}"),
             format!("GRANT CREATE ON DATABASE {name} TO {name}_owner"),
+            granted_by(&format!("{name}_owner"), &names(Schema::ALL)),
         ] {
             server.batch_execute(&sql).await.unwrap();
         }
