@@ -92,6 +92,11 @@ impl Index {
         self.dimension
     }
 
+    /// Which vectors these are.
+    pub(super) fn space(&self) -> u64 {
+        self.space
+    }
+
     /// All chunks below this number are known.
     pub(super) fn next_chunk(&self) -> u64 {
         self.next_chunk
@@ -149,13 +154,14 @@ pub(super) async fn refresh(
     with_vectors: bool,
     seals: &Arc<TenantSeals>,
 ) -> Result<()> {
-    if held.epoch == corpus.epoch && held.space == space.space {
+    let dimension = if with_vectors { space.dimension as usize } else { 0 };
+    if held.epoch == corpus.epoch && held.space == space.space && held.dimension == dimension {
         return Ok(());
     }
-    let dimension = if with_vectors { space.dimension as usize } else { 0 };
     let mut index = std::mem::take(held);
-    if index.epoch > corpus.epoch || index.space != space.space {
-        // Other vectors serve now; or the data is older than what is known of it: it was put back.
+    if index.epoch > corpus.epoch || index.space != space.space || index.dimension != dimension {
+        // Other vectors serve now; or they are wanted in memory now, or not any more; or the data is older than what is known of it: it
+        // was put back.
         index = Arc::new(Index { dimension, next_chunk: 1, space: space.space, ..Index::default() });
     }
     let changed = Arc::make_mut(&mut index);

@@ -31,7 +31,9 @@ impl Store {
         let corpus = knowledge.corpus().await?;
         let space = spaces::find(knowledge.tx()).await?.map(|spaces| spaces.serving);
         if let Some(space) = &space {
-            let with_vectors = vectors.engine.holds_vectors();
+            let engine = &vectors.engine;
+            let with_vectors =
+                engine.holds_vectors() || !engine.serves(&tenant, &seals, &mut knowledge, corpus, space).await?;
             index::refresh(&mut held, &mut knowledge, corpus, space, with_vectors, &seals).await?;
         }
         let index = if space.is_some() { Arc::clone(&held) } else { Arc::default() };
@@ -71,10 +73,16 @@ impl Reading {
 
     /// The nearest chunks to a place in the space that serves, the best first: as many as are wanted wherever so many count.
     pub async fn nearest(&mut self, vector: &[f32], counting: Option<&HashSet<DocumentId>>, limit: usize) -> Result<Vec<Near>> {
+        if self.index.entries().is_empty() {
+            return Ok(Vec::new());
+        }
         let counts: Option<Arc<[bool]>> =
             counting.map(|counting| self.index.documents().map(|id| counting.contains(&id)).collect());
         let ask = Nearest { vector: vector.into(), counts, limit };
         let Self { tenant, knowledge, vectors, index, .. } = self;
+        if index.dimension() > 0 {
+            return vectors.embedded.nearest(tenant, knowledge, index, ask).await;
+        }
         vectors.engine.nearest(tenant, knowledge, index, ask).await
     }
 }

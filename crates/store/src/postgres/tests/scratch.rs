@@ -8,7 +8,7 @@ use std::{
 use insula_test_services::granted_by;
 use tokio_postgres::{Client, Config, NoTls, config::Host};
 
-use crate::postgres::{Finding, PostgresUrl, Schema, lint::lint_database, migrate, schemas::names};
+use crate::postgres::{Finding, PostgresUrl, Schema, lint::lint_database, migrate, migrate_pgvector, schemas::names};
 
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
@@ -44,8 +44,16 @@ impl Scratch {
         scratch
     }
 
-    /// A database that is migrated and whose login may serve.
+    /// A database that is migrated and whose login may serve, with pgvector: everything that Insula may have in one.
     pub(crate) async fn migrated() -> Self {
+        let scratch = Self::without_pgvector().await;
+        scratch.administer().await.batch_execute("CREATE EXTENSION vector SCHEMA public").await.unwrap();
+        migrate_pgvector(&scratch.owner()).await.unwrap();
+        scratch
+    }
+
+    /// A database that is migrated and whose login may serve, and no more.
+    pub(crate) async fn without_pgvector() -> Self {
         let scratch = Self::empty().await;
         migrate(&scratch.owner(), None, Some(&scratch.app())).await.unwrap();
         scratch
