@@ -26,6 +26,7 @@ pub mod memory;
 pub mod node;
 pub mod raw;
 pub mod receiver;
+pub mod shared_store;
 pub mod sse;
 pub mod tenant;
 mod wait;

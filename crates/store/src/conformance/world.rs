@@ -70,12 +70,7 @@ impl Place {
     }
 
     /// The same; a node of a cluster searches vectors with this.
-    async fn open_with(
-        &self,
-        vectors: VectorSearch,
-        clock: Arc<ManualClock>,
-        random: Arc<SeededRandom>,
-    ) -> Result<Store> {
+    async fn open_with(&self, vectors: VectorSearch, clock: Arc<ManualClock>, random: Arc<SeededRandom>) -> Result<Store> {
         let root_key = RootKey::load_or_create(&self.dir.path().join("root.key"), &*random)?;
         let Some(database) = &self.database else {
             let options = StoreOptions { segment_bytes: 1 << 20, ..StoreOptions::new(self.dir.path().join("data"), root_key) };

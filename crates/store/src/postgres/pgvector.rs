@@ -65,12 +65,17 @@ pub(crate) async fn check_pgvector(client: &Client) -> Result<Extension> {
     client.batch_execute("ROLLBACK").await.map_err(failed)?;
     let done = done?;
     if Schema::Tenant.pgvector_steps().iter().any(|(name, _)| !done.iter().any(|taken| taken == name)) {
-        return Err(Error::invalid("the tables that pgvector searches are not there; run `insula migrate` with vectors.engine = \"pgvector\""));
+        return Err(Error::invalid(
+            "the tables that pgvector searches are not there; run `insula migrate` with vectors.engine = \"pgvector\"",
+        ));
     }
     let usable = "SELECT has_schema_privilege('insula_tenant', extnamespace, 'USAGE') FROM pg_catalog.pg_extension \
                   WHERE extname = 'vector'";
     if !client.query_one(usable, &[]).await.map_err(failed)?.get::<_, bool>(0) {
-        let says = format!("the tenants' role may not use the schema of the extension; its owner runs: GRANT USAGE ON SCHEMA {} TO insula_tenant;", extension.schema);
+        let says = format!(
+            "the tenants' role may not use the schema of the extension; its owner runs: GRANT USAGE ON SCHEMA {} TO insula_tenant;",
+            extension.schema
+        );
         return Err(Error::invalid(says));
     }
     Ok(extension)

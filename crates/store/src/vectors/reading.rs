@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use insula_model::{DocumentId, Result, TenantScope};
 
-use super::{Index, Near, Nearest, Space, Vectors, index, spaces};
+use super::{Index, Near, Nearest, Space, VectorEngine, Vectors, index, spaces};
 use crate::{
     Store, TenantStore,
     tenants::{Corpus, Knowledge},
@@ -32,8 +32,7 @@ impl Store {
         let space = spaces::find(knowledge.tx()).await?.map(|spaces| spaces.serving);
         if let Some(space) = &space {
             let engine = &vectors.engine;
-            let with_vectors =
-                engine.holds_vectors() || !engine.serves(&tenant, &seals, &mut knowledge, corpus, space).await?;
+            let with_vectors = engine.holds_vectors() || !engine.serves(&tenant, &seals, &mut knowledge, corpus, space).await?;
             index::refresh(&mut held, &mut knowledge, corpus, space, with_vectors, &seals).await?;
         }
         let index = if space.is_some() { Arc::clone(&held) } else { Arc::default() };

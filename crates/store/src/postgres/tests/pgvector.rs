@@ -46,7 +46,9 @@ async fn a_second_migration_changes_nothing_and_the_first_schemas_know_of_it() {
 async fn the_extension_may_be_anywhere_that_the_tenants_role_may_use() {
     let scratch = Scratch::without_pgvector().await;
     let (admin, client, owner) = (scratch.administer().await, scratch.serve().await, format!("{}_owner", scratch.name));
-    let made = format!("CREATE SCHEMA \"Vectors\"; GRANT USAGE ON SCHEMA \"Vectors\" TO {owner}; CREATE EXTENSION vector SCHEMA \"Vectors\"");
+    let made = format!(
+        "CREATE SCHEMA \"Vectors\"; GRANT USAGE ON SCHEMA \"Vectors\" TO {owner}; CREATE EXTENSION vector SCHEMA \"Vectors\""
+    );
     admin.batch_execute(&made).await.unwrap();
     migrate_pgvector(&scratch.owner()).await.unwrap();
     let refused = check_pgvector(&client).await.unwrap_err();

@@ -59,9 +59,9 @@ impl<'a> Shelf<'a> {
         let spaces = self.store.spaces(EMBEDDER, u32::try_from(self.dimension).unwrap()).await.unwrap();
         let total = vectors.len() as u64;
         let random: &dyn Random = &*self.bed.world.random;
-        let sealed = (0..).zip(&vectors).map(|(place, vector)| {
-            NewVector::seal(&self.seals, spaces.serving.space, document, place, vector.clone(), random)
-        });
+        let sealed = (0..)
+            .zip(&vectors)
+            .map(|(place, vector)| NewVector::seal(&self.seals, spaces.serving.space, document, place, vector.clone(), random));
         let publication = Publication {
             document,
             vectors: vec![(spaces.serving.clone(), sealed.collect())],

@@ -92,10 +92,8 @@ pub(super) async fn fill(
         from = some.last().map_or(from, |chunk| chunk.chunk + 1);
         added += some.len();
         let opened = open(some, space, seals).await?;
-        let rows: Vec<Row<'_>> = opened
-            .iter()
-            .map(|(missing, vector)| Row { chunk: missing.chunk, document: missing.document, vector })
-            .collect();
+        let rows: Vec<Row<'_>> =
+            opened.iter().map(|(missing, vector)| Row { chunk: missing.chunk, document: missing.document, vector }).collect();
         insert(&tx, statements, space.space, &rows).await?;
         if is_last {
             finish(&tx, space, epoch).await?;

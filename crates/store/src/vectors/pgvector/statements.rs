@@ -64,9 +64,9 @@ impl Statements {
             near: INDEXED.iter().map(|(dimension, kind)| (*dimension, near(*dimension, kind))).collect(),
             insert: leaked(format!(
                 "INSERT INTO embeddings (space, chunk, document, dimension, embedding) \
-                 SELECT $1, some.chunk, some.document, $4::bigint, \
-                 ($5::real[])[((some.n - 1) * $4 + 1)::int : (some.n * $4)::int]::{v}.vector \
-                 FROM unnest($2::bigint[], $3::bytea[]) WITH ORDINALITY AS some (chunk, document, n) ON CONFLICT DO NOTHING"
+                 SELECT $1::bigint, given.chunk, given.document, $4::bigint, \
+                 ($5::real[])[((given.n - 1) * $4::bigint + 1)::int : (given.n * $4::bigint)::int]::{v}.vector \
+                 FROM unnest($2::bigint[], $3::bytea[]) WITH ORDINALITY AS given (chunk, document, n) ON CONFLICT DO NOTHING"
             )),
         }
     }
@@ -101,7 +101,9 @@ mod tests {
         let (_, sql) = Schema::Tenant.pgvector_steps()[0];
         assert_eq!(sql.matches("USING hnsw").count(), INDEXED.len());
         for (dimension, kind) in INDEXED {
-            let index = format!("USING hnsw ((embedding::{{vector}}.{kind}({dimension})) {{vector}}.{kind}_ip_ops) WHERE dimension = {dimension};");
+            let index = format!(
+                "USING hnsw ((embedding::{{vector}}.{kind}({dimension})) {{vector}}.{kind}_ip_ops) WHERE dimension = {dimension};"
+            );
             assert!(sql.contains(&index), "{index}");
         }
     }

@@ -28,11 +28,11 @@ pub(super) async fn publish(
     if corpus.is_empty {
         // The first document of all: from here on everything is there. What may be left is of a node without this engine.
         tx.run("DELETE FROM embeddings WHERE space = ANY ($1)", &[&spaces]).await?;
-        let begin = "INSERT INTO embeddings_kept (space, epoch) SELECT space, $2 FROM unnest($1::bigint[]) AS some (space) \
+        let begin = "INSERT INTO embeddings_kept (space, epoch) SELECT given.space, $2::bigint FROM unnest($1::bigint[]) AS given (space) \
                      ON CONFLICT (tenant_id, space) DO UPDATE SET epoch = excluded.epoch";
         tx.run(begin, &[&spaces, &corpus.epoch]).await?;
     } else {
-        let follow = "UPDATE embeddings_kept SET epoch = $2 WHERE epoch = $2 - 1 AND space = ANY ($1)";
+        let follow = "UPDATE embeddings_kept SET epoch = $2::bigint WHERE epoch = $2::bigint - 1 AND space = ANY ($1)";
         tx.run(follow, &[&spaces, &corpus.epoch]).await?;
     }
     for (space, vectors) in vectors {
@@ -50,7 +50,7 @@ pub(super) async fn publish(
 pub(super) async fn remove(tx: &PgTx, document: DocumentId) -> Result<()> {
     let corpus = corpus(tx).await?;
     clear(tx, document).await?;
-    tx.run("UPDATE embeddings_kept SET epoch = $1 WHERE epoch = $1 - 1", &[&corpus.epoch]).await?;
+    tx.run("UPDATE embeddings_kept SET epoch = $1::bigint WHERE epoch = $1::bigint - 1", &[&corpus.epoch]).await?;
     Ok(())
 }
 
