@@ -6,7 +6,7 @@ use insula_model::{DocumentId, Error, Result};
 
 use super::{Space, embedded::GraphCell, spaces::open_vector};
 use crate::{
-    TenantSeals,
+    Opener,
     tenants::{ChunkVector, Corpus, Knowledge},
 };
 
@@ -165,7 +165,7 @@ pub(super) async fn refresh(
     corpus: Corpus,
     space: &Space,
     with_vectors: bool,
-    seals: &Arc<TenantSeals>,
+    opener: &Arc<Opener>,
 ) -> Result<()> {
     let dimension = if with_vectors { space.dimension as usize } else { 0 };
     if held.epoch == corpus.epoch && held.space == space.space && held.dimension == dimension {
@@ -184,7 +184,7 @@ pub(super) async fn refresh(
         let vectors_of = with_vectors.then_some(space.space);
         let page = knowledge.chunks(changed.next_chunk, PAGE, vectors_of).await?;
         let is_last = page.len() < PAGE as usize;
-        for (row, vector) in open(page, space.space, seals).await? {
+        for (row, vector) in open(page, space.space, opener).await? {
             changed.next_chunk = row.chunk + 1;
             let published =
                 *published.get(&row.document).ok_or_else(|| Error::internal("a chunk is there without its document"))?;
@@ -200,15 +200,15 @@ pub(super) async fn refresh(
 }
 
 /// Opens a page of vectors, off the runtime's own threads.
-async fn open(page: Vec<ChunkVector>, space: u64, seals: &Arc<TenantSeals>) -> Result<Vec<(ChunkVector, Vec<f32>)>> {
+async fn open(page: Vec<ChunkVector>, space: u64, opener: &Arc<Opener>) -> Result<Vec<(ChunkVector, Vec<f32>)>> {
     if page.iter().all(|row| row.sealed_vector.is_none()) {
         return Ok(page.into_iter().map(|row| (row, Vec::new())).collect());
     }
-    let seals = Arc::clone(seals);
+    let opener = Arc::clone(opener);
     let open = move || {
         let opened = page.into_iter().map(|row| {
             let sealed = row.sealed_vector.as_deref();
-            let vector = sealed.map(|sealed| open_vector(&seals, space, row.document, row.place, sealed)).transpose()?;
+            let vector = sealed.map(|sealed| open_vector(&opener, space, row.document, row.place, sealed)).transpose()?;
             Ok((row, vector.unwrap_or_default()))
         });
         opened.collect()

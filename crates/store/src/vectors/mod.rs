@@ -31,7 +31,7 @@ pub use reading::Reading;
 pub use spaces::{NewVector, Space, Spaces};
 
 use crate::{
-    TenantSeals, TenantStore,
+    Opener, TenantStore,
     query::Tx,
     tenants::{Corpus, Knowledge},
 };
@@ -49,7 +49,7 @@ pub(crate) trait VectorEngine: Send + Sync {
     fn serves<'a>(
         &'a self,
         _tenant: &'a TenantStore,
-        _seals: &'a Arc<TenantSeals>,
+        _opener: &'a Arc<Opener>,
         _snapshot: &'a mut Knowledge,
         _corpus: Corpus,
         _space: &'a Space,

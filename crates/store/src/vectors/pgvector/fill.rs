@@ -14,7 +14,7 @@ use super::{
     write::{ROWS_AT_ONCE, Row, insert, number},
 };
 use crate::{
-    TenantSeals, TenantStore,
+    Opener, TenantStore,
     postgres::PgTx,
     query::Tx,
     vectors::{Space, spaces::open_vector},
@@ -40,7 +40,7 @@ impl Fills {
         self: &Arc<Self>,
         statements: &Arc<Statements>,
         tenant: &TenantStore,
-        seals: &Arc<TenantSeals>,
+        opener: &Arc<Opener>,
         space: &Space,
     ) {
         let key = (tenant.tenant, space.space);
@@ -48,13 +48,13 @@ impl Fills {
             return;
         }
         let (fills, statements) = (Arc::clone(self), Arc::clone(statements));
-        let (store, seals, space) = (tenant.clone(), Arc::clone(seals), space.clone());
+        let (store, opener, space) = (tenant.clone(), Arc::clone(opener), space.clone());
         tokio::spawn(async move {
             let _begun = Begun { fills: Arc::clone(&fills), key };
             // Nobody closes it.
             let Ok(_turn) = fills.turns.acquire().await else { return };
             let tenant = key.0;
-            match fill(&store, &statements, &seals, &space).await {
+            match fill(&store, &statements, &opener, &space).await {
                 Ok(added) => tracing::info!(%tenant, space = space.space, added, "vectors were filled in"),
                 // The next search begins again.
                 Err(error) => tracing::warn!(%tenant, space = space.space, %error, "vectors could not be filled in"),
@@ -76,12 +76,7 @@ impl Drop for Begun {
 }
 
 /// Fills in all chunks of a space that are missing and removes what should not be there; how many were added.
-pub(super) async fn fill(
-    store: &TenantStore,
-    statements: &Statements,
-    seals: &Arc<TenantSeals>,
-    space: &Space,
-) -> Result<usize> {
+pub(super) async fn fill(store: &TenantStore, statements: &Statements, opener: &Arc<Opener>, space: &Space) -> Result<usize> {
     let (mut from, mut added) = (0, 0);
     loop {
         let tx = store.home.db().write().await?;
@@ -91,7 +86,7 @@ pub(super) async fn fill(
         let is_last = some.len() < ROWS_AT_ONCE;
         from = some.last().map_or(from, |chunk| chunk.chunk + 1);
         added += some.len();
-        let opened = open(some, space, seals).await?;
+        let opened = open(some, space, opener).await?;
         let rows: Vec<Row<'_>> =
             opened.iter().map(|(missing, vector)| Row { chunk: missing.chunk, document: missing.document, vector }).collect();
         insert(&tx, statements, space.space, &rows).await?;
@@ -150,12 +145,12 @@ async fn missing(tx: &PgTx, space: &Space, from: u64) -> Result<Vec<Missing>> {
 
 /// Opens vectors, off the runtime's own threads. One that is not there, or of another length, lies near nothing: its chunk is found by
 /// its words.
-async fn open(some: Vec<Missing>, space: &Space, seals: &Arc<TenantSeals>) -> Result<Vec<(Missing, Vec<f32>)>> {
-    let (seals, of, dimension) = (Arc::clone(seals), space.space, space.dimension as usize);
+async fn open(some: Vec<Missing>, space: &Space, opener: &Arc<Opener>) -> Result<Vec<(Missing, Vec<f32>)>> {
+    let (opener, of, dimension) = (Arc::clone(opener), space.space, space.dimension as usize);
     let open = move || {
         let opened = some.into_iter().map(|missing| {
             let sealed = missing.sealed.as_deref();
-            let vector = sealed.map(|sealed| open_vector(&seals, of, missing.document, missing.place, sealed)).transpose()?;
+            let vector = sealed.map(|sealed| open_vector(&opener, of, missing.document, missing.place, sealed)).transpose()?;
             let vector = vector.filter(|vector| vector.len() == dimension).unwrap_or_else(|| vec![0.0; dimension]);
             Ok((missing, vector))
         });

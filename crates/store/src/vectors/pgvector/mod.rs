@@ -26,7 +26,7 @@ use insula_model::{Error, ErrorKind, Result, TenantId};
 use self::{fill::Fills, statements::Statements};
 use super::{AuditFinding, Change, Index, Near, Nearest, Pending, Space, VectorEngine};
 use crate::{
-    TenantSeals, TenantStore,
+    Opener, TenantStore,
     postgres::{Extension, PgTx},
     query::Tx,
     tenants::{Corpus, Knowledge},
@@ -51,10 +51,14 @@ impl Pgvector {
 }
 
 impl VectorEngine for Pgvector {
+    fn holds_vectors(&self) -> bool {
+        false
+    }
+
     fn serves<'a>(
         &'a self,
         tenant: &'a TenantStore,
-        seals: &'a Arc<TenantSeals>,
+        opener: &'a Arc<Opener>,
         snapshot: &'a mut Knowledge,
         corpus: Corpus,
         space: &'a Space,
@@ -64,7 +68,7 @@ impl VectorEngine for Pgvector {
             let (of, epoch) = (write::number(space.space)?, write::number(corpus.epoch)?);
             let rows = shared(snapshot.tx())?.rows(kept, &[&of, &epoch]).await.map_err(unsearchable)?;
             if rows.is_empty() {
-                self.fills.begin(&self.statements, tenant, seals, space);
+                self.fills.begin(&self.statements, tenant, opener, space);
             }
             Ok(!rows.is_empty())
         })
