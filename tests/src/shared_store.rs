@@ -26,7 +26,7 @@ pub async fn join(vectors: VectorSearch, root_key: RootKey, clock: Arc<dyn Clock
         server.batch_execute(&sql).await.context(sql)?;
     }
     connect(superuser.clone().dbname(&name)).await?.batch_execute("CREATE EXTENSION vector SCHEMA public").await?;
-    let url = |role: &str| {
+    let url = |role: &str| -> Result<PostgresUrl> {
         let Some(Host::Tcp(host)) = superuser.get_hosts().first() else { anyhow::bail!("{POSTGRES_URL} names no host") };
         let port = superuser.get_ports().first().copied().unwrap_or(5432);
         Ok(PostgresUrl::parse(&format!("postgres://{name}_{role}:insula@{host}:{port}/{name}"), None)?)
