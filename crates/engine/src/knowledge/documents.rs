@@ -223,7 +223,9 @@ pub async fn list(
 /// [`ErrorKind::NotFound`] where the tenant has none of this id.
 pub async fn remove(engine: &Engine, scope: &TenantScope, id: DocumentId) -> Result<()> {
     let removed = engine.store.tenant(scope).await?.remove_document(id).await;
-    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })
+    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })?;
+    // Where it was to be read, the next one need not wait for anybody to find that it is gone.
+    engine.store.control().forget_run(*id.as_bytes()).await
 }
 
 /// Another tenant's document, one that never was, and a text that is no id: all the same.

@@ -13,9 +13,12 @@ const NAME_CHARS_MAX: usize = 64;
 const TEXT_CHARS_MAX: usize = 512;
 /// Values of one field.
 const VALUES_MAX: usize = 64;
-/// End users whom a document names, and the characters of each.
+/// Bytes of all names and texts of a document's fields: they are opened with each of its hits.
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+/// End users whom a document names, the characters of each, and the bytes of all.
 const READERS_MAX: usize = 256;
 const READER_CHARS_MAX: usize = 255;
+const READERS_BYTES_MAX: usize = 16 * 1024;
 
 /// One value of a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -92,6 +95,12 @@ impl Metadata {
         if fields.len() > FIELDS_MAX {
             return Err(Error::invalid(format!("`metadata` takes at most {FIELDS_MAX} fields")).at("metadata"));
         }
+        let bytes: usize = fields.iter().map(|(name, value)| name.len() + text_bytes(value)).sum();
+        if bytes > METADATA_BYTES_MAX {
+            let message =
+                format!("names and texts of `metadata` have at most {METADATA_BYTES_MAX} bytes together, not {bytes}");
+            return Err(Error::invalid(message).at("metadata"));
+        }
         fields.iter().map(|(name, value)| Ok((name.clone(), values(name, value)?))).collect::<Result<_>>().map(Self)
     }
 
@@ -113,6 +122,15 @@ impl Metadata {
     pub(super) fn facets(&self, opener: &Opener) -> Vec<i64> {
         let all = self.0.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
         all.map(|(name, value)| value.facet(opener, name)).collect()
+    }
+}
+
+/// What the texts of a value take.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(several) => several.iter().map(text_bytes).sum(),
+        _ => 0,
     }
 }
 
@@ -138,9 +156,13 @@ fn values(name: &str, value: &Value) -> Result<Vec<Scalar>> {
 /// [`insula_model::ErrorKind::Invalid`] where they are too many, or a name is empty or too long.
 pub fn access_list(readers: Vec<String>) -> Result<Vec<String>> {
     let fits = |reader: &String| !reader.is_empty() && reader.chars().count() <= READER_CHARS_MAX;
-    if readers.len() <= READERS_MAX && readers.iter().all(fits) {
+    let bytes: usize = readers.iter().map(String::len).sum();
+    if readers.len() <= READERS_MAX && bytes <= READERS_BYTES_MAX && readers.iter().all(fits) {
         return Ok(readers);
     }
-    let message = format!("`access` takes at most {READERS_MAX} end users, each with 1 to {READER_CHARS_MAX} characters");
+    let message = format!(
+        "`access` takes at most {READERS_MAX} end users, each with 1 to {READER_CHARS_MAX} characters, of {READERS_BYTES_MAX} bytes \
+         together"
+    );
     Err(Error::invalid(message).at("access"))
 }

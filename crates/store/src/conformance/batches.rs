@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use insula_model::{
-    BatchId, BatchStatus, BatchTimes, BatchWait, Clock, ErrorKind, FileId, FilePurpose, Operation, RunKind, TenantScope,
+    BatchId, BatchStatus, BatchTimes, BatchWait, Clock, ErrorKind, FileId, FilePurpose, Operation, RunKind, TenantId,
+    TenantScope,
 };
 
 use super::world::{Engine, World};
 use crate::{BatchRow, FilePage, FileRow, LineRow, RunsMax, TenantStore, Written};
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// In the order of the ids from the first on.
+const NOBODY: TenantId = TenantId::from_bytes([0; 16]);
 const MOST: RunsMax = RunsMax { runs: 10, per_tenant: 2 };
 
 fn row(world: &World) -> FileRow {
@@ -152,16 +155,16 @@ async fn a_run_is_one_nodes_and_tenants_take_turns() {
             world.clock.advance(Duration::from_millis(1));
         }
         let now = world.clock.now();
-        let claimed = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap();
+        let claimed = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap();
         let taken: Vec<BatchId> = claimed.iter().map(|run| BatchId::from_bytes(run.id)).collect();
         assert_eq!(taken, [owners[0], owners[1], owners[3]], "two of each at most on {engine:?}");
-        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap().is_empty());
+        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap().is_empty());
 
         // Work of another kind has turns of its own.
         let document = *world.ids().document().as_bytes();
         control.queue_run(RunKind::Document, world.owner.tenant(), document, now).await.unwrap();
-        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap().is_empty());
-        let reading = control.claim_runs(RunKind::Document, now, now.plus(MINUTE), MOST).await.unwrap();
+        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap().is_empty());
+        let reading = control.claim_runs(RunKind::Document, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap();
         assert_eq!(reading.iter().map(|run| (run.kind, run.id)).collect::<Vec<_>>(), [(RunKind::Document, document)]);
         control.forget_run(document).await.unwrap();
 
@@ -169,22 +172,26 @@ async fn a_run_is_one_nodes_and_tenants_take_turns() {
         control.forget_run(*owners[0].as_bytes()).await.unwrap();
         assert!(control.renew_run(&claimed[1], now).await.unwrap());
         assert!(!control.renew_run(&claimed[1], now.plus(MINUTE)).await.unwrap(), "a claim that was given up");
-        let again = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap();
+        let again = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap();
         let taken: Vec<BatchId> = again.iter().map(|run| BatchId::from_bytes(run.id)).collect();
         assert_eq!(taken.len(), 2);
         assert!(taken.contains(&owners[1]) && taken.contains(&owners[2]));
 
         // Whoever had it is gone: after its time it is somebody else's.
         let later = now.plus(MINUTE);
-        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST).await.unwrap().len(), 3);
+        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST, NOBODY).await.unwrap().len(), 3);
         control.free_runs(RunKind::Batch).await.unwrap();
-        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST).await.unwrap().len(), 3);
+        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST, NOBODY).await.unwrap().len(), 3);
         world.store.erase_tenant(&world.owner, later).await.unwrap();
         assert_eq!(
             control.queue_run(RunKind::Batch, world.owner.tenant(), *owners[0].as_bytes(), later).await.unwrap_err().kind(),
             &ErrorKind::NotFound
         );
         let left = later.plus(MINUTE);
-        assert_eq!(control.claim_runs(RunKind::Batch, left, left.plus(MINUTE), MOST).await.unwrap().len(), 1, "the stranger's");
+        assert_eq!(
+            control.claim_runs(RunKind::Batch, left, left.plus(MINUTE), MOST, NOBODY).await.unwrap().len(),
+            1,
+            "the stranger's"
+        );
     }
 }

@@ -22,10 +22,12 @@ pub struct Run {
 
 rec!(Run { kind, id, tenant, queued_at, claimed_until });
 
-/// Of each tenant the first ones of a kind, those that are under way included in the count; those first that were free longest.
+/// Of each tenant the first ones of a kind, those that are under way included in the count. Tenants take turns, in the order of their
+/// ids from the one behind `$5` on, so that nobody waits for all that another has queued.
 const FREE: &str = "SELECT kind, id, tenant, queued_at, claimed_until FROM (SELECT kind, id, tenant, queued_at, claimed_until, \
                     ROW_NUMBER() OVER (PARTITION BY tenant ORDER BY id) AS place FROM runs WHERE kind = $4) r \
-                    WHERE place <= $2 AND claimed_until <= $1 ORDER BY claimed_until, id LIMIT $3";
+                    WHERE place <= $2 AND claimed_until <= $1 \
+                    ORDER BY place, CASE WHEN tenant > $5 THEN 0 ELSE 1 END, tenant, id LIMIT $3";
 
 /// How much of a kind of work may be under way.
 #[derive(Debug, Clone, Copy)]
@@ -46,15 +48,23 @@ impl Control {
         tx.commit().await
     }
 
-    /// Takes work of a kind that is nobody's at `now` until `until`.
-    pub async fn claim_runs(&self, kind: RunKind, now: Timestamp, until: Timestamp, most: RunsMax) -> Result<Vec<Run>> {
+    /// Takes work of a kind that is nobody's at `now` until `until`. Those tenants are asked first that come behind `after`: whose work was
+    /// taken last.
+    pub async fn claim_runs(
+        &self,
+        kind: RunKind,
+        now: Timestamp,
+        until: Timestamp,
+        most: RunsMax,
+        after: TenantId,
+    ) -> Result<Vec<Run>> {
         // Most of the time nothing is free, and then nobody has to wait for a turn to write.
-        if free(&mut self.db.read().await?, kind, now, most).await?.is_empty() {
+        if free(&mut self.db.read().await?, kind, now, most, after).await?.is_empty() {
             return Ok(Vec::new());
         }
         let mut tx = self.db.write().await?;
         let mut claimed = Vec::new();
-        for run in free(&mut tx, kind, now, most).await? {
+        for run in free(&mut tx, kind, now, most, after).await? {
             if claim(&mut tx, &run, until).await? {
                 claimed.push(Run { claimed_until: until, ..run });
             }
@@ -86,8 +96,8 @@ impl Control {
     }
 }
 
-async fn free(tx: &mut Tx, kind: RunKind, now: Timestamp, most: RunsMax) -> Result<Vec<Run>> {
-    tx.all(FREE, args![now, most.per_tenant, most.runs, kind]).await
+async fn free(tx: &mut Tx, kind: RunKind, now: Timestamp, most: RunsMax, after: TenantId) -> Result<Vec<Run>> {
+    tx.all(FREE, args![now, most.per_tenant, most.runs, kind, after]).await
 }
 
 /// False where another node was faster.

@@ -168,11 +168,13 @@ pub(super) async fn refresh(
     opener: &Arc<Opener>,
 ) -> Result<()> {
     let dimension = if with_vectors { space.dimension as usize } else { 0 };
-    if held.epoch == corpus.epoch && held.space == space.space && held.dimension == dimension {
+    let is_of_it = held.space == space.space && held.dimension == dimension;
+    // A database that was put back may have come to the same epoch another way; numbers of chunks tell most of those apart.
+    if held.epoch == corpus.epoch && held.next_chunk == corpus.next_chunk && is_of_it {
         return Ok(());
     }
     let mut index = std::mem::take(held);
-    if index.epoch > corpus.epoch || index.space != space.space || index.dimension != dimension {
+    if index.epoch >= corpus.epoch || index.next_chunk > corpus.next_chunk || !is_of_it {
         // Other vectors serve now; or they are wanted in memory now, or not any more; or the data is older than what is known of it: it
         // was put back.
         index = Arc::new(Index { dimension, next_chunk: 1, space: space.space, ..Index::default() });

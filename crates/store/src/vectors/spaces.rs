@@ -111,6 +111,14 @@ impl TenantStore {
     }
 }
 
+/// Waits for whoever changes what the tenant's documents hold together; nobody else does until the transaction is over.
+pub(crate) async fn lock_corpus(tx: &mut Tx) -> Result<()> {
+    let first = "INSERT INTO corpus (id, epoch, chunks, tokens, next_chunk) VALUES (1, 0, 0, 0, 1) ON CONFLICT (id) DO NOTHING";
+    tx.exec(first, &[]).await?;
+    tx.exec("UPDATE corpus SET epoch = epoch WHERE id = 1", &[]).await?;
+    Ok(())
+}
+
 /// The spaces of a tenant that has some.
 pub(crate) async fn find(tx: &mut Tx) -> Result<Option<Spaces>> {
     let named: Option<Named> = tx.optional("SELECT space, next_space FROM corpus WHERE id = 1", &[]).await?;

@@ -6,7 +6,10 @@ use super::super::{
     FileRow, TenantStore, Written,
     stored_files::{held, publish},
 };
-use crate::query::{Tx, args, rec};
+use crate::{
+    query::{Tx, args, rec},
+    vectors::spaces::lock_corpus,
+};
 
 /// A document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +75,8 @@ impl TenantStore {
     /// room for it.
     pub async fn insert_document(&self, row: &DocumentRow, raw: Written, most: DocumentsMax) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
+        // Whoever hands in beside this one waits here, so that both together have no more than they may.
+        lock_corpus(&mut tx).await?;
         let count: Count = tx.one("SELECT COUNT(*) AS documents FROM documents", &[]).await?;
         let held = held(&mut tx, FilePurpose::Document).await?;
         if count.documents >= most.count || held.bytes.saturating_add(raw.bytes) > most.bytes {

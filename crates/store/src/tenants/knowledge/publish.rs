@@ -61,9 +61,10 @@ rec!(Counts { epoch, chunks, tokens, next_chunk });
 struct Held {
     chunks: u64,
     tokens: u64,
+    first: u64,
 }
 
-rec!(Held { chunks, tokens });
+rec!(Held { chunks, tokens, first });
 
 impl TenantStore {
     /// Shows a document as it is now, instead of what was shown of it before. It runs to its end even if the caller's future is
@@ -185,18 +186,20 @@ async fn insert(tx: &mut Tx, publication: &Publication, first: u64) -> Result<()
     Ok(())
 }
 
-/// Removes what makes a document searchable; how much that was.
+/// Removes what makes a document searchable; how much that was. The chunks of a document are numbered one after the other.
 async fn clear(tx: &mut Tx, id: DocumentId) -> Result<Held> {
-    let held = "SELECT COUNT(*) AS chunks, CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens FROM chunks WHERE document = $1";
-    let held = tx.one(held, args![id]).await?;
-    for sql in [
-        "DELETE FROM postings WHERE chunk IN (SELECT chunk FROM chunks WHERE document = $1)",
-        "DELETE FROM vectors WHERE chunk IN (SELECT chunk FROM chunks WHERE document = $1)",
-        "DELETE FROM chunks WHERE document = $1",
-        "DELETE FROM facets WHERE document = $1",
-    ] {
-        tx.exec(sql, args![id]).await?;
+    let held = "SELECT COUNT(*) AS chunks, CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens, COALESCE(MIN(chunk), 0) AS first \
+                FROM chunks WHERE document = $1";
+    let held: Held = tx.one(held, args![id]).await?;
+    let end = held.first + held.chunks;
+    // Some at a time: a statement has only so long, and a chunk has hundreds of postings.
+    for from in (held.first..end).step_by(CLEARED_AT_ONCE) {
+        let range = [from, end.min(from + CLEARED_AT_ONCE as u64)].map(Val::count);
+        tx.exec("DELETE FROM postings WHERE chunk >= $1 AND chunk < $2", &range).await?;
+        tx.exec("DELETE FROM vectors WHERE chunk >= $1 AND chunk < $2", &range).await?;
     }
+    tx.exec("DELETE FROM chunks WHERE document = $1", args![id]).await?;
+    tx.exec("DELETE FROM facets WHERE document = $1", args![id]).await?;
     Ok(held)
 }
 
@@ -213,5 +216,7 @@ async fn keep(tx: &mut Tx, counts: &Counts) -> Result<()> {
     Ok(())
 }
 
+/// Chunks whose postings are removed at once.
+const CLEARED_AT_ONCE: usize = 512;
 /// Postings that are bound at once.
 const POSTINGS_AT_ONCE: usize = 4_096;
