@@ -136,8 +136,10 @@ pub(super) async fn lint(client: &Client, schemas: &[Schema]) -> Result<Vec<Find
 
 /// Whether the tables that pgvector searches are there.
 async fn has_pgvector(client: &Client) -> Result<bool> {
-    let found = client.query_one("SELECT to_regclass('insula_tenant.embeddings') IS NOT NULL", &[]).await.map_err(failed)?;
-    Ok(found.get(0))
+    // Not by its name: whoever looks may have no right to use the schema.
+    const FIND: &str = "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                        WHERE n.nspname = 'insula_tenant' AND c.relname = 'embeddings'";
+    Ok(client.query_opt(FIND, &[]).await.map_err(failed)?.is_some())
 }
 
 fn expected(schemas: &[Schema], has_pgvector: bool) -> BTreeSet<Right> {

@@ -87,7 +87,7 @@ async fn each_thing_that_is_wrong_is_told_and_mended() {
     owner.add((0..4).map(|_| bed.any(8)).collect()).await;
     stranger.add((0..4).map(|_| bed.any(8)).collect()).await;
     let tenant = bed.world.owner.tenant();
-    let of_owner = format!("tenant_id = '{}'", tenant.bare());
+    let of_owner = format!("tenant_id = '{:032x}'", u128::from_be_bytes(*tenant.as_bytes()));
     by_hand(&bed, &format!("UPDATE insula_tenant.embeddings SET chunk = 77 WHERE chunk = 1 AND {of_owner}")).await;
     let short =
         format!("UPDATE insula_tenant.embeddings SET embedding = '[1,2]', dimension = 2 WHERE chunk = 2 AND {of_owner}");
