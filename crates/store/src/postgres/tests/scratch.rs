@@ -130,6 +130,15 @@ impl Drop for Scratch {
                 let server = open(&server).await;
                 for sql in [
                     format!("DROP DATABASE {name} WITH (FORCE)"),
+                    // From PostgreSQL 16 on a role that has granted something stays until that is taken back.
+                    format!(
+                        "DO $$ DECLARE given record; BEGIN
+                            FOR given IN SELECT a.roleid::regrole AS role, a.member::regrole AS member FROM pg_auth_members a
+                                WHERE a.grantor = '{name}_owner'::regrole LOOP
+                                EXECUTE format('REVOKE %s FROM %s GRANTED BY {name}_owner', given.role, given.member);
+                            END LOOP;
+                        END $$"
+                    ),
                     format!("DROP ROLE {name}_app"),
                     format!("DROP ROLE {name}_owner"),
                 ] {
