@@ -166,7 +166,9 @@ async fn what_is_taken_back_or_erased_is_found_no_more_in_a_cluster() {
 async fn every_node_knows_of_a_grant_at_once() {
     let cluster = insula_tests::cluster::ClusterSetup::new(2).start().await;
     let here = TestTenant::create(&cluster.nodes[0].operator(), "shared").await;
-    let there = here.at(&cluster.nodes[1].operator());
+    // Each node of a test has an operator of its own.
+    let operator = cluster.nodes[1].operator();
+    let there = TestTenant { operator: operator.clone(), ..here.at(&operator) };
     let ask = json!({"query": "quince"});
     create(&here.operator, "fruit", "eu").await;
     publish(&there.operator, "fruit", &json!({"name": "law", "text": "The law of the quince."})).await;

@@ -3,7 +3,7 @@
 //! The one place where a tenant's grant becomes a [`CorpusGrant`]. Operators hold what writes: the scope of a corpus's own home.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
     sync::Arc,
 };
@@ -16,7 +16,7 @@ use insula_store::{CorpusGrantRow, ErasureReceipt};
 use super::{Credential, Directory, Operator};
 
 /// Corpora of a platform.
-const CORPORA_MAX: u64 = 1_000;
+const CORPORA_MAX: u64 = 10_000;
 
 /// Corpora that one tenant may read: a search may have to look into each of them.
 const GRANTS_PER_TENANT_MAX: u64 = 32;
@@ -52,6 +52,8 @@ pub struct GrantedCorpus {
 pub(super) struct Corpora {
     /// Ordered by id, which is the order of creation.
     known: BTreeMap<CorpusId, Arc<ReferenceCorpus>>,
+    /// Names stay with their corpora.
+    names: HashMap<String, CorpusId>,
     grants: BTreeMap<TenantId, BTreeMap<CorpusId, Timestamp>>,
 }
 
@@ -163,7 +165,7 @@ impl Directory {
     /// Lets a corpus that is stored be seen as it is.
     async fn show_corpus(&self, corpus: ReferenceCorpus) -> Arc<ReferenceCorpus> {
         let entry = Arc::new(corpus);
-        self.publish(|| drop(self.register.write().corpora.known.insert(entry.id, Arc::clone(&entry)))).await;
+        self.publish(|| self.register.write().corpora.put(Arc::clone(&entry))).await;
         entry
     }
 }
@@ -180,7 +182,8 @@ impl Corpora {
     /// Shows these corpora and no others; the homes of those that are shut or gone.
     pub(super) fn renew(&mut self, known: Vec<ReferenceCorpus>) -> Vec<TenantId> {
         let before: BTreeSet<CorpusId> = self.known.keys().copied().collect();
-        self.known = known.into_iter().map(|corpus| (corpus.id, Arc::new(corpus))).collect();
+        (self.known, self.names) = Default::default();
+        known.into_iter().for_each(|corpus| self.put(Arc::new(corpus)));
         for grants in self.grants.values_mut() {
             grants.retain(|corpus, _| self.known.contains_key(corpus));
         }
@@ -204,12 +207,17 @@ impl Corpora {
     fn find(&self, name: &str) -> Option<&Arc<ReferenceCorpus>> {
         match name.parse::<CorpusId>() {
             Ok(id) => self.known.get(&id),
-            Err(_) => self.known.values().find(|corpus| corpus.name.as_str() == name),
+            Err(_) => self.known.get(self.names.get(name)?),
         }
     }
 
     fn served(&self, id: CorpusId) -> Option<&Arc<ReferenceCorpus>> {
         self.known.get(&id).filter(|corpus| !corpus.erasing)
+    }
+
+    fn put(&mut self, corpus: Arc<ReferenceCorpus>) {
+        self.names.insert(corpus.name.to_string(), corpus.id);
+        self.known.insert(corpus.id, corpus);
     }
 
     fn put_grant(&mut self, row: &CorpusGrantRow) {
@@ -224,6 +232,7 @@ impl Corpora {
 
     fn remove(&mut self, corpus: CorpusId) {
         self.known.remove(&corpus);
+        self.names.retain(|_, named| *named != corpus);
         for grants in self.grants.values_mut() {
             grants.remove(&corpus);
         }

@@ -1,5 +1,7 @@
 //! Reference corpora: who may read them, what a reader can do, and what is left of one.
 
+use std::time::Duration;
+
 use insula_model::{
     Clock, CorpusGrant, DocumentId, DocumentStatus, ErrorKind, FilePurpose, ReferenceCorpus, ScopeSource, TenantId, TenantScope,
 };
@@ -22,6 +24,8 @@ fn corpus(world: &World, name: &str) -> ReferenceCorpus {
 
 /// A new corpus, and what opens its home to its operator.
 async fn made(world: &World, name: &str) -> (ReferenceCorpus, TenantScope) {
+    // Ids of one millisecond are in no order.
+    world.clock.advance(Duration::from_millis(1));
     let corpus = corpus(world, name);
     world.store.create_corpus(&corpus, MOST).await.unwrap();
     let scope = TenantScope::mint(corpus.id.home(), ScopeSource::Operator);
@@ -119,7 +123,7 @@ async fn grants_are_their_tenants() {
         let (two, _) = made(&world, "two").await;
         let (owner, stranger) = (world.owner.tenant(), world.stranger.tenant());
         let first = control.grant_corpus(grant(&world, owner, &one), 1).await.unwrap();
-        world.clock.advance(std::time::Duration::from_secs(1));
+        world.clock.advance(Duration::from_secs(1));
         assert_eq!(control.grant_corpus(grant(&world, owner, &one), 1).await.unwrap(), first, "{engine:?}: the first stays");
         let many = control.grant_corpus(grant(&world, owner, &two), 1).await.unwrap_err();
         assert_eq!(many.kind(), &ErrorKind::Conflict);

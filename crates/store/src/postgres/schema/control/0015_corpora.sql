@@ -23,8 +23,6 @@ CREATE INDEX corpus_grants_by_corpus ON insula_control.corpus_grants (corpus);
 GRANT SELECT, INSERT, UPDATE, DELETE ON insula_control.corpora TO insula_control;
 GRANT SELECT, INSERT, DELETE ON insula_control.corpus_grants TO insula_control;
 
-ALTER TABLE insula_control.corpora ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE insula_control.corpus_grants ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
-CREATE POLICY control ON insula_control.corpora TO insula_control USING (true) WITH CHECK (true);
 CREATE POLICY control ON insula_control.corpus_grants TO insula_control USING (true) WITH CHECK (true);
