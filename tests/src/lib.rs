@@ -27,6 +27,7 @@ pub mod memory;
 pub mod node;
 pub mod raw;
 pub mod receiver;
+pub mod shared_store;
 pub mod sse;
 pub mod stores;
 pub mod tenant;

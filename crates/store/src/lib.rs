@@ -96,8 +96,10 @@ pub use control::{
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
-pub use options::{ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, StoreOptions};
-pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
+pub use options::{ClusterOptions, EXACT_MAX, INDEX_BYTES_MAX, PostgresOptions, StoreOptions, VectorSearch};
+pub use postgres::{
+    Examination, Finding, Holds, Migrated, PostgresUrl, examine, examine_pgvector, lint, migrate, migrate_pgvector,
+};
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
@@ -107,4 +109,4 @@ pub use tenants::{
     SealedPassage, Slice, StatusCount, TenantStore, TokenCount, VectorStoreRow, Within, Written,
 };
 pub use vault::{AnswerKey, Opener, RootKey, TenantSeals};
-pub use vectors::{Entry, Index, Near, NewVector, Reading, Space, Spaces, exact_order, inner_product};
+pub use vectors::{AuditFinding, AuditKind, Entry, Index, Near, NewVector, Reading, Space, Spaces, exact_order, inner_product};

@@ -44,7 +44,24 @@ pub struct ClusterOptions {
     pub root_key: RootKey,
     /// How much memory the vectors of all tenants' documents may take together on this node, in bytes.
     pub index_bytes_max: u64,
+    /// What searches vectors: the same on every node.
+    pub vectors: VectorSearch,
 }
+
+/// What searches the vectors of tenants' documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VectorSearch {
+    /// This node, in memory.
+    Embedded,
+    /// The shared database, with pgvector.
+    Pgvector {
+        /// So many vectors are always compared one by one.
+        exact_max: usize,
+    },
+}
+
+/// So many vectors are compared one by one, where nobody says otherwise.
+pub const EXACT_MAX: usize = 20_000;
 
 /// Room for vectors in memory, where nobody says how much.
 pub const INDEX_BYTES_MAX: u64 = 256 * 1024 * 1024;

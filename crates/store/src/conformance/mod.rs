@@ -27,4 +27,4 @@ mod statement;
 mod tenant;
 mod vector_stores;
 mod webhooks;
-mod world;
+pub(crate) mod world;

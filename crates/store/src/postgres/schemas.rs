@@ -64,6 +64,14 @@ impl Schema {
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }
     }
+
+    /// Steps that it takes besides where pgvector is to search.
+    pub(crate) fn pgvector_steps(self) -> &'static [Step] {
+        match self {
+            Schema::Control | Schema::Keys => &[],
+            Schema::Tenant => &[("pgvector_0001_embeddings", include_str!("schema/pgvector/0001_embeddings.sql"))],
+        }
+    }
 }
 
 /// The names of some schemas, as the catalogue's queries take them.

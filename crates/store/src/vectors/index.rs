@@ -96,6 +96,11 @@ impl Index {
         self.dimension
     }
 
+    /// Which vectors these are.
+    pub(super) fn space(&self) -> u64 {
+        self.space
+    }
+
     /// All chunks below this number are known.
     pub(super) fn next_chunk(&self) -> u64 {
         self.next_chunk
@@ -162,14 +167,16 @@ pub(super) async fn refresh(
     with_vectors: bool,
     opener: &Arc<Opener>,
 ) -> Result<()> {
+    let dimension = if with_vectors { space.dimension as usize } else { 0 };
+    let is_of_it = held.space == space.space && held.dimension == dimension;
     // A database that was put back may have come to the same epoch another way; numbers of chunks tell most of those apart.
-    if held.epoch == corpus.epoch && held.next_chunk == corpus.next_chunk && held.space == space.space {
+    if held.epoch == corpus.epoch && held.next_chunk == corpus.next_chunk && is_of_it {
         return Ok(());
     }
-    let dimension = if with_vectors { space.dimension as usize } else { 0 };
     let mut index = std::mem::take(held);
-    if index.epoch >= corpus.epoch || index.next_chunk > corpus.next_chunk || index.space != space.space {
-        // Other vectors serve now; or the data is older than what is known of it: it was put back.
+    if index.epoch >= corpus.epoch || index.next_chunk > corpus.next_chunk || !is_of_it {
+        // Other vectors serve now; or they are wanted in memory now, or not any more; or the data is older than what is known of it: it
+        // was put back.
         index = Arc::new(Index { dimension, next_chunk: 1, space: space.space, ..Index::default() });
     }
     let changed = Arc::make_mut(&mut index);

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use insula_model::{DocumentId, Result, TenantScope};
 
-use super::{Index, Near, Nearest, Space, Vectors, index, spaces};
+use super::{Index, Near, Nearest, Space, VectorEngine, Vectors, index, spaces};
 use crate::{
     KnowledgeReader, Store, TenantStore,
     tenants::{Corpus, Knowledge},
@@ -44,7 +44,8 @@ impl KnowledgeReader {
         let corpus = knowledge.corpus().await?;
         let space = spaces::find(knowledge.tx()).await?.map(|spaces| spaces.serving);
         if let Some(space) = &space {
-            let with_vectors = vectors.engine.holds_vectors();
+            let (engine, opener) = (&vectors.engine, self.opener());
+            let with_vectors = engine.holds_vectors() || !engine.serves(store, opener, &mut knowledge, corpus, space).await?;
             index::refresh(&mut held, &mut knowledge, corpus, space, with_vectors, self.opener()).await?;
         }
         let index = if space.is_some() { Arc::clone(&held) } else { Arc::default() };
@@ -77,13 +78,16 @@ impl Reading {
 
     /// The nearest chunks to a place in the space that serves, the best first: as many as are wanted wherever so many count.
     pub async fn nearest(&mut self, vector: &[f32], counting: Option<&HashSet<DocumentId>>, limit: usize) -> Result<Vec<Near>> {
-        if self.space.is_none() {
+        if self.index.entries().is_empty() {
             return Ok(Vec::new());
         }
         let counts: Option<Arc<[bool]>> =
             counting.map(|counting| self.index.documents().map(|id| counting.contains(&id)).collect());
         let ask = Nearest { vector: vector.into(), counts, limit };
         let Self { tenant, knowledge, vectors, index, .. } = self;
+        if index.dimension() > 0 {
+            return vectors.embedded.nearest(tenant, knowledge, index, ask).await;
+        }
         vectors.engine.nearest(tenant, knowledge, index, ask).await
     }
 }

@@ -8,7 +8,10 @@ use super::{
     publish::{insert_facets, raise_epoch},
     vector_stores::{Slice, used},
 };
-use crate::query::{Tx, args, rec};
+use crate::{
+    query::{Tx, args, rec},
+    vectors::spaces::lock_corpus,
+};
 
 /// Files that came into a store together.
 #[derive(Debug, Clone, PartialEq, Eq)]
