@@ -9,6 +9,7 @@ use crate::{
     ChatRequest, Dialect, InputBound, OutputLimitField,
     json::{checked_text, is_given, members, range_in},
     openai::HANDING_OVER,
+    retrieval::detached,
     request::{
         Body, Field,
         fields::{flag, optional_text, positive, required_text},
@@ -35,8 +36,12 @@ impl ChatRequest {
     /// `Invalid`, naming the field.
     pub fn parse_to_count(body: Bytes) -> Result<Self> {
         let text = checked_text(&body)?;
+        let fields = members(text, "the body")?.0;
+        if let Some(detached) = detached(&fields, Dialect::Messages)? {
+            return Self::detached(body.clone(), detached, Self::parse_to_count);
+        }
         let mut draft = Draft::default();
-        for (name, value) in members(text, "the body")?.0 {
+        for (name, value) in fields {
             draft.take(text, &name, value)?;
         }
         draft.finish(body)
@@ -139,6 +144,8 @@ impl Draft {
             hands_over: self.hands_over,
             input,
             chain: None,
+            retrieval: None,
+            caller: None,
             body: Body::new(body, self.spots),
         })
     }

@@ -10,6 +10,7 @@ use super::content::{not_as_expected, read_functions, read_messages, read_tools}
 use crate::{
     ChatRequest, Dialect, InputBound, OutputLimitField,
     json::{checked_text, is_given, members, range_in},
+    retrieval::detached,
     request::{
         Body, Field,
         fields::{flag, labels, optional_text, positive, required_text},
@@ -27,8 +28,12 @@ impl ChatRequest {
     /// `Invalid`, naming the field.
     pub fn parse(body: Bytes) -> Result<Self> {
         let text = checked_text(&body)?;
+        let fields = members(text, "the body")?.0;
+        if let Some(detached) = detached(&fields, Dialect::ChatCompletions)? {
+            return Self::detached(body.clone(), detached, Self::parse);
+        }
         let mut draft = Draft::default();
-        for (name, value) in members(text, "the body")?.0 {
+        for (name, value) in fields {
             draft.take(text, &name, value)?;
         }
         draft.finish(body)
@@ -158,6 +163,8 @@ impl Draft {
             hands_over: self.hands_over,
             input,
             chain: None,
+            retrieval: None,
+            caller: None,
             body: Body::new(body, self.spots),
         })
     }
