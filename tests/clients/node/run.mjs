@@ -7,8 +7,9 @@ import { cases as batches } from './batches.mjs'
 import { cases as chat } from './chat.mjs'
 import { cases as moderations } from './moderations.mjs'
 import { cases as responses } from './responses.mjs'
+import { cases as retrieval } from './retrieval.mjs'
 
-const cases = { ...chat, ...batches, ...moderations, ...responses, ...aisdk }
+const cases = { ...chat, ...batches, ...moderations, ...responses, ...retrieval, ...aisdk }
 
 let failed = 0
 for (const [name, work] of Object.entries(cases)) {

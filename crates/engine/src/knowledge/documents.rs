@@ -222,6 +222,7 @@ pub async fn list(
 /// [`ErrorKind::NotFound`] where the tenant has none of this id.
 pub async fn remove(engine: &Engine, scope: &TenantScope, id: DocumentId) -> Result<()> {
     let removed = engine.store.tenant(scope).await?.remove_document(id).await;
+    engine.answers.forget_grounded(scope.tenant());
     removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })
 }
 

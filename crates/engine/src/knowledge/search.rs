@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    ops::Range,
     sync::Arc,
 };
 
@@ -61,12 +62,23 @@ pub struct Hit {
     pub document: DocumentId,
     /// Which chunk of it, from 0.
     pub chunk: u64,
+    /// What the document is called.
+    pub name: String,
     /// The chunk's text.
     pub text: String,
     /// How well it answers, beside others of the same search.
     pub score: f64,
     /// Where it stands.
     pub citation: Option<Citation>,
+    /// The chunk as it is kept.
+    pub(super) passage: Passage,
+}
+
+impl Hit {
+    /// A citation of a part of its text.
+    pub fn cited(&self, within: Range<usize>) -> Option<Citation> {
+        Citation::at(self.document, &self.name, &self.passage, within).checked(&self.passage)
+    }
 }
 
 /// Searches a tenant's documents.
@@ -111,7 +123,8 @@ fn hits(ask: &Ask, seals: &TenantSeals, asked: &HashSet<String>, ranked: &[Ranke
         }
         let passage = Passage::open(seals, row.document, row.place, &row.sealed_text)?;
         let citation = Citation::of(row.document, &detail.name, &passage, asked).checked(&passage);
-        hits.push(Hit { document: row.document, chunk: row.place, text: passage.text, score: *score, citation });
+        let (document, chunk, text) = (row.document, row.place, passage.text.clone());
+        hits.push(Hit { document, chunk, name: detail.name, text, score: *score, citation, passage });
     }
     Ok(hits)
 }

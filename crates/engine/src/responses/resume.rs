@@ -6,7 +6,7 @@ use insula_model::{Error, ErrorKind, RequestId, Result};
 use insula_providers::{ChatRequest, Exchange};
 use insula_store::{ResponseRow, TenantSeals};
 
-use super::{INPUT, RESPONSE, TABLE, known, unknown};
+use super::{INPUT, RESPONSE, TABLE, known, still_there, unknown};
 use crate::{Call, Engine, trace::Trace, work::Work};
 
 const PARAM: &str = "previous_response_id";
@@ -20,7 +20,7 @@ pub(crate) async fn resume(engine: &Engine, call: &Call, work: Arc<Work>, trace:
     let Work::Chat(chat) = &*work else { return Ok(work) };
     let Some(previous) = chat.chain.as_ref().and_then(|chain| chain.previous.as_deref()) else { return Ok(work) };
     let whole = trace.stage(engine, "conversation", whole(engine, call, chat, previous)).await?;
-    Ok(Arc::new(Work::Chat(Box::new(whole))))
+    Ok(Arc::new(Work::chat(whole)))
 }
 
 async fn whole(engine: &Engine, call: &Call, chat: &ChatRequest, previous: &str) -> Result<ChatRequest> {
@@ -31,6 +31,10 @@ async fn whole(engine: &Engine, call: &Call, chat: &ChatRequest, previous: &str)
     check(call, last, &rows, bytes_max)?;
     let seals = engine.store.seals(&call.credential.scope).await?;
     let before = rows.iter().rev().map(|row| exchange(&seals, row)).collect::<Result<Vec<_>>>()?;
+    for (exchange, row) in before.iter().zip(rows.iter().rev()) {
+        // What was said of documents that are gone is gone with them.
+        still_there(engine, call, row, &exchange.response).await.map_err(|error| error.at(PARAM))?;
+    }
     chat.after(&before, bytes_max)
 }
 

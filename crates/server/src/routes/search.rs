@@ -89,7 +89,7 @@ struct Place {
 
 impl From<Hit> for Found {
     fn from(hit: Hit) -> Self {
-        let Hit { document, chunk, text, score, citation } = hit;
+        let Hit { document, chunk, text, score, citation, .. } = hit;
         Self { document: document.to_string(), chunk, text, score, citation: citation.map(Quoted::from) }
     }
 }
