@@ -79,6 +79,15 @@ impl Hit {
     pub fn cited(&self, within: Range<usize>) -> Option<Citation> {
         Citation::at(self.document, &self.name, &self.passage, within).checked(&self.passage)
     }
+
+    /// A whole document of one passage, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_text(number: u8, text: &str) -> Self {
+        let (lead, map, place) = (String::new(), insula_ingest::sanitise::OffsetMap::default(), insula_ingest::Place::page(1));
+        let passage = Passage { span: 0..text.len(), text: text.to_owned(), lead, map, place };
+        let (document, name) = (DocumentId::from_bytes([number; 16]), format!("document {number}"));
+        Self { document, name, text: text.to_owned(), chunk: 0, score: 1.0, citation: None, passage }
+    }
 }
 
 /// Searches a tenant's documents.

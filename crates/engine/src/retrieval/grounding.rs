@@ -137,3 +137,127 @@ impl Edit for Ground {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insula_model::chat::{Cited, Reply};
+    use proptest::prelude::*;
+
+    use super::{super::grounds::Terms, *};
+    use crate::knowledge::Hit;
+
+    const TEXTS: [&str; 2] = ["The deposit is returned within 30 days.", "Visitors park for free. 押金在两个月内退还。"];
+
+    fn grounds(terms: impl FnOnce(&mut Terms)) -> Arc<Grounds> {
+        let mut of = Terms {
+            query: "q".to_owned(),
+            reader: None,
+            epoch: 7,
+            citations: WrongCitation::Repair,
+            refuses_calls: true,
+            reads_marks: true,
+            is_tool: false,
+            shows_texts: false,
+        };
+        terms(&mut of);
+        let hits = (1..).zip(TEXTS).map(|(number, text)| Hit::of_text(number, text)).collect();
+        Arc::new(Grounds::new(hits, of))
+    }
+
+    /// What becomes of an answer that says this in these pieces: its text, and how it holds.
+    fn said(grounds: &Arc<Grounds>, pieces: &[&str]) -> (String, Grounding) {
+        let text = |text: &&str| Event::Text { choice: 0, text: (*text).to_owned() };
+        let mut events = vec![Event::Began { model: None, fingerprint: None }];
+        events.extend(pieces.iter().map(text));
+        events.push(Event::Finished { choice: 0, reason: Finish::Stop });
+        events.push(Event::Ended);
+        let reply = edited(grounds, events);
+        let text = reply.choices[0].parts.iter().map(|part| match part {
+            insula_model::chat::Part::Text(text) => text.as_str(),
+            other => panic!("{other:?}"),
+        });
+        (text.collect(), reply.choices[0].grounding.clone().unwrap())
+    }
+
+    fn edited(grounds: &Arc<Grounds>, events: Vec<Event>) -> Reply {
+        let (mut ground, mut into) = (grounds.begin(), Vec::new());
+        events.into_iter().for_each(|event| ground.take(event, &mut into));
+        Reply::of(into)
+    }
+
+    const SAYS: &str = "So [[1: \"returned within 30 days\"]], no [[1: \"within 60 days\"]], 但[[1：“押金在两个月内退还”]] [2] [[2: \"Visitors\"";
+
+    #[test]
+    fn what_holds_goes_on_and_all_else_does_not() {
+        let grounds = grounds(|_| {});
+        let (text, grounding) = said(&grounds, &[SAYS]);
+        assert_eq!(text, "So [1], no, 但[2]");
+        assert_eq!((grounding.dropped, grounding.repaired), (3, 1));
+        let cited: Vec<(u64, &str, usize)> = grounding.cited.iter().map(|Cited { number, quote, at, .. }| (*number, quote.as_str(), *at)).collect();
+        assert_eq!(cited, [(1, "returned within 30 days", 3), (2, "押金在两个月内退还", 13)]);
+        let record = grounds.record();
+        assert_eq!((record.cited, record.dropped, record.repaired, record.epoch), (2, 3, 1, 7));
+        // Another attempt counts anew.
+        said(&grounds, &["Nothing."]);
+        assert_eq!(grounds.record().dropped, 0);
+    }
+
+    #[test]
+    fn a_cut_at_any_place_changes_nothing() {
+        let grounds = grounds(|_| {});
+        let whole = said(&grounds, &[SAYS]);
+        for cut in (0..=SAYS.len()).filter(|cut| SAYS.is_char_boundary(*cut)) {
+            let (left, right) = SAYS.split_at(cut);
+            assert_eq!(said(&grounds, &[left, right]), whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn misattributed_is_dropped_where_that_is_wanted() {
+        let (text, grounding) = said(&grounds(|terms| terms.citations = WrongCitation::Drop), &["A [[2: \"returned within 30 days\"]]"]);
+        assert_eq!((text.as_str(), grounding.dropped, grounding.repaired), ("A", 1, 0));
+    }
+
+    #[test]
+    fn json_is_passed_on_as_it_is() {
+        let json = "{\"a\": [[1: \\\"x\\\"]], \"b\": [1]}";
+        assert_eq!(said(&grounds(|terms| terms.reads_marks = false), &[json]).0, json);
+    }
+
+    #[test]
+    fn calls_are_taken_out() {
+        let call = || {
+            let (id, name) = ("c".to_owned(), "f".to_owned());
+            vec![
+                Event::Began { model: None, fingerprint: None },
+                Event::ToolCall { choice: 0, index: 0, id, name },
+                Event::Arguments { choice: 0, index: 0, json: "{}".to_owned() },
+                Event::Finished { choice: 0, reason: Finish::ToolCalls },
+                Event::Ended,
+            ]
+        };
+        let refused = edited(&grounds(|_| {}), call());
+        assert_eq!((refused.choices[0].parts.len(), &refused.choices[0].finish), (0, &Some(Finish::Stop)));
+        assert_eq!(refused.choices[0].grounding.as_ref().unwrap().calls_removed, 1);
+        let allowed = edited(&grounds(|terms| terms.refuses_calls = false), call());
+        assert_eq!((allowed.choices[0].parts.len(), &allowed.choices[0].finish), (1, &Some(Finish::ToolCalls)));
+    }
+
+    #[test]
+    fn who_reads_and_what_is_found_make_another_question() {
+        let identity = |terms: fn(&mut Terms)| grounds(terms).identity();
+        assert_eq!(identity(|_| {}), identity(|_| {}));
+        assert_ne!(identity(|_| {}), identity(|terms| terms.epoch = 8));
+        assert_ne!(identity(|_| {}), identity(|terms| terms.reader = Some(String::new())));
+        assert_ne!(identity(|terms| terms.reader = Some("a".to_owned())), identity(|terms| terms.reader = Some("b".to_owned())));
+    }
+
+    proptest! {
+        #[test]
+        fn no_quote_that_is_nowhere_holds(quote in "[a-z]{1,9}( [a-z]{1,9}){1,8}", number in 0_u64..4) {
+            let stands = TEXTS.iter().any(|text| text.contains(&quote));
+            let (text, grounding) = said(&grounds(|_| {}), &[&format!("So [[{number}: \"{quote}\"]]")]);
+            prop_assert!(stands || (text == "So" && grounding.dropped == 1 && grounding.cited.is_empty()));
+        }
+    }
+}

@@ -31,7 +31,9 @@ pub(crate) struct Detached {
 /// # Errors
 /// `Invalid`, naming what is wrong.
 pub(crate) fn detached(fields: &Fields<'_>, dialect: Dialect) -> Result<Option<Detached>> {
-    let may_name = |value: &RawValue| memmem::find(value.get().as_bytes(), FILE_SEARCH.as_bytes()).is_some();
+    let has = |value: &RawValue, text: &str| memmem::find(value.get().as_bytes(), text.as_bytes()).is_some();
+    // Also where it may be written with an escape.
+    let may_name = |value: &RawValue| has(value, FILE_SEARCH) || has(value, "\\u");
     let concerns = |(name, value): &(Cow<'_, str>, &RawValue)| match name.as_ref() {
         OWN => true,
         "tools" | "tool_choice" => may_name(value),
