@@ -84,6 +84,18 @@ fn search(count: u64) -> Value {
     json!({"query": format!("walk on {count}"), "filter": {"count": count}})
 }
 
+fn new_corpus(count: u64) -> Value {
+    json!({"name": format!("walked_{count}"), "title": "Walked", "jurisdiction": "eu"})
+}
+
+fn retitle(count: u64) -> Value {
+    json!({"title": format!("Walked {count}")})
+}
+
+fn profile(count: u64) -> Value {
+    json!({"text": format!("walked {count}"), "jurisdictions": ["eu"]})
+}
+
 fn new_tenant(count: u64) -> Value {
     json!({"slug": format!("walked-{count}"), "name": "Walked"})
 }
@@ -215,6 +227,26 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/prices",                [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/providers",             [401, 401, 403, 403, 403, 403, 403, 403, 200]),
 
+    // Reference corpora: operators alone, who write them. The document that the walker knows is a tenant's.
+    case("GET /api/v1/corpora",                                  [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("POST /api/v1/corpora",                            [401, 401, 403, 403, 403, 403, 403, 403, 201], new_corpus),
+    case("GET /api/v1/corpora/{corpus}",                         [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("PATCH /api/v1/corpora/{corpus}",                  [401, 401, 403, 403, 403, 403, 403, 403, 200], retitle),
+    case("DELETE /api/v1/corpora/{corpus}",                      [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/corpora/{corpus}/documents",               [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("POST /api/v1/corpora/{corpus}/documents",         [401, 401, 403, 403, 403, 403, 403, 403, 201], document),
+    case("GET /api/v1/corpora/{corpus}/documents/{document}",    [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("DELETE /api/v1/corpora/{corpus}/documents/{document}", [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    // Which of them a tenant may read: operators say so, its admins see it.
+    case("GET /api/v1/tenants/{tenant}/corpora",                 [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/corpora/{corpus}",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("PUT /api/v1/tenants/{tenant}/corpora/{corpus}",        [401, 401, 404, 404, 404, 403, 403, 403, 200]),
+    case("DELETE /api/v1/tenants/{tenant}/corpora/{corpus}",     [401, 401, 404, 404, 404, 403, 403, 403, 204]),
+    // What a tenant holds above them: its own word, which no operator sees.
+    case("GET /api/v1/tenants/{tenant}/profile",                 [401, 401, 404, 404, 404, 403, 403, 200, 403]),
+    with_body("PUT /api/v1/tenants/{tenant}/profile",            [401, 401, 404, 404, 404, 403, 403, 200, 403], profile),
+    case("DELETE /api/v1/tenants/{tenant}/profile",              [401, 401, 404, 404, 404, 403, 403, 204, 403]),
+
     // Plans and segments: operators alone.
     case("GET /api/v1/plans",                  [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/plans/{name}",           [401, 401, 403, 403, 403, 403, 403, 403, 200]),
@@ -317,6 +349,8 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path batch_id", Holds::TenantsId),
     ("path batch",   Holds::TenantsId),
     ("path document", Holds::TenantsId),
+    // One that a tenant may not read is for it like one that never was.
+    ("path corpus",  Holds::TenantsId),
     ("path model",   Holds::Data),
     ("path name",    Holds::Data),
     ("path provider", Holds::Data),
@@ -362,6 +396,11 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body query",       Holds::Data),
     ("body limit",       Holds::Data),
     ("body filter",      Holds::Data),
+    // By another test (isolation/corpora.rs): the walk fills in no bodies.
+    ("body corpora",     Holds::TenantsId),
+    ("body title",         Holds::Data),
+    ("body jurisdiction",  Holds::Data),
+    ("body jurisdictions", Holds::Data),
 
     ("body slug",        Holds::Data),
     ("body name",        Holds::Data),

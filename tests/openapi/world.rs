@@ -1,7 +1,7 @@
 //! Two tenants with one of everything, and everybody who might call.
 
 use insula_tests::tenant::chat;
-use insula_tests::{Caller, TestTenant, batch, documents};
+use insula_tests::{Caller, TestTenant, batch, corpora, documents};
 use serde_json::json;
 
 /// Who calls, in the order of the table's columns.
@@ -49,6 +49,8 @@ pub struct Household {
     pub batch: String,
     /// A document that can be searched.
     pub document: String,
+    /// A corpus that this tenant alone may read.
+    pub corpus: String,
 }
 
 /// What a walk over one operation happens in.
@@ -77,8 +79,9 @@ impl Household {
         let file = batch::file(&tenant.service, "walked").await;
         let batch = cancelled_batch(&tenant).await;
         let document = documents::publish(&tenant, "walked", "walk on").await;
+        let corpus = corpora::granted(&tenant, slug, "eu").await;
         let token = token["token"].as_str().unwrap().to_owned();
-        Household { tenant, token, key, request, response, webhook, event, file, batch, document }
+        Household { tenant, token, key, request, response, webhook, event, file, batch, document, corpus }
     }
 
     /// Its own id for what a path, query or header calls `name`; `None` for names that are no ids of a tenant.
@@ -95,6 +98,7 @@ impl Household {
             "file_id" | "input_file_id" => Some(&self.file),
             "batch_id" | "batch" => Some(&self.batch),
             "document" => Some(&self.document),
+            "corpus" => Some(&self.corpus),
             _ => None,
         }
     }

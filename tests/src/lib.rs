@@ -16,6 +16,7 @@ pub mod chaos;
 pub mod child;
 pub mod cluster;
 pub mod config;
+pub mod corpora;
 pub mod database;
 pub mod documents;
 pub mod files;

@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
-use insula_model::{DocumentId, Error, ErrorKind, Result, TenantId};
+use insula_model::{Error, ErrorKind, Result, TenantId};
 use insula_providers::Dialect;
 use insula_store::{IdempotencyEntry, IdempotencyMark, IdempotencyState, Seq};
 use parking_lot::Mutex;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Call, Engine, retrieval, trace::Trace, work::Work};
+use crate::{Call, Engine, Origin, retrieval, trace::Trace, work::Work};
 
 /// A finished answer as the caller got it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Transcript {
     /// The bytes of the body.
     pub body: Bytes,
     /// The documents that it was made of: once one of them is gone, it is not given again.
-    pub documents: Vec<DocumentId>,
+    pub documents: Vec<Origin>,
 }
 
 impl Transcript {

@@ -57,7 +57,7 @@ pub use limits::RateView;
 pub use pipeline::{Answer, Call};
 pub use queue::QueueSettings;
 pub use responses::{ItemsAsk, ItemsPage};
-pub use retrieval::{RetrievalRecord, SourceRecord};
+pub use retrieval::{Origin, RetrievalRecord, SourceRecord};
 pub use route::{CandidateRecord, Mismatch, RouteRecord, RouteSettings};
 pub use settings::{EngineSettings, ResponsesSettings};
 pub use stream::{LiveStream, Piece};

@@ -148,6 +148,11 @@ id!(
     "doc"
 );
 id!(
+    /// A reference corpus: documents that operators keep for the tenants that hold a grant.
+    CorpusId,
+    "cor"
+);
+id!(
     /// A webhook: an address that wants to be told.
     WebhookId,
     "whk"
@@ -231,6 +236,11 @@ impl IdGenerator {
     /// A new document's id.
     pub fn document(&self) -> DocumentId {
         DocumentId(self.bytes())
+    }
+
+    /// A new corpus's id.
+    pub fn corpus(&self) -> CorpusId {
+        CorpusId(self.bytes())
     }
 
     /// A new webhook's id.

@@ -63,7 +63,7 @@ pub use question::question;
 pub use registry::{ProviderInfo, Providers, Route, Viewer};
 pub use request::{ChatRequest, InputBound, normalised};
 pub use responses::{Chain, Exchange, input_items};
-pub use retrieval::{FileSearch, RetrievalAsk, WrongCitation};
+pub use retrieval::{CorporaAsk, FileSearch, RetrievalAsk, WrongCitation};
 pub use settings::{ProviderSettings, SecretText, Timeouts, Vendor, is_region};
 pub use tokenizer::Tokenizer;
 pub use translate::{Asked, Dialect, Edit, Editor, Wire};

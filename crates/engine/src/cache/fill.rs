@@ -121,6 +121,11 @@ impl AnswerCache {
         self.memory.lock().drop_grounded(tenant);
     }
 
+    /// The same where many tenants read what has changed.
+    pub fn forget_all_grounded(&self) {
+        self.memory.lock().drop_all_grounded();
+    }
+
     /// Bytes of an answer that is to be kept.
     pub fn answer_bytes_max(&self) -> usize {
         self.settings.answer_bytes_max

@@ -111,6 +111,13 @@ impl<K: Eq + Hash> Memory<K> {
         self.resized(tenant, before);
     }
 
+    /// The same of all tenants.
+    pub fn drop_all_grounded(&mut self) {
+        for tenant in self.shelves.keys().copied().collect::<Vec<_>>() {
+            self.drop_grounded(tenant);
+        }
+    }
+
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.shelves.is_empty()
@@ -143,7 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Transcript, cache::Made};
+    use crate::{Origin, Transcript, cache::Made};
 
     fn kept(bytes: usize) -> Arc<Kept> {
         let made = Made { at: Timestamp::default(), model: String::new(), tokens: 1, cost: Money::ZERO };
@@ -207,7 +214,7 @@ mod tests {
     fn what_was_made_of_documents_is_forgotten_alone() {
         let mut memory = Memory::new(10_000, 9_000);
         let made = Made { at: Timestamp::default(), model: String::new(), tokens: 1, cost: Money::ZERO };
-        let documents = vec![insula_model::DocumentId::from_bytes([7; 16])];
+        let documents = vec![Origin { corpus: None, document: insula_model::DocumentId::from_bytes([7; 16]) }];
         let transcript = Arc::new(Transcript { is_stream: false, body: Bytes::from_static(b"{}"), documents });
         let grounded = Arc::new(Kept { transcript, made, record: None });
         memory.put(tenant(1), 1, 1, grounded.clone());
@@ -216,7 +223,7 @@ mod tests {
         memory.drop_grounded(tenant(1));
         assert!(memory.find(tenant(1), &1).is_none() && memory.find(tenant(1), &2).is_some());
         assert!(memory.find(tenant(2), &1).is_some(), "another tenant's stays");
-        memory.drop_grounded(tenant(2));
+        memory.drop_all_grounded();
         assert_eq!((memory.bytes, memory.shelves.len()), (1_000, 1));
     }
 

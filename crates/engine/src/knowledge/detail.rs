@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use insula_ingest::{Place, sanitise::OffsetMap};
 use insula_model::{DocumentId, Error, Result};
-use insula_store::TenantSeals;
+use insula_store::{Opener, TenantSeals};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -57,8 +57,8 @@ impl Detail {
     }
 
     /// Opens that of a document.
-    pub fn open(seals: &TenantSeals, document: DocumentId, sealed: &[u8]) -> Result<Self> {
-        let plain = seals.open(DOCUMENTS, DETAIL, document.as_bytes(), sealed)?;
+    pub fn open(opener: &Opener, document: DocumentId, sealed: &[u8]) -> Result<Self> {
+        let plain = opener.open(DOCUMENTS, DETAIL, document.as_bytes(), sealed)?;
         serde_json::from_slice(&plain).map_err(Error::internal)
     }
 }
@@ -96,8 +96,8 @@ impl Passage {
     }
 
     /// Opens that of a place.
-    pub fn open(seals: &TenantSeals, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Self> {
-        postcard::from_bytes(&seals.open(CHUNKS, TEXT, &row(document, place), sealed)?).map_err(Error::internal)
+    pub fn open(opener: &Opener, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Self> {
+        postcard::from_bytes(&opener.open(CHUNKS, TEXT, &row(document, place), sealed)?).map_err(Error::internal)
     }
 }
 

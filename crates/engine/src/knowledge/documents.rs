@@ -134,10 +134,8 @@ impl Handing {
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         if self.writer.held_before().saturating_add(size) > self.tenant_bytes_max {
-            let message = format!(
-                "the documents of this tenant would be larger than {} bytes together; remove some",
-                self.tenant_bytes_max
-            );
+            let message =
+                format!("the documents kept here would be larger than {} bytes together; remove some", self.tenant_bytes_max);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         self.writer.write(bytes).await
@@ -148,6 +146,10 @@ impl Handing {
     /// # Errors
     /// [`ErrorKind::Invalid`] where it has no name; [`ErrorKind::TooLarge`] where the tenant has no room for it.
     pub async fn finish(mut self, engine: &Engine, new: NewDocument) -> Result<DocumentView> {
+        if !new.access.is_empty() && engine.directory.is_corpus(self.scope.tenant()) {
+            let message = "a corpus is read by whole tenants, not by some of their end users; leave `access` out";
+            return Err(Error::invalid(message).at("access"));
+        }
         let detail = detail(new)?;
         let written = self.writer.finish().await?;
         let (id, now) = (engine.ids.document(), engine.clock.now());
@@ -171,8 +173,7 @@ impl Handing {
         control.queue_run(RunKind::Document, self.scope.tenant(), *id.as_bytes(), now).await?;
         if !self.store.insert_document(&row, written, most).await? {
             control.forget_run(*id.as_bytes()).await?;
-            let message =
-                format!("this tenant may have {} documents, of {} bytes together; remove some", most.count, most.bytes);
+            let message = format!("there may be {} documents here, of {} bytes together; remove some", most.count, most.bytes);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         self.writer.published();
@@ -222,7 +223,10 @@ pub async fn list(
 /// [`ErrorKind::NotFound`] where the tenant has none of this id.
 pub async fn remove(engine: &Engine, scope: &TenantScope, id: DocumentId) -> Result<()> {
     let removed = engine.store.tenant(scope).await?.remove_document(id).await;
-    engine.answers.forget_grounded(scope.tenant());
+    match engine.directory.is_corpus(scope.tenant()) {
+        true => engine.answers.forget_all_grounded(),
+        false => engine.answers.forget_grounded(scope.tenant()),
+    }
     removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use insula_model::{DocumentId, Error, Result};
-use insula_store::{Knowledge, TenantSeals};
+use insula_store::{Knowledge, Opener};
 use serde_json::Value;
 
 use super::{
@@ -42,13 +42,13 @@ impl Filter {
     pub(super) async fn resolve(
         &self,
         knowledge: &mut Knowledge,
-        seals: &TenantSeals,
+        opener: &Opener,
         reader: Option<&str>,
     ) -> Result<Option<HashSet<DocumentId>>> {
         let mut wanted: Vec<Vec<i64>> = Vec::new();
-        wanted.extend(reader.map(|reader| vec![open_facet(seals), reader_facet(seals, reader)]));
+        wanted.extend(reader.map(|reader| vec![open_facet(opener), reader_facet(opener, reader)]));
         for Condition { field, values } in &self.0 {
-            wanted.push(values.iter().map(|value| value.facet(seals, field)).collect());
+            wanted.push(values.iter().map(|value| value.facet(opener, field)).collect());
         }
         let mut all: Option<HashSet<DocumentId>> = None;
         for facets in wanted {

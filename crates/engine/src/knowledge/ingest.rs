@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use insula_ingest::words;
 use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, Result, TenantScope};
-use insula_store::{DocumentRow, NewChunk, NewVector, Publication, Published, Run, Space, Spaces, TenantSeals, TenantStore};
+use insula_store::{
+    DocumentRow, NewChunk, NewVector, Opener, Publication, Published, Run, Space, Spaces, TenantSeals, TenantStore,
+};
 
 use super::{
     Trouble,
@@ -213,6 +215,6 @@ fn seal_chunk(engine: &Engine, seals: &TenantSeals, document: DocumentId, place:
 }
 
 /// What a word is looked up by.
-pub(super) fn word_key(seals: &TenantSeals, word: &str) -> i64 {
-    seals.index_key(&[b"word", word.as_bytes()])
+pub(super) fn word_key(opener: &Opener, word: &str) -> i64 {
+    opener.index_key(&[b"word", word.as_bytes()])
 }

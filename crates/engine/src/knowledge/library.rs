@@ -6,7 +6,7 @@ use std::{
 };
 
 use insula_ingest::child::Reader;
-use insula_model::{RunKind, TenantState};
+use insula_model::{RunKind, TenantId};
 use insula_store::RunsMax;
 
 use super::{
@@ -57,7 +57,6 @@ async fn tidy(engine: Weak<Engine>) {
     loop {
         tokio::time::sleep(TIDY_EVERY).await;
         let Some(engine) = engine.upgrade() else { return };
-        let is_there = |tenant| engine.directory.tenant(tenant).is_some_and(|entry| entry.record.state != TenantState::Erasing);
-        engine.store.retain_documents(is_there);
+        engine.store.retain_documents(|home| engine.directory.has_home(home));
     }
 }

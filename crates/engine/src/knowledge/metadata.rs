@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use insula_model::{Error, Result};
-use insula_store::TenantSeals;
+use insula_store::Opener;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -55,9 +55,9 @@ impl Scalar {
     }
 
     /// What a document that has this value in `field` is looked up by.
-    pub fn facet(&self, seals: &TenantSeals, field: &str) -> i64 {
+    pub fn facet(&self, opener: &Opener, field: &str) -> i64 {
         let (kind, text) = self.canonical();
-        seals.index_key(&[b"field", field.as_bytes(), &[kind], text.as_bytes()])
+        opener.index_key(&[b"field", field.as_bytes(), &[kind], text.as_bytes()])
     }
 }
 
@@ -70,13 +70,13 @@ fn whole(number: &Number) -> String {
 }
 
 /// What a document that anybody of its tenant may see is looked up by.
-pub(crate) fn open_facet(seals: &TenantSeals) -> i64 {
-    seals.index_key(&[b"open"])
+pub(crate) fn open_facet(opener: &Opener) -> i64 {
+    opener.index_key(&[b"open"])
 }
 
 /// What a document that names this end user is looked up by.
-pub(crate) fn reader_facet(seals: &TenantSeals, reader: &str) -> i64 {
-    seals.index_key(&[b"reader", reader.as_bytes()])
+pub(crate) fn reader_facet(opener: &Opener, reader: &str) -> i64 {
+    opener.index_key(&[b"reader", reader.as_bytes()])
 }
 
 /// The fields of a document, each with its values.
@@ -110,9 +110,9 @@ impl Metadata {
     }
 
     /// What the document is looked up by.
-    pub(super) fn facets(&self, seals: &TenantSeals) -> Vec<i64> {
+    pub(super) fn facets(&self, opener: &Opener) -> Vec<i64> {
         let all = self.0.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-        all.map(|(name, value)| value.facet(seals, name)).collect()
+        all.map(|(name, value)| value.facet(opener, name)).collect()
     }
 }
 

@@ -1,7 +1,8 @@
 //! A search, from the question to what is found.
 //!
-//! All of it sees one state of the tenant's documents: the epoch is read with everything else, so that what another node has changed
-//! is seen, and nothing is found whose document is gone.
+//! In a tenant's own documents alone all of it sees one state of them: the epoch is read with everything else, so that what another node
+//! has changed is seen, and nothing is found whose document is gone. Where corpora are looked into too, each place is visited for a
+//! moment three times (how much stands there, what may answer, the texts), and what is gone by the last is passed over.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,14 +12,14 @@ use std::{
 
 use insula_ingest::words;
 use insula_model::{DocumentId, Error, Result, TenantScope};
-use insula_store::{ChunkText, Index, TenantSeals};
+use insula_store::ChunkText;
 
 use super::{
-    Citation, Filter,
+    Citation, CorporaChoice, Filter, Source,
     detail::{Detail, Passage},
-    ingest::word_key,
-    lexical,
-    rank::{Question, Ranked, depth, rank},
+    lexical::Statistics,
+    rank::{Question, Ranked, rank},
+    shelves::{self, Asked, Shelf},
 };
 use crate::Engine;
 
@@ -33,9 +34,10 @@ const WORDS_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ask {
     query: String,
-    limit: usize,
-    filter: Filter,
-    reader: Option<String>,
+    pub(super) limit: usize,
+    pub(super) filter: Filter,
+    pub(super) reader: Option<String>,
+    corpora: CorporaChoice,
 }
 
 impl Ask {
@@ -51,13 +53,20 @@ impl Ask {
         if !(1..=LIMIT_MAX).contains(&limit) {
             return Err(Error::invalid(format!("a search finds 1 to {LIMIT_MAX} chunks")).at("limit"));
         }
-        Ok(Self { query, limit: limit as usize, filter, reader })
+        Ok(Self { query, limit: limit as usize, filter, reader, corpora: CorporaChoice::default() })
+    }
+
+    /// The same, looking into these corpora beside the tenant's own documents.
+    pub fn within(self, corpora: CorporaChoice) -> Self {
+        Self { corpora, ..self }
     }
 }
 
 /// What is found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
+    /// Whose the text is.
+    pub source: Source,
     /// In which document.
     pub document: DocumentId,
     /// Which chunk of it, from 0.
@@ -86,54 +95,94 @@ impl Hit {
         let (lead, map, place) = (String::new(), insula_ingest::sanitise::OffsetMap::default(), insula_ingest::Place::page(1));
         let passage = Passage { span: 0..text.len(), text: text.to_owned(), lead, map, place };
         let (document, name) = (DocumentId::from_bytes([number; 16]), format!("document {number}"));
-        Self { document, name, text: text.to_owned(), chunk: 0, score: 1.0, citation: None, passage }
+        let source = Source::Tenant;
+        Self { source, document, name, text: text.to_owned(), chunk: 0, score: 1.0, citation: None, passage }
     }
 }
 
-/// Searches a tenant's documents.
+/// Searches a tenant's documents, and the corpora that are chosen.
 ///
 /// # Errors
-/// When the tenant's own data cannot be reached.
+/// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached.
 pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Vec<Hit>> {
-    let seals = engine.store.seals(scope).await?;
-    let asked: Vec<String> = words::tokens(&ask.query, None).collect();
-    let mut seen = HashSet::new();
-    let distinct = asked.iter().filter(|word| seen.insert(*word)).take(WORDS_MAX);
-    let keys: Vec<i64> = distinct.map(|word| word_key(&seals, word)).collect();
-
-    // Before the snapshot: whoever makes vectors may be slow.
+    let shelves = shelves::open(engine, scope, &ask.corpora).await?;
+    let mut words = HashSet::new();
+    let mut looked_up: Vec<String> = words::tokens(&ask.query, None).filter(|word| words.insert(word.clone())).collect();
+    looked_up.truncate(WORDS_MAX);
+    // Before any snapshot: whoever makes vectors may be slow.
     let vector = engine.knowledge.embedder.embed(vec![ask.query.clone()]).await?.pop().unwrap_or_default();
-    let mut reading = engine.store.reading(scope).await?;
-    let (corpus, index) = (reading.corpus(), Arc::clone(reading.index()));
-    let counting = ask.filter.resolve(reading.knowledge(), &seals, ask.reader.as_deref()).await?;
-    let terms = lexical::look_up(reading.knowledge(), corpus, &keys).await?;
-    let near = reading.nearest(&vector, counting.as_ref(), depth(ask.limit)).await?;
-    let ranked = ranked(index, Question { near, terms, corpus, counting, limit: ask.limit }).await?;
+    let asked = Arc::new(Asked { ask: ask.clone(), words, looked_up, vector });
+    match shelves.as_slice() {
+        [own] => in_one(own, &asked).await,
+        several => in_several(several, &asked).await,
+    }
+}
+
+/// All from one unchanging state.
+async fn in_one(own: &Shelf, asked: &Asked) -> Result<Vec<Hit>> {
+    let mut reading = own.reader.reading().await?;
+    let statistics = own.count(&mut reading, asked).await?;
+    let found = own.find(&mut reading, asked, &statistics).await?;
+    let mut ranked = ranked(Question { found: vec![found], statistics, limit: asked.ask.limit }).await?;
+    ranked.truncate(asked.ask.limit);
     let chunks: Vec<u64> = ranked.iter().map(|ranked| ranked.chunk).collect();
-    let texts = reading.knowledge().texts(&chunks).await?;
+    let texts: HashMap<u64, ChunkText> =
+        reading.knowledge().texts(&chunks).await?.into_iter().map(|text| (text.chunk, text)).collect();
     drop(reading);
-    hits(ask, &seals, &asked.into_iter().collect(), &ranked, texts)
+    let row = |ranked: &Ranked| texts.get(&ranked.chunk).ok_or_else(|| Error::internal("a chunk that is ranked is not there"));
+    let hits = ranked.iter().map(|ranked| hit(own, asked, ranked, row(ranked)?)).collect::<Result<Vec<_>>>()?;
+    Ok(hits.into_iter().flatten().collect())
+}
+
+/// None is held while another is waited for: many tenants read a corpus.
+async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<Vec<Hit>> {
+    let counts = shelves::each(shelves, |_, shelf| {
+        let asked = Arc::clone(asked);
+        async move { shelf.count(&mut shelf.reader.reading().await?, &asked).await }
+    });
+    let statistics = Arc::new(Statistics::sum(&counts.await?));
+    let found = shelves::each(shelves, |_, shelf| {
+        let (asked, statistics) = (Arc::clone(asked), Arc::clone(&statistics));
+        async move { shelf.find(&mut shelf.reader.reading().await?, &asked, &statistics).await }
+    });
+    let question = Question { found: found.await?, statistics: (*statistics).clone(), limit: asked.ask.limit };
+    let mut left = ranked(question).await?;
+    let mut hits = Vec::new();
+    // Whatever is gone by now makes room for what comes next.
+    while hits.len() < asked.ask.limit && !left.is_empty() {
+        let next: Arc<[Ranked]> = left.drain(..left.len().min(asked.ask.limit - hits.len())).collect();
+        let texts = shelves::each(shelves, |n, shelf| {
+            let next = Arc::clone(&next);
+            async move {
+                let chunks: Vec<u64> = next.iter().filter(|ranked| ranked.shelf == n).map(|ranked| ranked.chunk).collect();
+                shelf.texts(&chunks).await
+            }
+        });
+        let texts = texts.await?;
+        for ranked in &*next {
+            if let Some(row) = texts[ranked.shelf].get(&ranked.chunk) {
+                hits.extend(hit(&shelves[ranked.shelf], asked, ranked, row)?);
+            }
+        }
+    }
+    Ok(hits)
 }
 
 /// Ranks off the runtime's own threads: it takes long where there is much.
-async fn ranked(index: Arc<Index>, question: Question) -> Result<Vec<Ranked>> {
-    tokio::task::spawn_blocking(move || rank(&index, &question)).await.map_err(Error::internal)
+async fn ranked(question: Question) -> Result<Vec<Ranked>> {
+    tokio::task::spawn_blocking(move || rank(&question)).await.map_err(Error::internal)
 }
 
-fn hits(ask: &Ask, seals: &TenantSeals, asked: &HashSet<String>, ranked: &[Ranked], texts: Vec<ChunkText>) -> Result<Vec<Hit>> {
-    let texts: HashMap<u64, ChunkText> = texts.into_iter().map(|text| (text.chunk, text)).collect();
-    let mut hits = Vec::with_capacity(ranked.len());
-    for Ranked { chunk, score } in ranked {
-        let row = texts.get(chunk).ok_or_else(|| Error::internal("a chunk that is ranked is not there"))?;
-        let detail = Detail::open(seals, row.document, &row.sealed_detail)?;
-        if !ask.filter.admits(&detail, ask.reader.as_deref()) {
-            tracing::error!(document = %row.document, "a document was looked up by a filter that does not admit it");
-            continue;
-        }
-        let passage = Passage::open(seals, row.document, row.place, &row.sealed_text)?;
-        let citation = Citation::of(row.document, &detail.name, &passage, asked).checked(&passage);
-        let (document, chunk, text) = (row.document, row.place, passage.text.clone());
-        hits.push(Hit { document, chunk, name: detail.name, text, score: *score, citation, passage });
+/// A hit as it goes out; nothing where its document does not count after all.
+fn hit(shelf: &Shelf, asked: &Asked, ranked: &Ranked, row: &ChunkText) -> Result<Option<Hit>> {
+    let opener = shelf.reader.opener();
+    let detail = Detail::open(opener, row.document, &row.sealed_detail)?;
+    if !asked.ask.filter.admits(&detail, shelf.end_user(&asked.ask)) {
+        tracing::error!(document = %row.document, "a document was looked up by a filter that does not admit it");
+        return Ok(None);
     }
-    Ok(hits)
+    let passage = Passage::open(opener, row.document, row.place, &row.sealed_text)?;
+    let citation = Citation::of(row.document, &detail.name, &passage, &asked.words).checked(&passage);
+    let (source, document, chunk, name) = (shelf.source.clone(), row.document, row.place, detail.name);
+    Ok(Some(Hit { source, document, chunk, name, text: passage.text.clone(), score: ranked.score, citation, passage }))
 }

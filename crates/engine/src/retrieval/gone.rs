@@ -1,27 +1,47 @@
 //! Whether what an answer was made of is still there: an answer that is kept is given again only then.
 
+use std::collections::BTreeMap;
+
 use insula_model::{DocumentId, ErrorKind, Result, TenantScope};
 use serde::Deserialize;
 
+use super::Origin;
 use crate::{Engine, knowledge};
 
-/// Whether the tenant still has all of these documents.
+/// Whether all of these documents are still there for this tenant: its own, and those of corpora that it may read.
 ///
 /// # Errors
-/// When the tenant's own data cannot be reached.
-pub(crate) async fn all_there(engine: &Engine, scope: &TenantScope, documents: &[DocumentId]) -> Result<bool> {
-    for document in documents {
-        match knowledge::find(engine, scope, *document).await {
-            Ok(_) => {}
-            Err(error) if *error.kind() == ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
+/// When what is looked into cannot be reached.
+pub(crate) async fn all_there(engine: &Engine, scope: &TenantScope, documents: &[Origin]) -> Result<bool> {
+    let mut of_corpora: BTreeMap<&str, Vec<DocumentId>> = BTreeMap::new();
+    for Origin { corpus, document } in documents {
+        match corpus {
+            Some(corpus) => of_corpora.entry(corpus).or_default().push(*document),
+            None if is_there(knowledge::find(engine, scope, *document).await)?.is_none() => return Ok(false),
+            None => {}
+        }
+    }
+    for (corpus, wanted) in of_corpora {
+        let Some(granted) = is_there(engine.directory.granted_corpus(scope, corpus))? else { return Ok(false) };
+        let Some(reader) = is_there(engine.store.corpus(&granted.grant).await)? else { return Ok(false) };
+        let published = reader.knowledge().await?.published().await?;
+        if !wanted.iter().all(|document| published.iter().any(|published| published.id == *document)) {
+            return Ok(false);
         }
     }
     Ok(true)
 }
 
+/// What was found; nothing where it is not there.
+fn is_there<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Err(error) if *error.kind() == ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// The documents that a response says it was made of. One that cannot be read is made of none of ours.
-pub(crate) fn documents_of(response: &[u8]) -> Vec<DocumentId> {
+pub(crate) fn documents_of(response: &[u8]) -> Vec<Origin> {
     #[derive(Deserialize)]
     struct Answered {
         insula: Option<Told>,
@@ -37,9 +57,24 @@ pub(crate) fn documents_of(response: &[u8]) -> Vec<DocumentId> {
     }
     #[derive(Deserialize)]
     struct Source {
+        corpus: Option<String>,
         document: String,
     }
     let told = serde_json::from_slice::<Answered>(response).ok().and_then(|answered| answered.insula);
     let sources = told.into_iter().flat_map(|told| told.retrieval.sources);
-    sources.filter_map(|source| source.document.parse().ok()).collect()
+    sources.filter_map(|Source { corpus, document }| Some(Origin { corpus, document: document.parse().ok()? })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_says_what_it_was_made_of() {
+        let document = DocumentId::from_bytes([3; 16]);
+        let response = format!(r#"{{"output":[],"insula":{{"retrieval":{{"sources":[{{"document":"{document}","corpus":null}},{{"document":"{document}","corpus":"eu"}}]}}}}}}"#);
+        let own = Origin { corpus: None, document };
+        assert_eq!(documents_of(response.as_bytes()), [own.clone(), Origin { corpus: Some("eu".to_owned()), ..own }]);
+        assert!(documents_of(b"{\"output\":[]}").is_empty());
+    }
 }

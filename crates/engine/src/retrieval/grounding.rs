@@ -153,6 +153,7 @@ mod tests {
             query: "q".to_owned(),
             reader: None,
             epoch: 7,
+            profile: None,
             citations: WrongCitation::Repair,
             refuses_calls: true,
             reads_marks: true,
@@ -248,6 +249,7 @@ mod tests {
         let identity = |terms: fn(&mut Terms)| grounds(terms).identity();
         assert_eq!(identity(|_| {}), identity(|_| {}));
         assert_ne!(identity(|_| {}), identity(|terms| terms.epoch = 8));
+        assert_ne!(identity(|_| {}), identity(|terms| terms.profile = Some("p".to_owned())));
         assert_ne!(identity(|_| {}), identity(|terms| terms.reader = Some(String::new())));
         assert_ne!(identity(|terms| terms.reader = Some("a".to_owned())), identity(|terms| terms.reader = Some("b".to_owned())));
     }

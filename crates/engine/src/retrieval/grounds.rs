@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{grounding::Ground, quotes::Plain};
-use crate::knowledge::Hit;
+use crate::knowledge::{Hit, Source};
 
 /// What was found, and what became of it.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Grounds {
     pub(super) epoch: u64,
     /// On whose behalf.
     reader: Option<String>,
+    /// What the tenant says of itself, above what is found.
+    pub(super) profile: Option<String>,
     pub(super) citations: WrongCitation,
     /// Whether calls of tools are taken out of the answer.
     pub(super) refuses_calls: bool,
@@ -42,6 +44,23 @@ struct Tally {
     dropped: u64,
     repaired: u64,
     calls_removed: u64,
+}
+
+/// A document that an answer was made of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Origin {
+    /// The reference corpus that it is of; absent for one of the tenant's own.
+    pub corpus: Option<String>,
+    /// The document.
+    pub document: DocumentId,
+}
+
+/// The reference corpus that a hit is of.
+fn corpus(hit: &Hit) -> Option<String> {
+    match &hit.source {
+        Source::Tenant => None,
+        Source::Corpus(corpus) => Some(corpus.name.to_string()),
+    }
 }
 
 /// What the trace of a request has of the search before it: where, and no word of what stands there.
@@ -77,6 +96,7 @@ pub(super) struct Terms {
     pub query: String,
     pub reader: Option<String>,
     pub epoch: u64,
+    pub profile: Option<String>,
     pub citations: WrongCitation,
     pub refuses_calls: bool,
     pub reads_marks: bool,
@@ -90,7 +110,7 @@ impl Grounds {
             number,
             document: hit.document.to_string(),
             name: hit.name.clone(),
-            corpus: None,
+            corpus: corpus(hit),
             chunk: hit.chunk,
             score: hit.score,
             text: if terms.shows_texts { hit.text.clone() } else { String::new() },
@@ -109,6 +129,7 @@ impl Grounds {
             told: Arc::new(told),
             epoch: terms.epoch,
             reader: terms.reader,
+            profile: terms.profile,
             citations: terms.citations,
             reads_marks: terms.reads_marks,
             tally: Mutex::default(),
@@ -120,8 +141,9 @@ impl Grounds {
     }
 
     /// The documents that the answer may hold text of.
-    pub fn documents(&self) -> Vec<DocumentId> {
-        let mut documents: Vec<DocumentId> = self.hits.iter().map(|hit| hit.document).collect();
+    pub fn documents(&self) -> Vec<Origin> {
+        let mut documents: Vec<Origin> =
+            self.hits.iter().map(|hit| Origin { corpus: corpus(hit), document: hit.document }).collect();
         documents.sort_unstable();
         documents.dedup();
         documents
@@ -132,6 +154,7 @@ impl Grounds {
         let mut hash = Sha256::new();
         hash.update([u8::from(self.reader.is_some())]);
         hash.update(Sha256::digest(self.reader.as_deref().unwrap_or_default()));
+        hash.update(Sha256::digest(self.profile.as_deref().unwrap_or_default()));
         for hit in &self.hits {
             hash.update(hit.document.as_bytes());
             hash.update(hit.chunk.to_le_bytes());
@@ -152,7 +175,7 @@ impl Grounds {
                 number,
                 document: hit.document.to_string(),
                 name: hit.name.clone(),
-                corpus: None,
+                corpus: corpus(hit),
                 quote: citation.quote,
                 start: citation.span.start,
                 end: citation.span.end,
@@ -186,7 +209,7 @@ impl Grounds {
     /// For the trace.
     pub fn record(&self) -> RetrievalRecord {
         let Tally { cited, dropped, repaired, calls_removed } = *self.tally.lock();
-        let source = |hit: &Hit| SourceRecord { document: hit.document.to_string(), corpus: None, chunk: hit.chunk };
+        let source = |hit: &Hit| SourceRecord { document: hit.document.to_string(), corpus: corpus(hit), chunk: hit.chunk };
         RetrievalRecord {
             epoch: self.epoch,
             sources: self.hits.iter().map(source).collect(),

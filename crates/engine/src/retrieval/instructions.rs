@@ -5,7 +5,7 @@ use std::fmt::Write;
 use insula_model::Random;
 
 use super::Grounds;
-use crate::knowledge::Hit;
+use crate::knowledge::{Hit, Source};
 
 /// Bytes of chance in the lines around the text: nobody who wrote a document can guess them.
 const FENCE_BYTES: usize = 12;
@@ -29,6 +29,10 @@ pub(super) fn instructions(grounds: &Grounds, random: &dyn Random, cites: bool) 
              a mark. Write no number in brackets without a quote, and no mark for what no passage says.\n",
         );
     }
+    if let Some(profile) = grounds.profile.as_deref().filter(|profile| !profile.trim().is_empty()) {
+        // The tenant's own word, which says for whom all of it is asked: it stands above what is found, and outside of it.
+        let _ = writeln!(text, "What the tenant says of itself, which goes before what passages of reference corpora say:\n{}", shown(profile));
+    }
     let _ = writeln!(text, "<<<{fence}");
     for (number, hit) in (1..).zip(grounds.hits()) {
         passage(&mut text, number, hit);
@@ -39,7 +43,11 @@ pub(super) fn instructions(grounds: &Grounds, random: &dyn Random, cites: bool) 
 
 fn passage(text: &mut String, number: usize, hit: &Hit) {
     let name: String = hit.name.chars().map(|c| if c.is_control() { ' ' } else { c }).take(NAME_CHARS_MAX).collect();
-    let _ = writeln!(text, "Passage {number}, from the tenant's document \"{}\":", shown(&name).replace('"', "'"));
+    let from = match &hit.source {
+        Source::Tenant => "the tenant's document".to_owned(),
+        Source::Corpus(corpus) => format!("the reference corpus {} ({}), document", corpus.name, corpus.jurisdiction),
+    };
+    let _ = writeln!(text, "Passage {number}, from {from} \"{}\":", shown(&name).replace('"', "'"));
     let _ = writeln!(text, "{}\n", shown(&hit.text));
 }
 

@@ -17,5 +17,5 @@ mod stage;
 
 pub(crate) use gone::{all_there, documents_of};
 pub(crate) use grounds::Grounds;
-pub use grounds::{RetrievalRecord, SourceRecord};
+pub use grounds::{Origin, RetrievalRecord, SourceRecord};
 pub(crate) use stage::resolve;

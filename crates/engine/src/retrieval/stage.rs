@@ -3,13 +3,13 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use insula_model::{Error, ErrorKind, Result};
-use insula_providers::RetrievalAsk;
+use insula_providers::{CorporaAsk, RetrievalAsk};
 use serde_json::Value;
 
 use super::{Grounds, grounds::Terms, instructions::instructions};
 use crate::{
     Call, Engine,
-    knowledge::{self, Ask, Filter, Hit},
+    knowledge::{self, Ask, CorporaChoice, Filter, Hit},
     trace::Trace,
     work::{Chat, Work},
 };
@@ -52,11 +52,16 @@ async fn grounded(engine: &Engine, call: &Call, chat: &Chat, ask: &RetrievalAsk)
     // Read before the search: what is kept under it is found by nobody once the documents have changed.
     let epoch = epoch(engine, call).await?;
     let hits = search(engine, call, ask, query.clone(), reader.clone()).await?;
+    let profile = match hits.is_empty() {
+        true => None,
+        false => knowledge::profile(engine, &call.credential.scope).await.map_err(unreachable)?.map(|profile| profile.text),
+    };
     let wants_json = chat.wants_json();
     let terms = Terms {
         query,
         reader,
         epoch,
+        profile,
         citations: ask.citations,
         refuses_calls: !ask.allows_tool_calls,
         reads_marks: !wants_json,
@@ -95,14 +100,26 @@ async fn search(engine: &Engine, call: &Call, ask: &RetrievalAsk, query: String,
     let filter = filter(ask)?;
     let limit = Some(ask.limit.unwrap_or(LIMIT));
     let asked = Ask::new(query, limit, filter, Some(reader.unwrap_or_else(|| NOBODY.to_owned())));
-    let asked = asked.map_err(|error| named(error, ask))?;
-    let mut hits = knowledge::search(engine, &call.credential.scope, &asked).await.map_err(unreachable)?;
+    let asked = asked.map_err(|error| named(error, ask))?.within(corpora(ask));
+    let mut hits = knowledge::search(engine, &call.credential.scope, &asked).await.map_err(|error| {
+        let error = unreachable(error);
+        if error.param() == Some("corpora") { error.within(AT) } else { error }
+    })?;
     let mut bytes = 0;
     hits.retain(|hit| {
         bytes += hit.text.len();
         bytes <= TEXT_BYTES_MAX
     });
     Ok(hits)
+}
+
+/// Which reference corpora are searched beside the tenant's documents.
+fn corpora(ask: &RetrievalAsk) -> CorporaChoice {
+    match &ask.corpora {
+        None => CorporaChoice::Profile,
+        Some(CorporaAsk::All) => CorporaChoice::All,
+        Some(CorporaAsk::Named(names)) => CorporaChoice::Named(names.clone()),
+    }
 }
 
 /// Which documents count.

@@ -32,8 +32,8 @@ pub struct RetrievalAsk {
     pub limit: Option<u32>,
     /// Insula's own filter: fields of documents with what they must be.
     pub filter: Option<Value>,
-    /// Reference corpora to search beside the tenant's documents, by name; where absent, all that it may.
-    pub corpora: Option<Vec<String>>,
+    /// Reference corpora to search beside the tenant's documents; where absent, those that concern the tenant.
+    pub corpora: Option<CorporaAsk>,
     /// Vector stores to search in; where empty, all documents.
     pub vector_store_ids: Vec<String>,
     /// What becomes of misattributed citations.
@@ -42,6 +42,15 @@ pub struct RetrievalAsk {
     pub allows_tool_calls: bool,
     /// OpenAI's tool, where it is asked for with that.
     pub tool: Option<FileSearch>,
+}
+
+/// Reference corpora that a caller wants to have searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CorporaAsk {
+    /// All that its tenant may read.
+    All,
+    /// These, by name or id.
+    Named(Vec<String>),
 }
 
 /// OpenAI's tool `file_search`.
@@ -89,7 +98,8 @@ fn read_retrieval(value: &RawValue) -> Result<Option<RetrievalAsk>> {
             "query" if is_given(value) => ask.query = Some(read(value, &at, "must be a string")?),
             "limit" if is_given(value) => ask.limit = Some(read(value, &at, "must be a whole number from 1 to 50")?),
             "filter" if is_given(value) => ask.filter = Some(read(value, &at, "must be an object of fields")?),
-            "corpora" if is_given(value) => ask.corpora = Some(names(value, &at)?),
+            "corpora" if value.get() == "\"all\"" => ask.corpora = Some(CorporaAsk::All),
+            "corpora" if is_given(value) => ask.corpora = Some(CorporaAsk::Named(names(value, &at)?)),
             "vector_store_ids" if is_given(value) => ask.vector_store_ids = names(value, &at)?,
             "citations" if is_given(value) => ask.citations = choice(value, &at, [("repair", WrongCitation::Repair), ("drop", WrongCitation::Drop)])?,
             "tool_calls" if is_given(value) => ask.allows_tool_calls = choice(value, &at, [("refuse", false), ("allow", true)])?,
@@ -190,7 +200,7 @@ mod tests {
             "citations":"drop","tool_calls":"allow"}}"#;
         let ask = own(all).unwrap().unwrap();
         assert_eq!((ask.query.as_deref(), ask.limit, ask.citations), (Some("q"), Some(3), WrongCitation::Drop));
-        assert!(ask.allows_tool_calls && ask.corpora.unwrap() == ["eu"] && ask.vector_store_ids == ["vs_1"]);
+        assert!(ask.allows_tool_calls && ask.corpora == Some(CorporaAsk::Named(vec!["eu".to_owned()])) && ask.vector_store_ids == ["vs_1"]);
     }
 
     #[test]

@@ -9,6 +9,6 @@ mod detach;
 mod insert;
 mod told;
 
-pub use ask::{FileSearch, RetrievalAsk, WrongCitation};
+pub use ask::{CorporaAsk, FileSearch, RetrievalAsk, WrongCitation};
 pub(crate) use detach::{Detached, detached};
 pub(crate) use told::{told, told_of_all};

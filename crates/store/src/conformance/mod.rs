@@ -10,6 +10,7 @@ mod backup;
 mod batches;
 mod cache_hits;
 mod control;
+mod corpora;
 pub(crate) mod differences;
 mod end_users;
 mod erasure;

@@ -11,6 +11,7 @@ mod homes;
 mod idempotency;
 mod knowledge;
 mod place;
+mod profile;
 mod provider_credentials;
 mod requests;
 mod responses;
@@ -29,9 +30,10 @@ pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use knowledge::{
-    ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, NewChunk, Posting, Publication, Published,
-    PublishedDocument, TokenCount,
+    ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, KnowledgeReader, NewChunk, Posting, Publication,
+    Published, PublishedDocument, TokenCount,
 };
+pub use profile::ProfileRow;
 pub use provider_credentials::ProviderCredentialRow;
 pub use requests::RequestRow;
 pub use responses::{ResponseRow, ResponsesMax};

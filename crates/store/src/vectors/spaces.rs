@@ -3,7 +3,7 @@
 use insula_model::{DocumentId, Error, Random, Result};
 
 use crate::{
-    TenantSeals, TenantStore,
+    Opener, TenantSeals, TenantStore,
     query::{Tx, args, rec},
 };
 
@@ -65,14 +65,8 @@ impl NewVector {
 }
 
 /// Opens the vector of a place in a document.
-pub(crate) fn open_vector(
-    seals: &TenantSeals,
-    space: u64,
-    document: DocumentId,
-    place: u64,
-    sealed: &[u8],
-) -> Result<Vec<f32>> {
-    let plain = seals.open(VECTORS, VECTOR, &row(space, document, place), sealed)?;
+pub(crate) fn open_vector(opener: &Opener, space: u64, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Vec<f32>> {
+    let plain = opener.open(VECTORS, VECTOR, &row(space, document, place), sealed)?;
     let (numbers, _) = plain.as_chunks::<4>();
     Ok(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }

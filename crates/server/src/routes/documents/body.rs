@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use insula_engine::{
-    directory::ManagedTenant,
-    manage::documents::{self, DocumentView, Handing, Metadata, NewDocument, access_list, document_bytes_max},
-};
-use insula_model::{Error, ErrorKind, Result};
+use insula_engine::manage::documents::{self, DocumentView, Handing, Metadata, NewDocument, access_list, document_bytes_max};
+use insula_model::{Error, ErrorKind, Result, TenantScope};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -60,19 +57,19 @@ pub(crate) struct DocumentForm {
 /// Takes a document from a request.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`], naming the field that is wrong; [`ErrorKind::TooLarge`] where the document is, or the tenant has no room
+/// [`ErrorKind::Invalid`], naming the field that is wrong; [`ErrorKind::TooLarge`] where the document is, or there is no room
 /// for it. Nothing of it is kept then.
-pub(super) async fn take(app: &App, tenant: &ManagedTenant, request: Request<Body>) -> Result<DocumentView> {
+pub(in crate::routes) async fn take(app: &App, scope: &TenantScope, request: Request<Body>) -> Result<DocumentView> {
     let (head, body) = request.into_parts();
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
-        return form(app, tenant, &head.headers, body).await;
+        return form(app, scope, &head.headers, body).await;
     }
     let sent = read(app, body).await?;
     let DocumentText { name, text, media_type, metadata, access } = strict_json(&sent)?;
     let (metadata, access) = (Metadata::parse(&metadata)?, access_list(access)?);
     let new = NewDocument { name, file_name: None, media_type, metadata, access };
-    documents::add(&app.engine, tenant, new, text.as_bytes()).await
+    documents::add(&app.engine, scope, new, text.as_bytes()).await
 }
 
 /// All of a body, within what one may have and what all of them together may hold.
@@ -95,7 +92,7 @@ async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
 }
 
 /// A form with the field `file`, and `name`, `metadata` and `access` where they are wanted, in any order.
-async fn form(app: &App, tenant: &ManagedTenant, headers: &HeaderMap, body: Body) -> Result<DocumentView> {
+async fn form(app: &App, scope: &TenantScope, headers: &HeaderMap, body: Body) -> Result<DocumentView> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary =
         multer::parse_boundary(content_type).map_err(|_| Error::invalid("the content type of the form names no boundary"))?;
@@ -107,7 +104,7 @@ async fn form(app: &App, tenant: &ManagedTenant, headers: &HeaderMap, body: Body
     let (mut file, mut name, mut metadata, mut access) = (None, None, None, None);
     while let Some(mut field) = form.next_field().await.map_err(broken)? {
         match field.name().unwrap_or_default() {
-            "file" if file.is_none() => file = Some(keep(app, tenant, &mut field).await?),
+            "file" if file.is_none() => file = Some(keep(app, scope, &mut field).await?),
             "name" if name.is_none() => name = Some(field.text().await.map_err(broken)?),
             "metadata" if metadata.is_none() => {
                 metadata = Some(Metadata::parse(&json(&field.text().await.map_err(broken)?, "metadata")?)?);
@@ -127,10 +124,10 @@ async fn form(app: &App, tenant: &ManagedTenant, headers: &HeaderMap, body: Body
 }
 
 /// A file as it arrives; with its name and what it is said to be.
-async fn keep(app: &App, tenant: &ManagedTenant, field: &mut Field<'_>) -> Result<(Handing, String, Option<String>)> {
+async fn keep(app: &App, scope: &TenantScope, field: &mut Field<'_>) -> Result<(Handing, String, Option<String>)> {
     let name = field.file_name().unwrap_or_default().to_owned();
     let media_type = field.content_type().map(|media_type| media_type.essence_str().to_owned());
-    let mut handing = Handing::begin(&app.engine, &tenant.scope).await?;
+    let mut handing = Handing::begin(&app.engine, scope).await?;
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         handing.write(&chunk).await.map_err(|error| error.at("file"))?;
     }

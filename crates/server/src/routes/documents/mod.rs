@@ -1,6 +1,6 @@
 //! `/api/v1/tenants/{tenant}/documents`: what a tenant hands in to be searched.
 
-mod body;
+pub(super) mod body;
 mod report;
 
 use std::collections::BTreeMap;
@@ -94,8 +94,8 @@ struct Embedding {
 }
 
 impl Document {
-    fn of(view: DocumentView, tenant: &ManagedTenant) -> Self {
-        let content = documents::sees_content(tenant).then_some(view.content);
+    pub(super) fn of(view: DocumentView, sees_content: bool) -> Self {
+        let content = sees_content.then_some(view.content);
         let told = content.as_ref().and_then(|content| Some((content.report.clone()?, content.findings.clone())));
         Self {
             id: view.id.to_string(),
@@ -133,8 +133,8 @@ pub(crate) async fn add(
     Authorised(tenant): Authorised<ManagedTenant>,
     request: Request<axum::body::Body>,
 ) -> Result<(StatusCode, Json<Document>), Failure> {
-    let added = body::take(&app, &tenant, request).await?;
-    Ok((StatusCode::CREATED, Json(Document::of(added, &tenant))))
+    let added = body::take(&app, &tenant.scope, request).await?;
+    Ok((StatusCode::CREATED, Json(Document::of(added, documents::sees_content(&tenant)))))
 }
 
 /// Lists a tenant's documents, latest first.
@@ -150,7 +150,7 @@ pub(crate) async fn list(
     StrictQuery(page): StrictQuery<PageQuery>,
 ) -> Result<Json<Listed<Document>>, Failure> {
     let page = documents::list(&app.engine, &tenant, page.ask()?).await?;
-    Ok(Json(Listed::page(page, |view| Document::of(view.clone(), &tenant))))
+    Ok(Json(Listed::page(page, |view| Document::of(view.clone(), documents::sees_content(&tenant)))))
 }
 
 /// Shows a document.
@@ -169,7 +169,7 @@ pub(crate) async fn read(
     path: PathTexts,
 ) -> Result<Json<Document>, Failure> {
     let view = documents::read(&app.engine, &tenant, path.get("document")?).await?;
-    Ok(Json(Document::of(view, &tenant)))
+    Ok(Json(Document::of(view, documents::sees_content(&tenant))))
 }
 
 /// Removes a document with everything that was made of it. Once this has answered no search finds it.

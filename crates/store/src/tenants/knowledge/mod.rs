@@ -2,7 +2,8 @@
 //!
 //! - [`documents`]: a document as its row tells of it, from its arrival to its end;
 //! - [`publish`]: all of a document becomes searchable in one transaction, or goes in one;
-//! - [`snapshot`]: what a search reads, from one unchanging state.
+//! - [`snapshot`]: what a search reads, from one unchanging state;
+//! - [`reader`]: what a search holds, of a tenant's own documents or of a corpus: it reads, and nothing else.
 //!
 //! Chunks are numbered within the tenant, upwards, and no number is given twice: whoever knows all chunks up to a number has to
 //! read only those above it, and to forget those whose document is gone. Every change raises the corpus's epoch. Nothing here
@@ -10,8 +11,10 @@
 
 mod documents;
 mod publish;
+mod reader;
 mod snapshot;
 
 pub use documents::{DocumentRow, DocumentsMax};
 pub use publish::{NewChunk, Publication, Published};
+pub use reader::KnowledgeReader;
 pub use snapshot::{ChunkText, ChunkVector, Corpus, Knowledge, Posting, PublishedDocument, TokenCount};
