@@ -9,7 +9,7 @@ use insula_providers::{
     Tokenizer, question,
 };
 
-use crate::{EngineSettings, accounts::OutputAsk, isolation, retrieval::Grounds};
+use crate::{EngineSettings, Origin, accounts::OutputAsk, isolation, retrieval::Grounds};
 
 /// A parsed call of one of the data plane's operations.
 pub(crate) enum Work {
@@ -24,11 +24,13 @@ pub(crate) enum Work {
 pub(crate) struct Chat {
     pub request: ChatRequest,
     pub grounds: Option<Arc<Grounds>>,
+    /// The documents that the conversation before it was made of.
+    pub before: Vec<Origin>,
 }
 
 impl From<ChatRequest> for Chat {
     fn from(request: ChatRequest) -> Self {
-        Self { request, grounds: None }
+        Self { request, grounds: None, before: Vec::new() }
     }
 }
 

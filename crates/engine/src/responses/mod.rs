@@ -18,7 +18,7 @@ pub(crate) use resume::resume;
 use insula_model::{Error, ErrorKind, RequestId, Result};
 use insula_store::ResponseRow;
 
-use crate::{Call, Engine, retrieval};
+use crate::{Call, Engine, Origin, retrieval};
 
 const PREFIX: &str = "resp_";
 const TABLE: &str = "responses";
@@ -31,11 +31,11 @@ fn known(call: &Call, id: &str) -> Result<RequestId, Error> {
     request.filter(|request| request.tag() == call.request.tag()).ok_or_else(unknown)
 }
 
-/// Whether the documents that a response was made of are all there. Once one is gone the response is too, and is forgotten here and now.
-async fn still_there(engine: &Engine, call: &Call, row: &ResponseRow, response: &[u8]) -> Result<()> {
-    let scope = &call.credential.scope;
-    if retrieval::all_there(engine, scope, &retrieval::documents_of(response)).await? {
-        return Ok(());
+/// The documents that a response was made of, all of which are there. Once one is gone the response is too, and is forgotten here and now.
+async fn still_there(engine: &Engine, call: &Call, row: &ResponseRow, response: &[u8]) -> Result<Vec<Origin>> {
+    let (scope, documents) = (&call.credential.scope, retrieval::documents_of(response));
+    if retrieval::all_there(engine, scope, &documents).await? {
+        return Ok(documents);
     }
     engine.store.tenant(scope).await?.forget_response(row.response).await?;
     Err(unknown())

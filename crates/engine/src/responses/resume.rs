@@ -7,7 +7,11 @@ use insula_providers::{ChatRequest, Exchange};
 use insula_store::{ResponseRow, TenantSeals};
 
 use super::{INPUT, RESPONSE, TABLE, known, still_there, unknown};
-use crate::{Call, Engine, trace::Trace, work::Work};
+use crate::{
+    Call, Engine,
+    trace::Trace,
+    work::{Chat, Work},
+};
 
 const PARAM: &str = "previous_response_id";
 
@@ -20,10 +24,10 @@ pub(crate) async fn resume(engine: &Engine, call: &Call, work: Arc<Work>, trace:
     let Work::Chat(chat) = &*work else { return Ok(work) };
     let Some(previous) = chat.chain.as_ref().and_then(|chain| chain.previous.as_deref()) else { return Ok(work) };
     let whole = trace.stage(engine, "conversation", whole(engine, call, chat, previous)).await?;
-    Ok(Arc::new(Work::chat(whole)))
+    Ok(Arc::new(Work::Chat(Box::new(whole))))
 }
 
-async fn whole(engine: &Engine, call: &Call, chat: &ChatRequest, previous: &str) -> Result<ChatRequest> {
+async fn whole(engine: &Engine, call: &Call, chat: &ChatRequest, previous: &str) -> Result<Chat> {
     let last = known(call, previous).map_err(|error| error.at(PARAM))?;
     let bytes_max = engine.settings.responses.conversation_bytes_max;
     let tenant = engine.store.tenant(&call.credential.scope).await?;
@@ -31,11 +35,12 @@ async fn whole(engine: &Engine, call: &Call, chat: &ChatRequest, previous: &str)
     check(call, last, &rows, bytes_max)?;
     let seals = engine.store.seals(&call.credential.scope).await?;
     let before = rows.iter().rev().map(|row| exchange(&seals, row)).collect::<Result<Vec<_>>>()?;
+    let mut documents = Vec::new();
     for (exchange, row) in before.iter().zip(rows.iter().rev()) {
         // What was said of documents that are gone is gone with them.
-        still_there(engine, call, row, &exchange.response).await.map_err(|error| error.at(PARAM))?;
+        documents.extend(still_there(engine, call, row, &exchange.response).await.map_err(|error| error.at(PARAM))?);
     }
-    chat.after(&before, bytes_max)
+    Ok(Chat { before: documents, ..chat.after(&before, bytes_max)?.into() })
 }
 
 /// All of it must be there, and be this caller's.

@@ -54,6 +54,8 @@ pub(crate) fn documents_of(response: &[u8]) -> Vec<Origin> {
     struct Searched {
         #[serde(default)]
         sources: Vec<Source>,
+        #[serde(default)]
+        before: Vec<Source>,
     }
     #[derive(Deserialize)]
     struct Source {
@@ -61,7 +63,7 @@ pub(crate) fn documents_of(response: &[u8]) -> Vec<Origin> {
         document: String,
     }
     let told = serde_json::from_slice::<Answered>(response).ok().and_then(|answered| answered.insula);
-    let sources = told.into_iter().flat_map(|told| told.retrieval.sources);
+    let sources = told.into_iter().flat_map(|Told { retrieval: Searched { sources, before } }| sources.into_iter().chain(before));
     sources.filter_map(|Source { corpus, document }| Some(Origin { corpus, document: document.parse().ok()? })).collect()
 }
 
@@ -72,9 +74,10 @@ mod tests {
     #[test]
     fn a_response_says_what_it_was_made_of() {
         let document = DocumentId::from_bytes([3; 16]);
-        let response = format!(r#"{{"output":[],"insula":{{"retrieval":{{"sources":[{{"document":"{document}","corpus":null}},{{"document":"{document}","corpus":"eu"}}]}}}}}}"#);
+        let response = format!(r#"{{"output":[],"insula":{{"retrieval":{{"sources":[{{"document":"{document}","corpus":null}},{{"document":"{document}","corpus":"eu"}}],"before":[{{"document":"{document}","corpus":"us"}}]}}}}}}"#);
         let own = Origin { corpus: None, document };
-        assert_eq!(documents_of(response.as_bytes()), [own.clone(), Origin { corpus: Some("eu".to_owned()), ..own }]);
+        let of = |corpus: &str| Origin { corpus: Some(corpus.to_owned()), document };
+        assert_eq!(documents_of(response.as_bytes()), [own, of("eu"), of("us")]);
         assert!(documents_of(b"{\"output\":[]}").is_empty());
     }
 }

@@ -162,7 +162,7 @@ mod tests {
         };
         terms(&mut of);
         let hits = (1..).zip(TEXTS).map(|(number, text)| Hit::of_text(number, text)).collect();
-        Arc::new(Grounds::new(hits, of))
+        Arc::new(Grounds::new(hits, Vec::new(), of))
     }
 
     /// What becomes of an answer that says this in these pieces: its text, and how it holds.

@@ -18,6 +18,8 @@ use crate::knowledge::{Hit, Source};
 #[derive(Debug)]
 pub(crate) struct Grounds {
     hits: Vec<Hit>,
+    /// What the conversation before was made of.
+    before: Vec<Origin>,
     /// Their texts as quotes are compared with them.
     plains: Vec<Plain>,
     /// The same as the answer tells it.
@@ -91,7 +93,8 @@ pub struct SourceRecord {
     pub chunk: u64,
 }
 
-/// How a search is answered with.
+/// What else there is to a search.
+#[derive(Default)]
 pub(super) struct Terms {
     pub query: String,
     pub reader: Option<String>,
@@ -105,7 +108,13 @@ pub(super) struct Terms {
 }
 
 impl Grounds {
-    pub(super) fn new(hits: Vec<Hit>, terms: Terms) -> Self {
+    /// Nothing was searched, but what was said before may be said again.
+    pub(super) fn carried(before: Vec<Origin>) -> Self {
+        let terms = Terms { reads_marks: true, ..Terms::default() };
+        Self::new(Vec::new(), before, terms)
+    }
+
+    pub(super) fn new(hits: Vec<Hit>, before: Vec<Origin>, terms: Terms) -> Self {
         let found = (1..).zip(&hits).map(|(number, hit)| Found {
             number,
             document: hit.document.to_string(),
@@ -118,6 +127,7 @@ impl Grounds {
         let told = Retrieval {
             query: terms.query,
             found: found.collect(),
+            before: before.iter().map(|origin| (origin.corpus.clone(), origin.document.to_string())).collect(),
             is_tool: terms.is_tool,
             shows_texts: terms.shows_texts,
         };
@@ -126,6 +136,7 @@ impl Grounds {
             // A call is refused where text was read that could ask for it.
             refuses_calls: terms.refuses_calls && !hits.is_empty(),
             hits,
+            before,
             told: Arc::new(told),
             epoch: terms.epoch,
             reader: terms.reader,
@@ -144,6 +155,7 @@ impl Grounds {
     pub fn documents(&self) -> Vec<Origin> {
         let mut documents: Vec<Origin> =
             self.hits.iter().map(|hit| Origin { corpus: corpus(hit), document: hit.document }).collect();
+        documents.extend(self.before.iter().cloned());
         documents.sort_unstable();
         documents.dedup();
         documents

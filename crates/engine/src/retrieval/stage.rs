@@ -32,7 +32,7 @@ const AT: &str = "insula.retrieval";
 /// `Invalid` or `NotFound`, naming what is wrong with what is asked; `Unavailable` where the documents cannot be searched now.
 pub(crate) async fn resolve(engine: &Engine, call: &Call, work: Arc<Work>, trace: &mut Trace) -> Result<Arc<Work>> {
     let Work::Chat(chat) = &*work else { return Ok(work) };
-    let Some(ask) = &chat.retrieval else { return Ok(work) };
+    let Some(ask) = &chat.retrieval else { return Ok(carried(chat, trace).map_or_else(|| work.clone(), Arc::new)) };
     let begun = engine.clock.elapsed();
     let resolved = grounded(engine, call, chat, ask).await;
     let (outcome, reason) = match &resolved {
@@ -44,6 +44,16 @@ pub(crate) async fn resolve(engine: &Engine, call: &Call, work: Arc<Work>, trace
     // From here on nothing of the answer is kept on the trace: it may say what the documents say.
     trace.retrieval = chat.grounds.as_ref().map(|grounds| grounds.record());
     Ok(Arc::new(Work::Chat(Box::new(chat))))
+}
+
+/// A chat that searches nothing, but goes on from what was answered from documents: it may say that again, and goes with them too.
+fn carried(chat: &Chat, trace: &mut Trace) -> Option<Work> {
+    if chat.before.is_empty() {
+        return None;
+    }
+    let grounds = Arc::new(Grounds::carried(chat.before.clone()));
+    trace.retrieval = Some(grounds.record());
+    Some(Work::Chat(Box::new(Chat { grounds: Some(grounds), ..chat.clone() })))
 }
 
 async fn grounded(engine: &Engine, call: &Call, chat: &Chat, ask: &RetrievalAsk) -> Result<Chat> {
@@ -68,14 +78,14 @@ async fn grounded(engine: &Engine, call: &Call, chat: &Chat, ask: &RetrievalAsk)
         is_tool: ask.tool.is_some(),
         shows_texts: ask.tool.as_ref().is_some_and(|tool| tool.shows_texts),
     };
-    let grounds = Arc::new(Grounds::new(hits, terms));
+    let grounds = Arc::new(Grounds::new(hits, chat.before.clone(), terms));
     let request = if grounds.hits().is_empty() {
         chat.request.clone()
     } else {
         let text = instructions(&grounds, &*engine.random, !wants_json);
         chat.instructed(&text, grounds.refuses_calls)?
     };
-    Ok(Chat { request, grounds: Some(grounds) })
+    Ok(Chat { request, grounds: Some(grounds), before: chat.before.clone() })
 }
 
 /// What is searched for.

@@ -7,6 +7,8 @@ pub struct Retrieval {
     pub query: String,
     /// The passages, by number.
     pub found: Vec<Found>,
+    /// The documents that the conversation before was made of: each with the reference corpus that it is of, and its id.
+    pub before: Vec<(Option<String>, String)>,
     /// Whether it was asked for as a tool: then the dialect that has such calls shows one.
     pub is_tool: bool,
     /// Whether that call shows the passages' texts.

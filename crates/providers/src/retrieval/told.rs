@@ -8,6 +8,10 @@ pub(crate) fn told(retrieval: Option<&Retrieval>, grounding: Option<&Grounding>)
     let mut told = Map::new();
     if let Some(retrieval) = retrieval {
         told.insert("sources".to_owned(), retrieval.found.iter().map(source).collect());
+        if !retrieval.before.is_empty() {
+            let before = retrieval.before.iter().map(|(corpus, document)| json!({"document": document, "corpus": corpus}));
+            told.insert("before".to_owned(), before.collect());
+        }
     }
     if let Some(Grounding { cited, dropped, repaired, calls_removed }) = grounding {
         told.insert("citations".to_owned(), cited.iter().map(citation).collect());

@@ -51,13 +51,16 @@ async fn nothing_that_was_answered_from_it_is_read_again() {
     tenant.service.get(&path).await.expect(200);
     // A conversation that goes on from it, before and after.
     let on = json!({"model": "sim-small", "input": "and then?", "previous_response_id": response["id"]});
-    tenant.service.post(RESPONSES, &on).await.expect(200);
+    let went_on = tenant.service.post(RESPONSES, &on).await.expect(200);
+    let after = went_on.json();
+    assert!(after.to_string().contains(CANARY));
+    assert_eq!(after["insula"]["retrieval"]["before"][0]["document"], id.as_str());
+    let path_after = format!("{RESPONSES}/{}", after["id"].as_str().unwrap());
 
     remove(&tenant, &id).await;
     // Traces never had a word of it.
-    for request in [first.request_id(), cached.request_id(), kept.request_id()] {
+    for request in [first.request_id(), cached.request_id(), kept.request_id(), went_on.request_id()] {
         let traced = tenant.request(request).await;
-        assert_eq!(traced["retrieval"]["sources"][0]["document"], id.as_str());
         assert!(!traced.to_string().contains(CANARY) && !tenant.content(request).await.contains(CANARY));
     }
     let listed = tenant.admin.get(&tenant.path("/requests")).await.expect(200);
@@ -69,7 +72,9 @@ async fn nothing_that_was_answered_from_it_is_read_again() {
     refused.openai_error(409, "conflict");
     assert_eq!(node.simulator().count(), count);
     // Responses that were made of it are gone with it.
+    assert_eq!(tenant.request(first.request_id()).await["retrieval"]["sources"][0]["document"], id.as_str());
     tenant.service.get(&path).await.openai_error(404, "not_found");
+    tenant.service.get(&path_after).await.openai_error(404, "not_found");
     tenant.service.get(&format!("{path}/input_items")).await.openai_error(404, "not_found");
     tenant.service.post(RESPONSES, &on).await.openai_error(404, "not_found");
     // No cached answer is given again.

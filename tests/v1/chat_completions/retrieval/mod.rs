@@ -1,6 +1,7 @@
 //! Documents before an answer: `insula.retrieval` and the tool `file_search` in chat completions.
 
 mod citations;
+mod corpora;
 mod deletion;
 mod readers;
 mod search;
