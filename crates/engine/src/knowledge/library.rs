@@ -6,7 +6,7 @@ use std::{
 };
 
 use insula_ingest::child::Reader;
-use insula_model::{RunKind, TenantId};
+use insula_model::RunKind;
 use insula_store::RunsMax;
 
 use super::{

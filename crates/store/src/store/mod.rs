@@ -121,10 +121,6 @@ impl Store {
         Ok(TenantStore { tenant, home, blobs, arriving, clock, vectors })
     }
 
-    pub(crate) fn vectors(&self) -> &Arc<Vectors> {
-        &self.0.vectors
-    }
-
     /// Forgets what this node holds in memory of the documents of tenants that are not there any more.
     pub fn retain_documents(&self, is_there: impl Fn(TenantId) -> bool) {
         self.0.vectors.retain(is_there);
