@@ -32,7 +32,10 @@ async fn a_search_is_an_item_and_a_citation_an_annotation() {
     let (tenant, document) = with_document(&node, "items").await;
     let response = tenant.service.post(RESPONSES, &asking(json!({}))).await.expect(200).json();
     let [search, message] = &response["output"].as_array().unwrap()[..] else { panic!("{response}") };
-    assert_eq!((&search["type"], &search["status"], &search["results"]), (&json!("file_search_call"), &json!("completed"), &Value::Null));
+    assert_eq!(
+        (&search["type"], &search["status"], &search["results"]),
+        (&json!("file_search_call"), &json!("completed"), &Value::Null)
+    );
     assert_eq!(search["queries"], json!(["When is the deposit returned?"]));
     assert_eq!(message["content"][0]["text"], TEXT);
     let annotation = json!({"type": "file_citation", "index": 6, "file_id": document, "filename": "lease.md"});
@@ -67,21 +70,29 @@ async fn each_step_is_an_event() {
         let body = asking(json!({"stream": true}));
         let transcript = tenant.service.stream(RESPONSES, &body).await.expect_open().collect().await;
         let kinds: Vec<&str> = transcript.chunks.iter().map(|event| event["type"].as_str().unwrap()).collect();
-        assert_eq!(kinds[..7], [
-            "response.created",
-            "response.in_progress",
-            "response.output_item.added",
-            "response.file_search_call.in_progress",
-            "response.file_search_call.searching",
-            "response.file_search_call.completed",
-            "response.output_item.done",
-        ]);
+        assert_eq!(
+            kinds[..7],
+            [
+                "response.created",
+                "response.in_progress",
+                "response.output_item.added",
+                "response.file_search_call.in_progress",
+                "response.file_search_call.searching",
+                "response.file_search_call.completed",
+                "response.output_item.done",
+            ]
+        );
         for (place, event) in transcript.chunks.iter().enumerate() {
             assert_eq!(event["sequence_number"], place, "{event}");
         }
         let added = transcript.chunks.iter().find(|event| event["type"] == "response.output_text.annotation.added").unwrap();
         assert_eq!((&added["annotation"]["file_id"], &added["annotation_index"]), (&json!(document), &json!(0)));
-        let text: String = transcript.chunks.iter().filter(|event| event["type"] == "response.output_text.delta").map(|event| event["delta"].as_str().unwrap()).collect();
+        let text: String = transcript
+            .chunks
+            .iter()
+            .filter(|event| event["type"] == "response.output_text.delta")
+            .map(|event| event["delta"].as_str().unwrap())
+            .collect();
         assert_eq!(text, TEXT);
         let whole = &transcript.chunks.last().unwrap()["response"];
         assert_eq!(whole["output"][1]["content"][0]["annotations"][0]["index"], 6);
@@ -115,8 +126,14 @@ async fn an_unknown_option_is_named() {
     let tenant = node.tenant("wrong").await;
     let mut body = asking(json!({}));
     body["tools"][0]["vectorstores"] = json!([]);
-    assert_eq!(tenant.service.post(RESPONSES, &body).await.openai_error(400, "invalid_request")["param"], "tools[0].vectorstores");
+    assert_eq!(
+        tenant.service.post(RESPONSES, &body).await.openai_error(400, "invalid_request")["param"],
+        "tools[0].vectorstores"
+    );
     let mut body = asking(json!({}));
     body["tools"][0]["max_num_results"] = json!(99);
-    assert_eq!(tenant.service.post(RESPONSES, &body).await.openai_error(400, "invalid_request")["param"], "tools[0].max_num_results");
+    assert_eq!(
+        tenant.service.post(RESPONSES, &body).await.openai_error(400, "invalid_request")["param"],
+        "tools[0].max_num_results"
+    );
 }

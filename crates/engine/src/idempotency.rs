@@ -334,7 +334,8 @@ mod tests {
         };
         let stored = || async {
             let ended = answer.filter(|_| looked.load(Ordering::SeqCst) > looks);
-            Ok(ended.map(|body| Arc::new(Transcript { is_stream: false, body: Bytes::from_static(body), documents: Vec::new() })))
+            Ok(ended
+                .map(|body| Arc::new(Transcript { is_stream: false, body: Bytes::from_static(body), documents: Vec::new() })))
         };
         twin_ended(&MARK, Instant::now() + patience, under_way, stored).await
     }

@@ -155,7 +155,11 @@ mod tests {
     fn kept(bytes: usize) -> Arc<Kept> {
         let made = Made { at: Timestamp::default(), model: String::new(), tokens: 1, cost: Money::ZERO };
         let body = Bytes::from(vec![b'x'; bytes - ANSWER_BYTES]);
-        Arc::new(Kept { transcript: Arc::new(Transcript { is_stream: false, body, documents: Vec::new() }), made, record: None })
+        Arc::new(Kept {
+            transcript: Arc::new(Transcript { is_stream: false, body, documents: Vec::new() }),
+            made,
+            record: None,
+        })
     }
 
     fn tenant(n: u8) -> TenantId {

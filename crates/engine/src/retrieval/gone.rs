@@ -17,8 +17,11 @@ pub(crate) async fn all_there(engine: &Engine, scope: &TenantScope, documents: &
     for Origin { corpus, document } in documents {
         match corpus {
             Some(corpus) => of_corpora.entry(corpus).or_default().push(*document),
-            None if is_there(knowledge::find(engine, scope, *document).await)?.is_none() => return Ok(false),
-            None => {}
+            None => {
+                if is_there(knowledge::find(engine, scope, *document).await)?.is_none() {
+                    return Ok(false);
+                }
+            }
         }
     }
     for (corpus, wanted) in of_corpora {
@@ -63,7 +66,8 @@ pub(crate) fn documents_of(response: &[u8]) -> Vec<Origin> {
         document: String,
     }
     let told = serde_json::from_slice::<Answered>(response).ok().and_then(|answered| answered.insula);
-    let sources = told.into_iter().flat_map(|Told { retrieval: Searched { sources, before } }| sources.into_iter().chain(before));
+    let sources =
+        told.into_iter().flat_map(|Told { retrieval: Searched { sources, before } }| sources.into_iter().chain(before));
     sources.filter_map(|Source { corpus, document }| Some(Origin { corpus, document: document.parse().ok()? })).collect()
 }
 
@@ -74,7 +78,9 @@ mod tests {
     #[test]
     fn a_response_says_what_it_was_made_of() {
         let document = DocumentId::from_bytes([3; 16]);
-        let response = format!(r#"{{"output":[],"insula":{{"retrieval":{{"sources":[{{"document":"{document}","corpus":null}},{{"document":"{document}","corpus":"eu"}}],"before":[{{"document":"{document}","corpus":"us"}}]}}}}}}"#);
+        let response = format!(
+            r#"{{"output":[],"insula":{{"retrieval":{{"sources":[{{"document":"{document}","corpus":null}},{{"document":"{document}","corpus":"eu"}}],"before":[{{"document":"{document}","corpus":"us"}}]}}}}}}"#
+        );
         let own = Origin { corpus: None, document };
         let of = |corpus: &str| Origin { corpus: Some(corpus.to_owned()), document };
         assert_eq!(documents_of(response.as_bytes()), [own, of("eu"), of("us")]);

@@ -128,7 +128,8 @@ impl Edit for Ground {
                 into.push(Event::Finished { choice, reason });
             }
             Event::Ended => {
-                let mut open: Vec<u64> = self.choices.keys().copied().filter(|choice| !self.finished.contains(choice)).collect();
+                let mut open: Vec<u64> =
+                    self.choices.keys().copied().filter(|choice| !self.finished.contains(choice)).collect();
                 open.sort_unstable();
                 open.into_iter().for_each(|choice| self.finish(choice, into));
                 into.push(event);
@@ -194,7 +195,8 @@ mod tests {
         let (text, grounding) = said(&grounds, &[SAYS]);
         assert_eq!(text, "So [1], no, 但[2]");
         assert_eq!((grounding.dropped, grounding.repaired), (3, 1));
-        let cited: Vec<(u64, &str, usize)> = grounding.cited.iter().map(|Cited { number, quote, at, .. }| (*number, quote.as_str(), *at)).collect();
+        let cited: Vec<(u64, &str, usize)> =
+            grounding.cited.iter().map(|Cited { number, quote, at, .. }| (*number, quote.as_str(), *at)).collect();
         assert_eq!(cited, [(1, "returned within 30 days", 3), (2, "押金在两个月内退还", 13)]);
         let record = grounds.record();
         assert_eq!((record.cited, record.dropped, record.repaired, record.epoch), (2, 3, 1, 7));
@@ -215,7 +217,8 @@ mod tests {
 
     #[test]
     fn misattributed_is_dropped_where_that_is_wanted() {
-        let (text, grounding) = said(&grounds(|terms| terms.citations = WrongCitation::Drop), &["A [[2: \"returned within 30 days\"]]"]);
+        let (text, grounding) =
+            said(&grounds(|terms| terms.citations = WrongCitation::Drop), &["A [[2: \"returned within 30 days\"]]"]);
         assert_eq!((text.as_str(), grounding.dropped, grounding.repaired), ("A", 1, 0));
     }
 
@@ -251,7 +254,10 @@ mod tests {
         assert_ne!(identity(|_| {}), identity(|terms| terms.epoch = 8));
         assert_ne!(identity(|_| {}), identity(|terms| terms.profile = Some("p".to_owned())));
         assert_ne!(identity(|_| {}), identity(|terms| terms.reader = Some(String::new())));
-        assert_ne!(identity(|terms| terms.reader = Some("a".to_owned())), identity(|terms| terms.reader = Some("b".to_owned())));
+        assert_ne!(
+            identity(|terms| terms.reader = Some("a".to_owned())),
+            identity(|terms| terms.reader = Some("b".to_owned()))
+        );
     }
 
     proptest! {

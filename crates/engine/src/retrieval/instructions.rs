@@ -31,7 +31,11 @@ pub(super) fn instructions(grounds: &Grounds, random: &dyn Random, cites: bool) 
     }
     if let Some(profile) = grounds.profile.as_deref().filter(|profile| !profile.trim().is_empty()) {
         // The tenant's own word, which says for whom all of it is asked: it stands above what is found, and outside of it.
-        let _ = writeln!(text, "What the tenant says of itself, which goes before what passages of reference corpora say:\n{}", shown(profile));
+        let _ = writeln!(
+            text,
+            "What the tenant says of itself, which goes before what passages of reference corpora say:\n{}",
+            shown(profile)
+        );
     }
     let _ = writeln!(text, "<<<{fence}");
     for (number, hit) in (1..).zip(grounds.hits()) {

@@ -266,7 +266,8 @@ impl Reader {
     /// What stands between quotation marks, where nothing else stands behind the number.
     fn quote(&self) -> Option<String> {
         let held = self.held.replace(TAKEN, "");
-        let behind = held.find(|c: char| c.is_ascii_digit()).map(|at| held[at..].trim_start_matches(|c: char| c.is_ascii_digit()))?;
+        let behind =
+            held.find(|c: char| c.is_ascii_digit()).map(|at| held[at..].trim_start_matches(|c: char| c.is_ascii_digit()))?;
         let behind = behind.trim_start().trim_start_matches(|c: char| !is_quote(c) && !c.is_alphanumeric() && c != '[');
         let content = behind.strip_suffix("]]")?.trim_end_matches([' ', '.', ',', ';']);
         let mut chars = content.chars();

@@ -61,7 +61,9 @@ impl Plain {
             return None;
         }
         let at = (0..(self.chars.len() + 1).saturating_sub(length)).find(|at| {
-            self.chars[*at..at + length] == *wanted && self.begins_at(*at, wanted[0]) && self.ends_at(at + length, wanted[length - 1])
+            self.chars[*at..at + length] == *wanted
+                && self.begins_at(*at, wanted[0])
+                && self.ends_at(at + length, wanted[length - 1])
         })?;
         Some(self.places[at].start..self.places[at + length - 1].end)
     }
@@ -148,7 +150,8 @@ mod tests {
         Plain::of(text).find(&Plain::of(quote)).map(|place| &text[place])
     }
 
-    const LEASE: &str = "Tenants are unable to terminate early.  The deposit of 2.5 months\nis “returned” within 30 days; it costs 1,250 EUR.";
+    const LEASE: &str =
+        "Tenants are unable to terminate early.  The deposit of 2.5 months\nis “returned” within 30 days; it costs 1,250 EUR.";
 
     #[test]
     fn what_stands_there_is_found() {
@@ -166,8 +169,20 @@ mod tests {
     #[test]
     fn what_does_not_is_not() {
         for quote in [
-            "", "…", "a", "of", "Tenants are able to terminate early.", "able to terminate early", "tenants are unable", "5 months",
-            "The deposit of 2", "it costs 1", "250 EUR", "within 30 days, it costs", "returned within 3", "Tenants are unable to terminate early!",
+            "",
+            "…",
+            "a",
+            "of",
+            "Tenants are able to terminate early.",
+            "able to terminate early",
+            "tenants are unable",
+            "5 months",
+            "The deposit of 2",
+            "it costs 1",
+            "250 EUR",
+            "within 30 days, it costs",
+            "returned within 3",
+            "Tenants are unable to terminate early!",
         ] {
             assert_eq!(found(LEASE, quote), None, "{quote}");
         }

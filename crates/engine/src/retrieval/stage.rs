@@ -24,6 +24,9 @@ const SAID_CHARS_MAX: usize = 4_000;
 /// who forgets to say for whom shows nothing that is not for all.
 const NOBODY: &str = "";
 
+/// The score of a passage that is first by its words and by where it lies: those that a caller names go from 0 to 1.
+const SCORE_MAX: f64 = 2.0 / 61.0;
+
 const AT: &str = "insula.retrieval";
 
 /// The work with what its documents say; all other work as it is.
@@ -115,6 +118,8 @@ async fn search(engine: &Engine, call: &Call, ask: &RetrievalAsk, query: String,
         let error = unreachable(error);
         if error.param() == Some("corpora") { error.within(AT) } else { error }
     })?;
+    let score_min = ask.tool.as_ref().and_then(|tool| tool.score_min).unwrap_or_default();
+    hits.retain(|hit| hit.score / SCORE_MAX >= score_min);
     let mut bytes = 0;
     hits.retain(|hit| {
         bytes += hit.text.len();
@@ -134,12 +139,41 @@ fn corpora(ask: &RetrievalAsk) -> CorporaChoice {
 
 /// Which documents count.
 fn filter(ask: &RetrievalAsk) -> Result<Filter> {
-    let fields: BTreeMap<String, Value> = match &ask.filter {
+    if !ask.vector_store_ids.is_empty() {
+        let at = ask.tool.as_ref().map_or(AT, |tool| &tool.at);
+        return Err(
+            Error::new(ErrorKind::NotFound, "there is no vector store with this id").at(format!("{at}.vector_store_ids"))
+        );
+    }
+    let mut fields: BTreeMap<String, Value> = match &ask.filter {
         Some(Value::Object(fields)) => fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         Some(_) => return Err(Error::invalid(format!("`{AT}.filter` must be an object of fields")).at(format!("{AT}.filter"))),
         None => BTreeMap::new(),
     };
+    if let Some((filters, at)) =
+        ask.tool.as_ref().and_then(|tool| Some((tool.filters.as_ref()?, format!("{}.filters", tool.at))))
+    {
+        add_tree(filters, &at, &mut fields)?;
+    }
     Filter::parse(&fields).map_err(|error| error.within(AT))
+}
+
+/// Adds a filter as OpenAI writes it: `eq` and `in` of a field, and several of them that must hold together.
+fn add_tree(filter: &Value, at: &str, fields: &mut BTreeMap<String, Value>) -> Result<()> {
+    let wrong = |why: &str| Error::invalid(format!("`{at}` {why}")).at(at);
+    match (filter["type"].as_str(), filter["key"].as_str(), &filter["value"], filter["filters"].as_array()) {
+        (Some("and"), _, _, Some(all)) => {
+            all.iter().enumerate().try_for_each(|(place, one)| add_tree(one, &format!("{at}.filters[{place}]"), fields))
+        }
+        (Some(kind @ ("eq" | "in")), Some(key), value, _) => {
+            let wanted = if kind == "in" { serde_json::json!({"in": value}) } else { value.clone() };
+            match fields.insert(key.to_owned(), wanted) {
+                None => Ok(()),
+                Some(_) => Err(wrong("says twice what one field shall be")),
+            }
+        }
+        _ => Err(wrong("must be of the type `eq` or `in` with `key` and `value`, or `and` with `filters`")),
+    }
 }
 
 /// What is wrong with a question, by the name that it has in the request.
@@ -158,7 +192,8 @@ fn unreachable(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unavailable { .. } | ErrorKind::BudgetExceeded(_) => error,
         _ => {
-            let message = "the documents cannot be searched now; try again, or ask without `insula.retrieval` and `file_search`";
+            let message =
+                "the documents cannot be searched now; try again, or ask without `insula.retrieval` and `file_search`";
             Error::new(ErrorKind::Unavailable { retry_after: Duration::from_secs(1) }, message).caused_by(error)
         }
     }

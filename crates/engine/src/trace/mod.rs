@@ -373,7 +373,8 @@ mod tests {
             });
             let cache = Some(CacheRecord { status: "miss".into(), saved: Money::from_pico(7) });
             let attempts = Vec::<AttemptRecord>::new();
-            let third = postcard::to_stdvec(&(vec![stage.clone()], attempts.clone(), &content, &end_user, &tags, &route, &cache));
+            let third =
+                postcard::to_stdvec(&(vec![stage.clone()], attempts.clone(), &content, &end_user, &tags, &route, &cache));
             let third = RequestDetail::from_kept(&third.expect("plain data")).expect("known");
             let source = SourceRecord { document: "doc_1".to_owned(), corpus: None, chunk: 3 };
             let retrieval = Some(RetrievalRecord { sources: vec![source], epoch: 7, cited: 1, ..RetrievalRecord::default() });

@@ -9,12 +9,12 @@ use crate::{
     ChatRequest, Dialect, InputBound, OutputLimitField,
     json::{checked_text, is_given, members, range_in},
     openai::HANDING_OVER,
-    retrieval::detached,
     request::{
         Body, Field,
         fields::{flag, optional_text, positive, required_text},
         findings::{Findings, Path},
     },
+    retrieval::detached,
 };
 
 impl ChatRequest {

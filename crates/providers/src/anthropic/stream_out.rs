@@ -95,7 +95,17 @@ impl Arguments {
 impl Encoder {
     pub fn new(asked: &Asked) -> Self {
         let asked = asked.clone();
-        Self { asked, open: None, blocks: 0, has_calls: false, waiting: Vec::new(), finish: None, usage: None, retrieval: None, grounding: None }
+        Self {
+            asked,
+            open: None,
+            blocks: 0,
+            has_calls: false,
+            waiting: Vec::new(),
+            finish: None,
+            usage: None,
+            retrieval: None,
+            grounding: None,
+        }
     }
 
     fn begin(&self, model: Option<&str>, out: &mut Outgoing) {

@@ -10,12 +10,12 @@ use super::content::{not_as_expected, read_functions, read_messages, read_tools}
 use crate::{
     ChatRequest, Dialect, InputBound, OutputLimitField,
     json::{checked_text, is_given, members, range_in},
-    retrieval::detached,
     request::{
         Body, Field,
         fields::{flag, labels, optional_text, positive, required_text},
         findings::{Findings, Path},
     },
+    retrieval::detached,
 };
 
 /// How many choices a request may ask for.

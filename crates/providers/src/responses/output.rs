@@ -141,7 +141,11 @@ impl Output {
             if let Some(before) = parts.last() {
                 before.tell_done(&id, at, parts.len() - 1, tell);
             }
-            parts.push(if is_refusal { Said::Refusal(String::new()) } else { Said::Text { text: String::new(), annotations: Vec::new() } });
+            parts.push(if is_refusal {
+                Said::Refusal(String::new())
+            } else {
+                Said::Text { text: String::new(), annotations: Vec::new() }
+            });
             let (content, part) = (parts.len() - 1, parts[parts.len() - 1].shown());
             tell.tell(
                 "response.content_part.added",
@@ -178,8 +182,11 @@ impl Output {
         }
         let at = self.push(Kind::Search(retrieval.clone()), tell);
         let id = self.id_of(at);
-        for name in ["response.file_search_call.in_progress", "response.file_search_call.searching", "response.file_search_call.completed"]
-        {
+        for name in [
+            "response.file_search_call.in_progress",
+            "response.file_search_call.searching",
+            "response.file_search_call.completed",
+        ] {
             tell.tell(name, || json!({"output_index": at, "item_id": id}));
         }
         self.done(at, COMPLETED, tell);

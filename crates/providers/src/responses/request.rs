@@ -10,12 +10,12 @@ use super::content::{read_input, read_tools};
 use crate::{
     ChatRequest, Dialect, InputBound,
     json::{checked_text, is_given, members},
-    retrieval::detached,
     request::{
         Body,
         fields::{flag, labels, optional_text, positive, required_text},
         findings::{Findings, Path},
     },
+    retrieval::detached,
 };
 
 /// What a request for a response says of what came before it, and of what becomes of its answer.

@@ -90,7 +90,8 @@ fn read_retrieval(value: &RawValue) -> Result<Option<RetrievalAsk>> {
         "true" => return Ok(Some(RetrievalAsk::default())),
         _ => {}
     }
-    let fields = members(value.get(), "`insula.retrieval`, unless it is true or false,").map_err(|error| error.at(RETRIEVAL))?;
+    let fields =
+        members(value.get(), "`insula.retrieval`, unless it is true or false,").map_err(|error| error.at(RETRIEVAL))?;
     let mut ask = RetrievalAsk::default();
     for (name, value) in fields.0 {
         let at = format!("{RETRIEVAL}.{}", shown(&name));
@@ -101,8 +102,12 @@ fn read_retrieval(value: &RawValue) -> Result<Option<RetrievalAsk>> {
             "corpora" if value.get() == "\"all\"" => ask.corpora = Some(CorporaAsk::All),
             "corpora" if is_given(value) => ask.corpora = Some(CorporaAsk::Named(names(value, &at)?)),
             "vector_store_ids" if is_given(value) => ask.vector_store_ids = names(value, &at)?,
-            "citations" if is_given(value) => ask.citations = choice(value, &at, [("repair", WrongCitation::Repair), ("drop", WrongCitation::Drop)])?,
-            "tool_calls" if is_given(value) => ask.allows_tool_calls = choice(value, &at, [("refuse", false), ("allow", true)])?,
+            "citations" if is_given(value) => {
+                ask.citations = choice(value, &at, [("repair", WrongCitation::Repair), ("drop", WrongCitation::Drop)])?
+            }
+            "tool_calls" if is_given(value) => {
+                ask.allows_tool_calls = choice(value, &at, [("refuse", false), ("allow", true)])?
+            }
             "query" | "limit" | "filter" | "corpora" | "vector_store_ids" | "citations" | "tool_calls" => {}
             name => {
                 let known = "query, limit, filter, corpora, vector_store_ids, citations, tool_calls";
@@ -128,7 +133,9 @@ impl RetrievalAsk {
             match name.as_ref() {
                 "type" => {}
                 "vector_store_ids" if is_given(value) => self.vector_store_ids = names(value, &at)?,
-                "max_num_results" if is_given(value) => self.limit = Some(read(value, &at, "must be a whole number from 1 to 50")?),
+                "max_num_results" if is_given(value) => {
+                    self.limit = Some(read(value, &at, "must be a whole number from 1 to 50")?)
+                }
                 "filters" if is_given(value) => search.filters = Some(read(value, &at, "must be a filter")?),
                 "ranking_options" if is_given(value) => search.score_min = score_min(value, &at)?,
                 "vector_store_ids" | "max_num_results" | "filters" | "ranking_options" => {}
@@ -200,7 +207,11 @@ mod tests {
             "citations":"drop","tool_calls":"allow"}}"#;
         let ask = own(all).unwrap().unwrap();
         assert_eq!((ask.query.as_deref(), ask.limit, ask.citations), (Some("q"), Some(3), WrongCitation::Drop));
-        assert!(ask.allows_tool_calls && ask.corpora == Some(CorporaAsk::Named(vec!["eu".to_owned()])) && ask.vector_store_ids == ["vs_1"]);
+        assert!(
+            ask.allows_tool_calls
+                && ask.corpora == Some(CorporaAsk::Named(vec!["eu".to_owned()]))
+                && ask.vector_store_ids == ["vs_1"]
+        );
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub(crate) fn detached(fields: &Fields<'_>, dialect: Dialect) -> Result<Option<D
     if !fields.iter().any(concerns) {
         return Ok(None);
     }
-    let field = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value).filter(|value| is_given(value));
+    let field =
+        |wanted: &str| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value).filter(|value| is_given(value));
     let is_search = |choice: &RawValue| members(choice.get(), "it").is_ok_and(|choice| is_file_search(&choice.0));
     let mut ask = field(OWN).map(read_own).transpose()?.flatten();
     let tools = field("tools").map(|tools| split(tools, &mut ask)).transpose()?.flatten();
@@ -51,10 +52,7 @@ pub(crate) fn detached(fields: &Fields<'_>, dialect: Dialect) -> Result<Option<D
     let choice = field("tool_choice").filter(|choice| !is_search(choice));
     let is_tool = ask.as_ref().is_some_and(|ask| ask.tool.is_some());
     // Who wants no tool wants no search either, unless it is asked for beside the tools.
-    if choice.is_some_and(|choice| choice.get() == "\"none\"")
-        && field(OWN).is_none()
-        && is_tool
-    {
+    if choice.is_some_and(|choice| choice.get() == "\"none\"") && field(OWN).is_none() && is_tool {
         ask = None;
     }
     if let Some(tool) = ask.as_mut().and_then(|ask| ask.tool.as_mut()) {
@@ -165,12 +163,15 @@ mod tests {
         let (body, ask) = chat(r#"{"insula":{"retrieval":true},"model":"m","messages":[ ]}"#);
         assert_eq!((body.as_str(), ask), (r#"{"model":"m","messages":[ ]}"#, Some(RetrievalAsk::default())));
         let tool = r#"{"type":"file_search","vector_store_ids":["vs_1"],"max_num_results":4,"ranking_options":{"score_threshold":0.0}}"#;
-        let (body, ask) = chat(&format!(r#"{{"model":"m","tools":[{tool}],"tool_choice":"required","parallel_tool_calls":true}}"#));
+        let (body, ask) =
+            chat(&format!(r#"{{"model":"m","tools":[{tool}],"tool_choice":"required","parallel_tool_calls":true}}"#));
         assert_eq!(body, r#"{"model":"m"}"#);
         let ask = ask.unwrap();
         assert_eq!((ask.limit, ask.vector_store_ids), (Some(4), vec!["vs_1".to_owned()]));
         let function = r#"{"type":"function","name":"f"}"#;
-        let body = format!(r#"{{"tools":[{tool},{function}],"include":["file_search_call.results"],"tool_choice":{{"type":"file_search"}}}}"#);
+        let body = format!(
+            r#"{{"tools":[{tool},{function}],"include":["file_search_call.results"],"tool_choice":{{"type":"file_search"}}}}"#
+        );
         let (body, ask) = take(&body, Dialect::Responses).unwrap().unwrap();
         assert_eq!(body, format!(r#"{{"tools":[{function}],"include":["file_search_call.results"]}}"#));
         assert!(ask.unwrap().tool.unwrap().shows_texts);
@@ -185,7 +186,9 @@ mod tests {
     #[test]
     fn a_demanded_call_must_be_allowed() {
         let body = |choice: &str, own: &str| {
-            format!(r#"{{"tools":[{{"type":"function","function":{{"name":"f"}}}}],"tool_choice":{choice},"insula":{{"retrieval":{own}}}}}"#)
+            format!(
+                r#"{{"tools":[{{"type":"function","function":{{"name":"f"}}}}],"tool_choice":{choice},"insula":{{"retrieval":{own}}}}}"#
+            )
         };
         for choice in [r#""required""#, r#"{"type":"function","function":{"name":"f"}}"#, r#"{"type":"any"}"#] {
             let refused = take(&body(choice, "true"), Dialect::ChatCompletions).err().unwrap();

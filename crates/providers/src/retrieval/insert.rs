@@ -122,7 +122,8 @@ fn items(value: &RawValue) -> Result<Vec<&RawValue>> {
 
 fn is_instruction(item: &RawValue) -> bool {
     let fields = members(item.get(), "a message").map(|fields| fields.0).unwrap_or_default();
-    let role = fields.iter().find(|(name, _)| name == "role").and_then(|(_, role)| serde_json::from_str::<String>(role.get()).ok());
+    let role =
+        fields.iter().find(|(name, _)| name == "role").and_then(|(_, role)| serde_json::from_str::<String>(role.get()).ok());
     role.is_some_and(|role| INSTRUCTING.contains(&role.as_str()))
 }
 
@@ -162,7 +163,10 @@ mod tests {
         assert_eq!(put.own_input().unwrap(), r#"[{"type":"message","role":"user","content":"hi"}]"#);
         for (system, wanted) in [
             ("", serde_json::json!("data")),
-            (r#","system":"be brief""#, serde_json::json!([{"type": "text", "text": "be brief"}, {"type": "text", "text": "data"}])),
+            (
+                r#","system":"be brief""#,
+                serde_json::json!([{"type": "text", "text": "be brief"}, {"type": "text", "text": "data"}]),
+            ),
             (r#","system":[]"#, serde_json::json!([{"type": "text", "text": "data"}])),
         ] {
             let body = format!(r#"{{"model":"m","max_tokens":5,"messages":[{{"role":"user","content":"hi"}}]{system}}}"#);

@@ -256,9 +256,7 @@ pub(crate) fn whole(wire: Wire, asked: &Asked, body: Bytes, scrub: &Scrub) -> Re
     match (asked.dialect, wire, &asked.editor) {
         (Dialect::ChatCompletions, Wire::ChatCompletions, None) => openai::pass_answer(body, scrub),
         (Dialect::Messages, Wire::Messages, None) => anthropic::pass_answer(body, scrub),
-        (dialect, wire, Some(editor)) => {
-            across::whole(&body, wire, scrub, |reply| dialect.whole(&editor.edited(reply), asked))
-        }
+        (dialect, wire, Some(editor)) => across::whole(&body, wire, scrub, |reply| dialect.whole(&editor.edited(reply), asked)),
         (dialect, wire, None) => across::whole(&body, wire, scrub, |reply| dialect.whole(reply, asked)),
     }
 }

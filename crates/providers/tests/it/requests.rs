@@ -123,7 +123,8 @@ fn provider_objects_are_refused_wherever_they_stand() {
 
 #[test]
 fn a_search_in_the_tenants_own_stores_is_no_providers_business() {
-    let body = with(json!({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}], "insula": {"retrieval": {"limit": 2}}}));
+    let body =
+        with(json!({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}], "insula": {"retrieval": {"limit": 2}}}));
     let request = parse(&body);
     assert_eq!(request.retrieval.as_ref().unwrap().vector_store_ids, ["vs_1"]);
     for wire in [Wire::ChatCompletions, Wire::Messages, Wire::GenerateContent] {

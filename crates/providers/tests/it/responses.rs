@@ -46,8 +46,16 @@ fn events(text: &str) -> Vec<(&str, Value)> {
 fn asked(stream: bool, body: Bytes) -> Outbound {
     let outbound = outbound(b"{}", stream, false);
     let (dialect, model) = (Dialect::Responses, "sim-small".to_owned());
-    let asked =
-        Asked { dialect, stream, include_usage: false, model, id: "1".to_owned(), created: 1_760_000_000, request: body, editor: None };
+    let asked = Asked {
+        dialect,
+        stream,
+        include_usage: false,
+        model,
+        id: "1".to_owned(),
+        created: 1_760_000_000,
+        request: body,
+        editor: None,
+    };
     Outbound { asked, ..outbound }
 }
 

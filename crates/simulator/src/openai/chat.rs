@@ -110,7 +110,8 @@ impl Extent {
 
 fn choose(request: &ChatRequest<'_>, call: &Call, extent: &Extent, seed: u64) -> Result<Choice, ApiError> {
     let reformat = call.meets(FaultKind::ChangedFormat);
-    let mut tools = if call.scenario.echo { Vec::new() } else { tools::called(request, call.scenario.calls_regardless)? }.into_iter();
+    let mut tools =
+        if call.scenario.echo { Vec::new() } else { tools::called(request, call.scenario.calls_regardless)? }.into_iter();
     let tool = tools.next();
     let ends = if tool.is_some() { "tool_calls" } else { "stop" };
     let called = |place: usize, function: Function| {

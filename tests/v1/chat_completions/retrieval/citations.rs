@@ -132,9 +132,12 @@ fn renumbered(text: &str, order: &[u64]) -> String {
 fn check(case: &Case, text: &str, citations: &[Value], counts: (&Value, &Value), order: &[u64], how: &str) {
     let says = case.says;
     assert_eq!(text, renumbered(case.text, order), "{how}: {says}");
-    let cited: Vec<(u64, String)> =
-        citations.iter().map(|cited| (cited["number"].as_u64().unwrap(), cited["quote"].as_str().unwrap().to_owned())).collect();
-    let wanted: Vec<(u64, String)> = case.cited.iter().map(|(number, quote)| (order[*number as usize - 1], (*quote).to_owned())).collect();
+    let cited: Vec<(u64, String)> = citations
+        .iter()
+        .map(|cited| (cited["number"].as_u64().unwrap(), cited["quote"].as_str().unwrap().to_owned()))
+        .collect();
+    let wanted: Vec<(u64, String)> =
+        case.cited.iter().map(|(number, quote)| (order[*number as usize - 1], (*quote).to_owned())).collect();
     assert_eq!(cited, wanted, "{how}: {says}");
     assert_eq!(counts, (&json!(case.dropped), &json!(case.repaired)), "{how}: {says}");
     for citation in citations {
@@ -143,7 +146,8 @@ fn check(case: &Case, text: &str, citations: &[Value], counts: (&Value, &Value),
         let stands: String = text.chars().skip(at).take(mark.len()).collect();
         assert_eq!(stands, mark, "{how}: {says}");
         let (document, start, end) = (citation["name"].as_str().unwrap(), &citation["start"], &citation["end"]);
-        let original = [("one", ONE), ("two", TWO), ("three", THREE)].into_iter().find(|(name, _)| *name == document).unwrap().1;
+        let original =
+            [("one", ONE), ("two", TWO), ("three", THREE)].into_iter().find(|(name, _)| *name == document).unwrap().1;
         let span = start.as_u64().unwrap() as usize..end.as_u64().unwrap() as usize;
         assert_eq!(&original[span], citation["quote"].as_str().unwrap(), "{how}: {says}");
     }
@@ -185,7 +189,12 @@ async fn what_is_misattributed_is_dropped_where_that_is_wanted() {
         node.scenario(Scenario { answer: Some(renumbered(case.says, &order)), ..Scenario::default() });
         let answer = tenant.service.post(CHAT, &asking("lease", json!({"citations": "drop"}))).await.expect(200).json();
         let told = told(&answer);
-        assert_eq!((&told["citations"], &told["dropped"], &told["repaired"]), (&json!([]), &json!(1), &json!(0)), "{}", case.says);
+        assert_eq!(
+            (&told["citations"], &told["dropped"], &told["repaired"]),
+            (&json!([]), &json!(1), &json!(0)),
+            "{}",
+            case.says
+        );
     }
 }
 

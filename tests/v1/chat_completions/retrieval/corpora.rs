@@ -22,7 +22,10 @@ async fn a_passage_says_whose_it_is_and_goes_with_its_grant() {
     grant(&tenant, "eu_gdpr").await;
     publish_own(&tenant, "policy", "Our policy on data of the lease: it is erased after a year.").await;
     tenant.admin.put(&tenant.path("/profile"), &json!({"text": "We are a letting agency in Ghent."})).await.expect(200);
-    node.scenario(Scenario { answer: Some("So [[9: \"shall be erased without undue delay\"]].".to_owned()), ..Scenario::default() });
+    node.scenario(Scenario {
+        answer: Some("So [[9: \"shall be erased without undue delay\"]].".to_owned()),
+        ..Scenario::default()
+    });
     let body = asking("when is data of the lease erased?", json!(true));
     let answer = tenant.service.post(CHAT, &body).await.expect(200).json();
     let told = told(&answer);

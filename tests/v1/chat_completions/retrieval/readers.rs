@@ -11,7 +11,8 @@ async fn sources(tenant: &TestTenant, user: Option<&str>) -> Vec<Value> {
         body["user"] = json!(user);
     }
     let answer = tenant.service.post(CHAT, &body).await.expect(200).json();
-    let mut names: Vec<Value> = told(&answer)["sources"].as_array().unwrap().iter().map(|source| source["name"].clone()).collect();
+    let mut names: Vec<Value> =
+        told(&answer)["sources"].as_array().unwrap().iter().map(|source| source["name"].clone()).collect();
     names.sort_by_key(Value::to_string);
     names
 }

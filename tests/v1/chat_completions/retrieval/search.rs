@@ -9,13 +9,17 @@ use super::{CHAT, LEASE, PARKING, asking, number, sent, sent_text, told, with_do
 async fn what_is_found_stands_between_lines_that_nobody_can_guess() {
     let node = Node::start().await;
     let (tenant, lease, parking) = with_documents(&node, "found").await;
-    let answer = tenant.service.post(CHAT, &asking("When is the deposit of the lease returned?", json!(true))).await.expect(200);
+    let answer =
+        tenant.service.post(CHAT, &asking("When is the deposit of the lease returned?", json!(true))).await.expect(200);
     let (id, answer) = (answer.request_id().to_owned(), answer.json());
     let body = sent(&node);
     assert_eq!(body.get("insula"), None, "nothing of it goes to a provider");
     let messages = body["messages"].as_array().unwrap();
     assert_eq!(messages.len(), 2);
-    assert_eq!((&messages[0]["role"], &messages[1]["content"]), (&json!("system"), &json!("When is the deposit of the lease returned?")));
+    assert_eq!(
+        (&messages[0]["role"], &messages[1]["content"]),
+        (&json!("system"), &json!("When is the deposit of the lease returned?"))
+    );
     let text = messages[0]["content"].as_str().unwrap();
     assert!(text.contains(LEASE) && text.contains(PARKING) && text.contains("lease.md"), "{text}");
     let fence = text.lines().find_map(|line| line.strip_prefix("<<<passages-")).unwrap();
@@ -74,6 +78,9 @@ async fn options_narrow_the_search() {
     let answer = tenant.service.post(CHAT, &body).await.expect(200).json();
     assert_eq!(told(&answer)["sources"][0]["document"], parking);
     assert_eq!(sent(&node).get("tools"), None);
+    body["tools"][0]["filters"] = json!({"type": "and", "filters": [{"type": "eq", "key": "kind", "value": "none"}]});
+    let answer = tenant.service.post(CHAT, &body).await.expect(200).json();
+    assert_eq!(told(&answer)["sources"], json!([]));
 }
 
 #[tokio::test]
@@ -96,5 +103,10 @@ async fn what_is_wrong_is_named() {
     let mut body = insula_tests::tenant::chat("x");
     body["insula"] = json!({"memory": true});
     assert_eq!(tenant.service.post(CHAT, &body).await.openai_error(400, "invalid_request")["param"], "insula.memory");
+    let none = asking("x", json!({"vector_store_ids": ["vs_none"]}));
+    assert_eq!(
+        tenant.service.post(CHAT, &none).await.openai_error(404, "not_found")["param"],
+        "insula.retrieval.vector_store_ids"
+    );
     assert_eq!(node.simulator().count(), 0);
 }
