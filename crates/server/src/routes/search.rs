@@ -58,12 +58,11 @@ enum All {
     All,
 }
 
-impl From<Option<Corpora>> for CorporaChoice {
-    fn from(corpora: Option<Corpora>) -> Self {
+impl From<Corpora> for CorporaChoice {
+    fn from(corpora: Corpora) -> Self {
         match corpora {
-            None => CorporaChoice::Profile,
-            Some(Corpora::All(All::All)) => CorporaChoice::All,
-            Some(Corpora::Named(names)) => CorporaChoice::Named(names),
+            Corpora::All(All::All) => CorporaChoice::All,
+            Corpora::Named(names) => CorporaChoice::Named(names),
         }
     }
 }
@@ -189,7 +188,8 @@ pub(crate) async fn search(
     StrictJson(asked): StrictJson<Search>,
 ) -> Result<Json<Listed<Found>>, Failure> {
     let Search { query, limit, filter, end_user, corpora } = asked;
-    let ask = Ask::new(query, limit, Filter::parse(&filter)?, end_user)?.within(corpora.into());
+    let ask = Ask::new(query, limit, Filter::parse(&filter)?, end_user)?
+        .within(corpora.map_or(CorporaChoice::Profile, CorporaChoice::from));
     let hits = documents::search(&app.engine, &tenant, &ask).await?;
     Ok(Json(Listed::whole(hits.into_iter().map(Found::from))))
 }
