@@ -209,7 +209,9 @@ impl Reader {
         // A quote of a text has no empty line in it: who forgot to close a mark goes on writing there.
         let is_over = c == '\n' && self.held.ends_with('\n') || self.held_chars >= MARK_CHARS_MAX;
         let is_no_quote = c != ' ' && !is_quote(c) && !self.held.contains(is_quote);
-        if !is_strict && (is_over || is_no_quote) {
+        // A list of lists goes on behind its first: `[[1, "a"], ..`.
+        let is_list = c != ']' && self.held.ends_with(']') && self.held.trim_end_matches(']').trim_end().ends_with(is_quote);
+        if !is_strict && (is_over || is_no_quote || is_list) {
             return self.no_mark(c, each);
         }
         if is_over && self.held_chars >= MARK_CHARS_MAX {
