@@ -4,6 +4,7 @@ mod batches;
 mod chat_completions;
 mod dialects;
 mod embeddings;
+mod file_search;
 mod files;
 mod large_answers;
 mod messages;

@@ -234,7 +234,12 @@ pub async fn list(
 /// [`ErrorKind::NotFound`] where the tenant has none of this id.
 pub async fn remove(engine: &Engine, scope: &TenantScope, id: DocumentId) -> Result<()> {
     let removed = engine.store.tenant(scope).await?.remove_document(id).await;
-    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })?;
+    let removed = removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error });
+    match engine.directory.is_corpus(scope.tenant()) {
+        true => engine.answers.forget_all_grounded(),
+        false => engine.answers.forget_grounded(scope.tenant()),
+    }
+    removed?;
     // Where it was to be read, the next one need not wait for anybody to find that it is gone.
     engine.store.control().forget_run(*id.as_bytes()).await
 }

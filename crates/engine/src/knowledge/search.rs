@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    ops::Range,
     sync::Arc,
 };
 
@@ -84,6 +85,26 @@ pub struct Hit {
     pub citation: Option<Citation>,
     /// What it is in.
     pub origin: Origin,
+    /// The chunk as it is kept.
+    pub(super) passage: Passage,
+}
+
+impl Hit {
+    /// A citation of a part of its text.
+    pub fn cited(&self, within: Range<usize>) -> Option<Citation> {
+        Citation::at(self.document, &self.origin.name, &self.passage, within).checked(&self.passage)
+    }
+
+    /// A whole document of one passage, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_text(number: u8, text: &str) -> Self {
+        let (lead, map, place) = (String::new(), insula_ingest::sanitise::OffsetMap::default(), insula_ingest::Place::page(1));
+        let passage = Passage { span: 0..text.len(), text: text.to_owned(), lead, map, place };
+        let document = DocumentId::from_bytes([number; 16]);
+        let source = Source::Tenant;
+        let origin = Origin { name: format!("document {number}"), file: None, vector_store: None, attributes: BTreeMap::new() };
+        Self { source, document, origin, text: text.to_owned(), chunk: 0, score: 1.0, citation: None, passage }
+    }
 }
 
 /// What a hit is in, as whoever wrote it knows it.
@@ -194,6 +215,6 @@ fn hit(shelf: &Shelf, asked: &Asked, ranked: &Ranked, row: &ChunkText) -> Result
     }
     let passage = Passage::open(opener, row.document, row.place, &row.sealed_text)?;
     let citation = Citation::of(row.document, &detail.name, &passage, &asked.words).checked(&passage);
-    let (source, document, chunk) = (shelf.source.clone(), row.document, row.place);
-    Ok(Some(Hit { source, document, chunk, text: passage.text, score: ranked.score, citation, origin: Origin::of(&detail) }))
+    let (source, document, chunk, origin) = (shelf.source.clone(), row.document, row.place, Origin::of(&detail));
+    Ok(Some(Hit { source, document, chunk, origin, text: passage.text.clone(), score: ranked.score, citation, passage }))
 }
