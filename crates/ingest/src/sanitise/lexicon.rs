@@ -73,6 +73,26 @@ pub(super) enum Concept {
     Human,
     /// Somebody said it.
     Say,
+    /// What reads without being a person: agent, crawler, screening tool. From here on only what is learned looks at it.
+    Machine,
+    /// Whom a model serves: the user, the customer.
+    User,
+    /// An answer, and to give one.
+    Reply,
+    /// The text itself: this document, the following.
+    Page,
+    /// To read, process, summarise.
+    Read,
+    /// To recommend, rate, approve.
+    Praise,
+    /// To mention or to keep back.
+    Hide,
+    /// Whoever is spoken to.
+    You,
+    /// To remember, and what is to come.
+    Memory,
+    /// All, any, always, only.
+    All,
     /// An address on the net or of e-mail. Not in the files.
     Link,
     /// A link that carries something: a placeholder or data in its query. Not in the files.
@@ -96,40 +116,71 @@ impl Concept {
         matches!(self, Self::Link | Self::Channel | Self::Turn | Self::Call)
     }
 
+    /// Whether only what is learned looks at it: rules do not know it.
+    pub(super) fn is_for_learning(self) -> bool {
+        (Self::Machine as u8..=Self::All as u8).contains(&(self as u8))
+    }
+
+    /// Its name, as the files have it.
+    pub(super) fn name(self) -> &'static str {
+        Self::NAMES.get(self as usize).map_or("", |(_, name)| name)
+    }
+
+    /// In the order of their numbers.
+    const NAMES: [(Self, &str); Self::COUNT] = [
+        (Self::Override, "override"),
+        (Self::Void, "void"),
+        (Self::Prior, "prior"),
+        (Self::Strong, "strong"),
+        (Self::Target, "target"),
+        (Self::Weak, "weak"),
+        (Self::Whole, "whole"),
+        (Self::Model, "model"),
+        (Self::Address, "address"),
+        (Self::Role, "role"),
+        (Self::Mode, "mode"),
+        (Self::Secrecy, "secrecy"),
+        (Self::Quiet, "quiet"),
+        (Self::Leak, "leak"),
+        (Self::Verbatim, "verbatim"),
+        (Self::Send, "send"),
+        (Self::Data, "data"),
+        (Self::Tool, "tool"),
+        (Self::Tenant, "tenant"),
+        (Self::Fetch, "fetch"),
+        (Self::Output, "output"),
+        (Self::Task, "task"),
+        (Self::Authority, "authority"),
+        (Self::Must, "must"),
+        (Self::Obey, "obey"),
+        (Self::Decode, "decode"),
+        (Self::Not, "not"),
+        (Self::Discuss, "discuss"),
+        (Self::Teach, "teach"),
+        (Self::Human, "human"),
+        (Self::Say, "say"),
+        (Self::Machine, "machine"),
+        (Self::User, "user"),
+        (Self::Reply, "reply"),
+        (Self::Page, "page"),
+        (Self::Read, "read"),
+        (Self::Praise, "praise"),
+        (Self::Hide, "hide"),
+        (Self::You, "you"),
+        (Self::Memory, "memory"),
+        (Self::All, "all"),
+        (Self::Link, "link"),
+        (Self::Channel, "channel"),
+        (Self::Turn, "turn"),
+        (Self::Call, "call"),
+        (Self::Rot13, "rot13"),
+        (Self::Reversed, "reversed"),
+    ];
+
+    /// The one that a line of a file may name.
     fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "override" => Self::Override,
-            "void" => Self::Void,
-            "prior" => Self::Prior,
-            "strong" => Self::Strong,
-            "target" => Self::Target,
-            "weak" => Self::Weak,
-            "whole" => Self::Whole,
-            "model" => Self::Model,
-            "address" => Self::Address,
-            "role" => Self::Role,
-            "mode" => Self::Mode,
-            "secrecy" => Self::Secrecy,
-            "leak" => Self::Leak,
-            "verbatim" => Self::Verbatim,
-            "send" => Self::Send,
-            "data" => Self::Data,
-            "tool" => Self::Tool,
-            "tenant" => Self::Tenant,
-            "fetch" => Self::Fetch,
-            "output" => Self::Output,
-            "task" => Self::Task,
-            "authority" => Self::Authority,
-            "must" => Self::Must,
-            "obey" => Self::Obey,
-            "decode" => Self::Decode,
-            "not" => Self::Not,
-            "discuss" => Self::Discuss,
-            "teach" => Self::Teach,
-            "human" => Self::Human,
-            "say" => Self::Say,
-            _ => return None,
-        })
+        let concept = Self::NAMES.iter().find(|(_, known)| *known == name)?.0;
+        ((concept as u8) < Self::Link as u8 && concept != Self::Quiet).then_some(concept)
     }
 }
 
@@ -261,7 +312,8 @@ fn build() -> Lexicon {
             continue;
         }
         let close = pattern.replace(' ', "");
-        if close.len() >= DISGUISED_BYTES_MIN && !matches!(concept, Concept::Human | Concept::Say | Concept::Teach) {
+        let is_telling = !concept.is_for_learning() && !matches!(concept, Concept::Human | Concept::Say | Concept::Teach);
+        if close.len() >= DISGUISED_BYTES_MIN && is_telling {
             joined.push(close);
             joined_concepts.push(concept);
         }
@@ -360,6 +412,11 @@ mod tests {
                 assert!(entries(file).any(|(c, _)| c as u8 == concept), "{language}: concept {concept}");
             }
         }
+    }
+
+    #[test]
+    fn names_stand_in_the_order_of_the_numbers() {
+        assert!(Concept::NAMES.iter().enumerate().all(|(at, (concept, name))| *concept as usize == at && concept.name() == *name));
     }
 
     #[test]

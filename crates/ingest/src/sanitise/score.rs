@@ -31,13 +31,16 @@ pub(super) struct Scene<'a> {
     pub(super) words: &'a Words,
     pub(super) plain: &'a str,
     pub(super) marks: &'a Marks,
-    /// In order of their ends.
+    /// In order of their ends: those that rules know, and all.
     pub(super) hits: &'a [Hit],
+    pub(super) all_hits: &'a [Hit],
     /// Bytes of a letter, in sixteenths: distances are meant for Latin letters.
     pub(super) letter: u32,
     /// What is added or asked for from outside: the carrier's threshold and what an encoding weighs.
     pub(super) bonus: i32,
     pub(super) score_min: i32,
+    /// From which score on a case is told of at all.
+    pub(super) floor: i32,
 }
 
 /// In what kind of text a case stands.
@@ -59,12 +62,14 @@ struct Setting {
 pub(super) struct Case {
     pub(super) rule: &'static Rule,
     pub(super) span: Range<u32>,
+    /// From the first to the last of the rule's words.
+    pub(super) core: Range<u32>,
     pub(super) score: i32,
     pub(super) disguised: bool,
     pub(super) spaced: bool,
 }
 
-/// Finds every case that reaches the threshold.
+/// Finds every case that reaches the floor.
 pub(super) fn cases(scene: &Scene<'_>) -> Vec<Case> {
     let mut last: [Option<Hit>; Concept::COUNT] = [None; Concept::COUNT];
     let mut cases = Vec::new();
@@ -125,7 +130,36 @@ impl Scene<'_> {
         if !odd && !spaced {
             score = self.spoken_of(score.min(100), rule, &evidence, &setting);
         }
-        (score >= self.score_min).then(|| Case { rule, span: self.sentences(&evidence), score, disguised: odd, spaced })
+        (score >= self.floor).then(|| Case { rule, span: self.sentences(&evidence), core: span, score, disguised: odd, spaced })
+    }
+
+    /// Whether readers look there.
+    pub(super) fn is_seen(&self) -> bool {
+        self.score_min >= rules::SEEN_MIN
+    }
+
+    /// All concepts that end within a span.
+    pub(super) fn hits_in(&self, span: &Range<u32>) -> &[Hit] {
+        let from = self.all_hits.partition_point(|hit| hit.end <= span.start);
+        let to = self.all_hits.partition_point(|hit| hit.end <= span.end);
+        self.all_hits.get(from..to.min(from + NEAR_HITS_MAX)).unwrap_or_default()
+    }
+
+    /// Whether most of a span is quoted.
+    pub(super) fn is_quoted_at(&self, span: Range<u32>) -> bool {
+        self.marks.is_quoted(&self.words.view.origin(span.start as usize..span.end as usize))
+    }
+
+    /// Whether most of a span is code.
+    pub(super) fn is_code_at(&self, span: &Range<u32>) -> bool {
+        self.marks.is_code(&self.words.view.origin(span.start as usize..span.end as usize))
+    }
+
+    /// What stands in the plain text right behind a span, past blanks and quotation marks; and whether a letter does.
+    pub(super) fn behind(&self, span: &Range<u32>) -> Option<char> {
+        let end = self.words.view.origin(span.start as usize..span.end as usize).end;
+        let rest = self.plain.get(end..).unwrap_or_default();
+        rest.chars().take(4).find(|c| !matches!(c, ' ' | '"' | '*' | '”' | '»' | ')' | '_' | '`'))
     }
 
     /// A distance that is meant for Latin letters, for the letters of this text.

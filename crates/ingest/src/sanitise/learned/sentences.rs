@@ -1,0 +1,90 @@
+//! Cuts folded words into the pieces that are judged one by one: sentences, rows, and parts of what never ends.
+
+use std::ops::Range;
+
+use crate::sanitise::words::{self, Break, Words};
+
+/// From so many words on, the end of a short line ends a sentence too.
+const ROW_WORDS_MIN: usize = 6;
+/// A sentence without an end is cut after so many words.
+const WORDS_MAX: usize = 56;
+/// How many signs of a script without spaces count as a word.
+const DENSE_SIGNS_PER_WORD: usize = 2;
+/// What the marker of something taken out becomes in the folds. It is nobody's word.
+const MARKER: &str = "withheid";
+
+/// A piece that is judged: where it stands among the folded words, and its words.
+pub(in crate::sanitise) struct Sentence<'a> {
+    pub(in crate::sanitise) span: Range<u32>,
+    /// Each with its place.
+    pub(in crate::sanitise) words: Vec<(u32, &'a str)>,
+}
+
+/// All sentences, in order. None is empty.
+pub(in crate::sanitise) fn cut(words: &Words) -> Vec<Sentence<'_>> {
+    let mut cutter = Cutter { done: Vec::new(), words: Vec::new(), size: 0 };
+    let mut breaks = words.breaks.iter().peekable();
+    let mut at = 0_u32;
+    for word in words.view.text().split(' ') {
+        let mut worst = None;
+        while let Some((_, kind)) = breaks.next_if(|(place, _)| *place <= at) {
+            worst = worst.max(Some(*kind));
+        }
+        match worst {
+            Some(Break::Sentence | Break::Paragraph) => cutter.end(),
+            Some(Break::Row) if cutter.size >= ROW_WORDS_MIN => cutter.end(),
+            _ if cutter.size >= WORDS_MAX => cutter.end(),
+            _ => {}
+        }
+        if word == MARKER {
+            cutter.end();
+        } else if !word.is_empty() {
+            cutter.word(at, word, &mut breaks);
+        }
+        at += u32::try_from(word.len() + 1).unwrap_or(u32::MAX);
+    }
+    cutter.end();
+    cutter.done
+}
+
+struct Cutter<'a> {
+    done: Vec<Sentence<'a>>,
+    words: Vec<(u32, &'a str)>,
+    /// How many words, as a script with spaces would count them.
+    size: usize,
+}
+
+impl<'a> Cutter<'a> {
+    /// Adds a word; a run of a script without spaces is a word, and may hold several sentences.
+    fn word<'b>(&mut self, at: u32, word: &'a str, breaks: &mut std::iter::Peekable<impl Iterator<Item = &'b (u32, Break)>>) {
+        let place = |inside: usize| at + u32::try_from(inside).unwrap_or(u32::MAX);
+        let mut start = 0;
+        let mut signs = 0;
+        for (i, c) in word.char_indices() {
+            let mut ends = false;
+            while let Some((_, kind)) = breaks.next_if(|(broken, _)| *broken <= place(i)) {
+                ends |= *kind >= Break::Sentence;
+            }
+            if i > start && (ends || signs >= DENSE_SIGNS_PER_WORD * WORDS_MAX) {
+                self.part(place(start), word.get(start..i).unwrap_or_default(), signs);
+                self.end();
+                (start, signs) = (i, 0);
+            }
+            signs += usize::from(words::is_dense(c));
+        }
+        self.part(place(start), word.get(start..).unwrap_or_default(), signs);
+    }
+
+    fn part(&mut self, at: u32, part: &'a str, dense: usize) {
+        self.words.push((at, part));
+        self.size += (dense / DENSE_SIGNS_PER_WORD).max(1);
+    }
+
+    fn end(&mut self) {
+        self.size = 0;
+        let words = std::mem::take(&mut self.words);
+        let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
+        let end = last.0 + u32::try_from(last.1.len()).unwrap_or(u32::MAX);
+        self.done.push(Sentence { span: first.0..end, words });
+    }
+}
