@@ -32,6 +32,9 @@ pub fn validate(root: &Path, show: bool) -> Result<(), String> {
         let row: Vec<String> = THRESHOLDS.iter().map(|threshold| format!("{:>3}%", above(*threshold))).collect();
         println!("{origin:<34} {:>5}   {}", judged.len(), row.join(" "));
     }
+    let docs = |hostile: bool| { let mut v: Vec<f32> = judged.iter().filter(|j| j.origin.contains("document") && j.category.is_some() == hostile).map(|j| j.score).collect(); v.sort_by(|a, b| b.total_cmp(a)); v };
+    let (h, b) = (docs(true), docs(false));
+    for share in [0.02, 0.03, 0.05, 0.08] { let at = b[(b.len() as f32 * share) as usize]; println!("at docs {share}: {at:.2} caught {:.1}", 100.0 * h.iter().filter(|s| **s > at).count() as f32 / h.len() as f32); }
     let mut benign: Vec<f32> = judged.iter().filter(|j| j.category.is_none() && (j.origin.contains("amid") || j.origin.contains("alone"))).map(|j| j.score).collect();
     benign.sort_by(|a, b| b.total_cmp(a));
     for share in [0.02, 0.05, 0.1, 0.2] {

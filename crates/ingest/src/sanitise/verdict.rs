@@ -8,7 +8,7 @@ use super::{
 };
 
 /// From how much on what was learned makes a finding where no rule does: where readers look, and where they do not.
-const SURE: [f32; 2] = [0.5, 0.3];
+const SURE: [f32; 2] = [0.9, 0.7];
 /// Below how much it says that a rule is mistaken.
 const DOUBT: f32 = -2.0;
 /// What it weighs that a text had to be decoded first.

@@ -29,11 +29,13 @@ use crate::Carrier;
 use regression::{Example, Regression};
 
 /// How many texts must show a sign before it is learned.
-const TEXTS_MIN: usize = 2;
+const TEXTS_MIN: usize = 2; //X
 /// In how many hostile texts it tells something of the category.
 const KIND_TEXTS_MIN: usize = 3;
 /// What the sentences of an attack of several weigh each: not all of them say what it is.
 const AMONG_SEVERAL: f32 = 0.6;
+/// What an attack counts in which nothing shows that a model is meant: people speak to each other like that.
+const UNADDRESSED: f32 = 0.25;
 /// The largest weight of a sign.
 const WEIGHT_MAX: f32 = 3.0;
 
@@ -129,12 +131,14 @@ impl Lessons {
         let mut examples = Vec::new();
         for lesson in self.all.iter().filter(|lesson| keeps(lesson.group)) {
             let hostile = lesson.sentences.iter().filter(|(_, harms)| *harms == Some(true)).count();
+            let points = lesson.sentences.iter().any(|(observed, harms)| *harms == Some(true) && observed.points);
+            let lesson_weight = if points { lesson.weight } else { lesson.weight * std::env::var("UN").ok().and_then(|s| s.parse().ok()).unwrap_or(UNADDRESSED) };
             for (observed, harms) in &lesson.sentences {
                 let Some(harms) = *harms else { continue };
                 let by_rules: &[_] = if lesson.unknown_to_rules { &observed.by_rules } else { &[] };
                 let share = if harms && hostile > 1 { AMONG_SEVERAL } else { 1.0 };
                 let signs = observed.signs.iter().chain(by_rules).copied().collect();
-                examples.push(Example { signs, harms, weight: lesson.weight * share, group: lesson.group, category: lesson.category });
+                examples.push(Example { signs, harms, weight: if harms { lesson_weight * share } else { lesson.weight }, group: lesson.group, category: lesson.category });
             }
         }
         examples
@@ -177,7 +181,7 @@ pub fn cross_validate(lessons: &Lessons, turns: u32) -> Vec<Judged> {
 }
 
 fn weights(examples: &[Example]) -> Weights {
-    let known = shown(examples.iter(), TEXTS_MIN);
+    let known = shown(examples.iter(), std::env::var("TM").ok().and_then(|s| s.parse().ok()).unwrap_or(TEXTS_MIN));
     let mut main = Regression::new(known.len());
     let numbered: Vec<_> = examples.iter().map(|example| (numbered(example, &known), example)).collect();
     let (harm, benign) = examples.iter().fold((0.0_f32, 0.0_f32), |(harm, benign), e| {

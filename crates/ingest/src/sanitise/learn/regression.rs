@@ -40,6 +40,8 @@ impl Regression {
         let examples: Vec<_> = examples.collect();
         let mut order: Vec<usize> = (0..examples.len()).collect();
         let mut chance = 0x2545_F491_u32;
+        let mut sums = vec![0.0_f32; self.weights.len()];
+        let (mut bias, mut count) = (0.0, 0.0);
         let (epochs, rate, decay) = (env("EPOCHS", EPOCHS as f32) as usize, env("RATE", RATE), env("DECAY", DECAY));
         for _ in 0..epochs {
             shuffle(&mut order, &mut chance);
@@ -47,6 +49,12 @@ impl Regression {
                 let (signs, harms, weight) = examples[*i];
                 self.step(signs, harms, weight, rate, decay);
             }
+            for (s, w) in sums.iter_mut().zip(&self.weights) { *s += w; }
+            bias += self.bias; count += 1.0;
+        }
+        if env("AVG", 0.0) > 0.0 {
+            self.weights = sums.into_iter().map(|s| s / count).collect();
+            self.bias = bias / count;
         }
     }
 

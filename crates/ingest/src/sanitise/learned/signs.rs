@@ -39,6 +39,8 @@ pub(in crate::sanitise) struct Observed {
     pub(in crate::sanitise) signs: Vec<Sign>,
     /// What the rules make of it: learned only from texts that the rules were not made for.
     pub(in crate::sanitise) by_rules: Vec<Sign>,
+    /// Whether it shows that a model may be meant.
+    pub(in crate::sanitise) points: bool,
 }
 
 /// Kinds of signs. The number goes into the sign's.
@@ -62,6 +64,7 @@ enum Kind {
     Rule,
     Score,
     Address,
+    Pointer,
 }
 
 /// FNV-1a.
@@ -91,7 +94,8 @@ pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Obs
         signs.of_concepts(&sentences, i);
         signs.of_setting(&sentences, i);
         signs.of_place(&stems, i);
-        Observed { span: sentences[i].span.clone(), signs: summed(signs.found), by_rules: summed(of_rules(&cases)) }
+        let points = scene.hits_in(&sentences[i].span).iter().any(|hit| points_at_a_model(hit.concept));
+        Observed { points, span: sentences[i].span.clone(), signs: summed(signs.found), by_rules: summed(of_rules(&cases)) }
     };
     by_sentence.into_iter().enumerate().map(describe).collect()
 }
@@ -100,6 +104,13 @@ pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Obs
 fn summed(mut signs: Vec<Sign>) -> Vec<Sign> {
     signs.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
     signs.dedup_by_key(|sign| sign.0);
+    static K: std::sync::LazyLock<f32> = std::sync::LazyLock::new(|| std::env::var("K").ok().and_then(|s| s.parse().ok()).unwrap_or(0.0));
+    static P: std::sync::LazyLock<f32> = std::sync::LazyLock::new(|| std::env::var("P").ok().and_then(|s| s.parse().ok()).unwrap_or(0.5));
+    if *K > 0.0 {
+        let sum: f32 = signs.iter().map(|s| s.1 * s.1).sum();
+        let f = (*K / sum.max(1.0)).powf(*P);
+        signs.iter_mut().for_each(|s| s.1 *= f);
+    }
     signs
 }
 
@@ -184,6 +195,15 @@ impl Signs<'_> {
             }
         }
         self.of_address(&order, &sentences[i]);
+        let near = i.saturating_sub(AROUND_SENTENCES)..(i + 1 + AROUND_SENTENCES).min(sentences.len());
+        let points = |sentence: &Sentence<'_>| self.scene.hits_in(&sentence.span).iter().any(|hit| points_at_a_model(hit.concept));
+        if !points(&sentences[i]) {
+            let around = sentences.get(near).unwrap_or_default().iter().any(points);
+            self.add(Kind::Pointer, &[if around { "around" } else { "nowhere" }], 1.0);
+            if unseen {
+                self.add(Kind::Pointer, &["unseen"], 1.0);
+            }
+        }
         let before = i.saturating_sub(AROUND_SENTENCES)..i;
         let behind = i + 1..(i + 1 + AROUND_SENTENCES).min(sentences.len());
         for (kind, range) in [(Kind::Before, before), (Kind::Behind, behind)] {
@@ -280,6 +300,28 @@ impl Signs<'_> {
             self.add(Kind::Place, &["shares", &shared.min(4).to_string()], 1.0);
         }
     }
+}
+
+/// Whether a concept shows that a model may be meant: what it is called, what is its own, what only it can do.
+fn points_at_a_model(concept: Concept) -> bool {
+    matches!(
+        concept,
+        Concept::Model
+            | Concept::Machine
+            | Concept::Address
+            | Concept::Strong
+            | Concept::Whole
+            | Concept::Mode
+            | Concept::Secrecy
+            | Concept::Authority
+            | Concept::Turn
+            | Concept::Call
+            | Concept::Channel
+            | Concept::Tool
+            | Concept::Tenant
+            | Concept::User
+            | Concept::Data
+    )
 }
 
 fn of_rules(cases: &[&Case]) -> Vec<Sign> {
