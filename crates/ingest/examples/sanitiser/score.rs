@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use insula_ingest::{
     Bounds, Carrier, Source, read,
-    sanitise::{Category, Finding, scan},
+    sanitise::{Category, Finding, learn::weigh, scan},
 };
 use serde::Deserialize;
 
@@ -44,6 +44,11 @@ pub fn run(folder: &Path, show: bool) -> Result<(), String> {
             }
             if show && hit != (kind == Kind::Hostile) {
                 println!("{wrong}: {name}");
+                for (text, carrier) in parts(folder, name)?.iter().filter(|_| kind == Kind::Hostile) {
+                    for (span, weight) in weigh(text, *carrier) {
+                        println!("    {weight:5.1} {:?}", text.get(span).unwrap_or_default());
+                    }
+                }
                 for (finding, words) in found {
                     println!("    {} {} {:?}: {words:?}", finding.rule, finding.confidence.percent(), finding.carrier);
                 }

@@ -213,6 +213,9 @@ const LANGUAGES: [(&str, &str); 16] = [
     ("ko", include_str!("lexicon/ko.txt")),
 ];
 
+/// What is known of other languages, for some concepts only.
+const OTHERS: &str = include_str!("lexicon/others.txt");
+
 /// The shortest phrase (in folded bytes) that is looked for among letters that stood apart, backwards or moved.
 const DISGUISED_BYTES_MIN: usize = 5;
 
@@ -302,7 +305,7 @@ fn build() -> Lexicon {
             phrases.push(Phrase { concept, open });
         }
     };
-    for (concept, phrase) in LANGUAGES.iter().flat_map(|(_, file)| entries(file)) {
+    for (concept, phrase) in LANGUAGES.iter().map(|(_, file)| *file).chain([OTHERS]).flat_map(entries) {
         let (stem, open) = match phrase.strip_suffix('*') {
             Some(stem) => (stem, true),
             None => (phrase, false),

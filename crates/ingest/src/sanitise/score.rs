@@ -232,7 +232,7 @@ impl Scene<'_> {
         // Whoever is called, or claims to be somebody, goes on in the next sentence.
         let sentence = if rule.is_a_call() { 0 } else { sentence };
         match self.worst_break(span.clone()) {
-            None => 0,
+            None | Some(Break::Cell) => 0,
             Some(Break::Line | Break::Row) => line,
             Some(Break::Sentence) => sentence,
             Some(Break::Paragraph) => paragraph,

@@ -8,9 +8,9 @@ use super::{
 };
 
 /// From how much on what was learned makes a finding where no rule does: where readers look, and where they do not.
-const SURE: [f32; 2] = [0.9, 0.7];
+const SURE: [f32; 2] = [1.0, 0.8];
 /// Below how much it says that a rule is mistaken.
-const DOUBT: f32 = -2.0;
+const DOUBT: f32 = -0.5;
 /// What it weighs that a text had to be decoded first.
 const DECODED: f32 = 1.0;
 /// From which score on a rule names the category of what was learned to be an instruction.
@@ -25,7 +25,8 @@ pub(super) fn findings(piece: Piece, folded: &Folded, text: &str) -> Vec<Finding
     let observed = learned::observe(&scene, &cases);
     let model = Model::learned();
     let bonus = if piece.disguise.is_some() { DECODED } else { 0.0 };
-    let weighed: Vec<f32> = observed.iter().map(|sentence| model.score(sentence) + bonus).collect();
+    let alone: Vec<f32> = observed.iter().map(|sentence| model.score(sentence) + bonus).collect();
+    let weighed = learned::together(&alone);
     let mut findings = Vec::new();
     for case in cases.iter().filter(|case| case.score >= scene.score_min) {
         if is_beyond_doubt(piece, case) || touched(case, &observed).any(|i| weighed[i] >= DOUBT) {

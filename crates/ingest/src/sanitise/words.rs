@@ -7,6 +7,8 @@ use super::{confusables, plain::Plain, view::View};
 pub(super) enum Break {
     /// A line ends.
     Line,
+    /// A cell of a table ends.
+    Cell,
     /// A short line ends: of a list, a table, an address.
     Row,
     /// A sentence ends.
@@ -116,6 +118,7 @@ impl<O: Iterator<Item = u32>> Folder<O> {
             (_, true) => Some(Break::Sentence),
             (1, _) if self.is_row(at.saturating_sub(gap.len()), word) => Some(Break::Row),
             (1, _) => Some(Break::Line),
+            _ if gap.contains('|') => Some(Break::Cell),
             _ => None,
         };
         if lines > 0 {

@@ -23,7 +23,7 @@ pub use texts::{Fixture, Texts};
 
 use super::{
     Category, Piece,
-    learned::{KINDS, Model, Observed, Weights},
+    learned::{self, KINDS, Model, Observed, Weights},
 };
 use crate::Carrier;
 use regression::{Example, Regression};
@@ -150,6 +150,12 @@ pub fn learn(lessons: &Lessons) -> Vec<u8> {
     postcard::to_allocvec(&weights(&lessons.examples(|_| true))).unwrap_or_default()
 }
 
+/// What speaks for an instruction in each sentence of a text, as the gateway would weigh it: to see why something is missed.
+pub fn weigh(text: &str, carrier: Carrier) -> Vec<(Range<usize>, f32)> {
+    let weigh = |(span, observed): (Range<usize>, Observed)| (span, Model::learned().score(&observed));
+    Piece::new(carrier).observed(text).into_iter().map(weigh).collect()
+}
+
 /// How a lesson was judged by weights that were learned without its group.
 #[derive(Debug, Clone)]
 pub struct Judged {
@@ -159,6 +165,8 @@ pub struct Judged {
     pub category: Option<Category>,
     /// What speaks for an instruction, in the sentence that says most: of a hostile text among those that harm.
     pub score: f32,
+    /// The same for each of its sentences.
+    pub scores: Vec<f32>,
     /// Which lesson, in the order in which they were added.
     pub lesson: usize,
 }
@@ -171,9 +179,11 @@ pub fn cross_validate(lessons: &Lessons, turns: u32) -> Vec<Judged> {
         let model = Model::of(weights(&lessons.examples(|group| held(group) % turns != turn)));
         for (i, lesson) in lessons.all.iter().enumerate().filter(|(_, lesson)| held(lesson.group) % turns == turn) {
             let counts = |harms: &Option<bool>| lesson.category.is_none() || *harms == Some(true);
-            let scores = lesson.sentences.iter().filter(|(_, harms)| counts(harms)).map(|(observed, _)| model.score(observed));
-            let score = scores.fold(f32::NEG_INFINITY, f32::max);
-            judged.push(Judged { origin: lesson.origin.clone(), category: lesson.category, score, lesson: i });
+            let scores: Vec<f32> = lesson.sentences.iter().map(|(observed, _)| model.score(observed)).collect();
+            let scores = learned::together(&scores);
+            let told = lesson.sentences.iter().zip(&scores).filter(|((_, harms), _)| counts(harms)).map(|(_, score)| *score);
+            let score = told.fold(f32::NEG_INFINITY, f32::max);
+            judged.push(Judged { origin: lesson.origin.clone(), category: lesson.category, score, scores, lesson: i });
         }
     }
     judged.sort_by_key(|judged| judged.lesson);

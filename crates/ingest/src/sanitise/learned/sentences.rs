@@ -6,6 +6,8 @@ use crate::sanitise::words::{self, Break, Words};
 
 /// From so many words on, the end of a short line ends a sentence too.
 const ROW_WORDS_MIN: usize = 6;
+/// From so many words on a cell of a table stands for itself.
+const CELL_WORDS_MIN: usize = 5;
 /// A sentence without an end is cut after so many words.
 const WORDS_MAX: usize = 56;
 /// How many signs of a script without spaces count as a word.
@@ -22,7 +24,8 @@ pub(in crate::sanitise) struct Sentence<'a> {
 
 /// All sentences, in order. None is empty.
 pub(in crate::sanitise) fn cut(words: &Words) -> Vec<Sentence<'_>> {
-    let mut cutter = Cutter { done: Vec::new(), words: Vec::new(), size: 0 };
+    let mut cutter = Cutter { done: Vec::new(), words: Vec::new(), size: 0, line: 0 };
+    let cells = long_cells(words);
     let mut breaks = words.breaks.iter().peekable();
     let mut at = 0_u32;
     for word in words.view.text().split(' ') {
@@ -32,9 +35,14 @@ pub(in crate::sanitise) fn cut(words: &Words) -> Vec<Sentence<'_>> {
         }
         match worst {
             Some(Break::Sentence | Break::Paragraph) => cutter.end(),
-            Some(Break::Row) if cutter.size >= ROW_WORDS_MIN => cutter.end(),
+            // A single word in each line may be a sentence that was set upright.
+            Some(Break::Row) if cutter.size >= ROW_WORDS_MIN && cutter.line > 1 => cutter.end(),
+            Some(Break::Row | Break::Cell) if cells.binary_search(&at).is_ok() => cutter.end(),
             _ if cutter.size >= WORDS_MAX => cutter.end(),
             _ => {}
+        }
+        if worst.is_some() {
+            cutter.line = 0;
         }
         if word == MARKER {
             cutter.end();
@@ -47,11 +55,35 @@ pub(in crate::sanitise) fn cut(words: &Words) -> Vec<Sentence<'_>> {
     cutter.done
 }
 
+/// Where cells begin that are long, and where what follows them does.
+fn long_cells(words: &Words) -> Vec<u32> {
+    let text = words.view.text();
+    let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    let mut cells = Vec::new();
+    let mut breaks = words.breaks.iter().peekable();
+    while let Some((start, kind)) = breaks.next() {
+        let next = breaks.peek().map_or(end, |(next, _)| *next);
+        let cell = text.get(*start as usize..next as usize).unwrap_or_default();
+        if *kind == Break::Cell && cell.split(' ').map(|word| 1 + dense(word) / DENSE_SIGNS_PER_WORD).sum::<usize>() > CELL_WORDS_MIN {
+            cells.extend([*start, next]);
+        }
+    }
+    cells.dedup();
+    cells
+}
+
+/// How many signs of a word belong to a script without spaces.
+fn dense(word: &str) -> usize {
+    word.chars().filter(|c| words::is_dense(*c)).count()
+}
+
 struct Cutter<'a> {
     done: Vec<Sentence<'a>>,
     words: Vec<(u32, &'a str)>,
     /// How many words, as a script with spaces would count them.
     size: usize,
+    /// How many words of the line.
+    line: usize,
 }
 
 impl<'a> Cutter<'a> {
@@ -78,6 +110,7 @@ impl<'a> Cutter<'a> {
     fn part(&mut self, at: u32, part: &'a str, dense: usize) {
         self.words.push((at, part));
         self.size += (dense / DENSE_SIGNS_PER_WORD).max(1);
+        self.line += (dense / DENSE_SIGNS_PER_WORD).max(1);
     }
 
     fn end(&mut self) {
