@@ -63,7 +63,7 @@ pub fn run(folder: &Path, show: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Prints what the documents of a folder say, a line for each part, with marks around the paragraphs of hostile ones in which
+/// Prints what the documents of a folder say, a line for each part, with marks around the lines of hostile ones in which
 /// something is found. Whoever wrote them knows better: look through the lines before they go into a file under `training/`.
 pub fn mark(folder: &Path) -> Result<(), String> {
     for (name, label) in labels(folder)? {
@@ -72,7 +72,7 @@ pub fn mark(folder: &Path) -> Result<(), String> {
             let found: Vec<Finding> = scan(&text, carrier).into_iter().filter(is_taken_out).collect();
             let mut marked = String::new();
             let mut at = 0;
-            for piece in text.split_inclusive("\n\n").flat_map(|p| if text.contains("\n\n") { vec![p] } else { p.split_inclusive('\n').collect() }) {
+            for piece in text.split_inclusive('\n') {
                 let end = at + piece.len();
                 let harms = label.label == Kind::Hostile && found.iter().any(|f| f.span.start < end && at < f.span.end);
                 let bare = piece.trim_end();
