@@ -1,5 +1,5 @@
 //! What a language says for each concept. One file per language under `lexicon/`; each line is `concept: phrase | phrase`, a
-//! phrase that ends in `*` may go on. Phrases pass through the same folds as the text.
+//! phrase that ends in `*` may go on, and one that begins with it may be the end of a word. Phrases pass through the same folds as the text.
 
 use std::{collections::HashSet, sync::LazyLock};
 
@@ -223,6 +223,8 @@ struct Phrase {
     concept: Concept,
     /// Whether a word may go on behind it.
     open: bool,
+    /// Whether a word may have begun before it.
+    inner: bool,
 }
 
 struct Lexicon {
@@ -240,7 +242,7 @@ pub(super) fn hits(text: &str) -> Vec<Hit> {
     let mut hits = Vec::new();
     for found in lexicon.matcher.iter().flat_map(|m| m.find_overlapping_iter(text)) {
         let Some(phrase) = lexicon.phrases.get(found.pattern().as_usize()) else { continue };
-        if begins_word(text, found.start()) && (phrase.open || ends_word(text, found.end())) {
+        if (phrase.inner || begins_word(text, found.start())) && (phrase.open || ends_word(text, found.end())) {
             hits.push(hit(phrase.concept, found.start(), found.end(), false));
         }
     }
@@ -299,16 +301,20 @@ fn build() -> Lexicon {
     let (mut joined, mut joined_concepts) = (Vec::new(), Vec::new());
     // Languages share words; each is looked for once.
     let mut known = HashSet::new();
-    let mut add = |pattern: String, concept, open| {
-        if known.insert((pattern.clone(), concept, open)) {
+    let mut add = |pattern: String, concept, open, inner| {
+        if known.insert((pattern.clone(), concept, open, inner)) {
             patterns.push(pattern);
-            phrases.push(Phrase { concept, open });
+            phrases.push(Phrase { concept, open, inner });
         }
     };
     for (concept, phrase) in LANGUAGES.iter().map(|(_, file)| *file).chain([OTHERS]).flat_map(entries) {
         let (stem, open) = match phrase.strip_suffix('*') {
             Some(stem) => (stem, true),
             None => (phrase, false),
+        };
+        let (stem, inner) = match stem.strip_prefix('*') {
+            Some(end) => (end, true),
+            None => (stem, false),
         };
         let pattern = folded(stem);
         if pattern.is_empty() {
@@ -322,15 +328,26 @@ fn build() -> Lexicon {
         }
         if stem.len() >= DISGUISED_BYTES_MIN && gives_away(concept) {
             if stem.is_ascii() {
-                add(folded(&rot13(stem)), Concept::Rot13, false);
+                add(folded(&rot13(stem)), Concept::Rot13, false, false);
             }
-            add(folded(&backwards(stem)), Concept::Reversed, false);
+            add(folded(&backwards(stem)), Concept::Reversed, false, false);
         }
         let concept = if concept == Concept::Secrecy && !names_user(stem) { Concept::Quiet } else { concept };
-        add(pattern, concept, open);
+        add(pattern, concept, open, inner);
+    }
+    for word in COMMON {
+        add(folded(&rot13(word)), Concept::Rot13, false, false);
+        add(folded(&backwards(word)), Concept::Reversed, false, false);
     }
     Lexicon { matcher: matcher(&patterns), phrases, joined: matcher(&joined), joined_concepts }
 }
+
+/// Words that every sentence has, of the languages of Latin letters. None is another word when it is moved or turned.
+const COMMON: [&str; 40] = [
+    "the", "and", "you", "your", "that", "this", "with", "from", "which", "have", "they", "user", "und", "nicht", "dass", "dem", "ihm",
+    "seine", "eine", "oder", "les", "une", "que", "pour", "vous", "dans", "votre", "para", "con", "una", "los", "como", "usted", "che",
+    "della", "sono", "per", "het", "een", "niet",
+];
 
 /// Whether a phrase says from whom something is kept.
 fn names_user(phrase: &str) -> bool {

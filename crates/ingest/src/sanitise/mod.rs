@@ -87,7 +87,7 @@ const OVERLAP_BYTES: usize = 4 << 10;
 /// How often what was decoded is decoded again.
 const DEPTH_MAX: u8 = 2;
 /// How many words of the lexicon, moved or backwards, make a text worth turning.
-const TURNED_WORDS_MIN: usize = 2;
+const TURNED_WORDS_MIN: usize = 3;
 
 /// Finds what is meant for a model, and what nobody is meant to see. In order of where it begins; each category once for each place.
 pub fn scan(text: &str, carrier: Carrier) -> Vec<Finding> {

@@ -8,11 +8,13 @@ use super::{
 };
 
 /// From how much on what was learned makes a finding where no rule does: where readers look, and where they do not.
-const SURE: [f32; 2] = [1.0, 0.8];
+const SURE: [f32; 2] = [1.3, 1.0];
 /// Below how much it says that a rule is mistaken.
 const DOUBT: f32 = -0.5;
 /// What it weighs that a text had to be decoded first.
-const DECODED: f32 = 1.0;
+const DECODED: f32 = 2.0;
+/// What it weighs that a sentence is spelt letter by letter: few of its signs are left.
+const SPELT: f32 = 2.5;
 /// From which score on a rule names the category of what was learned to be an instruction.
 const NAMES_MIN: i32 = 30;
 /// How sure a finding at the threshold is, and how much one more makes it surer.
@@ -25,7 +27,8 @@ pub(super) fn findings(piece: Piece, folded: &Folded, text: &str) -> Vec<Finding
     let observed = learned::observe(&scene, &cases);
     let model = Model::learned();
     let bonus = if piece.disguise.is_some() { DECODED } else { 0.0 };
-    let alone: Vec<f32> = observed.iter().map(|sentence| model.score(sentence) + bonus).collect();
+    let spelt = |sentence: &Observed| if sentence.is_spelt { SPELT } else { 0.0 };
+    let alone: Vec<f32> = observed.iter().map(|sentence| model.score(sentence) + bonus + spelt(sentence)).collect();
     let weighed = learned::together(&alone);
     let mut findings = Vec::new();
     for case in cases.iter().filter(|case| case.score >= scene.score_min) {

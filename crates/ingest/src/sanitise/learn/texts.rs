@@ -13,6 +13,7 @@ use crate::{Carrier, sanitise::Category};
 /// | `@about` | sentences that speak of an attack, with `{}` where it is quoted |
 /// | `@hostile <category>` | instructions to a model; where `[[` and `]]` stand, only what they enclose is one |
 /// | `@benign` | texts that look like them and are not |
+/// | `@roles`, `@addresses`, `@actions`, `@predicates` | set apart by bars: what a model may be called; how it is spoken to, with `{role}`; what it is told; what is said of it and harms nobody, with `{role}` |
 /// | `@documents <category>`, `@documents benign` | whole documents, learned as they are: where it stands (`text`, `comment`, ...), a tab, the text |
 #[derive(Debug, Default)]
 pub struct Texts {
@@ -22,6 +23,10 @@ pub struct Texts {
     hostile: Vec<(Category, String)>,
     benign: Vec<String>,
     documents: Vec<(Option<Category>, Carrier, String)>,
+    roles: Vec<String>,
+    addresses: Vec<String>,
+    actions: Vec<String>,
+    predicates: Vec<String>,
 }
 
 /// What each way of showing a text counts.
@@ -30,6 +35,9 @@ const AMID: f32 = 1.0;
 const UNSEEN: f32 = 0.4;
 const QUOTED: f32 = 0.6;
 const WHOLE: f32 = 1.5;
+const COMPOSED: f32 = 0.5;
+/// How many sentences are composed of each action and of each predicate.
+const COMPOSED_EACH: usize = 4;
 
 impl Texts {
     /// Reads a file; what is wrong with it, if anything.
@@ -48,6 +56,10 @@ impl Texts {
                 ("about", _) if text.contains("{}") => texts.about.push(text),
                 ("about", _) => return Err(wrong("no {} for what is quoted")),
                 ("benign", _) => texts.benign.push(text),
+                ("roles", _) => texts.roles.extend(parts(&text)),
+                ("addresses", _) => texts.addresses.extend(parts(&text)),
+                ("actions", _) => texts.actions.extend(parts(&text)),
+                ("predicates", _) => texts.predicates.extend(parts(&text)),
                 ("hostile", name) => texts.hostile.push((instruction(name).ok_or_else(|| wrong("no such category"))?, text)),
                 ("documents", name) => {
                     let (carrier, text) = text.split_once('\t').ok_or_else(|| wrong("does not say where it stands"))?;
@@ -83,6 +95,7 @@ impl Texts {
         for text in &self.carriers {
             lessons.push(self.lesson(Lesson::benign(text, Carrier::Text), hash(text), "ordinary"));
         }
+        self.compose(&mut lessons);
         for (category, carrier, marked) in &self.documents {
             let (text, parts) = unmarked(marked);
             let whole = parts.len() == 1 && parts.first() == Some(&(0..text.len())) && !marked.starts_with("[[");
@@ -92,6 +105,33 @@ impl Texts {
             lessons.push(self.lesson(lesson, hash(&text), "document"));
         }
         lessons
+    }
+
+    /// Sentences of a grammar: every action with some of the roles and addresses, every predicate with some of the roles.
+    fn compose(&self, lessons: &mut Vec<Lesson>) {
+        let pick = |list: &[String], key: u32, nth: usize| {
+            let at = (key as usize / 11 + nth * 7) % list.len().max(1);
+            list.get(at).cloned().unwrap_or_default()
+        };
+        let told = self.actions.iter().map(|action| (action, true)).chain(self.predicates.iter().map(|said| (said, false)));
+        for ((part, harms), nth) in told.flat_map(|told| (0..COMPOSED_EACH).map(move |nth| (told, nth))) {
+            let (group, role) = (hash(part), pick(&self.roles, hash(part), nth));
+            let text = if harms {
+                format!("{} {part}", pick(&self.addresses, group / 3, nth).replace("{role}", &role))
+            } else {
+                part.replace("{role}", &role)
+            };
+            let lesson = match harms {
+                true => Lesson::hostile(&text, Carrier::Text, Category::Steering),
+                false => Lesson::benign(&text, Carrier::Text),
+            };
+            let lesson = match (nth % 4, self.carriers.as_slice()) {
+                (0, _) | (_, []) => lesson,
+                (1, _) => Lesson { carrier: Carrier::Comment, ..lesson },
+                (_, carriers) => amid(&lesson, &carriers[(group as usize / 7 + nth) % carriers.len()], group / 2 + nth as u32),
+            };
+            lessons.push(self.lesson(Lesson { weight: COMPOSED, ..lesson }, group, "composed"));
+        }
     }
 
     fn lesson(&self, lesson: Lesson, group: u32, how: &str) -> Lesson {
@@ -141,6 +181,11 @@ fn unmarked(marked: &str) -> (String, Vec<std::ops::Range<usize>>) {
         parts.push(0..text.len());
     }
     (text, parts)
+}
+
+/// What stands between bars.
+fn parts(line: &str) -> Vec<String> {
+    line.split('|').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
 fn instruction(name: &str) -> Option<Category> {

@@ -11,6 +11,8 @@ use crate::sanitise::{
 
 /// How many letters of a word are its beginning: what is left when its ending changes.
 const STEM_LETTERS: usize = 5;
+/// So many single letters are a sentence that was spelt.
+const SPELT_LETTERS_MIN: usize = 20;
 /// How far apart two words of a pair stand.
 const PAIR_WORDS: usize = 3;
 /// The most concepts of a sentence whose order is looked at.
@@ -41,6 +43,8 @@ pub(in crate::sanitise) struct Observed {
     pub(in crate::sanitise) by_rules: Vec<Sign>,
     /// Whether it shows that a model may be meant.
     pub(in crate::sanitise) points: bool,
+    /// Whether most of its words are single letters.
+    pub(in crate::sanitise) is_spelt: bool,
 }
 
 /// Kinds of signs. The number goes into the sign's.
@@ -65,6 +69,7 @@ enum Kind {
     Score,
     Address,
     Pointer,
+    Ending,
 }
 
 /// FNV-1a.
@@ -95,7 +100,9 @@ pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Obs
         signs.of_setting(&sentences, i);
         signs.of_place(&stems, i);
         let points = scene.hits_in(&sentences[i].span).iter().any(|hit| points_at_a_model(hit.concept));
-        Observed { points, span: sentences[i].span.clone(), signs: summed(signs.found), by_rules: summed(of_rules(&cases)) }
+        let letters = sentences[i].words.iter().filter(|(_, word)| word.chars().nth(1).is_none()).count();
+        let is_spelt = letters >= SPELT_LETTERS_MIN && 4 * letters >= 3 * sentences[i].words.len();
+        Observed { points, is_spelt, span: sentences[i].span.clone(), signs: summed(signs.found), by_rules: summed(of_rules(&cases)) }
     };
     by_sentence.into_iter().enumerate().map(describe).collect()
 }
@@ -125,6 +132,12 @@ fn stem(word: &str) -> &str {
     bare.char_indices().nth(STEM_LETTERS).map_or(bare, |(at, _)| bare.get(..at).unwrap_or(bare))
 }
 
+/// The end of a long word: what it is, where words are put together.
+fn ending(word: &str) -> Option<&str> {
+    let at = word.char_indices().rev().nth(STEM_LETTERS - 1)?.0;
+    (word.get(..at)?.chars().count() >= STEM_LETTERS - 1).then(|| word.get(at..)).flatten()
+}
+
 struct Signs<'a> {
     scene: &'a Scene<'a>,
     found: Vec<Sign>,
@@ -152,6 +165,9 @@ impl Signs<'_> {
             }
             self.add(Kind::Word, &[word], strength);
             self.add(Kind::Stem, &[stems[i]], strength);
+            if let Some(ending) = ending(word) {
+                self.add(Kind::Ending, &[ending], strength);
+            }
             for apart in 1..=PAIR_WORDS {
                 let Some(next) = stems.get(i + apart) else { break };
                 let kind = if apart == 1 { "next" } else { "near" };
