@@ -17,6 +17,8 @@ const DECODED: f32 = 2.0;
 const SPELT: f32 = 2.5;
 /// From which score on a rule names the category of what was learned to be an instruction.
 const NAMES_MIN: i32 = 30;
+/// A heading or a key of fewer words orders nothing.
+const WORDS_MIN: usize = 4;
 /// How sure a finding at the threshold is, and how much one more makes it surer.
 const CONFIDENCE: (f32, f32) = (62.0, 10.0);
 
@@ -45,7 +47,7 @@ pub(super) fn findings(piece: Piece, folded: &Folded, text: &str) -> Vec<Finding
         }
     }
     let sure = if scene.is_seen() { SURE[0] } else { SURE[1] };
-    for (sentence, weight) in observed.iter().zip(&weighed).filter(|(_, weight)| **weight >= sure) {
+    for (sentence, weight) in observed.iter().zip(&weighed).filter(|(s, weight)| **weight >= sure && s.size >= WORDS_MIN) {
         let (mut category, rule) = model.kind(sentence);
         let named = cases.iter().filter(|case| case.score >= NAMES_MIN && meets(case, sentence)).max_by_key(|case| case.score);
         if let Some(case) = named {

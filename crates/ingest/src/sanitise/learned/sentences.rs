@@ -20,6 +20,8 @@ pub(in crate::sanitise) struct Sentence<'a> {
     pub(in crate::sanitise) span: Range<u32>,
     /// Each with its place.
     pub(in crate::sanitise) words: Vec<(u32, &'a str)>,
+    /// How many words it has, as a script with spaces would count them.
+    pub(in crate::sanitise) size: usize,
 }
 
 /// All sentences, in order. None is empty.
@@ -114,10 +116,10 @@ impl<'a> Cutter<'a> {
     }
 
     fn end(&mut self) {
-        self.size = 0;
+        let size = std::mem::take(&mut self.size);
         let words = std::mem::take(&mut self.words);
         let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
         let end = last.0 + u32::try_from(last.1.len()).unwrap_or(u32::MAX);
-        self.done.push(Sentence { span: first.0..end, words });
+        self.done.push(Sentence { span: first.0..end, words, size });
     }
 }

@@ -45,6 +45,8 @@ pub(in crate::sanitise) struct Observed {
     pub(in crate::sanitise) points: bool,
     /// Whether most of its words are single letters.
     pub(in crate::sanitise) is_spelt: bool,
+    /// How many words it has.
+    pub(in crate::sanitise) size: usize,
 }
 
 /// Kinds of signs. The number goes into the sign's.
@@ -102,7 +104,7 @@ pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Obs
         let points = scene.hits_in(&sentences[i].span).iter().any(|hit| points_at_a_model(hit.concept));
         let letters = sentences[i].words.iter().filter(|(_, word)| word.chars().nth(1).is_none()).count();
         let is_spelt = letters >= SPELT_LETTERS_MIN && 4 * letters >= 3 * sentences[i].words.len();
-        Observed { points, is_spelt, span: sentences[i].span.clone(), signs: summed(signs.found), by_rules: summed(of_rules(&cases)) }
+        Observed { points, is_spelt, size: sentences[i].size, span: sentences[i].span.clone(), signs: summed(signs.found), by_rules: summed(of_rules(&cases)) }
     };
     by_sentence.into_iter().enumerate().map(describe).collect()
 }
