@@ -32,7 +32,7 @@ pub fn validate(root: &Path, show: bool) -> Result<(), String> {
         let row: Vec<String> = THRESHOLDS.iter().map(|threshold| format!("{:>3}%", above(*threshold))).collect();
         println!("{origin:<34} {:>5}   {}", judged.len(), row.join(" "));
     }
-    for (name, f) in [("max", 0.0_f32), ("0.2", 0.2), ("0.4", 0.4), ("0.6", 0.6), ("1.0", 1.0)] { for base in [2.0_f32, 3.0] { for reach in [1_usize, 2] {
+    for (name, f) in [("max", 0.0_f32)] { for base in [2.0_f32, 3.0] { for reach in [1_usize, 2] {
         let combined = |j: &Judged| (0..j.scores.len()).map(|i| { let from = i.saturating_sub(reach); let to = (i + reach + 1).min(j.scores.len()); j.scores[i] + f * (from..to).filter(|k| *k != i).map(|k| (j.scores[k] + base).max(0.0).min(base)).sum::<f32>() }).fold(f32::NEG_INFINITY, f32::max);
         let docs = |hostile: bool| { let mut v: Vec<f32> = judged.iter().filter(|j| j.origin.contains("document") && j.category.is_some() == hostile).map(|j| combined(j)).collect(); v.sort_by(|a, b| b.total_cmp(a)); v };
         let (h, b) = (docs(true), docs(false));

@@ -132,13 +132,15 @@ impl Lessons {
         for lesson in self.all.iter().filter(|lesson| keeps(lesson.group)) {
             let hostile = lesson.sentences.iter().filter(|(_, harms)| *harms == Some(true)).count();
             let points = lesson.sentences.iter().any(|(observed, harms)| *harms == Some(true) && observed.points);
-            let lesson_weight = if points { lesson.weight } else { lesson.weight * std::env::var("UN").ok().and_then(|s| s.parse().ok()).unwrap_or(UNADDRESSED) };
+            let ev = |n: &str| std::env::var(n).ok().and_then(|s| s.parse::<f32>().ok()).unwrap_or(1.0);
+            let lw = lesson.weight * if lesson.origin.contains("document") { ev("WD") } else if lesson.origin.contains("composed") { ev("WC") } else if lesson.origin.contains("quoted") { ev("WQ") } else if lesson.origin.contains("fixture") { ev("WF") } else { 1.0 } * if lesson.category.is_none() { ev("WB") } else { 1.0 };
+            let lesson_weight = if points { lw } else { lw * std::env::var("UN").ok().and_then(|s| s.parse().ok()).unwrap_or(UNADDRESSED) };
             for (observed, harms) in &lesson.sentences {
                 let Some(harms) = *harms else { continue };
                 let by_rules: &[_] = if lesson.unknown_to_rules { &observed.by_rules } else { &[] };
                 let share = if harms && hostile > 1 { AMONG_SEVERAL } else { 1.0 };
                 let signs = observed.signs.iter().chain(by_rules).copied().collect();
-                examples.push(Example { signs, harms, weight: if harms { lesson_weight * share } else { lesson.weight }, group: lesson.group, category: lesson.category });
+                examples.push(Example { signs, harms, weight: if harms { lesson_weight * share } else { lw }, group: lesson.group, category: lesson.category });
             }
         }
         examples

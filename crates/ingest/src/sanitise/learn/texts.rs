@@ -37,7 +37,7 @@ const QUOTED: f32 = 0.6;
 const WHOLE: f32 = 1.5;
 const COMPOSED: f32 = 0.5;
 /// How many sentences are composed of each action and of each predicate.
-const COMPOSED_EACH: usize = 4;
+const COMPOSED_EACH: usize = 5;
 
 impl Texts {
     /// Reads a file; what is wrong with it, if anything.
