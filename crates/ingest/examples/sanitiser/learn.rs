@@ -25,27 +25,12 @@ pub fn validate(root: &Path, show: bool) -> Result<(), String> {
     let all = all(root)?;
     let judged = cross_validate(&looked_at(&all), TURNS);
     let mut origins: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
-    judged.iter().for_each(|judged| origins.entry(judged.origin.rsplit_once(' ').map_or("", |(how, lang)| if lang == "en" { &judged.origin } else { how })).or_default().push(judged));
+    judged.iter().for_each(|judged| origins.entry(&judged.origin).or_default().push(judged));
     println!("{:<34} {:>5}   above {THRESHOLDS:?}", "", "all");
     for (origin, judged) in &origins {
         let above = |threshold: f32| 100 * judged.iter().filter(|j| j.score >= threshold).count() / judged.len();
         let row: Vec<String> = THRESHOLDS.iter().map(|threshold| format!("{:>3}%", above(*threshold))).collect();
         println!("{origin:<34} {:>5}   {}", judged.len(), row.join(" "));
-    }
-    for (name, f) in [("max", 0.0_f32)] { for base in [2.0_f32, 3.0] { for reach in [1_usize, 2] {
-        let combined = |j: &Judged| (0..j.scores.len()).map(|i| { let from = i.saturating_sub(reach); let to = (i + reach + 1).min(j.scores.len()); j.scores[i] + f * (from..to).filter(|k| *k != i).map(|k| (j.scores[k] + base).max(0.0).min(base)).sum::<f32>() }).fold(f32::NEG_INFINITY, f32::max);
-        let docs = |hostile: bool| { let mut v: Vec<f32> = judged.iter().filter(|j| j.origin.contains("document") && j.category.is_some() == hostile).map(|j| combined(j)).collect(); v.sort_by(|a, b| b.total_cmp(a)); v };
-        let (h, b) = (docs(true), docs(false));
-        let row: Vec<String> = [0.01, 0.02, 0.03, 0.05, 0.08].iter().map(|share| { let at = b[(b.len() as f32 * share) as usize]; format!("{share}: {at:.2} {:.1}", 100.0 * h.iter().filter(|s| **s > at).count() as f32 / h.len() as f32) }).collect();
-        println!("docs {name} {base} {reach} {}/{}: {}", h.len(), b.len(), row.join("; "));
-        if f == 0.0 { break; }
-    } if f == 0.0 { break; } } }
-    let mut benign: Vec<f32> = judged.iter().filter(|j| j.category.is_none() && (j.origin.contains("amid") || j.origin.contains("alone"))).map(|j| j.score).collect();
-    benign.sort_by(|a, b| b.total_cmp(a));
-    for share in [0.02, 0.05, 0.1, 0.2] {
-        let at = benign[(benign.len() as f32 * share) as usize];
-        let of = |how: &str| { let all: Vec<_> = judged.iter().filter(|j| j.category.is_some() && j.origin.contains(how)).collect(); 100.0 * all.iter().filter(|j| j.score > at).count() as f32 / all.len() as f32 };
-        println!("at {share}: threshold {at:.2}, amid {:.1} alone {:.1} en {:.1}", of("amid"), of("alone"), of("amid en"));
     }
     for wrong in judged.iter().filter(|j| show && (j.score >= 0.0) != j.category.is_some()) {
         println!("{:5.1} {}: {:?}", wrong.score, wrong.origin, all[wrong.lesson].text);

@@ -58,7 +58,12 @@ pub fn run(folder: &Path, show: bool) -> Result<(), String> {
             println!("\n{title} by {by}");
             table.iter().for_each(|(key, (hits, all))| println!("  {key:<20} {hits:>3} of {all:>3}"));
         }
-        println!("\n{title}: {} of {} ({:.1}%)\n", all.0, all.1, 100.0 * f64::from(all.0 as u32) / f64::from(all.1.max(1) as u32));
+        println!(
+            "\n{title}: {} of {} ({:.1}%)\n",
+            all.0,
+            all.1,
+            100.0 * f64::from(all.0 as u32) / f64::from(all.1.max(1) as u32)
+        );
     }
     Ok(())
 }
@@ -110,7 +115,9 @@ fn findings(folder: &Path, name: &str) -> Result<Vec<(Finding, String)>, String>
     let mut found = Vec::new();
     for (text, carrier) in parts(folder, name)? {
         let words = |finding: &Finding| text.get(finding.span.clone()).unwrap_or_default().to_owned();
-        found.extend(scan(&text, carrier).into_iter().map(|finding| (words(&finding), finding)).map(|(words, finding)| (finding, words)));
+        found.extend(
+            scan(&text, carrier).into_iter().map(|finding| (words(&finding), finding)).map(|(words, finding)| (finding, words)),
+        );
     }
     Ok(found)
 }

@@ -344,9 +344,9 @@ fn build() -> Lexicon {
 
 /// Words that every sentence has, of the languages of Latin letters. None is another word when it is moved or turned.
 const COMMON: [&str; 40] = [
-    "the", "and", "you", "your", "that", "this", "with", "from", "which", "have", "they", "user", "und", "nicht", "dass", "dem", "ihm",
-    "seine", "eine", "oder", "les", "une", "que", "pour", "vous", "dans", "votre", "para", "con", "una", "los", "como", "usted", "che",
-    "della", "sono", "per", "het", "een", "niet",
+    "the", "and", "you", "your", "that", "this", "with", "from", "which", "have", "they", "user", "und", "nicht", "dass",
+    "dem", "ihm", "seine", "eine", "oder", "les", "une", "que", "pour", "vous", "dans", "votre", "para", "con", "una", "los",
+    "como", "usted", "che", "della", "sono", "per", "het", "een", "niet",
 ];
 
 /// Whether a phrase says from whom something is kept.
@@ -436,7 +436,9 @@ mod tests {
 
     #[test]
     fn names_stand_in_the_order_of_the_numbers() {
-        assert!(Concept::NAMES.iter().enumerate().all(|(at, (concept, name))| *concept as usize == at && concept.name() == *name));
+        assert!(
+            Concept::NAMES.iter().enumerate().all(|(at, (concept, name))| *concept as usize == at && concept.name() == *name)
+        );
     }
 
     #[test]

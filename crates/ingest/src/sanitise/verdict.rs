@@ -8,7 +8,7 @@ use super::{
 };
 
 /// From how much on what was learned makes a finding where no rule does: where readers look, and where they do not.
-const SURE: [f32; 2] = [1.3, 1.0];
+const SURE: [f32; 2] = [1.6, 1.3];
 /// Below how much it says that a rule is mistaken.
 const DOUBT: f32 = -0.5;
 /// What it weighs that a text had to be decoded first.
@@ -34,7 +34,7 @@ pub(super) fn findings(piece: Piece, folded: &Folded, text: &str) -> Vec<Finding
     let weighed = learned::together(&alone);
     let mut findings = Vec::new();
     for case in cases.iter().filter(|case| case.score >= scene.score_min) {
-        if is_beyond_doubt(piece, case) || touched(case, &observed).any(|i| weighed[i] >= DOUBT + std::env::var("DPLUS").ok().and_then(|s| s.parse::<f32>().ok()).unwrap_or(0.0)) {
+        if is_beyond_doubt(piece, case) || touched(case, &observed).any(|i| weighed[i] >= DOUBT) {
             let written = if case.spaced { Some(Disguise::Spaced) } else { case.disguised.then_some(Disguise::Letters) };
             findings.push(Finding {
                 span: folded.origin(text, case.span.clone()),
@@ -46,7 +46,7 @@ pub(super) fn findings(piece: Piece, folded: &Folded, text: &str) -> Vec<Finding
             });
         }
     }
-    let sure = if scene.is_seen() { SURE[0] } else { SURE[1] } + std::env::var("PLUS").ok().and_then(|s| s.parse::<f32>().ok()).unwrap_or(0.0);
+    let sure = if scene.is_seen() { SURE[0] } else { SURE[1] };
     for (sentence, weight) in observed.iter().zip(&weighed).filter(|(s, weight)| **weight >= sure && s.size >= WORDS_MIN) {
         let (mut category, rule) = model.kind(sentence);
         let named = cases.iter().filter(|case| case.score >= NAMES_MIN && meets(case, sentence)).max_by_key(|case| case.score);

@@ -70,7 +70,9 @@ fn judge(node: &NodeRef<'_>, sheet: &mut Sheet, on_dark: bool, draft: &mut Draft
         "style" => {
             let css = node.text();
             sheet.add(&css);
-            style::contents(&css).filter(|text| is_prose(text)).for_each(|text| draft.hide(Carrier::HiddenElement, &place, text));
+            style::contents(&css)
+                .filter(|text| is_prose(text))
+                .for_each(|text| draft.hide(Carrier::HiddenElement, &place, text));
             return Verdict::Hidden;
         }
         "template" | "noscript" => {
@@ -109,8 +111,12 @@ fn is_prose(value: &str) -> bool {
     const WORDS_MIN: usize = 5;
     const SIGNS_PER_MILLE_MAX: usize = 60;
     let letters = value.chars().filter(|c| c.is_alphabetic()).count();
-    let signs = value.chars().filter(|c| matches!(c, '{' | '}' | '=' | ';' | '<' | '>' | '/' | '[' | ']' | '"' | '_' | '|')).count();
-    let dense = value.chars().filter(|c| matches!(c, '\u{3040}'..='\u{30FF}' | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}')).count();
+    let signs =
+        value.chars().filter(|c| matches!(c, '{' | '}' | '=' | ';' | '<' | '>' | '/' | '[' | ']' | '"' | '_' | '|')).count();
+    let dense = value
+        .chars()
+        .filter(|c| matches!(c, '\u{3040}'..='\u{30FF}' | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}'))
+        .count();
     (value.split_whitespace().count() >= WORDS_MIN || dense >= 2 * WORDS_MIN) && 1000 * signs <= SIGNS_PER_MILLE_MAX * letters
 }
 

@@ -29,13 +29,15 @@ use crate::Carrier;
 use regression::{Example, Regression};
 
 /// How many texts must show a sign before it is learned.
-const TEXTS_MIN: usize = 2; //X
+const TEXTS_MIN: usize = 2;
 /// In how many hostile texts it tells something of the category.
 const KIND_TEXTS_MIN: usize = 3;
 /// What the sentences of an attack of several weigh each: not all of them say what it is.
 const AMONG_SEVERAL: f32 = 0.6;
 /// What an attack counts in which nothing shows that a model is meant: people speak to each other like that.
 const UNADDRESSED: f32 = 0.25;
+/// What texts that only look like attacks count: they are the hardest.
+const BENIGN: f32 = 2.0;
 /// The largest weight of a sign.
 const WEIGHT_MAX: f32 = 3.0;
 
@@ -132,15 +134,20 @@ impl Lessons {
         for lesson in self.all.iter().filter(|lesson| keeps(lesson.group)) {
             let hostile = lesson.sentences.iter().filter(|(_, harms)| *harms == Some(true)).count();
             let points = lesson.sentences.iter().any(|(observed, harms)| *harms == Some(true) && observed.points);
-            let ev = |n: &str| std::env::var(n).ok().and_then(|s| s.parse::<f32>().ok()).unwrap_or(1.0);
-            let lw = lesson.weight * if lesson.origin.contains("document") { ev("WD") } else if lesson.origin.contains("composed") { ev("WC") } else if lesson.origin.contains("quoted") { ev("WQ") } else if lesson.origin.contains("fixture") { ev("WF") } else { 1.0 } * if lesson.category.is_none() { ev("WB") } else { 1.0 };
-            let lesson_weight = if points { lw } else { lw * std::env::var("UN").ok().and_then(|s| s.parse().ok()).unwrap_or(UNADDRESSED) };
+            let harm_weight = if points { lesson.weight } else { lesson.weight * UNADDRESSED };
+            let benign_weight = if lesson.category.is_none() { lesson.weight * BENIGN } else { lesson.weight };
             for (observed, harms) in &lesson.sentences {
                 let Some(harms) = *harms else { continue };
                 let by_rules: &[_] = if lesson.unknown_to_rules { &observed.by_rules } else { &[] };
                 let share = if harms && hostile > 1 { AMONG_SEVERAL } else { 1.0 };
                 let signs = observed.signs.iter().chain(by_rules).copied().collect();
-                examples.push(Example { signs, harms, weight: if harms { lesson_weight * share } else { lw }, group: lesson.group, category: lesson.category });
+                examples.push(Example {
+                    signs,
+                    harms,
+                    weight: if harms { harm_weight * share } else { benign_weight },
+                    group: lesson.group,
+                    category: lesson.category,
+                });
             }
         }
         examples
@@ -193,24 +200,33 @@ pub fn cross_validate(lessons: &Lessons, turns: u32) -> Vec<Judged> {
 }
 
 fn weights(examples: &[Example]) -> Weights {
-    let known = shown(examples.iter(), std::env::var("TM").ok().and_then(|s| s.parse().ok()).unwrap_or(TEXTS_MIN));
+    let known = shown(examples.iter(), TEXTS_MIN);
     let mut main = Regression::new(known.len());
     let numbered: Vec<_> = examples.iter().map(|example| (numbered(example, &known), example)).collect();
-    let (harm, benign) = examples.iter().fold((0.0_f32, 0.0_f32), |(harm, benign), e| {
-        if e.harms { (harm + e.weight, benign) } else { (harm, benign + e.weight) }
-    });
+    let (harm, benign) =
+        examples.iter().fold(
+            (0.0_f32, 0.0_f32),
+            |(harm, benign), e| {
+                if e.harms { (harm + e.weight, benign) } else { (harm, benign + e.weight) }
+            },
+        );
     let balance = if harm > 0.0 { (benign / harm).clamp(0.2, 5.0) } else { 1.0 };
-    main.learn(numbered.iter().map(|(signs, e)| (signs.as_slice(), e.harms, if e.harms { e.weight * balance } else { e.weight })));
+    main.learn(
+        numbered.iter().map(|(signs, e)| (signs.as_slice(), e.harms, if e.harms { e.weight * balance } else { e.weight })),
+    );
     let (step, gaps, weights) = kept(&known, |at| main.weight(at));
 
     let hostile: Vec<_> = numbered.iter().filter(|(_, e)| e.harms).collect();
     let telling = shown(hostile.iter().map(|(_, e)| *e), KIND_TEXTS_MIN);
     let hostile: Vec<_> = hostile.iter().map(|(_, e)| (self::numbered(e, &telling), *e)).collect();
-    let each: Vec<Regression> = KINDS.iter().map(|kind| {
-        let mut one = Regression::new(telling.len());
-        one.learn(hostile.iter().map(|(signs, e)| (signs.as_slice(), e.category == Some(*kind), e.weight)));
-        one
-    }).collect();
+    let each: Vec<Regression> = KINDS
+        .iter()
+        .map(|kind| {
+            let mut one = Regression::new(telling.len());
+            one.learn(hostile.iter().map(|(signs, e)| (signs.as_slice(), e.category == Some(*kind), e.weight)));
+            one
+        })
+        .collect();
     let largest = each.iter().map(Regression::largest).fold(0.0, f32::max).clamp(1e-3, WEIGHT_MAX);
     let kinds_step = largest / 127.0;
     let mut telling: Vec<(u32, usize)> = telling.into_iter().collect();

@@ -3,7 +3,7 @@
 use super::super::{Category, learned::Sign};
 
 /// How often all examples are gone through.
-const EPOCHS: usize = 12;
+const EPOCHS: usize = 8;
 /// How far one example moves a weight that was never moved.
 const RATE: f32 = 0.25;
 /// How much a weight is drawn to zero with each example that has its sign.
@@ -27,8 +27,6 @@ pub(super) struct Regression {
     bias_square: f32,
 }
 
-fn env(name: &str, or: f32) -> f32 { std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(or) }
-
 impl Regression {
     /// Knows nothing of so many signs.
     pub(super) fn new(signs: usize) -> Self {
@@ -41,33 +39,31 @@ impl Regression {
         let mut order: Vec<usize> = (0..examples.len()).collect();
         let mut chance = 0x2545_F491_u32;
         let mut sums = vec![0.0_f32; self.weights.len()];
-        let (mut bias, mut count) = (0.0, 0.0);
-        let (epochs, rate, decay) = (env("EPOCHS", EPOCHS as f32) as usize, env("RATE", RATE), env("DECAY", DECAY));
-        for _ in 0..epochs {
+        let mut bias = 0.0;
+        for _ in 0..EPOCHS {
             shuffle(&mut order, &mut chance);
             for i in &order {
                 let (signs, harms, weight) = examples[*i];
-                self.step(signs, harms, weight, rate, decay);
+                self.step(signs, harms, weight);
             }
-            for (s, w) in sums.iter_mut().zip(&self.weights) { *s += w; }
-            bias += self.bias; count += 1.0;
+            sums.iter_mut().zip(&self.weights).for_each(|(sum, weight)| *sum += weight);
+            bias += self.bias;
         }
-        if env("AVG", 0.0) > 0.0 {
-            self.weights = sums.into_iter().map(|s| s / count).collect();
-            self.bias = bias / count;
-        }
+        // The mean of all epochs swings less than the last of them.
+        self.weights = sums.into_iter().map(|sum| sum / EPOCHS as f32).collect();
+        self.bias = bias / EPOCHS as f32;
     }
 
-    fn step(&mut self, signs: &[(usize, f32)], harms: bool, weight: f32, rate: f32, decay: f32) {
+    fn step(&mut self, signs: &[(usize, f32)], harms: bool, weight: f32) {
         let sum = self.bias + signs.iter().map(|(at, strength)| self.weights[*at] * strength).sum::<f32>();
         let slope = weight * (1.0 / (1.0 + (-sum).exp()) - f32::from(u8::from(harms)));
         for (at, strength) in signs {
-            let gradient = slope * strength + decay * self.weights[*at];
+            let gradient = slope * strength + DECAY * self.weights[*at];
             self.squares[*at] += gradient * gradient;
-            self.weights[*at] -= rate * gradient / self.squares[*at].sqrt();
+            self.weights[*at] -= RATE * gradient / self.squares[*at].sqrt();
         }
         self.bias_square += slope * slope;
-        self.bias -= rate * slope / self.bias_square.sqrt();
+        self.bias -= RATE * slope / self.bias_square.sqrt();
     }
 
     pub(super) fn weight(&self, at: usize) -> f32 {

@@ -156,9 +156,11 @@ impl Texts {
 
 /// A lesson in the middle of another text, at the end of one of its sentences, on a line of its own or in the same.
 fn amid(lesson: &Lesson, around: &str, group: u32) -> Lesson {
-    let ends: Vec<usize> = around.match_indices([' ', '\n', '。']).filter(|(at, _)| {
-        around.get(..*at).is_some_and(|before| before.ends_with(['.', '!', '?', '।', '؟', '。']) )
-    }).map(|(at, _)| at).collect();
+    let ends: Vec<usize> = around
+        .match_indices([' ', '\n', '。'])
+        .filter(|(at, _)| around.get(..*at).is_some_and(|before| before.ends_with(['.', '!', '?', '।', '؟', '。'])))
+        .map(|(at, _)| at)
+        .collect();
     let at = ends.get(group as usize / 3 % (ends.len() + 1)).copied().unwrap_or(around.len());
     let gap = [" ", "\n\n", "\n"][group as usize / 5 % 3];
     let before = format!("{}{gap}", around.get(..at).unwrap_or_default());

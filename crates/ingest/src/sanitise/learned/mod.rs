@@ -20,6 +20,6 @@ const ORDINARY: f32 = 3.0;
 /// What speaks for an instruction in each sentence, with what its neighbours say: an attack is seldom one sentence long.
 pub(super) fn together(scores: &[f32]) -> Vec<f32> {
     let said = |i: Option<usize>| i.and_then(|i| scores.get(i)).map_or(0.0, |score| (score + ORDINARY).clamp(0.0, ORDINARY));
-    let with = |(i, score): (usize, &f32)| score + std::env::var("NB").ok().and_then(|s| s.parse().ok()).unwrap_or(NEIGHBOUR) * (said(i.checked_sub(1)) + said(Some(i + 1)));
+    let with = |(i, score): (usize, &f32)| score + NEIGHBOUR * (said(i.checked_sub(1)) + said(Some(i + 1)));
     scores.iter().enumerate().map(with).collect()
 }

@@ -58,7 +58,8 @@ pub(in crate::sanitise) struct Model {
     kinds: Vec<[i8; KINDS.len()]>,
 }
 
-static LEARNED: LazyLock<Model> = LazyLock::new(|| Model::of(postcard::from_bytes(include_bytes!("weights.bin")).unwrap_or_default()));
+static LEARNED: LazyLock<Model> =
+    LazyLock::new(|| Model::of(postcard::from_bytes(include_bytes!("weights.bin")).unwrap_or_default()));
 
 impl Model {
     /// The one that was learned from the texts of this repository.

@@ -66,7 +66,9 @@ fn long_cells(words: &Words) -> Vec<u32> {
     while let Some((start, kind)) = breaks.next() {
         let next = breaks.peek().map_or(end, |(next, _)| *next);
         let cell = text.get(*start as usize..next as usize).unwrap_or_default();
-        if *kind == Break::Cell && cell.split(' ').map(|word| 1 + dense(word) / DENSE_SIGNS_PER_WORD).sum::<usize>() > CELL_WORDS_MIN {
+        if *kind == Break::Cell
+            && cell.split(' ').map(|word| 1 + dense(word) / DENSE_SIGNS_PER_WORD).sum::<usize>() > CELL_WORDS_MIN
+        {
             cells.extend([*start, next]);
         }
     }

@@ -88,7 +88,8 @@ fn sign(kind: Kind, parts: &[&str]) -> u32 {
 /// Describes every sentence of a scene. `cases` is what the rules found, also far below their threshold.
 pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Observed> {
     let sentences = cut(scene.words);
-    let stems: Vec<Vec<&str>> = sentences.iter().map(|sentence| sentence.words.iter().map(|(_, word)| stem(word)).collect()).collect();
+    let stems: Vec<Vec<&str>> =
+        sentences.iter().map(|sentence| sentence.words.iter().map(|(_, word)| stem(word)).collect()).collect();
     let mut by_sentence: Vec<Vec<&Case>> = vec![Vec::new(); sentences.len()];
     for case in cases {
         let from = sentences.partition_point(|s| s.span.end <= case.core.start);
@@ -104,7 +105,14 @@ pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Obs
         let points = scene.hits_in(&sentences[i].span).iter().any(|hit| points_at_a_model(hit.concept));
         let letters = sentences[i].words.iter().filter(|(_, word)| word.chars().nth(1).is_none()).count();
         let is_spelt = letters >= SPELT_LETTERS_MIN && 4 * letters >= 3 * sentences[i].words.len();
-        Observed { points, is_spelt, size: sentences[i].size, span: sentences[i].span.clone(), signs: summed(signs.found), by_rules: summed(of_rules(&cases)) }
+        Observed {
+            points,
+            is_spelt,
+            size: sentences[i].size,
+            span: sentences[i].span.clone(),
+            signs: summed(signs.found),
+            by_rules: summed(of_rules(&cases)),
+        }
     };
     by_sentence.into_iter().enumerate().map(describe).collect()
 }
@@ -113,13 +121,6 @@ pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Obs
 fn summed(mut signs: Vec<Sign>) -> Vec<Sign> {
     signs.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
     signs.dedup_by_key(|sign| sign.0);
-    static K: std::sync::LazyLock<f32> = std::sync::LazyLock::new(|| std::env::var("K").ok().and_then(|s| s.parse().ok()).unwrap_or(0.0));
-    static P: std::sync::LazyLock<f32> = std::sync::LazyLock::new(|| std::env::var("P").ok().and_then(|s| s.parse().ok()).unwrap_or(0.5));
-    if *K > 0.0 {
-        let sum: f32 = signs.iter().map(|s| s.1 * s.1).sum();
-        let f = (*K / sum.max(1.0)).powf(*P);
-        signs.iter_mut().for_each(|s| s.1 *= f);
-    }
     signs
 }
 
@@ -147,8 +148,6 @@ struct Signs<'a> {
 
 impl Signs<'_> {
     fn add(&mut self, kind: Kind, parts: &[&str], strength: f32) {
-        static OFF: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| std::env::var("OFF").unwrap_or_default().split(',').filter_map(|s| s.parse().ok()).collect());
-        if OFF.contains(&(kind as u8)) { return; }
         self.found.push((sign(kind, parts), strength));
     }
 
@@ -214,7 +213,8 @@ impl Signs<'_> {
         }
         self.of_address(&order, &sentences[i]);
         let near = i.saturating_sub(AROUND_SENTENCES)..(i + 1 + AROUND_SENTENCES).min(sentences.len());
-        let points = |sentence: &Sentence<'_>| self.scene.hits_in(&sentence.span).iter().any(|hit| points_at_a_model(hit.concept));
+        let points =
+            |sentence: &Sentence<'_>| self.scene.hits_in(&sentence.span).iter().any(|hit| points_at_a_model(hit.concept));
         if !points(&sentences[i]) {
             let around = sentences.get(near).unwrap_or_default().iter().any(points);
             self.add(Kind::Pointer, &[if around { "around" } else { "nowhere" }], 1.0);
