@@ -8,7 +8,7 @@ use super::{
 };
 
 /// From how much on what was learned makes a finding where no rule does: where readers look, and where they do not.
-const SURE: [f32; 2] = [1.6, 1.3];
+const SURE: [f32; 2] = [1.2, 0.8];
 /// Below how much it says that a rule is mistaken.
 const DOUBT: f32 = -0.5;
 /// What it weighs that a text had to be decoded first.
@@ -47,7 +47,8 @@ pub(super) fn findings(piece: Piece, folded: &Folded, text: &str) -> Vec<Finding
         }
     }
     let sure = if scene.is_seen() { SURE[0] } else { SURE[1] };
-    for (sentence, weight) in observed.iter().zip(&weighed).filter(|(s, weight)| **weight >= sure && s.size >= WORDS_MIN) {
+    let finds = |sentence: &Observed, weight: f32| weight >= sure && sentence.size >= WORDS_MIN && sentence.concerns_a_model;
+    for (sentence, weight) in observed.iter().zip(&weighed).filter(|(sentence, weight)| finds(sentence, **weight)) {
         let (mut category, rule) = model.kind(sentence);
         let named = cases.iter().filter(|case| case.score >= NAMES_MIN && meets(case, sentence)).max_by_key(|case| case.score);
         if let Some(case) = named {

@@ -23,3 +23,14 @@ pub(super) fn together(scores: &[f32]) -> Vec<f32> {
     let with = |(i, score): (usize, &f32)| score + NEIGHBOUR * (said(i.checked_sub(1)) + said(Some(i + 1)));
     scores.iter().enumerate().map(with).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_neighbour_helps_and_an_ordinary_one_does_not() {
+        assert_eq!(together(&[-5.0, 1.0, -9.0]), [-5.0 + NEIGHBOUR * ORDINARY, 1.0, -9.0 + NEIGHBOUR * ORDINARY]);
+        assert!(together(&[0.5, 1.0, 0.5]).iter().all(|score| *score > 1.5));
+    }
+}

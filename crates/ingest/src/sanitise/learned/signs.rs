@@ -43,6 +43,8 @@ pub(in crate::sanitise) struct Observed {
     pub(in crate::sanitise) by_rules: Vec<Sign>,
     /// Whether it shows that a model may be meant.
     pub(in crate::sanitise) points: bool,
+    /// Whether it or a sentence beside it names or addresses a model, or holds what only a model is told.
+    pub(in crate::sanitise) concerns_a_model: bool,
     /// Whether most of its words are single letters.
     pub(in crate::sanitise) is_spelt: bool,
     /// How many words it has.
@@ -105,7 +107,10 @@ pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Obs
         let points = scene.hits_in(&sentences[i].span).iter().any(|hit| points_at_a_model(hit.concept));
         let letters = sentences[i].words.iter().filter(|(_, word)| word.chars().nth(1).is_none()).count();
         let is_spelt = letters >= SPELT_LETTERS_MIN && 4 * letters >= 3 * sentences[i].words.len();
+        let beside = sentences.get(i.saturating_sub(1)..(i + 2).min(sentences.len())).unwrap_or_default();
+        let concerns = |sentence: &Sentence<'_>| concerns_a_model(scene, sentence);
         Observed {
+            concerns_a_model: beside.iter().any(concerns),
             points,
             is_spelt,
             size: sentences[i].size,
@@ -340,6 +345,21 @@ fn points_at_a_model(concept: Concept) -> bool {
             | Concept::User
             | Concept::Data
     )
+}
+
+/// Whether a sentence holds what is said of models or to them and of nothing else. Machines are everywhere; they count where they
+/// are called, or where what is answered, praised, kept back or remembered stands beside them.
+fn concerns_a_model(scene: &Scene<'_>, sentence: &Sentence<'_>) -> bool {
+    let hits = scene.hits_in(&sentence.span);
+    let has = |concept: Concept| hits.iter().any(|hit| hit.concept == concept);
+    let answers = [Concept::Reply, Concept::Praise, Concept::Hide, Concept::Memory].into_iter().any(has);
+    hits.iter().any(|hit| match hit.concept {
+        Concept::User | Concept::Data | Concept::Tenant | Concept::Tool => false,
+        Concept::Machine => {
+            answers || matches!(scene.behind(&(hit.start..hit.end)), Some(':' | ',' | '：' | '，' | '、' | '،' | ']'))
+        }
+        concept => points_at_a_model(concept),
+    })
 }
 
 fn of_rules(cases: &[&Case]) -> Vec<Sign> {
