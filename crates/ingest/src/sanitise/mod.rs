@@ -42,13 +42,19 @@
 //! What was disguised gets no discount for quotation, talk or human dealings. The finding's span is the sentences that hold its evidence.
 //! Distances count letters: they are scaled by how many bytes a letter of the text takes.
 //!
-//! The work is bounded per byte: matching is by finite automata, and a case looks at a bounded number of its neighbours.
+//! Rules know no words but theirs, so each sentence is weighed a second time by what was learned from examples (`learned`): many small
+//! signs, added up by a linear model, with some of what the sentences beside it say. It makes a finding where no rule does, but only
+//! where a model is named, called or concerned; and it strikes out a rule's finding of which it doubts much, unless that was disguised
+//! or goes by signs (`verdict`). The weights are made from the texts under `training/` and `fixtures/` by `learn`.
+//!
+//! The work is bounded per byte: matching is by finite automata, and a case or sentence looks at a bounded number of its neighbours.
 //!
 //! Invisible characters are judged by where they stand (`unseen`), words that mix scripts letter by letter (`homoglyph`).
 //!
-//! What this cannot do: it knows no paraphrase beyond its words, and who quotes an attack and calls it one is believed. It is one layer
+//! What this cannot do: who speaks to a model without naming it may pass, and who quotes an attack and calls it one is believed. It is one layer
 //! of several: retrieved text never authorises an action, whatever it says.
 
+mod concept;
 mod confusables;
 mod encoded;
 mod finding;

@@ -133,35 +133,6 @@ impl Scene<'_> {
         (score >= self.floor).then(|| Case { rule, span: self.sentences(&evidence), core: span, score, disguised: odd, spaced })
     }
 
-    /// Whether readers look there.
-    pub(super) fn is_seen(&self) -> bool {
-        self.score_min >= rules::SEEN_MIN
-    }
-
-    /// All concepts that end within a span.
-    pub(super) fn hits_in(&self, span: &Range<u32>) -> &[Hit] {
-        let from = self.all_hits.partition_point(|hit| hit.end <= span.start);
-        let to = self.all_hits.partition_point(|hit| hit.end <= span.end);
-        self.all_hits.get(from..to.min(from + NEAR_HITS_MAX)).unwrap_or_default()
-    }
-
-    /// Whether most of a span is quoted.
-    pub(super) fn is_quoted_at(&self, span: Range<u32>) -> bool {
-        self.marks.is_quoted(&self.words.view.origin(span.start as usize..span.end as usize))
-    }
-
-    /// Whether most of a span is code.
-    pub(super) fn is_code_at(&self, span: &Range<u32>) -> bool {
-        self.marks.is_code(&self.words.view.origin(span.start as usize..span.end as usize))
-    }
-
-    /// What stands in the plain text right behind a span, past blanks and quotation marks; and whether a letter does.
-    pub(super) fn behind(&self, span: &Range<u32>) -> Option<char> {
-        let end = self.words.view.origin(span.start as usize..span.end as usize).end;
-        let rest = self.plain.get(end..).unwrap_or_default();
-        rest.chars().take(4).find(|c| !matches!(c, ' ' | '"' | '*' | '”' | '»' | ')' | '_' | '`'))
-    }
-
     /// A distance that is meant for Latin letters, for the letters of this text.
     fn scaled(&self, bytes: u32) -> u32 {
         bytes * self.letter / 16

@@ -67,7 +67,7 @@ pub struct Lesson {
 impl Lesson {
     /// A text that harms as a whole.
     pub fn hostile(text: &str, carrier: Carrier, category: Category) -> Self {
-        Self { category: Some(category), hostile: vec![0..text.len()], ..Self::benign(text, carrier) }
+        Self { category: Some(category), hostile: std::iter::once(0..text.len()).collect(), ..Self::benign(text, carrier) }
     }
 
     /// A text that harms nobody.

@@ -6,6 +6,7 @@
 //! (`model`) adds up what each sign weighs. The weights were learned from texts in this repository; [`super::learn`] does it again.
 
 mod model;
+mod scene;
 mod sentences;
 mod signs;
 

@@ -72,7 +72,7 @@ fn table<'a>(title: &str, rows: impl Iterator<Item = (&'a str, bool)>) -> BTreeM
 fn hostile_documents_are_caught() {
     let judged: Vec<(Fixture, bool)> = load("hostile").into_iter().map(|f| (is_caught(&f), f)).map(|(c, f)| (f, c)).collect();
     for (fixture, _) in judged.iter().filter(|(_, caught)| !caught) {
-        println!("missed: {} ({:?})", fixture.name, findings(&fixture));
+        println!("missed: {} ({:?})", fixture.name, findings(fixture));
     }
     for key in ["language", "carrier", "round"] {
         table(&format!("caught by {key}"), judged.iter().map(|(f, caught)| (get(f, key), *caught)));
@@ -112,7 +112,7 @@ fn look_alikes_are_left_alone() {
 #[test]
 fn what_is_caught_is_taken_out_and_nothing_is_left_of_it() {
     for fixture in load("hostile").iter().filter(|f| is_caught(f)) {
-        let findings = findings(&fixture);
+        let findings = findings(fixture);
         let neutralised = neutralise(&fixture.text, &findings);
         let left: Vec<Finding> = scan(&neutralised.text, findings[0].carrier);
         assert!(left.iter().all(|f| f.category.name() == "homoglyph"), "{}: {left:?} in {}", fixture.name, neutralised.text);
