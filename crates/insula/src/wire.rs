@@ -21,14 +21,14 @@ use insula_providers::{
 };
 use insula_server::ServerSettings;
 use insula_store::{
-    Cluster, ClusterOptions, Coordination, Examination, Holds, PostgresOptions, PostgresUrl, RedisOptions, RootKey, Store,
-    StoreOptions,
+    Cluster, ClusterOptions, Coordination, EXACT_MAX, Examination, Holds, PostgresOptions, PostgresUrl, RedisOptions, RootKey,
+    Store, StoreOptions, VectorSearch,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
 use crate::{
-    config::{self, Config, Isolation, Kind, Provider, SecretUrl, Storage},
+    config::{self, Config, Isolation, Kind, Provider, SecretUrl, Storage, VectorEngine},
     engine_settings::engine_settings,
     node::World,
     private_file,
@@ -59,7 +59,7 @@ pub async fn engine(config: &Config, prices: Prices, world: &World) -> Result<Ar
     let providers = providers(config, prices)?;
     raise_descriptors();
     let store = match config.storage.shared()? {
-        Some(url) => shared(url, &config.storage, world).await?,
+        Some(url) => shared(url, config, world).await?,
         None => embedded(config, world).await?,
     };
     let started = async {
@@ -78,7 +78,8 @@ pub async fn engine(config: &Config, prices: Prices, world: &World) -> Result<Ar
 }
 
 /// A node among others.
-async fn shared(url: PostgresUrl, storage: &Storage, world: &World) -> Result<Store> {
+async fn shared(url: PostgresUrl, config: &Config, world: &World) -> Result<Store> {
+    let storage = &config.storage;
     let options = ClusterOptions {
         postgres: PostgresOptions {
             url,
@@ -88,6 +89,11 @@ async fn shared(url: PostgresUrl, storage: &Storage, world: &World) -> Result<St
             statement_max: Duration::from_millis(storage.postgres_statement_ms_max.get()),
         },
         root_key: same_root_key(storage, &*world.random)?,
+        index_bytes_max: config.knowledge.index_bytes_max,
+        vectors: match config.vectors.engine {
+            VectorEngine::Embedded => VectorSearch::Embedded,
+            VectorEngine::Pgvector => VectorSearch::Pgvector { exact_max: EXACT_MAX },
+        },
     };
     Ok(Store::join(options, Arc::clone(&world.clock), Arc::clone(&world.random)).await?)
 }
@@ -113,6 +119,7 @@ async fn embedded(config: &Config, world: &World) -> Result<Store> {
         tenants_open_max: storage.tenants_open_max.get(),
         tenant_cache_bytes_max: storage.tenant_cache_bytes_max,
         segment_bytes: config.durability.segment_bytes,
+        index_bytes_max: config.knowledge.index_bytes_max,
     };
     let World { clock, random, disk } = world.clone();
     Ok(Store::open(options, clock, random, disk).await?)
@@ -142,6 +149,18 @@ pub async fn examine(storage: &Storage) -> insula_model::Result<Vec<Looked>> {
         looked.push(Looked { holds, place: format!("{} as {}", url.database(), url.user()), found });
     }
     Ok(looked)
+}
+
+/// Whether the shared database can search vectors, and with what; `None` where it is not to.
+pub async fn examine_vectors(config: &Config) -> Option<insula_model::Result<String>> {
+    if config.vectors.engine != VectorEngine::Pgvector {
+        return None;
+    }
+    let url = match config.storage.shared() {
+        Ok(url) => url?,
+        Err(error) => return Some(Err(error)),
+    };
+    Some(insula_store::examine_pgvector(&url, Duration::from_millis(config.storage.postgres_connect_ms_max.get())).await)
 }
 
 /// Whether the place where all nodes count answers; `None` where each counts for itself.
@@ -223,7 +242,10 @@ pub async fn migrate(
     let (owner, keys_owner) = (parse(owner)?, keys_owner.map(parse).transpose()?);
     let configured = storage.shared()?;
     let login = login.or(configured.as_ref().map(PostgresUrl::user));
-    let migrated = insula_store::migrate(&owner, keys_owner.as_ref(), login).await?;
+    let mut migrated = insula_store::migrate(&owner, keys_owner.as_ref(), login).await?;
+    if config.vectors.engine == VectorEngine::Pgvector {
+        migrated.steps.extend(insula_store::migrate_pgvector(&owner).await?.steps);
+    }
 
     let is_new = migrated.steps.iter().any(|step| step.starts_with(FIRST_KEYS_STEP));
     let mut steps = Vec::new();

@@ -33,6 +33,10 @@ enum What {
     Batch,
     /// Who gets how much of a provider beside whom, its pace, and how many it is found to bear.
     Fairness,
+    /// Documents of many tenants while the server is killed (`many`), and a thousand pages (`pages`).
+    Knowledge,
+    /// How well and how fast vectors are found, beside comparing all of them.
+    Vectors,
     /// A minute without PostgreSQL under load: who is refused, when all is served again, what is billed.
     Outage,
 }
@@ -54,13 +58,17 @@ pub fn run(options: &Options) -> Result<()> {
         What::Overhead => ("overhead", None, RELEASE),
         What::Translation => ("translation", None, RELEASE),
         What::Fairness => ("fairness", None, RELEASE),
+        What::Knowledge => ("knowledge", None, RELEASE),
+        What::Vectors => ("vectors", None, RELEASE),
         What::Outage => return outage(options),
     };
     // Only what is needed: each program is linked with optimisation over all crates.
     let build = ["build", "--locked", "--profile", profile, "--package", "insula", "--package", "insula-tests"];
     run::check(run::cargo().args(build).args(["--bin", "insula", "--bin", program]))?;
     let mut measure = run::command(workspace::target().join(folder).join(program));
-    run::check(measure.args(first).args(&options.arguments))
+    // Only vectors are measured in a database too.
+    let services = matches!(options.what, What::Vectors).then(Services::start).transpose()?;
+    run::check(measure.args(first).args(&options.arguments).envs(services.iter().flat_map(Services::env)))
 }
 
 /// A test of the suite, for longer than in the suite. Nothing of it is about speed, so nothing is built for release.

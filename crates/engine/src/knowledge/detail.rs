@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use insula_ingest::{Place, sanitise::OffsetMap};
-use insula_model::{DocumentId, Error, Result};
-use insula_store::TenantSeals;
+use insula_model::{DocumentId, Error, FileId, Result, VectorStoreId};
+use insula_store::{Opener, TenantSeals};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Metadata,
+    Chunking, Metadata,
     report::{DocumentReport, Findings},
 };
 use crate::Engine;
@@ -17,8 +17,6 @@ const DOCUMENTS: &str = "documents";
 const DETAIL: &str = "detail";
 const CHUNKS: &str = "chunks";
 const TEXT: &str = "text";
-const VECTORS: &str = "vectors";
-const VECTOR: &str = "vector";
 
 /// Why a document cannot be searched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +25,17 @@ pub struct Trouble {
     pub code: String,
     /// What is wrong, and what to do about it. It holds nothing of the document.
     pub message: String,
+}
+
+/// Where a document stands that was made of a tenant's file for a vector store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stored {
+    /// In which store.
+    pub store: VectorStoreId,
+    /// What it was made of.
+    pub file: FileId,
+    /// How it is to be cut, where that is said.
+    pub chunking: Option<Chunking>,
 }
 
 /// What its tenant calls a document and wrote to it, and what came of it.
@@ -43,6 +52,8 @@ pub(super) struct Detail {
     pub metadata: Metadata,
     /// The end users who may see it; all where nobody is named.
     pub access: Vec<String>,
+    /// The vector store that it is in.
+    pub stored: Option<Stored>,
     /// Why it cannot be searched, where it cannot.
     pub trouble: Option<Trouble>,
     /// How well it could be read, once it was.
@@ -58,9 +69,14 @@ impl Detail {
         Ok(seals.seal(DOCUMENTS, DETAIL, document.as_bytes(), &plain, &*engine.random))
     }
 
+    /// Whether an end user may see it.
+    pub fn may_be_seen_by(&self, reader: &str) -> bool {
+        self.access.is_empty() || self.access.iter().any(|named| named == reader)
+    }
+
     /// Opens that of a document.
-    pub fn open(seals: &TenantSeals, document: DocumentId, sealed: &[u8]) -> Result<Self> {
-        let plain = seals.open(DOCUMENTS, DETAIL, document.as_bytes(), sealed)?;
+    pub fn open(opener: &Opener, document: DocumentId, sealed: &[u8]) -> Result<Self> {
+        let plain = opener.open(DOCUMENTS, DETAIL, document.as_bytes(), sealed)?;
         serde_json::from_slice(&plain).map_err(Error::internal)
     }
 }
@@ -98,22 +114,9 @@ impl Passage {
     }
 
     /// Opens that of a place.
-    pub fn open(seals: &TenantSeals, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Self> {
-        postcard::from_bytes(&seals.open(CHUNKS, TEXT, &row(document, place), sealed)?).map_err(Error::internal)
+    pub fn open(opener: &Opener, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Self> {
+        postcard::from_bytes(&opener.open(CHUNKS, TEXT, &row(document, place), sealed)?).map_err(Error::internal)
     }
-}
-
-/// Seals a vector for its place in its document: its numbers, four bytes each, little endian.
-pub(super) fn seal_vector(engine: &Engine, seals: &TenantSeals, document: DocumentId, place: u64, vector: &[f32]) -> Vec<u8> {
-    let plain: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
-    seals.seal(VECTORS, VECTOR, &row(document, place), &plain, &*engine.random)
-}
-
-/// Opens it.
-pub(super) fn open_vector(seals: &TenantSeals, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Vec<f32>> {
-    let plain = seals.open(VECTORS, VECTOR, &row(document, place), sealed)?;
-    let (numbers, _) = plain.as_chunks::<4>();
-    Ok(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
 fn row(document: DocumentId, place: u64) -> [u8; 24] {

@@ -6,17 +6,20 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use insula_ingest::words;
-use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, Result, TenantScope};
-use insula_store::{DocumentRow, NewChunk, Publication, Published, Run, TenantSeals, TenantStore};
+use insula_model::{DocumentId, DocumentStatus, Error, Result, TenantScope};
+use insula_store::{
+    DocumentRow, NewChunk, NewVector, Opener, Publication, Published, Run, Space, Spaces, TenantSeals, TenantStore,
+};
 
 use super::{
     Trouble,
-    detail::{Detail, Passage, seal_vector},
+    detail::{Detail, Passage},
     metadata::{open_facet, reader_facet},
+    raw::{self, Raw},
     reading::{Handed, Readers},
 };
 use crate::{
-    Engine, files,
+    Engine,
     runs::{Laid, Perform, Stop, Watch},
 };
 
@@ -56,9 +59,16 @@ async fn ingest(engine: Arc<Engine>, readers: Arc<Readers>, run: Run, watch: Wat
         () = watch.wait() => return Ok(reading.laid(&watch)),
     };
     let Some(passages) = passages else { return Ok(Laid::Over) };
-    let Some(chunks) = reading.embed(passages, &watch).await? else { return Ok(reading.laid(&watch)) };
-    reading.publish(chunks).await?;
-    Ok(Laid::Over)
+    // Again where other spaces are searched by the time that it is embedded.
+    loop {
+        let embedder = &*reading.engine.knowledge.embedder;
+        let dimension = u32::try_from(embedder.dimension()).map_err(Error::internal)?;
+        let spaces = reading.store.spaces(embedder.name(), dimension).await?;
+        let Some(embedded) = reading.embed(&passages, &spaces, &watch).await? else { return Ok(reading.laid(&watch)) };
+        if reading.publish(embedded).await? {
+            return Ok(Laid::Over);
+        }
+    }
 }
 
 impl Reading {
@@ -77,19 +87,18 @@ impl Reading {
         if !self.tell(DocumentStatus::Reading, 0, 0).await? {
             return Ok(None);
         }
-        let mut reader = match files::read_raw(&self.engine, scope, self.row.raw_file).await {
-            Err(error) if *error.kind() == ErrorKind::NotFound => {
-                let message = "what was handed in is gone; hand it in again".to_owned();
-                return self.fail(Trouble { code: "file_missing".to_owned(), message }).await.map(|()| None);
-            }
-            reader => reader?,
+        let mut reader = match raw::open(&self.engine, scope, &self.store, &mut self.row, &self.detail).await? {
+            Raw::There(reader) => reader,
+            Raw::Missing(trouble) => return self.fail(trouble).await.map(|()| None),
+            Raw::Gone => return Ok(None),
         };
         let mut bytes = Vec::new();
         while let Some(piece) = reader.next().await? {
             bytes.extend_from_slice(&piece);
         }
         let name = self.detail.file_name.as_ref().unwrap_or(&self.detail.name).clone();
-        let outcome = readers.read(Handed { name, media_type: self.detail.media_type.clone(), bytes }).await?;
+        let chunking = self.detail.stored.and_then(|stored| stored.chunking);
+        let outcome = readers.read(Handed { name, media_type: self.detail.media_type.clone(), bytes, chunking }).await?;
         (self.detail.report, self.detail.findings) = (outcome.report, outcome.findings);
         match outcome.passages {
             Ok(passages) => Ok(Some(passages)),
@@ -97,10 +106,11 @@ impl Reading {
         }
     }
 
-    /// Its chunks as they are kept; `None` where it is to stop, or is gone.
-    async fn embed(&self, passages: Vec<Passage>, watch: &Watch) -> Result<Option<Vec<NewChunk>>> {
+    /// Its chunks as they are kept, with their vectors in each of these spaces; `None` where it is to stop, or is gone.
+    async fn embed(&self, passages: &[Passage], spaces: &Spaces, watch: &Watch) -> Result<Option<Embedded>> {
         let total = passages.len();
-        let mut chunks = Vec::with_capacity(total);
+        let mut embedded = Embedded { chunks: Vec::with_capacity(total), vectors: Vec::new() };
+        embedded.vectors.extend(spaces.iter().map(|space| (space.clone(), Vec::with_capacity(total))));
         let mut first = 0;
         for some in passages.chunks(AT_ONCE) {
             if watch.stop().is_some() {
@@ -109,48 +119,46 @@ impl Reading {
             if first % TOLD_EVERY == 0 && !self.tell(DocumentStatus::Embedding, total as u64, first as u64).await? {
                 return Ok(None);
             }
-            let texts = some.iter().map(Passage::searched).collect();
-            let vectors = self.engine.knowledge.embedder.embed(texts).await?;
+            let mut of_spaces = Vec::with_capacity(embedded.vectors.len());
+            for (space, _) in &embedded.vectors {
+                let texts = some.iter().map(Passage::searched).collect();
+                let vectors = self.engine.knowledge.embedder.embed(texts).await?;
+                of_spaces.push((space.space, vectors));
+            }
             let (engine, seals, id, some) = (Arc::clone(&self.engine), Arc::clone(&self.seals), self.row.id, some.to_vec());
-            let sealed = tokio::task::spawn_blocking(move || {
-                let numbered = (first as u64..).zip(some.iter().zip(&vectors));
-                numbered
-                    .map(|(place, (passage, vector))| seal(&engine, &seals, id, place, passage, vector))
-                    .collect::<Result<Vec<_>>>()
-            });
-            chunks.extend(sealed.await.map_err(Error::internal)??);
+            let sealed = tokio::task::spawn_blocking(move || seal(&engine, &seals, id, first as u64, &some, of_spaces));
+            let (chunks, vectors) = sealed.await.map_err(Error::internal)??;
+            embedded.chunks.extend(chunks);
+            for ((_, all), some) in embedded.vectors.iter_mut().zip(vectors) {
+                all.extend(some);
+            }
             first += AT_ONCE;
         }
-        Ok(Some(chunks))
+        Ok(Some(embedded))
     }
 
-    /// Shows all of it at once.
-    async fn publish(&self, chunks: Vec<NewChunk>) -> Result<()> {
+    /// Shows all of it at once; false where it has to be embedded for other spaces.
+    async fn publish(&self, Embedded { chunks, vectors }: Embedded) -> Result<bool> {
         let (engine, seals, settings) = (&self.engine, &self.seals, &self.engine.settings.knowledge);
-        let mut facets = self.detail.metadata.facets(seals);
-        match self.detail.access.as_slice() {
-            [] => facets.push(open_facet(seals)),
-            readers => facets.extend(readers.iter().map(|reader| reader_facet(seals, reader))),
-        }
         let publication = Publication {
             document: self.row.id,
-            embedder: engine.knowledge.embedder.name().to_owned(),
-            dimension: u32::try_from(engine.knowledge.embedder.dimension()).map_err(Error::internal)?,
             chunks,
-            facets,
+            vectors,
+            facets: facets(&self.detail, seals),
             changed_at: engine.clock.now(),
             sealed_detail: self.detail.seal(engine, seals, self.row.id)?,
         };
         match self.store.publish_document(publication, settings.chunks_per_tenant_max).await? {
             Published::Shown(epoch) => tracing::info!(document = %self.row.id, epoch, "a document can be searched"),
             Published::Gone => tracing::debug!(document = %self.row.id, "a document was removed while it was read"),
+            Published::OtherSpaces => return Ok(false),
             Published::NoRoom => {
                 let most = settings.chunks_per_tenant_max;
                 let message = format!("the tenant's documents would have more than {most} chunks; remove some");
                 self.fail(Trouble { code: "too_many_chunks".to_owned(), message }).await?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Tells how far it is; false where it is gone.
@@ -166,30 +174,52 @@ impl Reading {
     }
 }
 
-/// A chunk as it is kept.
+/// What a document is looked up by: the values of its fields, and who may see it.
+pub(super) fn facets(detail: &Detail, seals: &TenantSeals) -> Vec<i64> {
+    let mut facets = detail.metadata.facets(seals);
+    match detail.access.as_slice() {
+        [] => facets.push(open_facet(seals)),
+        readers => facets.extend(readers.iter().map(|reader| reader_facet(seals, reader))),
+    }
+    facets
+}
+
+/// Chunks as they are kept, and their vectors in each space.
+struct Embedded {
+    chunks: Vec<NewChunk>,
+    vectors: Vec<(Space, Vec<NewVector>)>,
+}
+
+/// Some chunks as they are kept, the first of them at place `first`; and their vectors, space by space.
 fn seal(
     engine: &Engine,
     seals: &TenantSeals,
     document: DocumentId,
-    place: u64,
-    passage: &Passage,
-    vector: &[f32],
-) -> Result<NewChunk> {
+    first: u64,
+    passages: &[Passage],
+    of_spaces: Vec<(u64, Vec<Vec<f32>>)>,
+) -> Result<(Vec<NewChunk>, Vec<Vec<NewVector>>)> {
+    let placed = (first..).zip(passages);
+    let chunks = placed.map(|(place, passage)| seal_chunk(engine, seals, document, place, passage)).collect::<Result<_>>()?;
+    let vectors = of_spaces.into_iter().map(|(space, vectors)| {
+        let placed = (first..).zip(vectors);
+        placed.map(|(place, vector)| NewVector::seal(seals, space, document, place, vector, &*engine.random)).collect()
+    });
+    Ok((chunks, vectors.collect()))
+}
+
+/// A chunk as it is kept.
+fn seal_chunk(engine: &Engine, seals: &TenantSeals, document: DocumentId, place: u64, passage: &Passage) -> Result<NewChunk> {
     let mut often: BTreeMap<String, u64> = BTreeMap::new();
     for word in words::tokens(&passage.searched(), None) {
         *often.entry(word).or_default() += 1;
     }
     let tokens = often.values().sum();
     let postings = often.iter().map(|(word, often)| (word_key(seals, word), *often)).collect();
-    Ok(NewChunk {
-        tokens,
-        sealed_text: passage.seal(engine, seals, document, place)?,
-        sealed_vector: seal_vector(engine, seals, document, place, vector),
-        postings,
-    })
+    Ok(NewChunk { tokens, sealed_text: passage.seal(engine, seals, document, place)?, postings })
 }
 
 /// What a word is looked up by.
-pub(super) fn word_key(seals: &TenantSeals, word: &str) -> i64 {
-    seals.index_key(&[b"word", word.as_bytes()])
+pub(super) fn word_key(opener: &Opener, word: &str) -> i64 {
+    opener.index_key(&[b"word", word.as_bytes()])
 }

@@ -9,7 +9,9 @@ mod tidy;
 
 use std::sync::Arc;
 
-use insula_model::{Budget, Clock, Error, Random, Result, Tenant, TenantId, TenantScope, Timestamp};
+use insula_model::{
+    Budget, Clock, CorpusGrant, Error, Random, ReferenceCorpus, Result, Tenant, TenantId, TenantScope, Timestamp,
+};
 
 pub(crate) use self::open::raise_clock;
 use self::tidy::Tidying;
@@ -18,13 +20,14 @@ pub use self::{
     journal::{Admission, Journal},
 };
 use crate::{
-    Control, RootKey, TenantSeals, TenantStore,
+    Control, KnowledgeReader, RootKey, TenantSeals, TenantStore,
     cluster::{Cluster, register::Register, sweeper::Sweeper},
     fold::Fold,
     lock::DataDir,
     postgres::{Access, PgPool},
     tenants::{Arriving, Homes, TenantFiles},
     vault::KeyStore,
+    vectors::Vectors,
 };
 
 /// All that this node keeps. Clones are the same store.
@@ -35,6 +38,7 @@ struct Inner {
     control: Control,
     keys: Arc<KeyStore>,
     homes: Homes,
+    vectors: Arc<Vectors>,
     journal: Journal,
     root_key: RootKey,
     clock: Arc<dyn Clock>,
@@ -85,7 +89,26 @@ impl Store {
     /// One tenant's own data: the only way in. Opens its file where it is not open, which takes about a millisecond.
     /// `NotFound` once erased, `Unavailable` where a newer version wrote the file or too many tenants are in use.
     pub async fn tenant(&self, scope: &TenantScope) -> Result<TenantStore> {
-        let tenant = scope.tenant();
+        self.home(scope.tenant()).await
+    }
+
+    /// What can be found of a tenant's own documents: to be read, and nothing else.
+    pub async fn knowledge_of(&self, scope: &TenantScope) -> Result<KnowledgeReader> {
+        self.reader(scope.tenant()).await
+    }
+
+    /// What can be found in a reference corpus, for a tenant that may read it. There is no other way to a corpus with a tenant's
+    /// grant, and nothing behind it writes. `NotFound` once the corpus is erased.
+    pub async fn corpus(&self, grant: &CorpusGrant) -> Result<KnowledgeReader> {
+        self.reader(grant.corpus().home()).await
+    }
+
+    async fn reader(&self, home: TenantId) -> Result<KnowledgeReader> {
+        let seals = self.0.keys.seals(home).await?;
+        Ok(KnowledgeReader::new(self.home(home).await?, seals.opener()))
+    }
+
+    async fn home(&self, tenant: TenantId) -> Result<TenantStore> {
         // Whoever has no key does not exist, whatever lies on the disk.
         self.0.keys.seals(tenant).await?;
         let home = self.0.homes.open(tenant).await?;
@@ -94,7 +117,18 @@ impl Store {
             Kept::Together { register, .. } => Arriving::Register(register.clone()),
         };
         let blobs = self.0.homes.blobs(tenant);
-        Ok(TenantStore { tenant, home, blobs, arriving, clock: self.0.clock.clone() })
+        let (clock, vectors) = (self.0.clock.clone(), self.0.vectors.clone());
+        Ok(TenantStore { tenant, home, blobs, arriving, clock, vectors })
+    }
+
+    /// Forgets what this node holds in memory of the documents of tenants that are not there any more.
+    pub fn retain_documents(&self, is_there: impl Fn(TenantId) -> bool) {
+        self.0.vectors.retain(is_there);
+    }
+
+    /// Forgets what this node holds in memory of a tenant's documents.
+    pub fn forget_documents(&self, tenant: TenantId) {
+        self.0.vectors.forget(tenant);
     }
 
     /// What seals and opens one tenant's content, without opening its file. `NotFound` once erased.
@@ -109,6 +143,17 @@ impl Store {
         let (store, tenant) = (self.0.clone(), tenant.clone());
         detached(async move { provision::create(&store.control, &store.keys, &store.homes, &*store.random, &tenant).await })
             .await
+    }
+
+    /// Makes a reference corpus, of which there may be `most`: its record, its key, its home. `Conflict` where its name is taken, or
+    /// there are as many. It is written as a tenant's own data is, with the scope of its home, and erased as a tenant is.
+    pub async fn create_corpus(&self, corpus: &ReferenceCorpus, most: u64) -> Result<()> {
+        let (store, corpus) = (self.0.clone(), corpus.clone());
+        detached(async move {
+            let Inner { control, keys, homes, random, .. } = &*store;
+            provision::create_corpus(control, keys, homes, &**random, &corpus, most).await
+        })
+        .await
     }
 
     /// Forgets what is cached of a tenant's keys: somebody else may have destroyed them.
@@ -128,7 +173,8 @@ impl Store {
     /// the next start. Asked again, it answers the first receipt. `NotFound` where there never was such a tenant.
     pub async fn erase_tenant(&self, scope: &TenantScope, now: Timestamp) -> Result<ErasureReceipt> {
         let (store, tenant) = (self.0.clone(), scope.tenant());
-        detached(async move { erase::erase(&store.control, &store.keys, &store.homes, tenant, now).await }).await
+        detached(async move { erase::erase(&store.control, &store.keys, &store.homes, &store.vectors, tenant, now).await })
+            .await
     }
 
     /// A secret of the platform for one purpose, the same in every run: for hashing keys, signing tokens and the like.

@@ -25,25 +25,30 @@ struct Held {
 
 impl Indexes {
     /// Room for so many bytes.
-    pub fn new(bytes_max: u64) -> Self {
+    pub(super) fn new(bytes_max: u64) -> Self {
         Self { bytes_max, held: Mutex::default() }
     }
 
     /// A tenant's index, now the most recently used; an empty one where it is not in memory.
-    pub fn slot(&self, tenant: TenantId) -> Slot {
+    pub(super) fn slot(&self, tenant: TenantId) -> Slot {
         let mut held = self.held.lock();
         let slot = held.slots.entry(tenant).or_insert_with(|| (Slot::default(), 0)).0.clone();
         held.slots.to_back(&tenant);
         slot
     }
 
-    /// Notes what an index takes, and makes room: those that were not used for longest go. One that is larger than all the room goes
-    /// too, once its search is over.
-    pub fn weigh(&self, tenant: TenantId, slot: &Slot, bytes: u64) {
+    /// Notes what an index takes, and makes room: those that were not used for longest go. One that is larger than all the room is not
+    /// kept once its search is over, and displaces no other.
+    pub(super) fn weigh(&self, tenant: TenantId, slot: &Slot, bytes: u64) {
         let mut held = self.held.lock();
         let Held { slots, bytes: sum } = &mut *held;
         // Forgotten meanwhile: what was made is nobody's.
         let Some((_, weight)) = slots.get_mut(&tenant).filter(|(known, _)| Arc::ptr_eq(known, slot)) else { return };
+        if bytes > self.bytes_max {
+            *sum -= *weight;
+            slots.remove(&tenant);
+            return;
+        }
         *sum = *sum - *weight + bytes;
         *weight = bytes;
         while *sum > self.bytes_max {
@@ -53,13 +58,13 @@ impl Indexes {
     }
 
     /// Forgets those of tenants that are not there any more.
-    pub fn retain(&self, is_there: impl Fn(TenantId) -> bool) {
+    pub(super) fn retain(&self, is_there: impl Fn(TenantId) -> bool) {
         let known: Vec<TenantId> = self.held.lock().slots.keys().copied().collect();
         known.into_iter().filter(|tenant| !is_there(*tenant)).for_each(|tenant| self.forget(tenant));
     }
 
     /// Forgets a tenant's.
-    pub fn forget(&self, tenant: TenantId) {
+    pub(super) fn forget(&self, tenant: TenantId) {
         let mut held = self.held.lock();
         if let Some((_, bytes)) = held.slots.remove(&tenant) {
             held.bytes -= bytes;
@@ -92,10 +97,10 @@ mod tests {
         assert!(!stays(&indexes, 2, &slots[1]), "it was used longest ago");
         assert!(stays(&indexes, 3, &slots[2]) && stays(&indexes, 1, &slots[0]));
 
-        // One larger than all the room leaves nothing, not even itself.
+        // One larger than all the room does not stay, and displaces nobody.
         indexes.weigh(id(1), &slots[0], 101);
-        assert!(!stays(&indexes, 1, &slots[0]) && !stays(&indexes, 3, &slots[2]));
-        assert_eq!(indexes.held.lock().bytes, 0);
+        assert!(!stays(&indexes, 1, &slots[0]) && stays(&indexes, 3, &slots[2]));
+        assert_eq!(indexes.held.lock().bytes, 33);
     }
 
     #[test]
