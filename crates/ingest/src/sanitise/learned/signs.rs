@@ -11,6 +11,8 @@ use crate::sanitise::{
 
 /// How many letters of a word are its beginning: what is left when its ending changes.
 const STEM_LETTERS: usize = 5;
+/// Behind how many words of a sentence a machine may still be called.
+const CALLED_WORDS_MAX: usize = 6;
 /// So many single letters are a sentence that was spelt.
 const SPELT_LETTERS_MIN: usize = 20;
 /// How far apart two words of a pair stand.
@@ -356,7 +358,13 @@ fn concerns_a_model(scene: &Scene<'_>, sentence: &Sentence<'_>) -> bool {
     hits.iter().any(|hit| match hit.concept {
         Concept::User | Concept::Data | Concept::Tenant | Concept::Tool => false,
         Concept::Machine => {
-            answers || matches!(scene.behind(&(hit.start..hit.end)), Some(':' | ',' | '：' | '，' | '、' | '،' | ']'))
+            let before = sentence.words.iter().take_while(|(at, _)| *at < hit.start).count();
+            let called = match scene.behind(&(hit.start..hit.end)) {
+                Some(':' | ']') => true,
+                Some(',' | '、') => before <= CALLED_WORDS_MAX,
+                _ => false,
+            };
+            called || (answers && (before <= CALLED_WORDS_MAX || has(Concept::Must) || has(Concept::You)))
         }
         concept => points_at_a_model(concept),
     })
