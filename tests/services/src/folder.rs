@@ -109,12 +109,13 @@ mod tests {
     #[test]
     fn programs_are_started_where_they_stand_or_copied() {
         let outer = tempfile::tempdir().unwrap();
+        fs::set_permissions(outer.path(), Permissions::from_mode(0o700)).unwrap();
         let bin = outer.path().join("installed").join("bin");
         fs::create_dir_all(&bin).unwrap();
         fs::write(bin.join("postgres"), "x").unwrap();
         let folder = Folder::create("test").unwrap();
         let reachable = folder.reachable(&bin).unwrap();
-        // A temporary folder is its maker's alone.
+        // What stands below a folder of ours alone nobody else reaches.
         let copied = folder.account().is_some();
         assert_eq!(reachable, if copied { folder.path().join("programs").join("bin") } else { bin });
         assert!(reachable.join("postgres").exists());

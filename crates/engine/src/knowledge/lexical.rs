@@ -1,9 +1,9 @@
 //! What has the words: BM25 (Robertson and Zaragoza 2009, The Probabilistic Relevance Framework), over postings.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use insula_model::Result;
-use insula_store::{Corpus, Index, Knowledge};
+use insula_model::{DocumentId, Result};
+use insula_store::{Corpus, Entry, Index, Knowledge};
 
 use super::rank::best;
 
@@ -13,6 +13,8 @@ const K1: f64 = 1.2;
 const B: f64 = 0.75;
 /// A word that more than one of so many chunks has tells little, and is passed over where a rarer one is found.
 const COMMON_ONE_IN: u64 = 5;
+/// Of fewer chunks all words are looked up: that costs little, and a word in one of four chunks may tell them apart.
+const COMMON_FROM: u64 = 1_000;
 /// Postings that one question reads: the rarest words first, as many as have no more together. The rarest is always read.
 const POSTINGS_MAX: u64 = 400_000;
 
@@ -40,6 +42,30 @@ impl Statistics {
         Ok(Self { chunks: corpus.chunks, tokens: corpus.tokens, having })
     }
 
+    /// Of the documents of one place that count, as if there were no others: what is told of how rare a word is tells nothing of those that
+    /// an end user may not see.
+    pub async fn of_those_that_count(
+        knowledge: &mut Knowledge,
+        index: &Index,
+        counting: &HashSet<DocumentId>,
+        keys: &[i64],
+    ) -> Result<Self> {
+        let counts: Vec<bool> = index.documents().map(|id| counting.contains(&id)).collect();
+        let does_count = |entry: &Entry| counts[entry.document as usize];
+        let (mut chunks, mut tokens) = (0, 0);
+        for entry in index.entries().iter().filter(|entry| does_count(entry)) {
+            (chunks, tokens) = (chunks + 1, tokens + u64::from(entry.tokens));
+        }
+        // How many have a word bounds what is read, and nothing else.
+        let all = Self { chunks: 0, ..Self::of(knowledge, Corpus::default(), keys).await? };
+        let mut having = vec![0; keys.len()];
+        for (word, postings) in look_up(knowledge, keys, &all).await?.into_iter().enumerate() {
+            let places = postings.iter().filter_map(|(chunk, _)| index.place_of(*chunk));
+            having[word] = places.filter(|place| does_count(&index.entries()[*place])).count() as u64;
+        }
+        Ok(Self { chunks, tokens, having })
+    }
+
     /// Of several places.
     pub fn sum(all: &[Self]) -> Self {
         let words = all.iter().map(|one| one.having.len()).max().unwrap_or_default();
@@ -50,7 +76,7 @@ impl Statistics {
     /// Which words are worth looking up: of those that are found the rarest, as many as may be read, without those that tell little where
     /// others tell more.
     fn telling(&self) -> Vec<bool> {
-        let is_rare = |word: usize| self.having[word].saturating_mul(COMMON_ONE_IN) <= self.chunks;
+        let is_rare = |word: usize| self.chunks < COMMON_FROM || self.having[word].saturating_mul(COMMON_ONE_IN) <= self.chunks;
         let mut rarest: Vec<usize> = (0..self.having.len()).filter(|word| self.having[*word] > 0).collect();
         rarest.sort_unstable_by_key(|word| (self.having[*word], *word));
         let any_rare = rarest.first().is_some_and(|word| is_rare(*word));
@@ -108,8 +134,6 @@ pub(super) fn matching(
 
 #[cfg(test)]
 mod tests {
-    use insula_model::DocumentId;
-
     use super::*;
 
     fn places(matching: Vec<(f64, usize)>) -> Vec<usize> {
@@ -145,8 +169,9 @@ mod tests {
     fn rare_words_are_read_and_no_more_than_may_be() {
         let statistics = |having: &[u64], chunks| Statistics { chunks, tokens: 1, having: having.to_vec() };
         let read = |having: &[u64], all: u64| statistics(having, all).telling();
-        assert_eq!(read(&[90, 3, 20, 0], 100), [false, true, true, false], "one in five is rare enough");
-        assert_eq!(read(&[90, 30], 100), [true, true], "where none is rare all are read");
+        assert_eq!(read(&[900, 30, 200, 0], 1_000), [false, true, true, false], "one in five is rare enough");
+        assert_eq!(read(&[900, 300], 1_000), [true, true], "where none is rare all are read");
+        assert_eq!(read(&[90, 3, 20, 0], 100), [true, true, true, false], "of few chunks all are read");
         assert_eq!(read(&[POSTINGS_MAX, 7, POSTINGS_MAX - 7], 10_000_000), [false, true, true]);
         assert_eq!(read(&[POSTINGS_MAX + 2, POSTINGS_MAX + 1], 10_000_000), [false, true], "the rarest, whatever it takes");
         assert!(read(&[], 5).is_empty());

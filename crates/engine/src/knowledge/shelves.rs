@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use insula_model::{CorpusId, Error, ErrorKind, ReferenceCorpus, Result, TenantScope, Timestamp};
+use insula_model::{CorpusId, DocumentId, Error, ErrorKind, ReferenceCorpus, Result, TenantScope, Timestamp};
 use insula_store::{ChunkText, KnowledgeReader, Reading};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -82,15 +82,27 @@ impl Shelf {
 
     /// How much stands there, and how often each word.
     pub async fn count(&self, reading: &mut Reading, asked: &Asked) -> Result<Statistics> {
+        let keys = self.keys(asked);
+        if self.end_user(&asked.ask).is_some()
+            && let Some(counting) = self.counting(reading, asked).await?
+        {
+            let index = Arc::clone(reading.index());
+            return Statistics::of_those_that_count(reading.knowledge(), &index, &counting, &keys).await;
+        }
         let corpus = reading.corpus();
-        Statistics::of(reading.knowledge(), corpus, &self.keys(asked)).await
+        Statistics::of(reading.knowledge(), corpus, &keys).await
+    }
+
+    /// The documents that count; all where absent.
+    async fn counting(&self, reading: &mut Reading, asked: &Asked) -> Result<Option<HashSet<DocumentId>>> {
+        let (home, opener, end_user) = (self.reader.home(), self.reader.opener(), self.end_user(&asked.ask));
+        asked.ask.filter.resolve(&asked.fields, asked.now, home, reading.knowledge(), opener, end_user).await
     }
 
     /// What of it may answer the question, where words are as rare as `statistics` says.
     pub async fn find(&self, reading: &mut Reading, asked: &Asked, statistics: &Statistics) -> Result<Found> {
         let ask = &asked.ask;
-        let (home, opener, end_user) = (self.reader.home(), self.reader.opener(), self.end_user(ask));
-        let counting = ask.filter.resolve(&asked.fields, asked.now, home, reading.knowledge(), opener, end_user).await?;
+        let counting = self.counting(reading, asked).await?;
         let postings = lexical::look_up(reading.knowledge(), &self.keys(asked), statistics).await?;
         let near = reading.nearest(&asked.vector, counting.as_ref(), depth(ask.limit)).await?;
         let embedder = reading.space().map(|space| space.embedder.clone());

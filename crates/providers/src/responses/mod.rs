@@ -13,6 +13,7 @@ mod object;
 mod output;
 mod request;
 mod request_in;
+mod seal;
 
 pub(crate) use answer_out::{Encoder, write_reply};
 pub use conversation::{Exchange, input_items};

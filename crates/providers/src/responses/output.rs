@@ -6,7 +6,7 @@ use insula_model::chat::{Cited, Event, Finish, Grounding, Retrieval};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::content::SEARCH_CALL;
+use super::{content::SEARCH_CALL, seal::sealed};
 use crate::retrieval::told;
 
 /// Hears of each step.
@@ -397,15 +397,4 @@ fn results(retrieval: &Retrieval) -> Vec<Value> {
 
 fn summary(text: &str) -> Value {
     json!({"type": "summary_text", "text": text})
-}
-
-/// A vendor's seal on a thought as callers keep it: with the model's name, because no other vendor takes it back.
-fn sealed(signature: &str, model: &str) -> String {
-    format!("{model}#{signature}")
-}
-
-/// The vendor's seal, where it is of this model.
-pub(super) fn unsealed(kept: &str, model: &str) -> Option<String> {
-    let (of, signature) = kept.rsplit_once('#')?;
-    (of == model && !signature.is_empty()).then(|| signature.to_owned())
 }

@@ -9,7 +9,7 @@ use insula_model::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{content::SEARCH_CALL, output::unsealed};
+use super::{content::SEARCH_CALL, seal::unsealed};
 use crate::openai::source;
 
 #[derive(Deserialize)]
