@@ -23,7 +23,7 @@ async fn only_that_store_is_searched(node: &Node) {
         publish(caller, &one, "A late fee of 5 percent is due. The deposit stays.", json!({"kind": "law", "year": 2025})).await;
     publish(caller, &other, "The landlord keeps another deposit.", json!({"kind": "law", "year": 2024})).await;
 
-    let hits = search(caller, &one, &json!({"query": "When does the landlord return a deposit?"})).await;
+    let hits = search(caller, &one, &json!({"query": "Within how many months does the landlord return the deposit?"})).await;
     assert_eq!(hits.iter().map(|hit| hit["file_id"].as_str().unwrap()).collect::<Vec<_>>(), [&lease, &fees, &bread]);
     assert_eq!((&hits[0]["filename"], &hits[0]["score"]), (&json!("lines.jsonl"), &json!(1.0)));
     assert_eq!(hits[0]["attributes"], json!({"kind": "law", "year": 2024}));
