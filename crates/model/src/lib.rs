@@ -35,6 +35,7 @@ mod run;
 mod scope;
 mod tenant;
 mod tokens;
+mod vectors;
 mod webhook;
 mod window;
 
@@ -50,7 +51,7 @@ pub use ids::{
     AttemptId, BatchId, BudgetId, CredentialId, CreditId, DocumentId, EndUserId, EventId, FileId, IdGenerator, KeyId,
     RequestId, TenantId, WebhookId,
 };
-pub use inherit::{Effective, EffectiveCache, EffectiveLimits, Lineage, Origin};
+pub use inherit::{Effective, EffectiveCache, EffectiveLimits, EffectiveVectors, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};
 pub use money::{Money, Price};
 pub use names::{Name, Slug};
@@ -62,5 +63,6 @@ pub use run::RunKind;
 pub use scope::{ScopeSource, TenantScope};
 pub use tenant::{Key, Placement, Role, Tenant, TenantState};
 pub use tokens::TokenCounts;
+pub use vectors::{VectorCollection, VectorRules};
 pub use webhook::{DeliveryState, EventType};
 pub use window::{Window, WindowSpan};
