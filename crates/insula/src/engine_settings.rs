@@ -112,7 +112,6 @@ fn knowledge_settings(knowledge: &config::Knowledge) -> KnowledgeSettings {
         },
         reading_max: knowledge.reading_max,
         reading_per_tenant_max: knowledge.reading_per_tenant_max.get(),
-        index_bytes_max: knowledge.index_bytes_max,
     }
 }
 

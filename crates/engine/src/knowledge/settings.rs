@@ -23,8 +23,6 @@ pub struct KnowledgeSettings {
     pub reading_max: u32,
     /// Documents of one tenant that are read at once, over all nodes.
     pub reading_per_tenant_max: u32,
-    /// Bytes of all tenants' vectors that this node holds in memory.
-    pub index_bytes_max: u64,
 }
 
 impl Default for KnowledgeSettings {
@@ -39,7 +37,6 @@ impl Default for KnowledgeSettings {
             policy: Policy::Neutralise,
             reading_max: 2,
             reading_per_tenant_max: 1,
-            index_bytes_max: 256 * 1024 * 1024,
         }
     }
 }
