@@ -104,6 +104,14 @@ fn budgets(_: u64) -> Value {
     json!([{"window": "month", "limit_usd": "5.00"}])
 }
 
+fn vectors(_: u64) -> Value {
+    json!({"collection": "own"})
+}
+
+fn audit(_: u64) -> Value {
+    json!({})
+}
+
 fn cache(_: u64) -> Value {
     json!({"enabled": true, "ttl_seconds": 60})
 }
@@ -195,6 +203,7 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/usage",                 [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/usage/export",          [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/ledger/verification",   [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("POST /api/v1/vectors/audit",   [401, 401, 403, 403, 403, 403, 403, 403, 200], audit),
     case("GET /api/v1/platform/budgets",      [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     with_body("PUT /api/v1/platform/budgets", [401, 401, 403, 403, 403, 403, 403, 403, 200], budgets),
 
@@ -233,6 +242,7 @@ pub const CASES: &[Case] = &[
     with_body("POST /api/v1/tenants/{tenant}/tokens", [401, 401, 404, 404, 404, 403, 403, 201, 201], new_token),
     case("GET /api/v1/tenants/{tenant}/budgets",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/limits",       [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/vectors",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/effective",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage/export", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -296,6 +306,7 @@ pub const CASES: &[Case] = &[
 
     // What a tenant may not do to itself: operators alone.
     with_body("PUT /api/v1/tenants/{tenant}/budgets", [401, 401, 404, 404, 404, 403, 403, 403, 200], budgets),
+    with_body("PUT /api/v1/tenants/{tenant}/vectors", [401, 401, 404, 404, 404, 403, 403, 403, 200], vectors),
     with_body("PUT /api/v1/tenants/{tenant}/limits",  [401, 401, 404, 404, 404, 403, 403, 403, 200], limits),
     case("GET /api/v1/tenants/{tenant}/credits",      [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     with_body("POST /api/v1/tenants/{tenant}/credits", [401, 401, 404, 404, 404, 403, 403, 403, 201], credit),

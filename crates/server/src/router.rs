@@ -80,6 +80,8 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::documents::list, api::documents::add))
         .routes(routes!(api::documents::read, api::documents::remove))
         .routes(routes!(api::search::search))
+        .routes(routes!(api::vectors::of_tenant, api::vectors::replace_of_tenant))
+        .routes(routes!(api::vectors::audit))
         .routes(routes!(api::batches::list))
         .routes(routes!(api::batches::read))
         .routes(routes!(api::batches::cancel))

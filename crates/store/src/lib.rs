@@ -84,6 +84,7 @@ mod records;
 mod sqlite;
 mod store;
 mod tenants;
+mod tls;
 mod vault;
 mod vectors;
 
@@ -96,7 +97,7 @@ pub use control::{
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
-pub use options::{ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, StoreOptions};
+pub use options::{ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, StoreOptions, VectorSearch};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
@@ -106,4 +107,4 @@ pub use tenants::{
     PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};
-pub use vectors::{Entry, Index, Near, NewVector, Reading, Space, Spaces, exact_order, inner_product};
+pub use vectors::{AuditFinding, AuditKind, Entry, Index, Near, NewVector, QdrantOptions, Reading, Space, Spaces, exact_order, inner_product};

@@ -2,7 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{PostgresUrl, RootKey};
+use insula_model::Result;
+
+use crate::{
+    PostgresUrl, QdrantOptions, RootKey,
+    vectors::{Embedded, Qdrant, VectorEngine},
+};
 
 /// Everything that a [`Store`](crate::Store) must be told.
 #[derive(Debug)]
@@ -19,6 +24,28 @@ pub struct StoreOptions {
     pub segment_bytes: u64,
     /// How much memory the vectors of all tenants' documents may take together, in bytes.
     pub index_bytes_max: u64,
+    /// What searches vectors.
+    pub vectors: VectorSearch,
+}
+
+/// What searches vectors.
+#[derive(Debug, Clone, Default)]
+pub enum VectorSearch {
+    /// This process, from the tenants' own tables.
+    #[default]
+    Embedded,
+    /// A Qdrant beside it.
+    Qdrant(QdrantOptions),
+}
+
+impl VectorSearch {
+    /// The engine. Nothing is connected to yet.
+    pub(crate) fn engine(&self) -> Result<Box<dyn VectorEngine>> {
+        Ok(match self {
+            VectorSearch::Embedded => Box::new(Embedded::new()),
+            VectorSearch::Qdrant(options) => Box::new(Qdrant::new(options)?),
+        })
+    }
 }
 
 impl StoreOptions {
@@ -31,6 +58,7 @@ impl StoreOptions {
             tenant_cache_bytes_max: 256 * 1024 * 1024,
             segment_bytes: 32 * 1024 * 1024,
             index_bytes_max: INDEX_BYTES_MAX,
+            vectors: VectorSearch::default(),
         }
     }
 }
@@ -44,6 +72,8 @@ pub struct ClusterOptions {
     pub root_key: RootKey,
     /// How much memory the vectors of all tenants' documents may take together on this node, in bytes.
     pub index_bytes_max: u64,
+    /// What searches vectors.
+    pub vectors: VectorSearch,
 }
 
 /// Room for vectors in memory, where nobody says how much.

@@ -10,6 +10,7 @@ use super::{
     Metadata, Trouble,
     detail::Detail,
     report::{DocumentReport, Findings},
+    settling::Intent,
 };
 use crate::{
     Engine,
@@ -220,8 +221,13 @@ pub async fn list(
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] where the tenant has none of this id.
-pub async fn remove(engine: &Engine, scope: &TenantScope, id: DocumentId) -> Result<()> {
-    let removed = engine.store.tenant(scope).await?.remove_document(id).await;
+pub async fn remove(engine: &Arc<Engine>, scope: &TenantScope, id: DocumentId) -> Result<()> {
+    let store = engine.store.tenant(scope).await?;
+    let intent = Intent::note(engine, scope.tenant()).await?;
+    let removed = store.remove_document(id).await;
+    if let Some(intent) = intent {
+        intent.fulfil_soon(engine, *scope).await;
+    }
     removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })
 }
 

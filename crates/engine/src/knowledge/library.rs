@@ -20,12 +20,14 @@ use crate::{Engine, runs::Runner};
 pub(crate) struct Library {
     pub(super) embedder: Arc<dyn Embedder>,
     runner: Runner,
+    /// What brings vectors to the engine that searches them.
+    pub(super) settling: Runner,
 }
 
 impl Library {
     /// Holds nothing yet.
     pub fn new() -> Self {
-        Self { embedder: Arc::new(Hashing), runner: Runner::new(RunKind::Document) }
+        Self { embedder: Arc::new(Hashing), runner: Runner::new(RunKind::Document), settling: Runner::new(RunKind::Vectors) }
     }
 
     /// There is a document to read.
@@ -33,9 +35,14 @@ impl Library {
         self.runner.wake();
     }
 
+    /// There are vectors to bring to their engine.
+    pub fn wake_settling(&self) {
+        self.settling.wake();
+    }
+
     /// Takes up no further document, and lays down those under way.
     pub async fn stop(&self) {
-        self.runner.stop().await;
+        tokio::join!(self.runner.stop(), self.settling.stop());
     }
 }
 

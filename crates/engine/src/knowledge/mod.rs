@@ -9,6 +9,8 @@
 //! ranked; [`rank`] fuses what lies near (the store's vector engine) with what has the words ([`lexical`]); [`citation`] tells where
 //! each hit stands, in the document's own words.
 //!
+//! Where the engine of vectors keeps them outside of the tenant's tables, [`settling`] brings them there.
+//!
 //! How formats are read, texts cut, words told apart and hashed is `insula-ingest`'s.
 
 mod citation;
@@ -25,6 +27,7 @@ mod reading;
 mod report;
 mod search;
 mod settings;
+pub(crate) mod settling;
 
 pub use citation::Citation;
 pub use detail::Trouble;
@@ -33,5 +36,5 @@ pub use filter::Filter;
 pub(crate) use library::Library;
 pub use metadata::{Metadata, access_list};
 pub use report::{DocumentDefect, DocumentFinding, DocumentReport, Findings};
-pub use search::{Ask, Hit, search};
+pub use search::{Ask, Hit, Looked, look, search};
 pub use settings::KnowledgeSettings;

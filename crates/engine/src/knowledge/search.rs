@@ -9,7 +9,7 @@ use std::{
 };
 
 use insula_ingest::words;
-use insula_model::{DocumentId, Error, Result, TenantScope};
+use insula_model::{DocumentId, Error, ErrorKind, Result, TenantScope};
 use insula_store::{ChunkText, Index, TenantSeals};
 
 use super::{
@@ -69,11 +69,29 @@ pub struct Hit {
     pub citation: Option<Citation>,
 }
 
-/// Searches a tenant's documents.
+/// What a search brings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// The best chunks, the best first.
+    pub hits: Vec<Hit>,
+    /// Whether only words counted, because what searches vectors does not answer.
+    pub by_words_alone: bool,
+}
+
+/// Searches a tenant's documents: what [`look`] finds.
 ///
 /// # Errors
 /// When the tenant's own data cannot be reached.
 pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Vec<Hit>> {
+    Ok(look(engine, scope, ask).await?.hits)
+}
+
+/// Searches a tenant's documents, and says how. Without what searches vectors it goes on: whoever asks for a word of a document is better
+/// served with that than with nothing.
+///
+/// # Errors
+/// When the tenant's own data cannot be reached.
+pub async fn look(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Looked> {
     let seals = engine.store.seals(scope).await?;
     let asked: Vec<String> = words::tokens(&ask.query, None).collect();
     let mut seen = HashSet::new();
@@ -86,12 +104,19 @@ pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<V
     let (corpus, index) = (reading.corpus(), Arc::clone(reading.index()));
     let counting = ask.filter.resolve(reading.knowledge(), &seals, ask.reader.as_deref()).await?;
     let terms = lexical::look_up(reading.knowledge(), corpus, &keys).await?;
-    let near = reading.nearest(&vector, counting.as_ref(), depth(ask.limit)).await?;
+    let (near, by_words_alone) = match reading.nearest(&vector, counting.as_ref(), depth(ask.limit)).await {
+        Err(error) if matches!(error.kind(), ErrorKind::Unavailable { .. }) => {
+            tracing::warn!(tenant = %scope.tenant(), %error, source = ?error.private_source(), "a search goes by words alone");
+            (Vec::new(), true)
+        }
+        near => (near?, false),
+    };
     let ranked = ranked(index, Question { near, terms, corpus, counting, limit: ask.limit }).await?;
     let chunks: Vec<u64> = ranked.iter().map(|ranked| ranked.chunk).collect();
     let texts = reading.knowledge().texts(&chunks).await?;
     drop(reading);
-    hits(ask, &seals, &asked.into_iter().collect(), &ranked, texts)
+    let hits = hits(ask, &seals, &asked.into_iter().collect(), &ranked, texts)?;
+    Ok(Looked { hits, by_words_alone })
 }
 
 /// Ranks off the runtime's own threads: it takes long where there is much.

@@ -81,15 +81,32 @@ pub(crate) async fn moving<T>(
     is_concerned: impl Fn(&Tenant) -> bool,
     change: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let mut intents = Vec::new();
+    let mut concerned = Vec::new();
     let mut after = None;
     loop {
         let some = engine.directory.tenants_after(after, AT_ONCE);
         let Some(last) = some.last() else { break };
         after = Some(last.record.id);
-        for entry in some.iter().filter(|entry| is_concerned(&entry.record)) {
-            intents.extend(Intent::note(engine, entry.record.id).await?);
-        }
+        concerned.extend(some.iter().map(|entry| &entry.record).filter(|record| is_concerned(record)).map(|record| record.id));
+    }
+    noted(engine, &concerned, change).await
+}
+
+/// The same of one tenant.
+pub(crate) async fn moving_one<T>(engine: &Engine, tenant: TenantId, change: impl Future<Output = Result<T>>) -> Result<T> {
+    noted(engine, &[tenant], change).await
+}
+
+/// Has a tenant's vectors brought to where they are to be.
+pub(crate) async fn queue(engine: &Engine, tenant: TenantId) -> Result<()> {
+    noted(engine, &[tenant], std::future::ready(Ok(()))).await
+}
+
+/// Notes what follows before it is changed: a kill in between loses nothing.
+async fn noted<T>(engine: &Engine, concerned: &[TenantId], change: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut intents = Vec::new();
+    for tenant in concerned {
+        intents.extend(Intent::note(engine, *tenant).await?);
     }
     let changed = change.await;
     for intent in intents {

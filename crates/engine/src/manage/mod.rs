@@ -37,4 +37,5 @@ pub mod tags;
 pub mod tenants;
 pub mod tokens;
 pub mod usage;
+pub mod vectors;
 pub mod webhooks;

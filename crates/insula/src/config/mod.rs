@@ -26,6 +26,7 @@ mod server;
 pub mod show;
 mod storage;
 pub(crate) mod value;
+mod vectors;
 mod webhooks;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,7 @@ pub use routing::Routing;
 pub use secret_url::SecretUrl;
 pub use server::Server;
 pub use storage::Storage;
+pub use vectors::{Collection, VectorEngine, Vectors};
 pub use webhooks::Webhooks;
 
 /// Everything that can be set.
@@ -74,6 +76,8 @@ pub struct Config {
     pub batches: Batches,
     /// What tenants hand in to be searched.
     pub knowledge: Knowledge,
+    /// What searches the vectors of that.
+    pub vectors: Vectors,
     /// How products are told what happens.
     pub webhooks: Webhooks,
     /// How requests wait for their turn.
@@ -105,6 +109,7 @@ impl Config {
         faults.extend(self.storage.faults());
         faults.extend(self.coordination.fault(&self.storage));
         faults.extend(self.cache.fault());
+        faults.extend(self.vectors.faults());
         faults.extend(self.webhooks.fault());
         faults.extend(self.queue.fault());
         faults.extend(self.routing.fault());

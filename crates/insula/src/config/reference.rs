@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::{
     Batches, Bounds, Budgets, Cache, Coordination, Durability, Files, Knowledge, Log, Prices, Provider, Queue, Routing, Server,
-    Storage, Webhooks,
+    Storage, Vectors, Webhooks,
     section::{Key, Section},
 };
 
@@ -45,6 +45,7 @@ pub fn sections() -> Vec<SectionSpec> {
         spec::<Files>("files", "What tenants upload: `/v1/files`."),
         spec::<Batches>("batches", "How batches are run: `/v1/batches`."),
         spec::<Knowledge>("knowledge", "What tenants hand in to be searched: `/api/v1/tenants/{tenant}/documents`."),
+        spec::<Vectors>("vectors", "What searches the vectors of tenants' documents."),
         spec::<Webhooks>("webhooks", "How products are told what happens."),
         SectionSpec {
             repeated: true,

@@ -25,4 +25,4 @@ mod samples;
 mod statement;
 mod tenant;
 mod webhooks;
-mod world;
+pub(crate) mod world;

@@ -9,12 +9,12 @@ use insula_model::{
 use tempfile::TempDir;
 
 use crate::{
-    ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, RealDisk, RootKey, Store, StoreOptions, postgres::tests::scratch::Scratch,
+    ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, RealDisk, RootKey, Store, StoreOptions, VectorSearch, postgres::tests::scratch::Scratch,
 };
 
 /// The engines that cases run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Engine {
+pub(crate) enum Engine {
     /// SQLite files, and a journal file.
     Embedded,
     /// A PostgreSQL database that nodes share.
@@ -26,13 +26,13 @@ impl Engine {
 }
 
 /// A store with two tenants in it.
-pub(super) struct World {
-    pub(super) store: Store,
-    pub(super) owner: TenantScope,
-    pub(super) stranger: TenantScope,
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) random: Arc<SeededRandom>,
-    pub(super) place: Arc<Place>,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) owner: TenantScope,
+    pub(crate) stranger: TenantScope,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) random: Arc<SeededRandom>,
+    pub(crate) place: Arc<Place>,
 }
 
 pub(super) fn usd(text: &str) -> Money {
@@ -44,28 +44,41 @@ pub(super) fn at(text: &str) -> Timestamp {
 }
 
 /// Where a store keeps what it keeps.
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Holds the root key, and the data directory of the embedded engine.
     pub(super) dir: TempDir,
+    /// What vectors are searched with.
+    vectors: VectorSearch,
     /// What the nodes of a cluster share.
     database: Option<Scratch>,
 }
 
 impl Place {
     /// A new one.
-    pub(super) async fn on(engine: Engine) -> Place {
+    pub(super) async fn on(engine: Engine, vectors: VectorSearch) -> Place {
         let database = match engine {
             Engine::Embedded => None,
             Engine::Cluster => Some(Scratch::migrated().await),
         };
-        Place { dir: tempfile::tempdir().unwrap(), database }
+        Place { dir: tempfile::tempdir().unwrap(), vectors, database }
     }
 
     /// Opens the store that is there.
-    pub(super) async fn open(&self, clock: Arc<ManualClock>, random: Arc<SeededRandom>) -> Result<Store> {
+    pub(crate) async fn open(&self, clock: Arc<ManualClock>, random: Arc<SeededRandom>) -> Result<Store> {
+        self.open_with(self.vectors.clone(), clock, random).await
+    }
+
+    /// The same; vectors are searched with this.
+    pub(crate) async fn open_with(
+        &self,
+        vectors: VectorSearch,
+        clock: Arc<ManualClock>,
+        random: Arc<SeededRandom>,
+    ) -> Result<Store> {
         let root_key = RootKey::load_or_create(&self.dir.path().join("root.key"), &*random)?;
         let Some(database) = &self.database else {
-            let options = StoreOptions { segment_bytes: 1 << 20, ..StoreOptions::new(self.dir.path().join("data"), root_key) };
+            let options = StoreOptions::new(self.dir.path().join("data"), root_key);
+            let options = StoreOptions { segment_bytes: 1 << 20, vectors, ..options };
             return Store::open(options, clock, random, Arc::new(RealDisk)).await;
         };
         let postgres = PostgresOptions {
@@ -75,11 +88,11 @@ impl Place {
             connect_max: Duration::from_secs(10),
             statement_max: Duration::from_secs(10),
         };
-        Store::join(ClusterOptions { postgres, root_key, index_bytes_max: INDEX_BYTES_MAX }, clock, random).await
+        Store::join(ClusterOptions { postgres, root_key, index_bytes_max: INDEX_BYTES_MAX, vectors }, clock, random).await
     }
 
     /// The database that nodes share.
-    pub(super) fn database(&self) -> &Scratch {
+    pub(crate) fn database(&self) -> &Scratch {
         self.database.as_ref().unwrap()
     }
 
@@ -89,7 +102,7 @@ impl Place {
     }
 
     /// Whether anything of a tenant's own is kept, whoever may see it.
-    pub(super) async fn keeps_data_of(&self, scope: &TenantScope) -> bool {
+    pub(crate) async fn keeps_data_of(&self, scope: &TenantScope) -> bool {
         let Some(database) = &self.database else {
             return self.data_dir().join("tenants").join(scope.tenant().bare()).exists();
         };
@@ -107,7 +120,12 @@ impl Place {
 impl World {
     /// A fresh store.
     pub(super) async fn on(engine: Engine) -> World {
-        let place = Arc::new(Place::on(engine).await);
+        Self::searched(engine, VectorSearch::Embedded).await
+    }
+
+    /// A fresh store, whose vectors are searched with this.
+    pub(crate) async fn searched(engine: Engine, vectors: VectorSearch) -> World {
+        let place = Arc::new(Place::on(engine, vectors).await);
         let clock = Arc::new(ManualClock::at(at("2026-03-31T23:30:00Z")));
         let random = Arc::new(SeededRandom::new(42));
         let store = place.open(clock.clone(), random.clone()).await.unwrap();
@@ -121,7 +139,7 @@ impl World {
         World { store, owner: scopes[0], stranger: scopes[1], clock, random, place }
     }
 
-    pub(super) fn ids(&self) -> IdGenerator {
+    pub(crate) fn ids(&self) -> IdGenerator {
         IdGenerator::new(self.clock.clone(), self.random.clone())
     }
 

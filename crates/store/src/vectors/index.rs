@@ -87,6 +87,11 @@ impl Index {
         self.vectors.chunks_exact(self.dimension.max(1))
     }
 
+    /// Which vectors these are.
+    pub(super) fn space(&self) -> u64 {
+        self.space
+    }
+
     /// The numbers of each vector.
     pub(super) fn dimension(&self) -> usize {
         self.dimension

@@ -19,7 +19,7 @@ mod outbox;
 mod proto;
 mod settle;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
 use std::{collections::HashSet, sync::Arc};
@@ -49,6 +49,8 @@ pub(crate) struct Qdrant {
     names: Names,
     /// Which collection a tenant's points are in where nothing is said for it.
     collection: VectorCollection,
+    /// Chunks that are compared one by one where Qdrant cannot be asked about them.
+    exact_max: usize,
     /// Tenants whose points are to be brought there, and of whom no run knows.
     due: Mutex<HashSet<TenantId>>,
 }
@@ -60,7 +62,8 @@ impl Qdrant {
     /// [`insula_model::ErrorKind::Invalid`], with what to write, where the options cannot be.
     pub(crate) fn new(options: &QdrantOptions) -> Result<Self> {
         let (wire, names) = (Wire::new(options)?, Names::new(&options.prefix));
-        Ok(Self { wire, names, collection: options.collection, due: Mutex::default() })
+        let QdrantOptions { collection, exact_max, .. } = *options;
+        Ok(Self { wire, names, collection, exact_max, due: Mutex::default() })
     }
 
     /// Somebody is to bring this tenant's points there.

@@ -22,8 +22,6 @@ use crate::{
     vectors::{Index, Near, Nearest, exact_order, inner_product, spaces::open_vector},
 };
 
-/// Chunks that are compared one by one where Qdrant cannot be asked about them: opening so many takes some 50 ms.
-const EXACT_MAX: usize = 20_000;
 /// Points that are asked for beyond those that are wanted, for those that the snapshot does not know.
 const BEYOND: usize = 16;
 /// Points that are asked for at most, where many of those that come do not count.
@@ -70,17 +68,17 @@ pub(super) async fn nearest(
     if let Some(home) = home.filter(|_| !there.is_empty()) {
         match search.asked(&home, there.len()).await {
             Ok(found) if found.len() == there.len().min(ask.limit) => near = found,
-            Ok(found) if compared.len() + there.len() > EXACT_MAX => {
+            Ok(found) if compared.len() + there.len() > engine.exact_max => {
                 tracing::warn!(tenant = %tenant.tenant, "the vector engine knows fewer chunks than the tables; audit the tenant's vectors");
                 near = found;
             }
             Err(error) if *error.kind() == ErrorKind::Internal => return Err(error),
-            Err(error) if compared.len() + there.len() > EXACT_MAX => return Err(error),
+            Err(error) if compared.len() + there.len() > engine.exact_max => return Err(error),
             // It lacks some, or does not answer: few enough are compared here.
             _ => compared.extend(there),
         }
     }
-    if compared.len() > EXACT_MAX {
+    if compared.len() > engine.exact_max {
         let message = "this tenant's vectors are still being written to the vector engine; documents are found by their words until they are there";
         return Err(Error::new(ErrorKind::Unavailable { retry_after: REST }, message));
     }

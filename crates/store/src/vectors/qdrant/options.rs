@@ -6,6 +6,9 @@ use insula_model::VectorCollection;
 
 use super::wire::REST;
 
+/// Chunks that are compared one by one, where nobody says how many.
+const EXACT_MAX: usize = 20_000;
+
 /// How to reach Qdrant, and how to use it. `Debug` does not show the API key.
 #[derive(Clone)]
 pub struct QdrantOptions {
@@ -23,6 +26,8 @@ pub struct QdrantOptions {
     pub search_max: Duration,
     /// How long a change waits for it, before it is left for later.
     pub change_max: Duration,
+    /// Chunks of a tenant that are compared one by one here where it cannot be asked about them. Opening 20,000 takes some 50 ms.
+    pub exact_max: usize,
     /// For how long it is not asked after it did not answer.
     pub rest: Duration,
     /// Which collection a tenant's points are in where nothing is said for it.
@@ -40,6 +45,7 @@ impl QdrantOptions {
             connect_max: Duration::from_secs(1),
             search_max: Duration::from_millis(1_500),
             change_max: Duration::from_secs(10),
+            exact_max: EXACT_MAX,
             rest: REST,
             collection: VectorCollection::Shared,
         }

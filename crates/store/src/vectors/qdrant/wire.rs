@@ -160,6 +160,18 @@ impl Wire {
         self.call(call).await
     }
 
+    /// Removes a collection of whosever it is: what tests leave in a server that stays.
+    #[cfg(test)]
+    pub async fn remove(&self, call: &proto::DeleteCollection) -> Result<proto::CollectionOperation, Trouble> {
+        self.call(call).await
+    }
+
+    /// Writes points that nobody guarded.
+    #[cfg(test)]
+    pub async fn write_raw(&self, call: &proto::UpsertPoints) -> Result<proto::Done, Trouble> {
+        self.call(call).await
+    }
+
     async fn call<C: Call>(&self, call: &C) -> Result<C::Answer, Trouble> {
         if self.rests_until.lock().is_some_and(|until| Instant::now() < until) {
             return Err(Trouble::away("it did not a moment ago"));

@@ -128,6 +128,11 @@ impl Peer {
         state.collections.entry(collection.to_owned()).or_default().points.insert(key(&point), point);
     }
 
+    /// Has a field of a collection indexed.
+    pub fn index(&self, collection: &str, field: &str) {
+        self.state.lock().collections.get_mut(collection).unwrap().indexed.push(field.to_owned());
+    }
+
     /// Takes a point away behind everybody's back.
     pub fn lose_one(&self, collection: &str) {
         self.state.lock().collections.get_mut(collection).unwrap().points.pop_first();

@@ -1,0 +1,195 @@
+//! A tenant of a case, and every vector that it has published.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use insula_model::{Clock, DocumentId, DocumentStatus, FilePurpose, Random, TenantScope};
+
+use super::Bed;
+use crate::{
+    DocumentRow, DocumentsMax, FileRow, Near, NewChunk, NewVector, Publication, Published, TenantSeals, TenantStore, Written,
+    inner_product,
+};
+
+/// How the embedder of the cases is called.
+const EMBEDDER: &str = "shelf";
+const CHUNKS_MAX: u64 = 1_000_000;
+const MOST: DocumentsMax = DocumentsMax { count: 1_000_000, bytes: u64::MAX };
+/// Two inner products that are the same but for the order of their sums.
+const SAME: f32 = 1e-3;
+
+/// One tenant's documents.
+pub(crate) struct Shelf<'a> {
+    bed: &'a Bed,
+    scope: TenantScope,
+    pub(crate) store: TenantStore,
+    pub(crate) seals: Arc<TenantSeals>,
+    /// The numbers of each vector.
+    dimension: usize,
+    next_chunk: u64,
+    /// By the number of its chunk.
+    chunks: BTreeMap<u64, (DocumentId, Vec<f32>)>,
+}
+
+impl<'a> Shelf<'a> {
+    /// An empty one.
+    pub(crate) async fn of(bed: &'a Bed, scope: TenantScope, dimension: usize) -> Self {
+        let (store, seals) = (bed.world.store.tenant(&scope).await.unwrap(), bed.world.store.seals(&scope).await.unwrap());
+        Self { bed, scope, store, seals, dimension, next_chunk: 1, chunks: BTreeMap::new() }
+    }
+
+    /// The same tenant as another node sees it.
+    pub(crate) async fn on<'b>(&self, bed: &'b Bed) -> Shelf<'b> {
+        let mut other = Shelf::of(bed, self.scope, self.dimension).await;
+        (other.next_chunk, other.chunks) = (self.next_chunk, self.chunks.clone());
+        other
+    }
+
+    /// Publishes a document of these vectors, one for each chunk.
+    pub(crate) async fn add(&mut self, vectors: Vec<Vec<f32>>) -> DocumentId {
+        let id = self.hand_in().await;
+        self.publish(id, vectors).await;
+        id
+    }
+
+    /// Publishes a document, anew where it was published before.
+    pub(crate) async fn publish(&mut self, document: DocumentId, vectors: Vec<Vec<f32>>) {
+        self.publish_only(document, vectors).await;
+        self.settle().await;
+    }
+
+    /// The same, without what follows from it.
+    pub(crate) async fn add_only(&mut self, vectors: Vec<Vec<f32>>) -> DocumentId {
+        let id = self.hand_in().await;
+        self.publish_only(id, vectors).await;
+        id
+    }
+
+    /// The same, without what follows from it.
+    pub(crate) async fn publish_only(&mut self, document: DocumentId, vectors: Vec<Vec<f32>>) {
+        let spaces = self.store.spaces(EMBEDDER, u32::try_from(self.dimension).unwrap()).await.unwrap();
+        let total = vectors.len() as u64;
+        let random: &dyn Random = &*self.bed.world.random;
+        let sealed = (0..).zip(&vectors).map(|(place, vector)| {
+            NewVector::seal(&self.seals, spaces.serving.space, document, place, vector.clone(), random)
+        });
+        let publication = Publication {
+            document,
+            vectors: vec![(spaces.serving.clone(), sealed.collect())],
+            chunks: vectors.iter().map(|_| NewChunk { tokens: 1, sealed_text: vec![1], postings: Vec::new() }).collect(),
+            facets: Vec::new(),
+            changed_at: self.bed.world.clock.now(),
+            sealed_detail: vec![1],
+        };
+        let published = self.store.publish_document(publication, CHUNKS_MAX).await.unwrap();
+        assert!(matches!(published, Published::Shown(_)), "{published:?}");
+        self.chunks.retain(|_, (of, _)| *of != document);
+        self.chunks.extend((self.next_chunk..).zip(vectors.into_iter().map(|vector| (document, vector))));
+        self.next_chunk += total;
+    }
+
+    /// What follows from a change, where the engine is brought to what the tables say.
+    pub(crate) async fn settle(&self) {
+        if let Some(collection) = self.bed.searched.settles_in() {
+            self.bed.world.store.settle_vectors(&self.scope, collection).await.unwrap();
+        }
+    }
+
+    /// Removes a document.
+    pub(crate) async fn remove(&mut self, document: DocumentId) {
+        self.remove_only(document).await;
+        self.settle().await;
+    }
+
+    /// How many chunks there are.
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Removes a document, without what follows from it.
+    pub(crate) async fn remove_only(&mut self, document: DocumentId) {
+        self.store.remove_document(document).await.unwrap();
+        self.chunks.retain(|_, (of, _)| *of != document);
+    }
+
+    /// What the engine finds.
+    pub(crate) async fn nearest(&self, question: &[f32], counting: Option<&HashSet<DocumentId>>, limit: usize) -> Vec<Near> {
+        let mut reading = self.bed.world.store.reading(&self.scope).await.unwrap();
+        reading.nearest(question, counting, limit).await.unwrap()
+    }
+
+    /// Asks the engine, and holds what it says against all vectors: as many as there are up to `limit`, the best first, each with its
+    /// own score and of a document that counts. The share of the true nearest among them.
+    pub(crate) async fn recall(&self, question: &[f32], counting: Option<&HashSet<DocumentId>>, limit: usize) -> f64 {
+        let mut all: Vec<(u64, f32)> = self
+            .chunks
+            .iter()
+            .filter(|(_, (document, _))| counting.is_none_or(|counting| counting.contains(document)))
+            .map(|(chunk, (_, vector))| (*chunk, inner_product(question, vector)))
+            .collect();
+        let found = self.nearest(question, counting, limit).await;
+        assert_eq!(found.len(), limit.min(all.len()), "as many as are wanted, wherever so many count");
+        let mut seen = HashSet::new();
+        for (near, next) in found.iter().zip(found.iter().skip(1).map(Some).chain([None])) {
+            assert!(seen.insert(near.chunk), "chunk {} is found twice", near.chunk);
+            let own = all.iter().find(|(chunk, _)| *chunk == near.chunk);
+            let (_, own) = own.unwrap_or_else(|| panic!("chunk {} does not count", near.chunk));
+            assert!((near.score - own).abs() < SAME, "chunk {}: {} is not {own}", near.chunk, near.score);
+            assert!(next.is_none_or(|next| next.score <= near.score + SAME), "the best come first");
+        }
+        if found.is_empty() {
+            return 1.0;
+        }
+        all.sort_by(|a, b| b.1.total_cmp(&a.1));
+        // Those that lie just as near as the last one are as good.
+        let last = all[found.len() - 1].1 - SAME;
+        let good = found.iter().filter(|near| near.score >= last).count();
+        good as f64 / found.len() as f64
+    }
+
+    /// The numbers of each vector.
+    pub(crate) fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// The documents that are there, in the order of their chunks.
+    pub(crate) fn documents(&self) -> Vec<DocumentId> {
+        let mut documents: Vec<DocumentId> = self.chunks.values().map(|(document, _)| *document).collect();
+        documents.dedup();
+        documents
+    }
+
+    async fn hand_in(&self) -> DocumentId {
+        let (world, now) = (&self.bed.world, self.bed.world.clock.now());
+        let file = FileRow {
+            id: world.ids().file(),
+            purpose: FilePurpose::Document,
+            bytes: 0,
+            chunks: 0,
+            created_at: now,
+            sealed_name: vec![1],
+        };
+        self.store.begin_file(&file, u64::MAX).await.unwrap().unwrap();
+        let mut writer = self.store.write_file(file.id).await.unwrap();
+        writer.append(b"raw".to_vec()).await.unwrap();
+        writer.finish().await.unwrap();
+        let row = DocumentRow {
+            id: world.ids().document(),
+            status: DocumentStatus::Queued,
+            raw_file: file.id,
+            bytes: 1,
+            chunks_total: 0,
+            chunks_done: 0,
+            published: None,
+            embedder: None,
+            dimension: None,
+            created_at: now,
+            changed_at: now,
+            sealed_detail: vec![1],
+        };
+        assert!(self.store.insert_document(&row, Written { file: file.id, bytes: 1, chunks: 1 }, MOST).await.unwrap());
+        row.id
+    }
+}
