@@ -102,8 +102,13 @@ impl Index {
         self.next_chunk
     }
 
+    /// Whether there are ways from each vector to those near it by now.
+    pub fn has_graph(&self) -> bool {
+        self.graph.get().is_some()
+    }
+
     /// What it takes in memory.
-    pub(super) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         let documents = self.documents.len() * size_of::<Shown>();
         let own = (documents + self.entries.len() * size_of::<Entry>() + self.vectors.len() * size_of::<f32>()) as u64;
         own + self.graph.bytes()
