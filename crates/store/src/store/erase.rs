@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use insula_model::{ErrorKind, Result, TenantId, Timestamp};
+use insula_model::{Error, ErrorKind, Result, TenantId, Timestamp};
 
 use crate::{Control, tenants::Homes, vault::KeyStore, vectors::Vectors};
 
@@ -103,8 +103,18 @@ async fn finish(
     tenants.remove(tenant).await?;
     vectors.forget(tenant);
     // Where that does not answer the erasure stays open, and goes on when it does.
-    vectors.engine.forget(tenant).await?;
+    vectors.engine.forget(tenant).await.map_err(away)?;
     control.finish_erasure(tenant, now).await
+}
+
+fn away(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Unavailable { .. } => {
+            let message = "the vector engine does not answer; all else of the tenant is gone, and the erasure is completed by itself, or by the same call, once it does";
+            Error::new(error.kind().clone(), message).caused_by(error)
+        }
+        _ => error,
+    }
 }
 
 /// The first `steps` of an erasure, as a process that is killed leaves them.

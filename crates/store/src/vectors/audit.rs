@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use insula_model::{DocumentId, Result, TenantId, TenantScope};
 
 use crate::{
-    Store, TenantStore,
+    Store,
     query::{Tx, rec},
 };
 
@@ -178,10 +178,4 @@ async fn tables(tx: &mut Tx) -> Result<Vec<AuditFinding>> {
         count,
     });
     Ok(told.collect())
-}
-
-/// What the tables of a tenant whose home is open say of each other.
-#[cfg(test)]
-pub(crate) async fn tables_of(tenant: &TenantStore) -> Result<Vec<AuditFinding>> {
-    tables(&mut tenant.home.db().read().await?).await
 }

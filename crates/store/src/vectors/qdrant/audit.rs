@@ -6,7 +6,7 @@ use insula_model::{DocumentId, Result, TenantId, VectorCollection};
 
 use super::{
     Qdrant,
-    guard::{Documents, Guard, Seen, TENANT, Which, count_nobodys, delete_nobodys},
+    guard::{Guard, Seen, TENANT, Which, count_nobodys, delete_nobodys},
     names::Collection,
     outbox,
     proto::FacetCounts,
@@ -209,7 +209,7 @@ async fn count_by_tenant(engine: &Qdrant, place: &str) -> Result<(Vec<(TenantId,
 #[cfg(test)]
 pub(super) async fn count_of(engine: &Qdrant, tenant: TenantId, collection: Collection, document: DocumentId) -> Result<u64> {
     let documents = [document];
-    let which = Which { documents: Documents::Any(&documents), ..Which::default() };
+    let which = Which { documents: super::guard::Documents::Any(&documents), ..Which::default() };
     let counted = engine.wire.send(&Guard::of(tenant).count(engine.names.of(collection), which)).await;
     match counted {
         Err(Trouble::Missing) => Ok(0),

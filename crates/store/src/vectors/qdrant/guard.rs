@@ -79,7 +79,7 @@ pub(super) struct NewPoint {
 }
 
 /// A point as it is seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Seen {
     pub document: DocumentId,
     pub chunk: u64,

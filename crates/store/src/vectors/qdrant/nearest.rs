@@ -63,29 +63,33 @@ pub(super) async fn nearest(
     if home.is_none() && !waits.is_empty() {
         engine.is_due(tenant.tenant);
     }
-    let mut near = Vec::new();
-    let mut compared = waits;
+    let (mut near, mut compared) = (Vec::new(), waits);
     if let Some(home) = home.filter(|_| !there.is_empty()) {
+        let few = compared.len() + there.len() <= engine.exact_max;
         match search.asked(&home, there.len()).await {
-            Ok(found) if found.len() == there.len().min(ask.limit) => near = found,
-            Ok(found) if compared.len() + there.len() > engine.exact_max => {
-                tracing::warn!(tenant = %tenant.tenant, "the vector engine knows fewer chunks than the tables; audit the tenant's vectors");
-                near = found;
+            Ok(found) => {
+                let is_whole = found.len() == there.len().min(ask.limit);
+                if !is_whole {
+                    tracing::warn!(tenant = %tenant.tenant, "the vector engine knows fewer chunks than the tables");
+                    // Perhaps for another space than the one that is searched by now.
+                    engine.is_due(tenant.tenant);
+                }
+                if is_whole || !few { near = found } else { compared.extend(there) }
             }
-            Err(error) if *error.kind() == ErrorKind::Internal => return Err(error),
-            Err(error) if compared.len() + there.len() > engine.exact_max => return Err(error),
-            // It lacks some, or does not answer: few enough are compared here.
-            _ => compared.extend(there),
+            Err(error) if *error.kind() == ErrorKind::Internal || !few => return Err(error),
+            // It does not answer: few enough are compared here.
+            Err(_) => compared.extend(there),
         }
     }
-    if compared.len() > engine.exact_max {
+    if compared.len() <= engine.exact_max {
+        compared.sort_unstable();
+        near.extend(search.compared(snapshot.tx(), &compared).await?);
+        near.sort_unstable_by(exact_order);
+        near.truncate(ask.limit);
+    } else if near.is_empty() {
         let message = "this tenant's vectors are still being written to the vector engine; documents are found by their words until they are there";
         return Err(Error::new(ErrorKind::Unavailable { retry_after: REST }, message));
     }
-    compared.sort_unstable();
-    near.extend(search.compared(snapshot.tx(), &compared).await?);
-    near.sort_unstable_by(exact_order);
-    near.truncate(ask.limit);
     Ok(near)
 }
 

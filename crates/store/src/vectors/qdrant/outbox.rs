@@ -21,7 +21,7 @@ pub(super) struct Noted {
 rec!(Noted { document, since });
 
 /// Where a tenant's points are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Home {
     /// The collection that is searched.
     pub collection: VectorCollection,
@@ -29,11 +29,13 @@ pub(super) struct Home {
     pub moving_to: Option<VectorCollection>,
     /// The one that is being emptied.
     pub leaving: Option<VectorCollection>,
+    /// For which spaces all documents were last noted, and which of them was searched.
+    pub spaces: String,
     /// Counts the changes of all that.
     pub version: u64,
 }
 
-rec!(Home { collection, moving_to, leaving, version });
+rec!(Home { collection, moving_to, leaving, spaces, version });
 
 impl Home {
     /// Whether points belong there.
@@ -103,7 +105,7 @@ pub(super) async fn note_again(tenant: &TenantStore, documents: &[DocumentId]) -
 
 /// Where a tenant's points are; nothing where it has none.
 pub(super) async fn home(tx: &mut Tx) -> Result<Option<Home>> {
-    tx.optional("SELECT collection, moving_to, leaving, version FROM vector_home WHERE id = 1", &[]).await
+    tx.optional("SELECT collection, moving_to, leaving, spaces, version FROM vector_home WHERE id = 1", &[]).await
 }
 
 /// At most `limit` noted documents, the first noted first.
@@ -115,10 +117,24 @@ pub(super) async fn noted(tx: &mut Tx, limit: u32) -> Result<Vec<Noted>> {
 pub(super) async fn settle_in(tenant: &TenantStore, collection: VectorCollection) -> Result<()> {
     let mut tx = tenant.home.db().write().await?;
     let since = raise(&mut tx).await?;
-    let first = "INSERT INTO vector_home (id, collection, version) VALUES (1, $1, 1) ON CONFLICT (id) DO NOTHING";
-    if tx.exec(first, args![collection]).await? == 1 {
+    let spaces = spaces(&mut tx).await?;
+    let first = "INSERT INTO vector_home (id, collection, spaces, version) VALUES (1, $1, $2, 1) ON CONFLICT (id) DO NOTHING";
+    if tx.exec(first, args![collection, spaces]).await? == 1 {
         note_all(&mut tx, since).await?;
     }
+    tx.commit().await
+}
+
+/// Notes all documents where there are other spaces than when they were last noted.
+pub(super) async fn note_spaces(tenant: &TenantStore, home: &Home) -> Result<()> {
+    let mut tx = tenant.home.db().write().await?;
+    let since = raise(&mut tx).await?;
+    let spaces = spaces(&mut tx).await?;
+    let noted = "UPDATE vector_home SET spaces = $2, version = version + 1 WHERE id = 1 AND version = $1";
+    if tx.exec(noted, args![home.version, spaces]).await? == 0 {
+        return Ok(());
+    }
+    note_all(&mut tx, since).await?;
     tx.commit().await
 }
 
@@ -246,6 +262,20 @@ async fn raise(tx: &mut Tx) -> Result<u64> {
 /// The note of a document, where it is noted.
 pub(super) async fn note_of(tx: &mut Tx, document: DocumentId) -> Result<Option<Noted>> {
     tx.optional("SELECT document, since FROM vector_outbox WHERE document = $1", args![document]).await
+}
+
+struct Serving {
+    space: Option<u64>,
+}
+
+rec!(Serving { space });
+
+/// Which spaces there are, and which of them is searched, as `vector_home` keeps it.
+pub(super) async fn spaces(tx: &mut Tx) -> Result<String> {
+    let serving: Option<Serving> = tx.optional("SELECT space FROM corpus WHERE id = 1", &[]).await?;
+    let serving = serving.and_then(|serving| serving.space).unwrap_or_default();
+    let all: Vec<String> = dimensions(tx).await?.iter().map(|(space, _)| space.to_string()).collect();
+    Ok(format!("{serving} of {}", all.join(" ")))
 }
 
 struct SpaceRow {

@@ -42,9 +42,10 @@ struct Truth {
 /// Brings all points of a tenant to what its tables say, in the collection that is wanted for it.
 pub(super) async fn settle(engine: &Qdrant, tenant: &TenantStore, wanted: VectorCollection) -> Result<()> {
     loop {
-        let (home, noted) = {
+        let (home, noted, spaces) = {
             let mut tx = tenant.home.db().read().await?;
-            (outbox::home(&mut tx).await?, outbox::noted(&mut tx, DOCUMENTS_AT_ONCE).await?)
+            let noted = outbox::noted(&mut tx, DOCUMENTS_AT_ONCE).await?;
+            (outbox::home(&mut tx).await?, noted, outbox::spaces(&mut tx).await?)
         };
         let Some(home) = home else {
             // What is there was left by another time, when other tables were the truth.
@@ -52,7 +53,9 @@ pub(super) async fn settle(engine: &Qdrant, tenant: &TenantStore, wanted: Vector
             outbox::settle_in(tenant, wanted).await?;
             continue;
         };
-        if let Some(left) = home.leaving {
+        if home.spaces != spaces {
+            outbox::note_spaces(tenant, &home).await?;
+        } else if let Some(left) = home.leaving {
             empty(engine, tenant.tenant, Some(left)).await?;
             outbox::left(tenant, &home).await?;
         } else if home.moving_to.unwrap_or(home.collection) != wanted {
@@ -108,7 +111,7 @@ async fn document(engine: &Qdrant, tenant: &TenantStore, mut noted: Noted) -> Re
             let Some(now) = now else { return Ok(()) };
             bring(engine, tenant, noted.document, &now).await?;
             let mut tx = tenant.home.db().read().await?;
-            if outbox::published(&mut tx, noted.document).await? == published && outbox::home(&mut tx).await? == Some(now) {
+            if outbox::published(&mut tx, noted.document).await? == published && outbox::home(&mut tx).await?.as_ref() == Some(&now) {
                 return Ok(());
             }
             continue;

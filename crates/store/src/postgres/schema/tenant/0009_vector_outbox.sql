@@ -9,7 +9,8 @@ CREATE TABLE insula_tenant.vector_outbox (
 );
 
 -- One row of each tenant, from the first time that anything was brought there: which collection is searched, which one is being filled
--- to take its place, and which one is being emptied. `version` counts the changes.
+-- to take its place, and which one is being emptied. `spaces` tells for which spaces
+-- all documents were last noted, and which of them is searched; `version` counts the changes.
 CREATE TABLE insula_tenant.vector_home (
     tenant_id UUID NOT NULL DEFAULT NULLIF(current_setting('app.current_tenant', true), '')::uuid
         REFERENCES insula_tenant.homes (tenant_id) ON DELETE CASCADE,
@@ -17,6 +18,7 @@ CREATE TABLE insula_tenant.vector_home (
     collection TEXT NOT NULL,
     moving_to TEXT,
     leaving TEXT,
+    spaces TEXT NOT NULL,
     version BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );

@@ -6,11 +6,13 @@ CREATE TABLE vector_outbox (
 ) STRICT;
 
 -- One row, from the first time that anything was brought there: which collection is searched, which one is being filled to take its
--- place, and which one is being emptied. `version` counts the changes.
+-- place, and which one is being emptied. `spaces` tells for which spaces
+-- all documents were last noted, and which of them is searched; `version` counts the changes.
 CREATE TABLE vector_home (
     id INTEGER NOT NULL PRIMARY KEY,
     collection TEXT NOT NULL,
     moving_to TEXT,
     leaving TEXT,
+    spaces TEXT NOT NULL,
     version INTEGER NOT NULL
 ) STRICT;

@@ -165,9 +165,9 @@ async fn an_audit_finds_what_is_wrong_and_mends_it() {
     assert_eq!(store.audit_vectors_of_nobody().await.unwrap(), []);
 
     // A point without a document, one where its tenant has none, and one that is not there.
+    peer.lose_one(&shared);
     peer.plant(&shared, foreign(&bed, 900));
     peer.plant(&own, foreign(&bed, 901));
-    peer.lose_one(&shared);
     let kinds = |found: &[AuditFinding]| found.iter().map(|finding| (finding.kind, finding.count)).collect::<Vec<_>>();
     let of_owner = store.audit_vectors(&bed.world.owner).await.unwrap();
     let of_stranger = store.audit_vectors(&bed.world.stranger).await.unwrap();
