@@ -84,12 +84,20 @@ pub(super) async fn empty(engine: &Qdrant, tenant: TenantId, kind: Option<Vector
             _ if collection.owner.is_some() && !is_own => continue,
             _ => {}
         }
-        let done = if is_own {
-            engine.wire.send(&guard.drop_own(&engine.names, collection)?).await.map(drop)
-        } else {
-            engine.wire.send(&guard.delete(engine.names.of(collection), Which::default())).await.map(drop)
+        if is_own {
+            present(engine.wire.send(&guard.drop_own(&engine.names, collection)?).await.map(drop))?;
+            continue;
+        }
+        let name = engine.names.of(collection);
+        present(engine.wire.send(&guard.delete(name.clone(), Which::default())).await.map(drop))?;
+        // A receipt may hang on it, and points lie there in plain.
+        let left = match engine.wire.send(&guard.count(name, Which::default())).await {
+            Err(Trouble::Missing) => 0,
+            counted => counted?.result.unwrap_or_default().count,
         };
-        present(done)?;
+        if left > 0 {
+            return Err(Trouble::Away(format!("{left} points are left that were removed")).into());
+        }
     }
     Ok(())
 }
