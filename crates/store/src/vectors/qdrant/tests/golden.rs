@@ -38,7 +38,7 @@ fn golden(name: &str) -> Vec<u8> {
 }
 
 #[track_caller]
-fn is_written(name: &str, message: &(impl Message + PartialEq + Default)) {
+fn is_written(name: &str, message: &(impl Message + Debug)) {
     assert!(message.encode_to_vec() == golden(name), "{name} is written otherwise: {message:?}");
 }
 
