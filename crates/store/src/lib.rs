@@ -107,4 +107,6 @@ pub use tenants::{
     PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};
-pub use vectors::{AuditFinding, AuditKind, Entry, Index, Near, NewVector, QdrantOptions, Reading, Space, Spaces, exact_order, inner_product};
+pub use vectors::{
+    AuditFinding, AuditKind, Entry, Index, Near, NewVector, QdrantOptions, Reading, Space, Spaces, exact_order, inner_product,
+};

@@ -28,7 +28,8 @@ async fn where_vectors_are_to_be_is_inherited() {
     let (tenant, operator) = (node.tenant("heir").await, node.operator());
     operator.put("/api/v1/plans/big", &json!({"prices": [], "vectors": {"collection": "own"}})).await.expect(200);
     operator.put("/api/v1/segments/small", &json!({"vectors": {"collection": "shared"}})).await.expect(200);
-    let effective = async || tenant.admin.get(&tenant.path("/effective")).await.expect(200).json()["vectors"]["collection"].clone();
+    let effective =
+        async || tenant.admin.get(&tenant.path("/effective")).await.expect(200).json()["vectors"]["collection"].clone();
     let from = |value: Value, origin: &str| json!({"value": value, "origin": origin});
     // The embedded engine knows no collections.
     assert_eq!(effective().await, from(Value::Null, "default"));
@@ -49,9 +50,11 @@ async fn an_audit_looks_at_all_or_some(node: &Node) {
     assert!(all["tenants"].as_u64().unwrap() >= 1);
     let one = audit(json!({"tenants": ["audited"], "repair": true})).await.expect(200).json();
     assert_eq!((&one["data"], &one["tenants"]), (&json!([]), &json!(1)));
-    for (field, body) in
-        [("tenants[1]", json!({"tenants": ["audited", "nobody"]})), ("cursor", json!({"cursor": "x"})), ("all", json!({"all": 1}))]
-    {
+    for (field, body) in [
+        ("tenants[1]", json!({"tenants": ["audited", "nobody"]})),
+        ("cursor", json!({"cursor": "x"})),
+        ("all", json!({"all": 1})),
+    ] {
         let problem = audit(body).await.problem(400, "invalid_request");
         assert_eq!(problem["param"], field, "{problem}");
     }

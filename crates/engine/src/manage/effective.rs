@@ -1,8 +1,8 @@
 //! What is in force for a tenant, value by value, and where each comes from.
 
 use insula_model::{
-    Budget, Effective, EffectiveCache, EffectiveLimits, EffectiveRouting, EffectiveVectors, Limits, Lineage, ProviderIsolation, ReleaseMode,
-    Routing, Slug, Strategy, Subject,
+    Budget, Effective, EffectiveCache, EffectiveLimits, EffectiveRouting, EffectiveVectors, Limits, Lineage, ProviderIsolation,
+    ReleaseMode, Routing, Slug, Strategy, Subject,
 };
 
 use super::budgets;

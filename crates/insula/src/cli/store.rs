@@ -51,7 +51,9 @@ pub async fn run(args: StoreArgs, out: Output) -> Result<(), Failure> {
             out.data(&audit.to_string(), show)?;
             match items(&audit).is_empty() {
                 true => Ok(()),
-                false if repair => Err(Failure::failed("something was found, and is being mended; audit once more in a moment")),
+                false if repair => {
+                    Err(Failure::failed("something was found, and is being mended; audit once more in a moment"))
+                }
                 false => Err(Failure::failed("something was found; --repair mends what can be mended")),
             }
         }

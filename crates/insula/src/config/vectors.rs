@@ -65,7 +65,11 @@ impl Vectors {
         let is_wanted = self.engine == VectorEngine::Qdrant;
         match &self.qdrant_url {
             None if is_wanted => {
-                wrong("engine", "is \"qdrant\" without vectors.qdrant_url", "set vectors.qdrant_url, such as http://qdrant:6334");
+                wrong(
+                    "engine",
+                    "is \"qdrant\" without vectors.qdrant_url",
+                    "set vectors.qdrant_url, such as http://qdrant:6334",
+                );
             }
             Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
                 wrong("qdrant_url", "does not begin with http:// or https://", "write it such as http://qdrant:6334");

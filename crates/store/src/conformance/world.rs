@@ -9,7 +9,8 @@ use insula_model::{
 use tempfile::TempDir;
 
 use crate::{
-    ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, RealDisk, RootKey, Store, StoreOptions, VectorSearch, postgres::tests::scratch::Scratch,
+    ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, RealDisk, RootKey, Store, StoreOptions, VectorSearch,
+    postgres::tests::scratch::Scratch,
 };
 
 /// The engines that cases run on.

@@ -66,9 +66,9 @@ impl Store {
             // Tables and engine are not read at one moment: only what is seen twice is wrong.
             let again = engine.audit(&tenant).await?;
             let is_again = |finding: &AuditFinding| {
-                again.iter().any(|other| {
-                    (other.kind, &other.place, other.document) == (finding.kind, &finding.place, finding.document)
-                })
+                again
+                    .iter()
+                    .any(|other| (other.kind, &other.place, other.document) == (finding.kind, &finding.place, finding.document))
             };
             found.extend(held.into_iter().filter(is_again));
         }

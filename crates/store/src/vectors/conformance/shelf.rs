@@ -40,13 +40,6 @@ impl<'a> Shelf<'a> {
         Self { bed, scope, store, seals, dimension, next_chunk: 1, chunks: BTreeMap::new() }
     }
 
-    /// The same tenant as another node sees it.
-    pub(crate) async fn on<'b>(&self, bed: &'b Bed) -> Shelf<'b> {
-        let mut other = Shelf::of(bed, self.scope, self.dimension).await;
-        (other.next_chunk, other.chunks) = (self.next_chunk, self.chunks.clone());
-        other
-    }
-
     /// Publishes a document of these vectors, one for each chunk.
     pub(crate) async fn add(&mut self, vectors: Vec<Vec<f32>>) -> DocumentId {
         let id = self.hand_in().await;
@@ -72,9 +65,9 @@ impl<'a> Shelf<'a> {
         let spaces = self.store.spaces(EMBEDDER, u32::try_from(self.dimension).unwrap()).await.unwrap();
         let total = vectors.len() as u64;
         let random: &dyn Random = &*self.bed.world.random;
-        let sealed = (0..).zip(&vectors).map(|(place, vector)| {
-            NewVector::seal(&self.seals, spaces.serving.space, document, place, vector.clone(), random)
-        });
+        let sealed = (0..)
+            .zip(&vectors)
+            .map(|(place, vector)| NewVector::seal(&self.seals, spaces.serving.space, document, place, vector.clone(), random));
         let publication = Publication {
             document,
             vectors: vec![(spaces.serving.clone(), sealed.collect())],
@@ -147,11 +140,6 @@ impl<'a> Shelf<'a> {
         let last = all[found.len() - 1].1 - SAME;
         let good = found.iter().filter(|near| near.score >= last).count();
         good as f64 / found.len() as f64
-    }
-
-    /// The numbers of each vector.
-    pub(crate) fn dimension(&self) -> usize {
-        self.dimension
     }
 
     /// The documents that are there, in the order of their chunks.

@@ -10,9 +10,9 @@ use insula_model::{DocumentId, Error, Result, TenantId};
 use super::{
     names::{Collection, Names, point_id},
     proto::{
-        Condition, CountPoints, DeleteCollection, DeletePoints, DenseVector, FieldCondition, Filter, Integers, IsEmpty, Keywords,
-        Match, Payload, Point, PointId, PointsSelector, Query, QueryPoints, Range, ScrollPoints, SearchParams, UpsertPoints,
-        Value, Vector, VectorInput, Vectors, WithPayload, condition, matching, value,
+        Condition, CountPoints, DeleteCollection, DeletePoints, DenseVector, FieldCondition, Filter, Integers, IsEmpty,
+        Keywords, Match, Payload, Point, PointId, PointsSelector, Query, QueryPoints, Range, ScrollPoints, SearchParams,
+        UpsertPoints, Value, Vector, VectorInput, Vectors, WithPayload, condition, matching, value,
     },
 };
 

@@ -196,12 +196,7 @@ pub(super) async fn published(tx: &mut Tx, document: DocumentId) -> Result<Optio
 }
 
 /// At most `limit` vectors of a document, those of a chunk one after the other, behind (`chunk`, `space`).
-pub(super) async fn of_document(
-    tx: &mut Tx,
-    document: DocumentId,
-    behind: (u64, u64),
-    limit: u32,
-) -> Result<Vec<ChunkRow>> {
+pub(super) async fn of_document(tx: &mut Tx, document: DocumentId, behind: (u64, u64), limit: u32) -> Result<Vec<ChunkRow>> {
     let rows = "SELECT c.chunk AS chunk, c.place AS place, v.space AS space, v.sealed_vector AS sealed_vector \
                 FROM chunks c JOIN vectors v ON v.chunk = c.chunk \
                 WHERE c.document = $1 AND (c.chunk > $2 OR (c.chunk = $2 AND v.space > $3)) \

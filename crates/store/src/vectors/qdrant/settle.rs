@@ -119,7 +119,9 @@ async fn document(engine: &Qdrant, tenant: &TenantStore, mut noted: Noted) -> Re
             let Some(now) = now else { return Ok(()) };
             bring(engine, tenant, noted.document, &now).await?;
             let mut tx = tenant.home.db().read().await?;
-            if outbox::published(&mut tx, noted.document).await? == published && outbox::home(&mut tx).await?.as_ref() == Some(&now) {
+            if outbox::published(&mut tx, noted.document).await? == published
+                && outbox::home(&mut tx).await?.as_ref() == Some(&now)
+            {
                 return Ok(());
             }
             continue;
@@ -176,13 +178,7 @@ async fn bring(engine: &Qdrant, tenant: &TenantStore, document: DocumentId, home
 }
 
 /// Writes points into a collection, which is made where it is not there.
-async fn write(
-    engine: &Qdrant,
-    tenant: TenantId,
-    kind: VectorCollection,
-    dimension: u64,
-    points: Vec<NewPoint>,
-) -> Result<()> {
+async fn write(engine: &Qdrant, tenant: TenantId, kind: VectorCollection, dimension: u64, points: Vec<NewPoint>) -> Result<()> {
     let collection = Collection::of(kind, tenant, dimension);
     let call = Guard::of(tenant).upsert(engine.names.of(collection), points);
     match engine.wire.send(&call).await {

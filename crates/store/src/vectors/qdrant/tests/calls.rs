@@ -107,9 +107,8 @@ async fn probes_find_and_change_nothing() {
         let held = peer.holds();
         let guard = Guard::of(bed.world.stranger.tenant());
         // The owner's collections too, as though their names had been mixed up.
-        let names = [bed.world.owner.tenant(), bed.world.stranger.tenant()].map(|tenant| {
-            engine.names.of(Collection::of(searched.settles_in().unwrap(), tenant, DIMENSION as u64))
-        });
+        let names = [bed.world.owner.tenant(), bed.world.stranger.tenant()]
+            .map(|tenant| engine.names.of(Collection::of(searched.settles_in().unwrap(), tenant, DIMENSION as u64)));
         let (documents, none) = ([document], [own]);
         for n in 0..PROBES {
             let name = names[n % 2].clone();

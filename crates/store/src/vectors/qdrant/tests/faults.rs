@@ -182,7 +182,8 @@ async fn an_audit_finds_what_is_wrong_and_mends_it() {
 
     // Points of a tenant that is not there, of one in another's collection, and of nobody.
     let nobody = insula_model::TenantId::from_bytes([9; 16]);
-    let new = |chunk| NewPoint { space: 1, document: bed.world.ids().document(), place: 0, chunk, vector: vec![0.0; DIMENSION] };
+    let new =
+        |chunk| NewPoint { space: 1, document: bed.world.ids().document(), place: 0, chunk, vector: vec![0.0; DIMENSION] };
     let gone = Guard::of(nobody).upsert(String::new(), vec![new(1)]).get().points[0].clone();
     let misplaced = Guard::of(bed.world.owner.tenant()).upsert(String::new(), vec![new(2)]).get().points[0].clone();
     let mut bare = foreign(&bed, 3);

@@ -7,11 +7,7 @@ use std::sync::{
 
 use insula_model::VectorCollection;
 
-use super::{
-    super::names::Collection,
-    calls::bed,
-    peer::Mood,
-};
+use super::{super::names::Collection, calls::bed, peer::Mood};
 use crate::vectors::conformance::{Bed, Searched, Shelf};
 
 const DIMENSION: usize = 8;

@@ -1,10 +1,6 @@
 //! A Qdrant as far as this crate uses one: it keeps collections in memory, answers over gRPC, and notes every call that it gets.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::{
@@ -18,10 +14,10 @@ use tokio::net::TcpListener;
 
 use super::{
     super::proto::{
-        CollectionDescription, CollectionOperation, CountPoints, CountResponse, CountResult, CreateCollection, CreateFieldIndex,
-        DeleteCollection, DeletePoints, Done, FacetCounts, FacetHit, FacetResponse, FacetValue, ListCollectionsResponse, Payload,
-        Point, PointId, QueryPoints, QueryResponse, Retrieved, Scored, ScrollPoints, ScrollResponse, UpsertPoints, point_id,
-        value,
+        CollectionDescription, CollectionOperation, CountPoints, CountResponse, CountResult, CreateCollection,
+        CreateFieldIndex, DeleteCollection, DeletePoints, Done, FacetCounts, FacetHit, FacetResponse, FacetValue,
+        ListCollectionsResponse, Payload, Point, PointId, QueryPoints, QueryResponse, Retrieved, Scored, ScrollPoints,
+        ScrollResponse, UpsertPoints, point_id, value,
     },
     matching,
 };
@@ -259,7 +255,10 @@ impl State {
         for point in call.points {
             let length = vector(&point).len() as u64;
             if length != held.dimension {
-                return Err((3, format!("Wrong input: Vector dimension error: expected dim: {}, got {length}", held.dimension)));
+                return Err((
+                    3,
+                    format!("Wrong input: Vector dimension error: expected dim: {}, got {length}", held.dimension),
+                ));
             }
             let before = held.points.get(&key(&point));
             let may_update = |before: &Point| call.update_filter.as_ref().is_none_or(|f| matching::holds(f, &before.payload));

@@ -25,7 +25,8 @@ pub(super) enum About {
 /// Whom a call is about; what is wrong where it could touch somebody else.
 pub(super) fn about(call: &Recorded) -> Result<About, String> {
     let message = call.message.clone();
-    let filtered = |filter: Option<Filter>| of_filter(filter.as_ref()).ok_or_else(|| format!("{} goes out without a tenant", call.method));
+    let filtered =
+        |filter: Option<Filter>| of_filter(filter.as_ref()).ok_or_else(|| format!("{} goes out without a tenant", call.method));
     match call.method.as_str() {
         "/qdrant.Points/Query" => filtered(read::<QueryPoints>(message)?.filter),
         "/qdrant.Points/Scroll" => filtered(read::<ScrollPoints>(message)?.filter),
