@@ -2,6 +2,7 @@
 
 mod accounts;
 mod config;
+mod corpus;
 mod data_dir;
 mod dev;
 mod document;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod canaries;
+mod corpora;
 mod disk;
 mod drops;
 mod eviction;

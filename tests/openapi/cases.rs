@@ -76,12 +76,49 @@ fn new_batch(_: u64) -> Value {
     json!({"input_file_id": "", "endpoint": "/v1/embeddings", "completion_window": "24h"})
 }
 
+/// The walker fills in whose files they are.
+fn new_vector_store(count: u64) -> Value {
+    json!({"name": format!("walked {count}"), "file_ids": [""]})
+}
+
+fn named(count: u64) -> Value {
+    json!({"name": format!("walked {count}")})
+}
+
+fn new_store_file(count: u64) -> Value {
+    json!({"file_id": "", "attributes": {"count": count}})
+}
+
+fn attributes(count: u64) -> Value {
+    json!({"attributes": {"count": count}})
+}
+
+fn new_file_batch(count: u64) -> Value {
+    json!({"file_ids": [""], "attributes": {"count": count}})
+}
+
+fn store_search(count: u64) -> Value {
+    json!({"query": format!("walk on {count}"), "filters": {"type": "lt", "key": "count", "value": count}})
+}
+
 fn document(count: u64) -> Value {
     json!({"name": "walked", "text": format!("walk on {count}"), "metadata": {"count": count}})
 }
 
 fn search(count: u64) -> Value {
     json!({"query": format!("walk on {count}"), "filter": {"count": count}})
+}
+
+fn new_corpus(count: u64) -> Value {
+    json!({"name": format!("walked_{count}"), "title": "Walked", "jurisdiction": "eu"})
+}
+
+fn retitle(count: u64) -> Value {
+    json!({"title": format!("Walked {count}")})
+}
+
+fn profile(count: u64) -> Value {
+    json!({"text": format!("walked {count}"), "jurisdictions": ["eu"]})
 }
 
 fn new_tenant(count: u64) -> Value {
@@ -196,6 +233,23 @@ pub const CASES: &[Case] = &[
     with_body("POST /v1/batches",          [401, 401, 404, 404, 404, 200, 200, 200, 403], new_batch),
     case("GET /v1/batches/{batch_id}",     [401, 401, 404, 404, 404, 200, 200, 200, 403]),
     case("POST /v1/batches/{batch_id}/cancel", [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    case("GET /v1/vector_stores",          [401, 401, 200, 200, 200, 200, 200, 200, 403]),
+    with_body("POST /v1/vector_stores",    [401, 401, 404, 404, 404, 200, 200, 200, 403], new_vector_store),
+    case("GET /v1/vector_stores/{vector_store_id}",                                          [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    with_body("POST /v1/vector_stores/{vector_store_id}",                                    [401, 401, 404, 404, 404, 200, 200, 200, 403], named),
+    with_body("POST /v1/vector_stores/{vector_store_id}/search",                             [401, 401, 404, 404, 404, 200, 200, 200, 403], store_search),
+    case("GET /v1/vector_stores/{vector_store_id}/files",                                    [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    with_body("POST /v1/vector_stores/{vector_store_id}/files",                              [401, 401, 404, 404, 404, 200, 200, 200, 403], new_store_file),
+    case("GET /v1/vector_stores/{vector_store_id}/files/{store_file_id}",                    [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    case("GET /v1/vector_stores/{vector_store_id}/files/{store_file_id}/content",            [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    with_body("POST /v1/vector_stores/{vector_store_id}/files/{store_file_id}",              [401, 401, 404, 404, 404, 200, 200, 200, 403], attributes),
+    with_body("POST /v1/vector_stores/{vector_store_id}/file_batches",                       [401, 401, 404, 404, 404, 200, 200, 200, 403], new_file_batch),
+    case("GET /v1/vector_stores/{vector_store_id}/file_batches/{file_batch_id}",             [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    case("GET /v1/vector_stores/{vector_store_id}/file_batches/{file_batch_id}/files",       [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    case("POST /v1/vector_stores/{vector_store_id}/file_batches/{file_batch_id}/cancel",     [401, 401, 404, 404, 404, 200, 200, 200, 403]),
+    // The first who may takes it away; for the others it is gone.
+    case("DELETE /v1/vector_stores/{vector_store_id}/files/{store_file_id}",                 [401, 401, 404, 404, 404, 200, 404, 404, 403]),
+    case("DELETE /v1/vector_stores/{vector_store_id}",                                       [401, 401, 404, 404, 404, 200, 404, 404, 403]),
 
     // The platform: operators alone.
     with_body("POST /api/v1/tenants",         [401, 401, 403, 403, 403, 403, 403, 403, 201], new_tenant),
@@ -223,6 +277,26 @@ pub const CASES: &[Case] = &[
     case("DELETE /api/v1/operator-keys/{key}", [401, 401, 403, 403, 403, 403, 403, 403, 404]),
     case("GET /api/v1/prices",                [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/providers",             [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+
+    // Reference corpora: operators alone, who write them. The document that the walker knows is a tenant's.
+    case("GET /api/v1/corpora",                                  [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("POST /api/v1/corpora",                            [401, 401, 403, 403, 403, 403, 403, 403, 201], new_corpus),
+    case("GET /api/v1/corpora/{corpus}",                         [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("PATCH /api/v1/corpora/{corpus}",                  [401, 401, 403, 403, 403, 403, 403, 403, 200], retitle),
+    case("DELETE /api/v1/corpora/{corpus}",                      [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    case("GET /api/v1/corpora/{corpus}/documents",               [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("POST /api/v1/corpora/{corpus}/documents",         [401, 401, 403, 403, 403, 403, 403, 403, 201], document),
+    case("GET /api/v1/corpora/{corpus}/documents/{document}",    [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    case("DELETE /api/v1/corpora/{corpus}/documents/{document}", [401, 401, 403, 403, 403, 403, 403, 403, 404]),
+    // Which of them a tenant may read: operators say so, its admins see it.
+    case("GET /api/v1/tenants/{tenant}/corpora",                 [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/corpora/{corpus}",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("PUT /api/v1/tenants/{tenant}/corpora/{corpus}",        [401, 401, 404, 404, 404, 403, 403, 403, 200]),
+    case("DELETE /api/v1/tenants/{tenant}/corpora/{corpus}",     [401, 401, 404, 404, 404, 403, 403, 403, 204]),
+    // What a tenant holds above them: its own word, which no operator sees.
+    case("GET /api/v1/tenants/{tenant}/profile",                 [401, 401, 404, 404, 404, 403, 403, 200, 403]),
+    with_body("PUT /api/v1/tenants/{tenant}/profile",            [401, 401, 404, 404, 404, 403, 403, 200, 403], profile),
+    case("DELETE /api/v1/tenants/{tenant}/profile",              [401, 401, 404, 404, 404, 403, 403, 204, 403]),
 
     // Plans and segments: operators alone.
     case("GET /api/v1/plans",                  [401, 401, 403, 403, 403, 403, 403, 403, 200]),
@@ -326,8 +400,13 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("path event",   Holds::TenantsId),
     ("path file_id", Holds::TenantsId),
     ("path batch_id", Holds::TenantsId),
+    ("path vector_store_id", Holds::TenantsId),
+    ("path store_file_id", Holds::TenantsId),
+    ("path file_batch_id", Holds::TenantsId),
     ("path batch",   Holds::TenantsId),
     ("path document", Holds::TenantsId),
+    // One that a tenant may not read is for it like one that never was.
+    ("path corpus",  Holds::TenantsId),
     ("path model",   Holds::Data),
     ("path name",    Holds::Data),
     ("path provider", Holds::Data),
@@ -338,6 +417,8 @@ pub const INPUTS: &[(&str, Holds)] = &[
 
     ("query cursor",   Holds::TenantsId),
     ("query after",    Holds::TenantsId),
+    ("query before",   Holds::TenantsId),
+    ("query filter",   Holds::Data),
     ("query order",    Holds::Data),
     ("query purpose",  Holds::Data),
     ("query limit",    Holds::Data),
@@ -367,12 +448,45 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body completion_window", Holds::Data),
     ("body metadata",          Holds::Data),
 
+    ("body file_id",           Holds::TenantsId),
+    ("body file_ids",          Holds::TenantsId),
+    ("body files",             Holds::Data),
+    ("body files file_id",     Holds::TenantsId),
+    ("body files attributes",  Holds::Data),
+    ("body files access",      Holds::Data),
+    ("body files chunking_strategy",                              Holds::Data),
+    ("body files chunking_strategy type",                         Holds::Data),
+    ("body files chunking_strategy static",                       Holds::Data),
+    ("body files chunking_strategy static max_chunk_size_tokens", Holds::Data),
+    ("body files chunking_strategy static chunk_overlap_tokens",  Holds::Data),
+    ("body attributes",        Holds::Data),
+    ("body chunking_strategy",                              Holds::Data),
+    ("body chunking_strategy type",                         Holds::Data),
+    ("body chunking_strategy static",                       Holds::Data),
+    ("body chunking_strategy static max_chunk_size_tokens", Holds::Data),
+    ("body chunking_strategy static chunk_overlap_tokens",  Holds::Data),
+    ("body expires_after",        Holds::Data),
+    ("body expires_after anchor", Holds::Data),
+    ("body expires_after days",   Holds::Data),
+    ("body filters",              Holds::Data),
+    ("body max_num_results",      Holds::Data),
+    ("body ranking_options",                 Holds::Data),
+    ("body ranking_options ranker",          Holds::Data),
+    ("body ranking_options score_threshold", Holds::Data),
+    ("body rewrite_query",        Holds::Data),
+    ("body user",                 Holds::Data),
+
     ("body text",        Holds::Data),
     ("body media_type",  Holds::Data),
     ("body access",      Holds::Data),
     ("body query",       Holds::Data),
     ("body limit",       Holds::Data),
     ("body filter",      Holds::Data),
+    // By another test (isolation/corpora.rs): the walk fills in no bodies.
+    ("body corpora",     Holds::TenantsId),
+    ("body title",         Holds::Data),
+    ("body jurisdiction",  Holds::Data),
+    ("body jurisdictions", Holds::Data),
 
     ("body slug",        Holds::Data),
     ("body name",        Holds::Data),

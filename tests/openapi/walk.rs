@@ -142,7 +142,7 @@ const CONTROLS: [(&str, Make); 6] = [
     ("not to tell what exists", |operation, world, _| {
         let case = cases::of(&operation.name)?;
         let own = &world.own;
-        let secrets = [&own.tenant.id, &own.request, &own.response, &own.file, &own.batch].map(String::clone);
+        let secrets = [&own.tenant.id, &own.request, &own.response, &own.file, &own.batch, &own.corpus].map(String::clone);
         // What a body names the proxy does not see.
         let applies = case.status(Who::ForeignAdmin) == 404 && operation.path().contains('{');
         applies.then(|| Forgotten {

@@ -154,18 +154,28 @@ impl Walk<'_> {
                 };
                 Some(id.clone())
             }
-            "after" if self.operation.path().ends_with("/files") => Some(household.file.clone()),
-            "after" => Some(household.batch.clone()),
+            "after" | "before" => {
+                let path = self.operation.path();
+                let id = match path.rsplit('/').next()? {
+                    "files" if path.contains("/vector_stores/") => &household.store_file,
+                    "files" => &household.file,
+                    "vector_stores" => &household.vector_store,
+                    _ => &household.batch,
+                };
+                Some(id.clone())
+            }
             name => household.id(name).map(str::to_owned),
         }
     }
 
-    /// The body, with the file filled in from `ids`, but for one that is swapped.
+    /// The body, with files filled in from `ids`, but for one that is swapped.
     fn body(&self, make: fn(u64) -> Value, ids: &Household, swap: Option<&Swap<'_>>) -> Value {
         let mut body = make(COUNT.fetch_add(1, Ordering::Relaxed));
-        if let Some(file) = body.get_mut("input_file_id") {
-            let swapped = swap.filter(|swap| swap.input == "body input_file_id").map(|swap| swap.id);
-            *file = swapped.unwrap_or(&ids.file).into();
+        for name in ["input_file_id", "file_id", "file_ids"] {
+            let Some(file) = body.get_mut(name) else { continue };
+            let swapped = swap.filter(|swap| swap.input == format!("body {name}")).map(|swap| swap.id);
+            let id = Value::from(swapped.unwrap_or(&ids.file));
+            *file = if file.is_array() { vec![id].into() } else { id };
         }
         body
     }

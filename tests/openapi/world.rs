@@ -1,7 +1,7 @@
 //! Two tenants with one of everything, and everybody who might call.
 
 use insula_tests::tenant::chat;
-use insula_tests::{Caller, TestTenant, batch, documents};
+use insula_tests::{Caller, TestTenant, batch, corpora, documents, stores};
 use serde_json::json;
 
 /// Who calls, in the order of the table's columns.
@@ -49,6 +49,14 @@ pub struct Household {
     pub batch: String,
     /// A document that can be searched.
     pub document: String,
+    /// A corpus that this tenant alone may read.
+    pub corpus: String,
+    /// A vector store.
+    pub vector_store: String,
+    /// A file in it that can be searched.
+    pub store_file: String,
+    /// What that came with.
+    pub file_batch: String,
 }
 
 /// What a walk over one operation happens in.
@@ -77,8 +85,25 @@ impl Household {
         let file = batch::file(&tenant.service, "walked").await;
         let batch = cancelled_batch(&tenant).await;
         let document = documents::publish(&tenant, "walked", "walk on").await;
+        let corpus = corpora::granted(&tenant, slug, "eu").await;
         let token = token["token"].as_str().unwrap().to_owned();
-        Household { tenant, token, key, request, response, webhook, event, file, batch, document }
+        let (vector_store, store_file, file_batch) = vector_store(&tenant).await;
+        Household {
+            tenant,
+            token,
+            key,
+            request,
+            response,
+            webhook,
+            event,
+            file,
+            batch,
+            document,
+            corpus,
+            vector_store,
+            store_file,
+            file_batch,
+        }
     }
 
     /// Its own id for what a path, query or header calls `name`; `None` for names that are no ids of a tenant.
@@ -92,12 +117,24 @@ impl Household {
             "name" => Some(&self.tenant.slug),
             "webhook" => Some(&self.webhook),
             "event" => Some(&self.event),
-            "file_id" | "input_file_id" => Some(&self.file),
+            "file_id" | "input_file_id" | "file_ids" => Some(&self.file),
+            "vector_store_id" => Some(&self.vector_store),
+            "store_file_id" => Some(&self.store_file),
+            "file_batch_id" => Some(&self.file_batch),
             "batch_id" | "batch" => Some(&self.batch),
             "document" => Some(&self.document),
+            "corpus" => Some(&self.corpus),
             _ => None,
         }
     }
+}
+
+/// A vector store, a file in it, and the batch that it came with.
+async fn vector_store(tenant: &TestTenant) -> (String, String, String) {
+    let (store, file) = (stores::store(&tenant.service, &json!({})).await, stores::upload(&tenant.service, "walk on").await);
+    let batch = stores::batch(&tenant.service, &store, &json!({"file_ids": [file]})).await;
+    assert_eq!(batch["file_counts"]["completed"], 1, "{batch}");
+    (store, file, batch["id"].as_str().unwrap().to_owned())
 }
 
 /// A batch that was cancelled long before its last line: whoever cancels it once more changes nothing.

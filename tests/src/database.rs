@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use insula_model::{OsRandom, Random};
-use insula_test_services::{POSTGRES_URL, from_env};
+use insula_test_services::{POSTGRES_URL, from_env, granted_by};
 use tempfile::TempDir;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
@@ -110,6 +110,7 @@ async fn template(superuser: &Config, admin: &Client) -> String {
                 run(admin, &format!("CREATE ROLE {role} LOGIN {rights} PASSWORD '{PASSWORD}'")).await;
             }
         }
+        run(admin, &granted_by(OWNER, &["insula_control", "insula_tenant", "insula_keys"])).await;
         let unfinished = format!("{name}_unfinished");
         run(admin, &format!("DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)")).await;
         run(admin, &format!("CREATE DATABASE {unfinished} OWNER {OWNER}")).await;

@@ -16,6 +16,7 @@ pub mod chaos;
 pub mod child;
 pub mod cluster;
 pub mod config;
+pub mod corpora;
 pub mod database;
 pub mod documents;
 pub mod files;
@@ -26,7 +27,9 @@ pub mod memory;
 pub mod node;
 pub mod raw;
 pub mod receiver;
+pub mod shared_store;
 pub mod sse;
+pub mod stores;
 pub mod tenant;
 mod wait;
 

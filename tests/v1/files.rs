@@ -25,6 +25,24 @@ async fn what_is_uploaded_is_downloaded() {
 }
 
 #[tokio::test]
+async fn a_file_is_for_what_it_is_said_to_be() {
+    let node = Node::start().await;
+    let tenant = node.tenant("purposes").await;
+    for purpose in ["assistants", "user_data", "vision", "evals"] {
+        // Before the file, and behind it.
+        let first = upload(&tenant.service, &[("purpose", purpose), ("file", "x")]).send().await.expect(200).json();
+        let last = upload(&tenant.service, &[("file", "x"), ("purpose", purpose)]).send().await.expect(200).json();
+        assert_eq!((&first["purpose"], &last["purpose"]), (&purpose.into(), &purpose.into()));
+        let id = first["id"].as_str().unwrap();
+        assert_eq!(tenant.service.get(&format!("{FILES}/{id}")).await.expect(200).json(), first);
+        assert_eq!(content(&tenant.service, id).await, "x", "whatever it is for, it can be read again");
+        assert_eq!(list(tenant.service.get(&format!("{FILES}?purpose={purpose}")).await).len(), 2);
+        // It is no input of a batch.
+        create(&tenant.service, id, "/v1/embeddings").await.openai_error(400, "invalid_request");
+    }
+}
+
+#[tokio::test]
 async fn files_are_listed_by_pages_and_deleted() {
     let node = Node::start().await;
     let (tenant, other) = (node.tenant("listed").await, node.tenant("unlisted").await);
@@ -47,7 +65,8 @@ async fn files_are_listed_by_pages_and_deleted() {
     assert_eq!(read(&format!("limit=3&after={}", newest[1])).await, (newest[2..].to_vec(), false));
     assert_eq!(read("order=asc&purpose=batch").await, (ids.clone(), false));
     assert_eq!(read("purpose=batch_output").await, (vec![], false));
-    for wrong in ["limit=0", "limit=1001", "after=x", "order=up", "purpose=assistants", "page=2"] {
+    assert_eq!(read("purpose=assistants").await, (vec![], false));
+    for wrong in ["limit=0", "limit=1001", "after=x", "order=up", "purpose=nothing", "page=2"] {
         tenant.service.get(&format!("{FILES}?{wrong}")).await.openai_error(400, "invalid_request");
     }
     assert!(list(other.service.get(FILES).await).is_empty());
@@ -71,7 +90,7 @@ async fn wrong_uploads_leave_nothing() {
     let wrong: [(&[(&str, &str)], &str); 6] = [
         (&[("file", "x")], "purpose"),
         (&[("purpose", "batch")], "file"),
-        (&[("purpose", "assistants"), ("file", "x")], "purpose"),
+        (&[("purpose", "document"), ("file", "x")], "purpose"),
         (&[("file", "x"), ("purpose", "fine-tune")], "purpose"),
         (&[("file", "x"), ("purpose", "batch"), ("expires_after[seconds]", "3600")], "expires_after[seconds]"),
         (&[("file", "x"), ("file", "y"), ("purpose", "batch")], "file"),

@@ -1,16 +1,17 @@
 //! The PostgreSQL and the Redis that the suites share: private ones for the time of the run, or those that the developer
-//! names in `INSULA_TEST_POSTGRES_URL` and `INSULA_TEST_REDIS_URL`.
+//! names in `INSULA_TEST_POSTGRES_URL` and `INSULA_TEST_REDIS_URL`. PostgreSQL carries pgvector, so its programs come from a wheel
+//! that has both, or from the folder that `INSULA_TEST_POSTGRES_PROGRAMS` names.
 
-use std::thread;
+use std::{path::PathBuf, thread};
 
 use anyhow::{Context, Result};
-use insula_test_services::{POSTGRES_URL, Postgres, REDIS_URL, Redis};
+use insula_test_services::{POSTGRES_PROGRAMS, POSTGRES_URL, Postgres, REDIS_URL, Redis};
 
 use crate::tools;
 
 /// Servers for the suites. Those that were started here end with this.
 pub struct Services {
-    env: [(&'static str, String); 2],
+    env: [(&'static str, String); 3],
     _postgres: Option<Postgres>,
     _redis: Option<Redis>,
 }
@@ -20,21 +21,24 @@ impl Services {
     pub fn start() -> Result<Self> {
         let named = |name| std::env::var(name).ok().filter(|url| !url.is_empty());
         let (postgres_url, redis_url) = (named(POSTGRES_URL), named(REDIS_URL));
-        let mut missing = Vec::new();
-        if postgres_url.is_none() && !Postgres::is_installed() {
-            missing.push("postgresql");
-        }
         if redis_url.is_none() && !Redis::is_installed() {
-            missing.push("redis-server");
+            tools::servers(&["redis-server"]).with_context(|| format!("or name a running one in {REDIS_URL}"))?;
         }
-        if !missing.is_empty() {
-            tools::servers(&missing).with_context(|| format!("or name running ones in {POSTGRES_URL} and {REDIS_URL}"))?;
-        }
-        let postgres = postgres_url.is_none().then(Postgres::start).transpose()?;
+        // Also where a server is named: some tests start one of their own.
+        let programs = match named(POSTGRES_PROGRAMS) {
+            Some(folder) => PathBuf::from(folder),
+            None => tools::postgres().with_context(|| {
+                format!(
+                    "cannot install PostgreSQL with pgvector; or name the folder of a server's programs in {POSTGRES_PROGRAMS}"
+                )
+            })?,
+        };
+        let postgres = postgres_url.is_none().then(|| Postgres::start_from(&programs)).transpose()?;
         let redis = redis_url.is_none().then(Redis::start).transpose()?;
         let postgres_url = postgres.as_ref().map(Postgres::url).or(postgres_url).unwrap_or_default();
         let redis_url = redis.as_ref().map(Redis::url).or(redis_url).unwrap_or_default();
-        let env = [(POSTGRES_URL, postgres_url), (REDIS_URL, redis_url)];
+        let programs = programs.display().to_string();
+        let env = [(POSTGRES_URL, postgres_url), (POSTGRES_PROGRAMS, programs), (REDIS_URL, redis_url)];
         Ok(Self { env, _postgres: postgres, _redis: redis })
     }
 

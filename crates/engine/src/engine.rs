@@ -146,7 +146,7 @@ impl Engine {
         if let Some(chain) = &mut request.chain {
             chain.id = Some(call.request.bare());
         }
-        self.perform(call, Work::Chat(Box::new(request))).await
+        self.perform(call, Work::chat(request)).await
     }
 
     /// Embeddings through the whole pipeline.

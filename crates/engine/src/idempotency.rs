@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Call, Engine, trace::Trace, work::Work};
+use crate::{Call, Engine, Origin, retrieval, trace::Trace, work::Work};
 
 /// A finished answer as the caller got it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,24 @@ pub struct Transcript {
     pub is_stream: bool,
     /// The bytes of the body.
     pub body: Bytes,
+    /// The documents that it was made of: once one of them is gone, it is not given again.
+    pub documents: Vec<Origin>,
+}
+
+impl Transcript {
+    /// What was kept. Earlier versions kept no documents, for there were none.
+    pub(crate) fn from_kept(plain: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct First {
+            is_stream: bool,
+            body: Bytes,
+        }
+        postcard::from_bytes(plain)
+            .or_else(|_| {
+                postcard::from_bytes(plain).map(|First { is_stream, body }| Self { is_stream, body, documents: Vec::new() })
+            })
+            .map_err(Error::internal)
+    }
 }
 
 type TwinKey = (TenantId, [u8; 32]);
@@ -188,7 +206,11 @@ async fn stored(engine: &Engine, call: &Call, mark: &IdempotencyMark) -> Result<
         IdempotencyState::Finished { sealed_transcript } => {
             let seals = engine.store.seals(&call.credential.scope).await?;
             let plain = seals.open(TABLE, COLUMN, row.request.as_bytes(), &sealed_transcript)?;
-            postcard::from_bytes(&plain).map(|transcript| Some(Arc::new(transcript))).map_err(Error::internal)
+            let transcript = Transcript::from_kept(&plain)?;
+            match retrieval::all_there(engine, &call.credential.scope, &transcript.documents).await? {
+                true => Ok(Some(Arc::new(transcript))),
+                false => Err(conflict(GONE)),
+            }
         }
         IdempotencyState::TooLarge => Err(conflict(TOO_LARGE)),
         IdempotencyState::Unknown => Err(conflict(UNKNOWN)),
@@ -198,10 +220,12 @@ async fn stored(engine: &Engine, call: &Call, mark: &IdempotencyMark) -> Result<
 const TOO_LARGE: &str = "the request was answered, but the answer was too large to keep for a replay";
 const UNKNOWN: &str =
     "the server stopped while this request was under way; it is not executed again, use a new Idempotency-Key";
+const GONE: &str = "the request was answered from documents of which one was removed since; its answer is not given again, use a new \
+                    Idempotency-Key";
 
 /// Whether an error says that a key will never lead to an answer: one who still wants it asks under another.
 pub(crate) fn is_used_up(error: &Error) -> bool {
-    [TOO_LARGE, UNKNOWN].contains(&error.message())
+    [TOO_LARGE, UNKNOWN, GONE].contains(&error.message())
 }
 
 const TABLE: &str = "idempotency";
@@ -310,7 +334,8 @@ mod tests {
         };
         let stored = || async {
             let ended = answer.filter(|_| looked.load(Ordering::SeqCst) > looks);
-            Ok(ended.map(|body| Arc::new(Transcript { is_stream: false, body: Bytes::from_static(body) })))
+            Ok(ended
+                .map(|body| Arc::new(Transcript { is_stream: false, body: Bytes::from_static(body), documents: Vec::new() })))
         };
         twin_ended(&MARK, Instant::now() + patience, under_way, stored).await
     }

@@ -22,7 +22,7 @@ use crate::{
     isolation, limits,
     owed::Owed,
     queue::{self, Slot},
-    reserve, responses,
+    reserve, responses, retrieval,
     route::{Candidate, Expected, Watch},
     send,
     trace::Trace,
@@ -153,8 +153,17 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, gone: onesh
             return Err(error);
         }
     };
-    // An answer that is there already costs nothing, so it comes before the route and its budget.
+    // Documents before the cache: an answer is given again only where they say what they said.
     let comes_back = claim.mark().is_some();
+    let searched = presence.unless_lost(retrieval::resolve(&engine, &call, work, &mut trace), comes_back).await;
+    let work = match searched {
+        Ok(work) => work,
+        Err(error) => {
+            trace.refuse(&engine, &call, &error);
+            return Err(error);
+        }
+    };
+    // An answer that is there already costs nothing, so it comes before the route and its budget.
     let found = presence.unless_lost(cache::look(&engine, &call, &work, &claim, &mut trace), comes_back).await;
     // Who may serve it, in which order: what is reserved depends on it.
     let routed = match found {

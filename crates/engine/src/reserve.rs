@@ -50,7 +50,7 @@ async fn reserve(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) 
         Ok(bytes) => billed.map_or(bytes, |tokens| tokens.min(bytes)),
         Err(unbounded) if capped && !is_free => return Err(unbounded),
         // Without a hard budget there is nothing to keep: the bytes stand in for what cannot be known.
-        Err(_) => work.body().len() as u64,
+        Err(_) => work.sent_bytes() as u64,
     };
     let added = work.isolation_tokens_max(isolation::of(&call.credential, &route.provider));
     let input_tokens_max = input_tokens_max.saturating_add(added);
@@ -95,6 +95,6 @@ const TOKEN_BYTES_MAX: u64 = 128;
 /// The input counted by the model's own tokenizer; `None` where none is known for it, or too much else is counted.
 pub(crate) async fn counted(engine: &Engine, call: &Call, work: &Arc<Work>, route: &Route) -> Option<u64> {
     let (tokenizer, work, card) = (route.card.tokenizer?, work.clone(), route.card.clone());
-    let (tenant, bytes) = (call.credential.scope.tenant(), work.body().len());
+    let (tenant, bytes) = (call.credential.scope.tenant(), work.sent_bytes());
     engine.tokenizing.count(tenant, bytes, move || work.count_input_tokens(&card, tokenizer)).await
 }

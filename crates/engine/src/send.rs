@@ -6,7 +6,7 @@ use insula_model::{AttemptOutcome, Error, ErrorKind, Result};
 use insula_providers::{JsonAnswer, SendFailure, Sent};
 
 use crate::{
-    Call, LiveStream, RateView, Transcript,
+    Call, LiveStream, RateView,
     attempts::{Attempts, Next},
     flight::{Flight, Landing, Left},
     pipeline::{Answer, Presence, withdrawn},
@@ -103,7 +103,7 @@ fn land_whole(flight: &mut Flight, begun: Duration, answer: JsonAnswer) -> Resul
             if let Some(trace) = flight.trace() {
                 trace.answer(&body);
             }
-            flight.land(landing, Ok(Some(Transcript { is_stream: false, body: body.clone() })));
+            flight.land(landing, Ok(Some(flight.transcript(false, body.clone()))));
             Ok(body)
         }
         Err(error) => {

@@ -1,6 +1,6 @@
 //! What a caller asked for, as the stages see it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 use insula_model::{Error, ErrorKind, Operation, Price, Result, Timestamp};
@@ -9,17 +9,61 @@ use insula_providers::{
     Tokenizer, question,
 };
 
-use crate::{EngineSettings, accounts::OutputAsk, isolation};
+use crate::{EngineSettings, Origin, accounts::OutputAsk, isolation, retrieval::Grounds};
 
 /// A parsed call of one of the data plane's operations.
 pub(crate) enum Work {
-    Chat(Box<ChatRequest>),
+    Chat(Box<Chat>),
     Embeddings(Box<EmbeddingsRequest>),
     /// With its model named, also where the caller left that open.
     Moderations(Box<ModerationsRequest>),
 }
 
+/// A chat, with what was found for it once its documents were searched.
+#[derive(Debug, Clone)]
+pub(crate) struct Chat {
+    pub request: ChatRequest,
+    pub grounds: Option<Arc<Grounds>>,
+    /// The documents that the conversation before it was made of.
+    pub before: Vec<Origin>,
+}
+
+impl From<ChatRequest> for Chat {
+    fn from(request: ChatRequest) -> Self {
+        Self { request, grounds: None, before: Vec::new() }
+    }
+}
+
+impl Deref for Chat {
+    type Target = ChatRequest;
+
+    fn deref(&self) -> &ChatRequest {
+        &self.request
+    }
+}
+
 impl Work {
+    /// A chat before its documents were searched.
+    pub fn chat(request: ChatRequest) -> Self {
+        Self::Chat(Box::new(request.into()))
+    }
+
+    /// What was found for it.
+    pub fn grounds(&self) -> Option<&Arc<Grounds>> {
+        match self {
+            Work::Chat(chat) => chat.grounds.as_ref(),
+            Work::Embeddings(_) | Work::Moderations(_) => None,
+        }
+    }
+
+    /// Bytes of what goes upstream, before it is brought into a provider's form.
+    pub fn sent_bytes(&self) -> usize {
+        match self {
+            Work::Chat(chat) => chat.sent().len(),
+            Work::Embeddings(_) | Work::Moderations(_) => self.body().len(),
+        }
+    }
+
     pub fn operation(&self) -> Operation {
         match self {
             Work::Chat(_) => Operation::Chat,
@@ -36,6 +80,7 @@ impl Work {
         }
     }
 
+    /// The body as its caller sent it.
     pub fn body(&self) -> &Bytes {
         match self {
             Work::Chat(chat) => chat.raw(),
@@ -196,6 +241,7 @@ impl Work {
             id: self.chain().and_then(|chain| chain.id.clone()).unwrap_or(id),
             created: at.seconds(),
             request: self.body().clone(),
+            editor: self.grounds().map(|grounds| grounds.editor()),
         }
     }
 

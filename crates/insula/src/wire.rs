@@ -22,8 +22,8 @@ use insula_providers::{
 };
 use insula_server::ServerSettings;
 use insula_store::{
-    Cluster, ClusterOptions, Coordination, Examination, Holds, PostgresOptions, PostgresUrl, QdrantOptions, RedisOptions,
-    RootKey, Store, StoreOptions, VectorSearch,
+    Cluster, ClusterOptions, Coordination, EXACT_MAX, Examination, Holds, PostgresOptions, PostgresUrl, QdrantOptions,
+    RedisOptions, RootKey, Store, StoreOptions, VectorSearch,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
@@ -100,6 +100,7 @@ async fn shared(url: PostgresUrl, config: &Config, world: &World) -> Result<Stor
 fn vectors(vectors: &config::Vectors) -> Result<VectorSearch> {
     let url = match vectors.engine {
         VectorEngine::Embedded => return Ok(VectorSearch::Embedded),
+        VectorEngine::Pgvector => return Ok(VectorSearch::Pgvector { exact_max: EXACT_MAX }),
         VectorEngine::Qdrant => vectors.qdrant_url.as_deref().unwrap_or_default(),
     };
     let api_key = secret("vectors.qdrant", vectors.qdrant_api_key_env.as_deref(), vectors.qdrant_api_key_file.as_deref())?;
@@ -172,6 +173,18 @@ pub async fn examine(storage: &Storage) -> insula_model::Result<Vec<Looked>> {
         looked.push(Looked { holds, place: format!("{} as {}", url.database(), url.user()), found });
     }
     Ok(looked)
+}
+
+/// Whether the shared database can search vectors, and with what; `None` where it is not to.
+pub async fn examine_vectors(config: &Config) -> Option<insula_model::Result<String>> {
+    if config.vectors.engine != VectorEngine::Pgvector {
+        return None;
+    }
+    let url = match config.storage.shared() {
+        Ok(url) => url?,
+        Err(error) => return Some(Err(error)),
+    };
+    Some(insula_store::examine_pgvector(&url, Duration::from_millis(config.storage.postgres_connect_ms_max.get())).await)
 }
 
 /// Whether the place where all nodes count answers; `None` where each counts for itself.
@@ -253,7 +266,10 @@ pub async fn migrate(
     let (owner, keys_owner) = (parse(owner)?, keys_owner.map(parse).transpose()?);
     let configured = storage.shared()?;
     let login = login.or(configured.as_ref().map(PostgresUrl::user));
-    let migrated = insula_store::migrate(&owner, keys_owner.as_ref(), login).await?;
+    let mut migrated = insula_store::migrate(&owner, keys_owner.as_ref(), login).await?;
+    if config.vectors.engine == VectorEngine::Pgvector {
+        migrated.steps.extend(insula_store::migrate_pgvector(&owner).await?.steps);
+    }
 
     let is_new = migrated.steps.iter().any(|step| step.starts_with(FIRST_KEYS_STEP));
     let mut steps = Vec::new();

@@ -13,6 +13,14 @@ pub enum FilePurpose {
     Batch,
     /// What a batch wrote: answers, or what became of requests without one.
     BatchOutput,
+    /// What a vector store may be made of.
+    Assistants,
+    /// Whatever its tenant wants to keep; a vector store may be made of it.
+    UserData,
+    /// Pictures.
+    Vision,
+    /// Data to evaluate models with.
+    Evals,
     /// A document as its tenant handed it in. It is not among the files under `/v1`: it comes and goes with the document.
     Document,
 }
@@ -23,9 +31,16 @@ impl FilePurpose {
         match self {
             FilePurpose::Batch => "batch",
             FilePurpose::BatchOutput => "batch_output",
+            FilePurpose::Assistants => "assistants",
+            FilePurpose::UserData => "user_data",
+            FilePurpose::Vision => "vision",
+            FilePurpose::Evals => "evals",
             FilePurpose::Document => "document",
         }
     }
+
+    /// What a caller may upload files for.
+    pub const UPLOADS: [Self; 5] = [Self::Batch, Self::Assistants, Self::UserData, Self::Vision, Self::Evals];
 }
 
 /// How a file stands. Only a ready one is shown.

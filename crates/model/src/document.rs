@@ -17,6 +17,8 @@ pub enum DocumentStatus {
     Ready,
     /// It could not be read; why is told with it.
     Failed,
+    /// It was cancelled before it was read, with the other files of its batch.
+    Cancelled,
 }
 
 impl DocumentStatus {
@@ -28,11 +30,12 @@ impl DocumentStatus {
             DocumentStatus::Embedding => "embedding",
             DocumentStatus::Ready => "ready",
             DocumentStatus::Failed => "failed",
+            DocumentStatus::Cancelled => "cancelled",
         }
     }
 
     /// Whether nothing follows.
     pub fn is_over(self) -> bool {
-        matches!(self, DocumentStatus::Ready | DocumentStatus::Failed)
+        matches!(self, DocumentStatus::Ready | DocumentStatus::Failed | DocumentStatus::Cancelled)
     }
 }

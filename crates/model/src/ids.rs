@@ -148,6 +148,21 @@ id!(
     "doc"
 );
 id!(
+    /// A reference corpus: documents that operators keep for the tenants that hold a grant.
+    CorpusId,
+    "cor"
+);
+id!(
+    /// A vector store of a tenant: documents that were made of its files.
+    VectorStoreId,
+    "vs"
+);
+id!(
+    /// Files that came into a vector store together.
+    FileBatchId,
+    "vsfb"
+);
+id!(
     /// A webhook: an address that wants to be told.
     WebhookId,
     "whk"
@@ -231,6 +246,21 @@ impl IdGenerator {
     /// A new document's id.
     pub fn document(&self) -> DocumentId {
         DocumentId(self.bytes())
+    }
+
+    /// A new corpus's id.
+    pub fn corpus(&self) -> CorpusId {
+        CorpusId(self.bytes())
+    }
+
+    /// A new vector store's id.
+    pub fn vector_store(&self) -> VectorStoreId {
+        VectorStoreId(self.bytes())
+    }
+
+    /// The id of files that come into a vector store together.
+    pub fn file_batch(&self) -> FileBatchId {
+        FileBatchId(self.bytes())
     }
 
     /// A new webhook's id.

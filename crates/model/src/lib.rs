@@ -19,6 +19,7 @@ mod budget;
 mod cache;
 pub mod chat;
 mod clock;
+mod corpus;
 mod credential;
 mod document;
 mod error;
@@ -44,23 +45,24 @@ pub use batch::{BatchStatus, BatchTimes, BatchWait, FilePurpose, FileState};
 pub use budget::{Budget, BudgetLevel, BudgetMode, BudgetOrigin, Cap, Subject};
 pub use cache::CacheRules;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use corpus::ReferenceCorpus;
 pub use credential::{CredentialMark, CredentialOwner, ProviderOrigin};
 pub use document::DocumentStatus;
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{
-    AttemptId, BatchId, BudgetId, CredentialId, CreditId, DocumentId, EndUserId, EventId, FileId, IdGenerator, KeyId,
-    RequestId, TenantId, WebhookId,
+    AttemptId, BatchId, BudgetId, CorpusId, CredentialId, CreditId, DocumentId, EndUserId, EventId, FileBatchId, FileId,
+    IdGenerator, KeyId, RequestId, TenantId, VectorStoreId, WebhookId,
 };
 pub use inherit::{Effective, EffectiveCache, EffectiveLimits, EffectiveVectors, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};
 pub use money::{Money, Price};
-pub use names::{Name, Slug};
+pub use names::{CorpusName, Jurisdiction, Name, Slug};
 pub use overhead::Overhead;
 pub use plan::{BudgetTerms, Defaults, Plan, Segment, SellPrice};
 pub use random::{OsRandom, Random, SeededRandom};
 pub use routing::{Complexity, EffectiveRouting, Matrix, OnMismatch, Routing, Strategy, VersionLock};
 pub use run::RunKind;
-pub use scope::{ScopeSource, TenantScope};
+pub use scope::{CorpusGrant, ScopeSource, TenantScope};
 pub use tenant::{Key, Placement, Role, Tenant, TenantState};
 pub use tokens::TokenCounts;
 pub use vectors::{VectorCollection, VectorRules};

@@ -10,6 +10,8 @@ pub enum RunKind {
     Batch,
     /// A document is read, embedded and published.
     Document,
+    /// A vector store that is deleted, or whose time has come, is emptied.
+    VectorStore,
     /// A tenant's vectors are brought to the engine that searches them.
     Vectors,
 }
@@ -20,6 +22,7 @@ impl RunKind {
         match self {
             RunKind::Batch => "batch",
             RunKind::Document => "document",
+            RunKind::VectorStore => "vector_store",
             RunKind::Vectors => "vectors",
         }
     }

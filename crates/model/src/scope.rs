@@ -1,6 +1,6 @@
 //! The only way into a tenant's data.
 
-use crate::TenantId;
+use crate::{CorpusId, TenantId};
 
 /// Where a scope came from; jobs and operators are logged by name, so that every scope can be accounted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,5 +36,32 @@ impl TenantScope {
     /// Whose scope this is.
     pub fn tenant(&self) -> TenantId {
         self.tenant
+    }
+}
+
+/// Proof that a tenant may read a reference corpus. What it opens has nothing that writes.
+///
+/// Like a [`TenantScope`] it comes from no text and no request: the directory mints it after it has found the grant among those that
+/// are in force, for the search at hand and no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CorpusGrant {
+    tenant: TenantId,
+    corpus: CorpusId,
+}
+
+impl CorpusGrant {
+    /// Mints the proof that the tenant of `scope` may read `corpus`. A tidy test holds the callers to a short list.
+    pub fn mint(scope: &TenantScope, corpus: CorpusId) -> Self {
+        Self { tenant: scope.tenant(), corpus }
+    }
+
+    /// Who reads.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// What may be read.
+    pub fn corpus(&self) -> CorpusId {
+        self.corpus
     }
 }

@@ -39,7 +39,7 @@ impl Capability {
     /// What a chat needs, from what it says: tools that it offers, parallel calls that it asks for, images that it shows, a
     /// schema that the answer must keep to, an effort that it states.
     pub fn needed_by(chat: &ChatRequest) -> Vec<Self> {
-        let text = std::str::from_utf8(chat.raw()).unwrap_or_default();
+        let text = std::str::from_utf8(chat.sent()).unwrap_or_default();
         let fields = members(text, "the body").map(|fields| fields.0).unwrap_or_default();
         let said = |name: &str| fields.iter().find(|(field, value)| field == name && is_given(value)).map(|(_, value)| *value);
         let needs = [

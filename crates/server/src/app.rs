@@ -29,7 +29,7 @@ pub struct App {
 impl App {
     /// The state around a running engine.
     pub fn new(engine: Arc<Engine>, settings: ServerSettings) -> Self {
-        let body_room = BodyRoom::new(settings.bodies_bytes_max);
+        let body_room = BodyRoom::new(settings.bodies_bytes_max, settings.body_bytes_max as u64);
         Self {
             engine,
             body_room,

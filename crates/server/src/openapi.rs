@@ -41,6 +41,7 @@ use crate::{App, errors::Problem, router};
         (name = "usage", description = "What was used, request by request and in sums"),
         (name = "batches", description = "Many requests in a file"),
         (name = "knowledge", description = "Documents, and what is found in them"),
+        (name = "corpora", description = "Texts that are no tenant's, who may read them, and what a tenant holds above them"),
         (name = "statements", description = "What is charged, and why"),
         (name = "webhooks", description = "Who is told what happens"),
         (name = "platform", description = "What concerns all tenants: operators only"),

@@ -45,6 +45,24 @@ pub(crate) fn data_plane() -> OpenApiRouter<App> {
         .routes(routes!(data::batches::list_batches, data::batches::create_batch))
         .routes(routes!(data::batches::retrieve_batch))
         .routes(routes!(data::batches::cancel_batch))
+        .merge(vector_stores())
+}
+
+/// `/v1/vector_stores`.
+fn vector_stores() -> OpenApiRouter<App> {
+    use data::vector_stores::{file_batches, files, search, stores};
+
+    OpenApiRouter::default()
+        .routes(routes!(stores::list_vector_stores, stores::create_vector_store))
+        .routes(routes!(stores::retrieve_vector_store, stores::update_vector_store, stores::delete_vector_store))
+        .routes(routes!(search::search_vector_store))
+        .routes(routes!(files::list_vector_store_files, files::create_vector_store_file))
+        .routes(routes!(files::retrieve_vector_store_file, files::update_vector_store_file, files::delete_vector_store_file))
+        .routes(routes!(files::retrieve_vector_store_file_content))
+        .routes(routes!(file_batches::create_vector_store_file_batch))
+        .routes(routes!(file_batches::retrieve_vector_store_file_batch))
+        .routes(routes!(file_batches::cancel_vector_store_file_batch))
+        .routes(routes!(file_batches::list_vector_store_file_batch_files))
 }
 
 /// `/api/v1`: management.
@@ -82,6 +100,13 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::search::search))
         .routes(routes!(api::vectors::of_tenant, api::vectors::replace_of_tenant))
         .routes(routes!(api::vectors::audit))
+        .routes(routes!(api::profile::read, api::profile::replace, api::profile::remove))
+        .routes(routes!(api::corpora::list, api::corpora::create))
+        .routes(routes!(api::corpora::read, api::corpora::change, api::corpora::erase))
+        .routes(routes!(api::corpora::documents::list, api::corpora::documents::add))
+        .routes(routes!(api::corpora::documents::read, api::corpora::documents::remove))
+        .routes(routes!(api::corpora::grants::list))
+        .routes(routes!(api::corpora::grants::read, api::corpora::grants::grant, api::corpora::grants::revoke))
         .routes(routes!(api::batches::list))
         .routes(routes!(api::batches::read))
         .routes(routes!(api::batches::cancel))

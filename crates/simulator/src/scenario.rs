@@ -14,6 +14,8 @@ pub const CHUNKS_MAX: usize = 4_096;
 pub const OUTPUT_TOKENS_MAX: u64 = 32_768;
 /// Most entries of `faults`: every request rolls for each.
 pub const FAULTS_MAX: usize = 32;
+/// Longest `answer`.
+pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Most entries of `models`.
 pub const MODELS_MAX: usize = 1_024;
 
@@ -49,6 +51,11 @@ pub struct Scenario {
     /// Chats answer with the text of all messages, verbatim, joined by line breaks, without tools or a schema. Usage and
     /// `finish_reason` follow the usual rule, but no cap shortens the text.
     pub echo: bool,
+    /// What chats say instead of what they would, unless they call a tool or answer with a schema: scripted answers for tests of what
+    /// becomes of them. No cap shortens it. At most [`ANSWER_BYTES_MAX`].
+    pub answer: Option<String>,
+    /// Chats call a tool that is offered although `tool_choice` says that none may be called.
+    pub calls_regardless: bool,
     /// Credentials that end so are refused with 401. At most [`MODELS_MAX`].
     pub refused_credentials: Vec<String>,
     /// Models accepted beside `sim-small`, `sim-large`, `sim-embed` and `sim-moderation`; `*` accepts every name.
@@ -70,6 +77,8 @@ impl Default for Scenario {
             degrade_above: None,
             seed: 0,
             echo: false,
+            answer: None,
+            calls_regardless: false,
             refused_credentials: Vec::new(),
             models: Vec::new(),
         }
@@ -108,6 +117,7 @@ fn check(scenario: &Scenario) -> Result<(), ApiError> {
     within("gap_ms", scenario.gap_ms, 0, PAUSE_MS_MAX)?;
     within("chunks", scenario.chunks as u64, 1, CHUNKS_MAX as u64)?;
     within("output_tokens", scenario.output_tokens, 1, OUTPUT_TOKENS_MAX)?;
+    within("answer", scenario.answer.as_ref().map_or(0, String::len) as u64, 0, ANSWER_BYTES_MAX as u64)?;
     within("faults", scenario.faults.len() as u64, 0, FAULTS_MAX as u64)?;
     within("refused_credentials", scenario.refused_credentials.len() as u64, 0, MODELS_MAX as u64)?;
     within("models", scenario.models.len() as u64, 0, MODELS_MAX as u64)?;

@@ -90,23 +90,26 @@ mod vectors;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
-    AttemptQuery, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, Credit, Delivery,
-    DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend, LedgerCursor, LedgerEntry, LedgerPage, LedgerVerification, NextStep,
-    Once, OperatorKey, OverheadDifference, PriceDates, PricedPart, Run, RunsMax, Sending, Sums, TokenDifferences, UsageQuery,
-    UsageRow, Webhook, WebhookEvent,
+    AttemptQuery, CacheHitRow, CacheHitSums, CacheHits, CacheWriter, ChargeQuery, ChargeRow, Claim, Control, CorpusGrantRow,
+    Credit, Delivery, DueDelivery, EndUserRow, GroupBy, Heirs, HourSpend, LedgerCursor, LedgerEntry, LedgerPage,
+    LedgerVerification, NextStep, Once, OperatorKey, OverheadDifference, PriceDates, PricedPart, Run, RunsMax, Sending, Sums,
+    TokenDifferences, UsageQuery, UsageRow, Webhook, WebhookEvent,
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
-pub use options::{ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, StoreOptions, VectorSearch};
-pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
+pub use options::{ClusterOptions, EXACT_MAX, INDEX_BYTES_MAX, PostgresOptions, StoreOptions, VectorSearch};
+pub use postgres::{
+    Examination, Finding, Holds, Migrated, PostgresUrl, examine, examine_pgvector, lint, migrate, migrate_pgvector,
+};
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
-    BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FilePage, FileRow,
-    IdempotencyRow, IdempotencyState, Knowledge, LineRow, NewChunk, Posting, ProviderCredentialRow, Publication, Published,
-    PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
+    Attached, BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow,
+    FilePage, FileRow, IdempotencyRow, IdempotencyState, Knowledge, KnowledgeReader, LineRow, NewChunk, Posting, ProfileRow,
+    ProviderCredentialRow, Publication, Published, PublishedDocument, RequestRow, ResponseRow, ResponsesMax, SealedDetail,
+    SealedPassage, Slice, StatusCount, TenantStore, TokenCount, VectorStoreRow, Within, Written,
 };
-pub use vault::{AnswerKey, RootKey, TenantSeals};
+pub use vault::{AnswerKey, Opener, RootKey, TenantSeals};
 pub use vectors::{
     AuditFinding, AuditKind, Entry, Index, Near, NewVector, QdrantOptions, Reading, Space, Spaces, exact_order, inner_product,
 };

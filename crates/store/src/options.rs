@@ -2,11 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use insula_model::Result;
+use insula_model::{Error, Result};
 
 use crate::{
     PostgresUrl, QdrantOptions, RootKey,
-    vectors::{Embedded, Qdrant, VectorEngine},
+    postgres::check_pgvector,
+    vectors::{Embedded, Pgvector, Qdrant, VectorEngine},
 };
 
 /// Everything that a [`Store`](crate::Store) must be told.
@@ -34,16 +35,32 @@ pub enum VectorSearch {
     /// This process, from the tenants' own tables.
     #[default]
     Embedded,
+    /// The shared database, with pgvector.
+    Pgvector {
+        /// So many vectors are always compared one by one.
+        exact_max: usize,
+    },
     /// A Qdrant beside it.
     Qdrant(QdrantOptions),
 }
 
 impl VectorSearch {
-    /// The engine. Nothing is connected to yet.
-    pub(crate) fn engine(&self) -> Result<Box<dyn VectorEngine>> {
-        Ok(match self {
-            VectorSearch::Embedded => Box::new(Embedded::new()),
-            VectorSearch::Qdrant(options) => Box::new(Qdrant::new(options)?),
+    /// The engine, over this database where nodes share one. Qdrant is not connected to yet: a node starts without it. A database that
+    /// does not serve pgvector is refused here, before anything is asked of it.
+    ///
+    /// # Errors
+    /// [`insula_model::ErrorKind::Invalid`], with what to do, where it cannot be.
+    pub(crate) async fn engine(&self, database: Option<&PostgresOptions>) -> Result<Box<dyn VectorEngine>> {
+        Ok(match (self, database) {
+            (VectorSearch::Embedded, _) => Box::new(Embedded::new()),
+            (VectorSearch::Qdrant(options), _) => Box::new(Qdrant::new(options)?),
+            (VectorSearch::Pgvector { exact_max }, Some(database)) => {
+                let client = database.url.connect(database.connect_max).await?;
+                Box::new(Pgvector::new(&check_pgvector(&client).await?, *exact_max))
+            }
+            (VectorSearch::Pgvector { .. }, None) => {
+                return Err(Error::invalid("pgvector searches a shared database, and there is none; choose another engine"));
+            }
         })
     }
 }
@@ -72,9 +89,12 @@ pub struct ClusterOptions {
     pub root_key: RootKey,
     /// How much memory the vectors of all tenants' documents may take together on this node, in bytes.
     pub index_bytes_max: u64,
-    /// What searches vectors.
+    /// What searches vectors: the same on every node.
     pub vectors: VectorSearch,
 }
+
+/// So many vectors are compared one by one, where nobody says otherwise.
+pub const EXACT_MAX: usize = 20_000;
 
 /// Room for vectors in memory, where nobody says how much.
 pub const INDEX_BYTES_MAX: u64 = 256 * 1024 * 1024;

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod cache;
+mod corpora;
 mod documents;
 mod end_users;
 mod export;
@@ -11,6 +12,7 @@ mod limits;
 mod operator_keys;
 mod plans;
 mod plans_that_sell;
+mod profile;
 mod provider_credentials;
 mod requests;
 mod search;

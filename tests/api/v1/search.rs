@@ -32,7 +32,9 @@ async fn what_answers_is_found(node: &Node) {
     let hit = &hits[0];
     assert_eq!((&hit["chunk"], &hit["text"]), (&json!(0), &json!("The landlord returns the deposit within two months.")));
     assert!(hits.windows(2).all(|pair| pair[0]["score"].as_f64() >= pair[1]["score"].as_f64()));
-    let citation = json!({"document": lease, "name": "lease", "quote": hit["text"], "start": 0, "end": 51});
+    let source = json!({"kind": "tenant"});
+    assert_eq!(hit["source"], source);
+    let citation = json!({"source": source, "document": lease, "name": "lease", "quote": hit["text"], "start": 0, "end": 51});
     let told = hit["citation"].as_object().unwrap().iter().filter(|(field, _)| *field != "place");
     assert_eq!(Value::Object(told.map(|(field, value)| (field.clone(), value.clone())).collect()), citation);
     assert_eq!(hit["citation"]["place"]["page"], Value::Null);

@@ -111,3 +111,17 @@ async fn a_search_says_that_only_words_count() {
     assert_eq!(answer["degraded"], "words_alone", "{answer}");
     assert_eq!((&answer["data"][0]["document"], answer["data"].as_array().unwrap().len()), (&json!(lease), 1));
 }
+
+/// It has no place to say that only words counted.
+#[tokio::test]
+async fn an_answer_is_not_made_of_words_alone() {
+    let node = without_its_engine(0).await;
+    let tenant = node.tenant("grounded").await;
+    publish(&tenant, "lease", "The deposit is returned within two months.").await;
+    let body = json!({
+        "model": "sim-small", "messages": [{"role": "user", "content": "When is the deposit returned?"}],
+        "insula": {"retrieval": true},
+    });
+    tenant.service.post("/v1/chat/completions", &body).await.problem(503, "unavailable");
+    tenant.chat("no retrieval in it").await.expect(200);
+}

@@ -7,8 +7,10 @@ import { cases as batches } from './batches.mjs'
 import { cases as chat } from './chat.mjs'
 import { cases as moderations } from './moderations.mjs'
 import { cases as responses } from './responses.mjs'
+import { cases as vectorStores } from './vector_stores.mjs'
+import { cases as retrieval } from './retrieval.mjs'
 
-const cases = { ...chat, ...batches, ...moderations, ...responses, ...aisdk }
+const cases = { ...chat, ...batches, ...moderations, ...responses, ...vectorStores, ...retrieval, ...aisdk }
 
 let failed = 0
 for (const [name, work] of Object.entries(cases)) {

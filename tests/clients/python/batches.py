@@ -28,7 +28,7 @@ def files():
     assert one.files.delete(made.id).deleted
     raises(openai.NotFoundError, lambda: one.files.retrieve(made.id))
     raises(openai.NotFoundError, lambda: client().files.content(more[0]))
-    raises(openai.BadRequestError, lambda: one.files.create(file=("x", b"x"), purpose="assistants"))
+    raises(openai.BadRequestError, lambda: one.files.create(file=("x", b"x"), purpose="fine-tune"))
 
 
 @case

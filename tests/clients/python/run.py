@@ -14,6 +14,8 @@ import langchain_chat  # noqa: F401
 import messages  # noqa: F401
 import moderations  # noqa: F401
 import responses  # noqa: F401
+import retrieval  # noqa: F401
+import vector_stores  # noqa: F401
 from support import CASES
 
 

@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::account::Account;
 
@@ -51,6 +51,21 @@ impl Folder {
         &self.path
     }
 
+    /// Programs, from the folder `bin` of what was installed, where this folder's account may start them: there, or in a copy of
+    /// the whole in here when they stand below a folder that only we may enter.
+    pub(crate) fn reachable(&self, programs: &Path) -> Result<PathBuf> {
+        if self.account.is_none() || is_open(programs) {
+            return Ok(programs.to_owned());
+        }
+        let installed = programs.parent().with_context(|| format!("{} has no folder above", programs.display()))?;
+        let copy = self.path.join("programs");
+        let copied = Command::new("cp").args(["-R", "-p"]).arg(installed).arg(&copy).status().context("cannot start cp")?;
+        if !copied.success() {
+            bail!("cannot copy {} to {} ({copied})", installed.display(), copy.display());
+        }
+        Ok(copy.join(programs.file_name().unwrap_or_default()))
+    }
+
     /// Whose it is; `None` for our own.
     pub(crate) fn account(&self) -> Option<Account> {
         self.account
@@ -89,6 +104,20 @@ mod tests {
         fs::write(path.join("file"), "x").unwrap();
         drop(folder);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn programs_are_started_where_they_stand_or_copied() {
+        let outer = tempfile::tempdir().unwrap();
+        let bin = outer.path().join("installed").join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::write(bin.join("postgres"), "x").unwrap();
+        let folder = Folder::create("test").unwrap();
+        let reachable = folder.reachable(&bin).unwrap();
+        // A temporary folder is its maker's alone.
+        let copied = folder.account().is_some();
+        assert_eq!(reachable, if copied { folder.path().join("programs").join("bin") } else { bin });
+        assert!(reachable.join("postgres").exists());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask test` starts one of each and names them in [`POSTGRES_URL`] and [`REDIS_URL`]; a test asks
 //! [`Services::from_env`] and fails with advice where nobody has. A test that takes a server away from others, or kills it,
-//! starts a [`Postgres`] or a [`Redis`] of its own.
+//! starts a [`Postgres`] or a [`Redis`] of its own, the first from the programs that [`POSTGRES_PROGRAMS`] names.
 //!
 //! Servers run as an unprivileged user, listen on loopback with a password that only this run knows, and end with the
 //! process that started them, however that one ends.
@@ -12,9 +12,11 @@ mod folder;
 mod postgres;
 mod process;
 mod redis;
+mod roles;
 
-pub use postgres::Postgres;
+pub use postgres::{POSTGRES_PROGRAMS, Postgres};
 pub use redis::Redis;
+pub use roles::granted_by;
 
 /// The variable that holds a superuser's URL of a PostgreSQL server for tests.
 pub const POSTGRES_URL: &str = "INSULA_TEST_POSTGRES_URL";

@@ -16,8 +16,8 @@ use crate::{
     process::{Process, Program, on_free_port, password, write_private},
 };
 
-/// Where Debian's packages keep the programs of each version.
-const DEBIAN: &str = "/usr/lib/postgresql";
+/// The variable that names the folder of PostgreSQL's programs. They must know pgvector.
+pub const POSTGRES_PROGRAMS: &str = "INSULA_TEST_POSTGRES_PROGRAMS";
 const SUPERUSER: &str = "postgres";
 
 /// Small, for many short connections; what is committed is synced, as it is for users. Ends of connections are of no
@@ -42,19 +42,21 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Whether its programs are on this machine.
-    pub fn is_installed() -> bool {
-        programs().is_some()
-    }
-
-    /// Makes a data folder and starts a server with it. Takes a few seconds.
+    /// Makes a data folder and starts a server with it, of the programs that [`POSTGRES_PROGRAMS`] names. Takes a second.
     ///
     /// # Errors
-    /// When PostgreSQL is not installed or does not start; the error says why.
+    /// When nobody named the programs, or the server does not start; the error says why.
     pub fn start() -> Result<Self> {
-        let missing = || anyhow!("PostgreSQL is not installed; install it: apt-get install postgresql");
-        let programs = programs().ok_or_else(missing)?;
+        Self::start_from(&named_programs()?)
+    }
+
+    /// The same, of the programs in this folder.
+    ///
+    /// # Errors
+    /// When the server does not start; the error says why.
+    pub fn start_from(programs: &Path) -> Result<Self> {
         let (folder, password) = (Folder::create("postgres")?, password()?);
+        let programs = folder.reachable(programs)?;
         initdb(&programs, &folder, &password).context("initdb")?;
         let mut server = Self { process: None, programs, port: 0, password, folder };
         on_free_port(|port| {
@@ -140,15 +142,19 @@ fn initdb(programs: &Path, folder: &Folder, password: &str) -> Result<()> {
     Ok(fs::write(file, settings)?)
 }
 
-/// The folder of the newest version's programs: Debian's, or wherever the path leads.
-fn programs() -> Option<PathBuf> {
-    let version = |folder: &PathBuf| folder.file_name().and_then(OsStr::to_str).and_then(|name| name.parse::<u32>().ok());
-    let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut versions: Vec<PathBuf> = versions.filter(|folder| version(folder).is_some()).collect();
-    versions.sort_by_key(|folder| std::cmp::Reverse(version(folder)));
-    let debian = versions.into_iter().map(|folder| folder.join("bin"));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    debian.chain(std::env::split_paths(&path)).find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+/// The folder that the environment names.
+fn named_programs() -> Result<PathBuf> {
+    let named = std::env::var_os(POSTGRES_PROGRAMS).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let folder = named.ok_or_else(|| {
+        anyhow!(
+            "{POSTGRES_PROGRAMS} is not set: run the tests with `cargo xtask test`, or leave `cargo xtask services` running and \
+             export what it prints"
+        )
+    })?;
+    if !(folder.join("initdb").exists() && folder.join("postgres").exists()) {
+        bail!("{POSTGRES_PROGRAMS} names {}, where neither initdb nor postgres is", folder.display());
+    }
+    Ok(folder)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How well and how fast vectors are found, beside comparing all of them: `cargo xtask bench vectors [--chunks 100000]`. Reports only.
+//! How well and how fast vectors are found, beside comparing all of them: `cargo xtask bench vectors [--engine pgvector] [--chunks 100000]`. Reports only.
 //!
 //! Vectors lie in clusters, as those of texts do, and questions near some of them. What is right is found by comparing every vector
 //! that counts, here, with no engine between.
@@ -6,15 +6,16 @@
 use std::{collections::HashSet, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use insula_model::{
     CacheRules, Clock, DocumentId, DocumentStatus, FilePurpose, IdGenerator, OsRandom, Placement, Routing, ScopeSource,
     SystemClock, Tenant, TenantScope, TenantState, Timestamp,
 };
 use insula_store::{
-    DocumentRow, DocumentsMax, FileRow, Near, NewChunk, NewVector, Publication, RealDisk, RootKey, Store, StoreOptions,
-    TenantStore, Written, exact_order, inner_product,
+    DocumentRow, DocumentsMax, EXACT_MAX, FileRow, Near, NewChunk, NewVector, Publication, RealDisk, RootKey, Store,
+    StoreOptions, TenantStore, VectorSearch, Written, exact_order, inner_product,
 };
+use insula_tests::shared_store;
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 /// Chunks of a document.
@@ -23,6 +24,9 @@ const OF_A_DOCUMENT: usize = 100;
 const WANTED: usize = 10;
 /// How far a vector may lie from the middle of its cluster, beside the length of one.
 const SPREAD: f32 = 0.8;
+
+/// Of all documents those that count.
+const SHARES: [f64; 5] = [1.0, 0.5, 0.14, 0.01, 0.001];
 
 /// Fills one tenant and searches it.
 #[derive(Parser)]
@@ -39,6 +43,17 @@ struct Options {
     /// Questions of each kind.
     #[arg(long, default_value_t = 200)]
     questions: usize,
+    /// What searches.
+    #[arg(long, value_enum, default_value = "embedded")]
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// This process, over the tenant's file.
+    Embedded,
+    /// The extension, in a database of the server that `INSULA_TEST_POSTGRES_URL` names.
+    Pgvector,
 }
 
 /// All vectors, and whose they are.
@@ -64,12 +79,18 @@ impl Truth {
 async fn main() -> Result<()> {
     let options = Options::parse();
     let dir = tempfile::tempdir()?;
-    let (store, scope) = open(dir.path()).await?;
+    let (store, scope) = open(dir.path(), options.engine).await?;
     let mut chance = SmallRng::seed_from_u64(6);
     let truth = fill(&store, &scope, &options, &mut chance).await?;
     println!("{} vectors of {} numbers in {} clusters", options.chunks, options.dimension, options.clusters);
     println!("| searched | counting | recall@{WANTED} | complete | p50 ms | p99 ms |\n|---|---|---|---|---|---|");
 
+    if options.engine == Engine::Pgvector {
+        for share in SHARES {
+            measure(&store, &scope, &truth, &options, "in the database", share, &mut chance).await?;
+        }
+        return Ok(store.close().await?);
+    }
     let started = Instant::now();
     store.reading(&scope).await?;
     let opened = started.elapsed();
@@ -84,7 +105,7 @@ async fn main() -> Result<()> {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     };
     let built = started.elapsed();
-    for share in [1.0, 0.5, 0.14, 0.01, 0.001] {
+    for share in SHARES {
         measure(&store, &scope, &truth, &options, "built", share, &mut chance).await?;
     }
     println!("read into memory in {opened:.2?}; the graph was there after {built:.1?}; {} MB together", bytes / 1_000_000);
@@ -153,12 +174,20 @@ fn beside(middle: &[f32], chance: &mut SmallRng) -> Vec<f32> {
     unit(middle.iter().zip(away).map(|(middle, away)| middle + SPREAD * away).collect())
 }
 
-async fn open(dir: &Path) -> Result<(Store, TenantScope)> {
+async fn open(dir: &Path, engine: Engine) -> Result<(Store, TenantScope)> {
+    const INDEX_BYTES_MAX: u64 = 1 << 32;
     let root_key = RootKey::load_or_create(&dir.join("root.key"), &OsRandom)?;
-    let mut options = StoreOptions::new(dir.join("data"), root_key);
-    options.index_bytes_max = 1 << 32;
     let clock: Arc<SystemClock> = Arc::new(SystemClock::default());
-    let store = Store::open(options, clock.clone(), Arc::new(OsRandom), Arc::new(RealDisk)).await?;
+    let store = match engine {
+        Engine::Embedded => {
+            let options = StoreOptions { index_bytes_max: INDEX_BYTES_MAX, ..StoreOptions::new(dir.join("data"), root_key) };
+            Store::open(options, clock.clone(), Arc::new(OsRandom), Arc::new(RealDisk)).await?
+        }
+        Engine::Pgvector => {
+            let vectors = VectorSearch::Pgvector { exact_max: EXACT_MAX };
+            shared_store::join(vectors, root_key, clock.clone(), INDEX_BYTES_MAX).await?
+        }
+    };
     let tenant = tenant(&ids(&clock), clock.now())?;
     store.create_tenant(&tenant).await?;
     let scope = TenantScope::mint(tenant.id, ScopeSource::Job("bench"));
@@ -181,6 +210,7 @@ fn tenant(ids: &IdGenerator, now: Timestamp) -> Result<Tenant> {
         routing: Routing::default(),
         provider_credentials: Default::default(),
         cache: CacheRules::default(),
+        vectors: Default::default(),
         region: None,
         placement: Placement::Shared,
         tags: Default::default(),
@@ -227,6 +257,9 @@ async fn hand_in(tenant: &TenantStore, ids: &IdGenerator, now: Timestamp) -> Res
         published: None,
         embedder: None,
         dimension: None,
+        vector_store: None,
+        file: None,
+        file_batch: None,
         created_at: now,
         changed_at: now,
         sealed_detail: Vec::new(),

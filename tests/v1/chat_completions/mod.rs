@@ -14,6 +14,7 @@ mod limits;
 mod own_credentials;
 mod plain;
 mod queue;
+mod retrieval;
 mod routing;
 mod stream;
 mod tags;

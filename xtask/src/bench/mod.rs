@@ -66,7 +66,9 @@ pub fn run(options: &Options) -> Result<()> {
     let build = ["build", "--locked", "--profile", profile, "--package", "insula", "--package", "insula-tests"];
     run::check(run::cargo().args(build).args(["--bin", "insula", "--bin", program]))?;
     let mut measure = run::command(workspace::target().join(folder).join(program));
-    run::check(measure.args(first).args(&options.arguments))
+    // Only vectors are measured in a database too.
+    let services = matches!(options.what, What::Vectors).then(Services::start).transpose()?;
+    run::check(measure.args(first).args(&options.arguments).envs(services.iter().flat_map(Services::env)))
 }
 
 /// A test of the suite, for longer than in the suite. Nothing of it is about speed, so nothing is built for release.

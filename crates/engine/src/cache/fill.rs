@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use insula_model::Operation;
+use insula_model::{Operation, TenantId};
 use insula_providers::ends_well;
 use insula_store::{AnswerKey, End, Seq};
 
@@ -81,8 +81,9 @@ impl Fill {
         let Ended { credential, transcript, end, model, record, .. } = ended;
         let made = Made { at: end.settled_at, model: model.to_owned(), tokens: end.tokens.total(), cost: end.cost };
         // A copy: what is kept must not hold the room of answers that are under way.
-        let Transcript { is_stream, body } = &**transcript;
-        let transcript = Arc::new(Transcript { is_stream: *is_stream, body: Bytes::copy_from_slice(body) });
+        let Transcript { is_stream, body, documents } = &**transcript;
+        let body = Bytes::copy_from_slice(body);
+        let transcript = Arc::new(Transcript { is_stream: *is_stream, body, documents: documents.clone() });
         let kept = Arc::new(Kept { transcript, made, record: Some(record) });
         engine.answers.put(credential, key, kept.clone());
         tend::start(engine);
@@ -96,7 +97,7 @@ impl Fill {
 impl AnswerCache {
     /// Whether an answer may be given again.
     fn lasts(&self, ended: &Ended<'_>) -> bool {
-        let Transcript { is_stream, body } = &**ended.transcript;
+        let Transcript { is_stream, body, .. } = &**ended.transcript;
         let is_good = match ended.work.operation() {
             // At a limit of ours, or for no reason, it would be longer the next time.
             Operation::Chat => ends_well(body, *is_stream, ended.work.states_output_max()),
@@ -113,6 +114,16 @@ impl AnswerCache {
             let (tenant, version) = (credential.scope.tenant(), credential.tenant.record.version);
             self.memory.lock().put(tenant, version, key, kept);
         }
+    }
+
+    /// The tenant's documents have changed: what was made of them is dropped. Nobody would find it any more.
+    pub fn forget_grounded(&self, tenant: TenantId) {
+        self.memory.lock().drop_grounded(tenant);
+    }
+
+    /// The same where many tenants read what has changed.
+    pub fn forget_all_grounded(&self) {
+        self.memory.lock().drop_all_grounded();
     }
 
     /// Bytes of an answer that is to be kept.

@@ -97,6 +97,27 @@ impl<K: Eq + Hash> Memory<K> {
         }
     }
 
+    /// Forgets a tenant's answers that were made of documents.
+    pub fn drop_grounded(&mut self, tenant: TenantId) {
+        let Some(shelf) = self.shelves.get_mut(&tenant) else { return };
+        let before = shelf.bytes;
+        let mut dropped = 0;
+        shelf.answers.retain(|_, kept| {
+            let stays = kept.transcript.documents.is_empty();
+            dropped += if stays { 0 } else { kept.bytes() };
+            stays
+        });
+        shelf.bytes -= dropped;
+        self.resized(tenant, before);
+    }
+
+    /// The same of all tenants.
+    pub fn drop_all_grounded(&mut self) {
+        for tenant in self.shelves.keys().copied().collect::<Vec<_>>() {
+            self.drop_grounded(tenant);
+        }
+    }
+
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.shelves.is_empty()
@@ -129,12 +150,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Transcript, cache::Made};
+    use crate::{Origin, Transcript, cache::Made};
 
     fn kept(bytes: usize) -> Arc<Kept> {
         let made = Made { at: Timestamp::default(), model: String::new(), tokens: 1, cost: Money::ZERO };
         let body = Bytes::from(vec![b'x'; bytes - ANSWER_BYTES]);
-        Arc::new(Kept { transcript: Arc::new(Transcript { is_stream: false, body }), made, record: None })
+        Arc::new(Kept {
+            transcript: Arc::new(Transcript { is_stream: false, body, documents: Vec::new() }),
+            made,
+            record: None,
+        })
     }
 
     fn tenant(n: u8) -> TenantId {
@@ -187,6 +212,23 @@ mod tests {
         memory.sweep(|_| None);
         assert!(memory.is_empty() && memory.by_size.is_empty());
         assert_eq!(memory.bytes, 0);
+    }
+
+    #[test]
+    fn what_was_made_of_documents_is_forgotten_alone() {
+        let mut memory = Memory::new(10_000, 9_000);
+        let made = Made { at: Timestamp::default(), model: String::new(), tokens: 1, cost: Money::ZERO };
+        let documents = vec![Origin { corpus: None, document: insula_model::DocumentId::from_bytes([7; 16]) }];
+        let transcript = Arc::new(Transcript { is_stream: false, body: Bytes::from_static(b"{}"), documents });
+        let grounded = Arc::new(Kept { transcript, made, record: None });
+        memory.put(tenant(1), 1, 1, grounded.clone());
+        memory.put(tenant(1), 1, 2, kept(1_000));
+        memory.put(tenant(2), 1, 1, grounded.clone());
+        memory.drop_grounded(tenant(1));
+        assert!(memory.find(tenant(1), &1).is_none() && memory.find(tenant(1), &2).is_some());
+        assert!(memory.find(tenant(2), &1).is_some(), "another tenant's stays");
+        memory.drop_all_grounded();
+        assert_eq!((memory.bytes, memory.shelves.len()), (1_000, 1));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{Call, Engine, route, work::Work};
 
 /// Counts the forms that keys were made in: a new form finds none of the old one's answers.
-const FORM: &[u8] = b"1";
+const FORM: &[u8] = b"2";
 
 /// What an answer depends on beside its request. Each is absent while nothing of its kind takes part.
 #[derive(Default, Serialize)]
@@ -17,6 +17,8 @@ struct Versions<'a> {
     policy: Option<&'a str>,
     memory: Option<u64>,
     corpus_epoch: Option<u64>,
+    /// What was found in that, and for whom.
+    found: Option<[u8; 32]>,
 }
 
 /// What the answer to a call is kept under; or, in a word or two, why it is not kept.
@@ -37,7 +39,8 @@ pub(super) fn key(
     let question = work.question()?;
     let is_per_end_user = rules.per_end_user != Some(false);
     let end_user = call.end_user.as_ref().filter(|_| is_per_end_user).map(|user| *user.id.as_bytes());
-    let versions = postcard::to_stdvec(&Versions::default()).map_err(|_| "versions")?;
+    let (corpus_epoch, found) = work.grounds().map(|grounds| grounds.identity()).unzip();
+    let versions = postcard::to_stdvec(&Versions { corpus_epoch, found, ..Versions::default() }).map_err(|_| "versions")?;
     // Whatever changes about the tenant, also that it was suspended, leaves its older answers behind.
     let tenant_version = tenant.record.version.to_le_bytes();
     Ok(seals.answer_key(&[

@@ -48,11 +48,19 @@ impl Directory {
         })
     }
 
-    /// What opens the data of a tenant for a job, whatever became of who asked for it. `NotFound` once the tenant is being erased.
-    pub(crate) fn job_scope(&self, tenant: TenantId, job: &'static str) -> Result<TenantScope> {
-        let entry = self.tenant(tenant).filter(|entry| entry.record.state != TenantState::Erasing);
-        entry.ok_or_else(Error::not_found)?;
-        Ok(TenantScope::mint(tenant, ScopeSource::Job(job)))
+    /// What opens the data of a tenant, or the home of a corpus, for a job, whatever became of who asked for it. `NotFound` once that is
+    /// being erased.
+    pub(crate) fn job_scope(&self, home: TenantId, job: &'static str) -> Result<TenantScope> {
+        if !self.has_home(home) {
+            return Err(Error::not_found());
+        }
+        Ok(TenantScope::mint(home, ScopeSource::Job(job)))
+    }
+
+    /// Whether there is a tenant or a corpus with this home, and it is not being erased.
+    pub(crate) fn has_home(&self, home: TenantId) -> bool {
+        let is_tenant = self.tenant(home).is_some_and(|entry| entry.record.state != TenantState::Erasing);
+        is_tenant || self.is_corpus(home)
     }
 }
 

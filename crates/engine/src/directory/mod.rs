@@ -2,8 +2,8 @@
 //!
 //! - [`authenticate`](Directory::authenticate): from a bearer text to a [`Credential`], the only way to a scope.
 //! - `authorise.rs`: from a credential and a path to the objects that handlers work with.
-//! - `changes.rs`, and `plans.rs` for what tenants inherit: the only files that store a change; it is visible to the next
-//!   request, on every node.
+//! - `changes.rs`, `plans.rs` for what tenants inherit, and `corpora.rs` for reference corpora and their grants: the only files that
+//!   store a change; it is visible to the next request, on every node.
 //! - `sync.rs` and `reread.rs`: how a node learns what other nodes changed, where there are several.
 //!
 //! A wrong text costs a checksum, a genuine one a keyed hash and two look-ups:
@@ -17,6 +17,7 @@ mod authenticate;
 mod authorise;
 mod base62;
 mod changes;
+mod corpora;
 mod credential;
 mod entries;
 mod hashing;
@@ -43,10 +44,12 @@ use parking_lot::RwLock;
 
 pub use authorise::{Caller, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, RequestReader};
 pub(crate) use changes::KeyOrder;
+pub use corpora::{GrantedCorpus, LeavingCorpus, OperatedCorpus};
 pub use credential::{Credential, Operator, TenantCredential};
 pub use entries::{KeyEntry, TenantEntry};
 pub use key_text::{KeyKind, KeyText};
 
+use corpora::Corpora;
 use entries::OperatorEntry;
 use hashing::Hasher;
 pub(crate) use hashing::keyed;
@@ -84,6 +87,7 @@ impl Directory {
         let mut register = Register::default();
         let plans = control.plans().await?.into_iter().map(Arc::new).collect();
         register.renew_catalogue(plans, control.segments().await?.into_iter().map(Arc::new).collect());
+        register.corpora = Corpora::new(control.corpora().await?, control.corpus_grants().await?);
         for tenant in control.tenants().await? {
             let own = limits.remove(&Subject::Tenant(tenant.id)).unwrap_or_default();
             let tag = hasher.request_tag(tenant.id);

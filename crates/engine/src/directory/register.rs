@@ -8,7 +8,10 @@ use std::{
 
 use insula_model::{KeyId, Lineage, Plan, Segment, Slug, Tenant, TenantId};
 
-use super::entries::{KeyEntry, OperatorEntry, TenantEntry};
+use super::{
+    corpora::Corpora,
+    entries::{KeyEntry, OperatorEntry, TenantEntry},
+};
 
 /// All tenants, plans, segments, keys and operators, in step with each other.
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub(super) struct Register {
     keys: HashMap<KeyId, Arc<KeyEntry>>,
     keys_of: BTreeSet<(TenantId, KeyId)>,
     operators: HashMap<KeyId, OperatorEntry>,
+    /// Reference corpora, and who may read them.
+    pub(super) corpora: Corpora,
 }
 
 impl Register {
@@ -152,6 +157,7 @@ impl Register {
         for key in self.keys_after(id, None, usize::MAX) {
             self.remove_key(key.record.id);
         }
+        self.corpora.forget_reader(id);
         if let Some(entry) = self.tenants.remove(&id) {
             entry.denied.set(true);
             // The slug may meanwhile name another tenant.

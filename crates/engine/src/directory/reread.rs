@@ -9,7 +9,7 @@ use std::{
 };
 
 use insula_model::{Budget, Key, KeyId, Limits, Result, Subject, Tenant, TenantId, TenantState};
-use insula_store::Changes;
+use insula_store::{Changes, CorpusGrantRow};
 
 use super::{Directory, KeyEntry, TenantEntry, entries::OperatorEntry, register::Register};
 use crate::accounts::Accounts;
@@ -34,28 +34,43 @@ impl Directory {
 
     async fn reread_platform(&self, accounts: &Accounts) -> Result<()> {
         let control = self.store.upkeep();
-        let (keys, budgets, plans, segments) =
-            tokio::try_join!(control.operator_keys(), control.budgets_of(None), control.plans(), control.segments())?;
+        let (keys, budgets, plans, segments, corpora) = tokio::try_join!(
+            control.operator_keys(),
+            control.budgets_of(None),
+            control.plans(),
+            control.segments(),
+            control.corpora()
+        )?;
         let live = keys.into_iter().filter(|key| key.revoked_at.is_none());
         let live = live.map(|key| OperatorEntry { id: key.id, hash: key.hash, local: false });
         let (plans, segments) = (plans.into_iter().map(Arc::new), segments.into_iter().map(Arc::new));
-        let mut register = self.register.write();
-        register.renew_operators(live.collect());
-        register.renew_catalogue(plans.collect(), segments.collect());
-        drop(register);
+        let shut = {
+            let mut register = self.register.write();
+            register.renew_operators(live.collect());
+            register.renew_catalogue(plans.collect(), segments.collect());
+            register.corpora.renew(corpora)
+        };
+        for home in shut {
+            self.store.forget_seals(home).await;
+        }
         renew_budgets(accounts, Subject::Platform, budgets);
         Ok(())
     }
 
     async fn reread_tenant(&self, accounts: &Accounts, id: TenantId) -> Result<()> {
         let control = self.store.upkeep();
-        let (record, keys, limits, budgets) =
-            tokio::try_join!(control.tenant(id), control.keys_of(id), control.limits_of(id), control.budgets_of(Some(id)))?;
+        let (record, keys, limits, budgets, grants) = tokio::try_join!(
+            control.tenant(id),
+            control.keys_of(id),
+            control.limits_of(id),
+            control.budgets_of(Some(id)),
+            control.corpus_grants_of(id)
+        )?;
         let Some(record) = record else {
             self.forget_tenant(accounts, id).await;
             return Ok(());
         };
-        self.renew_tenant(accounts, Known { record, keys, limits: limits.into_iter().collect(), budgets }).await;
+        self.renew_tenant(accounts, Known { record, keys, limits: limits.into_iter().collect(), budgets, grants }).await;
         Ok(())
     }
 
@@ -63,8 +78,8 @@ impl Directory {
         // First, so that no tenant is shown without what it inherits.
         self.reread_platform(accounts).await?;
         let control = self.store.upkeep();
-        let (tenants, keys, limits, budgets) =
-            tokio::try_join!(control.tenants(), control.keys(), control.limits(), control.budgets())?;
+        let (tenants, keys, limits, budgets, grants) =
+            tokio::try_join!(control.tenants(), control.keys(), control.limits(), control.budgets(), control.corpus_grants())?;
         let mut known: BTreeMap<TenantId, Known> = tenants.into_iter().map(|record| (record.id, Known::new(record))).collect();
         for key in keys {
             if let Some(tenant) = known.get_mut(&key.tenant) {
@@ -81,6 +96,11 @@ impl Directory {
                 tenant.budgets.push(budget);
             }
         }
+        for grant in grants {
+            if let Some(tenant) = known.get_mut(&grant.tenant) {
+                tenant.grants.push(grant);
+            }
+        }
         let missing = self.tenants_after(None, usize::MAX).into_iter().map(|entry| entry.record.id);
         let missing: Vec<_> = missing.filter(|id| !known.contains_key(id)).collect();
         for tenant in known.into_values() {
@@ -94,10 +114,14 @@ impl Directory {
     }
 
     async fn renew_tenant(&self, accounts: &Accounts, known: Known) {
-        let Known { record, keys, limits, budgets } = known;
+        let Known { record, keys, limits, budgets, grants } = known;
         let (id, is_erasing) = (record.id, record.state == TenantState::Erasing);
         let tag = self.hasher.request_tag(id);
-        let subjects = self.register.write().renew_tenant(record, keys, limits, tag);
+        let subjects = {
+            let mut register = self.register.write();
+            register.corpora.renew_grants(id, grants);
+            register.renew_tenant(record, keys, limits, tag)
+        };
         if is_erasing {
             self.store.forget_seals(id).await;
         }
@@ -126,11 +150,12 @@ struct Known {
     keys: Vec<Key>,
     limits: HashMap<Subject, Limits>,
     budgets: Vec<Budget>,
+    grants: Vec<CorpusGrantRow>,
 }
 
 impl Known {
     fn new(record: Tenant) -> Self {
-        Self { record, keys: vec![], limits: HashMap::new(), budgets: vec![] }
+        Self { record, keys: vec![], limits: HashMap::new(), budgets: vec![], grants: vec![] }
     }
 }
 

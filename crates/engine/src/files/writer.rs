@@ -129,6 +129,7 @@ impl Upload {
         let settings = &engine.settings.files;
         engine.store.tenant(scope).await?.sweep_files(engine.clock.now().minus(UPLOAD_MAX)).await?;
         let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
+        // What it is for may be said behind it, and is told once it is whole.
         let writer = FileWriter::begin(engine, scope, FilePurpose::Batch, &name, settings.per_tenant_max).await?;
         Ok(Self { writer, file_bytes_max: settings.file_bytes_max, tenant_bytes_max: settings.tenant_bytes_max })
     }
@@ -158,18 +159,19 @@ impl Upload {
         }
     }
 
-    /// Ends the file and shows it.
+    /// Ends the file and shows it, for this purpose.
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`] where the tenant has no room for it.
-    pub async fn finish(mut self) -> Result<FileView> {
+    pub async fn finish(mut self, purpose: FilePurpose) -> Result<FileView> {
         let written = self.writer.finish().await?;
-        if !self.writer.store.publish_file(written, self.tenant_bytes_max).await? {
+        if !self.writer.store.publish_file(written, purpose, self.tenant_bytes_max).await? {
             let refusal = self.no_room();
             self.give_up().await;
             return Err(refusal);
         }
         self.writer.published();
+        self.writer.row.purpose = purpose;
         FileView::open(&self.writer.row, &self.writer.seals)
     }
 

@@ -208,6 +208,12 @@ impl Flight {
         self.open.as_ref().and_then(|open| open.owed.transcript_bytes_max(&self.engine))
     }
 
+    /// An answer as its caller got it, with what it was made of.
+    pub fn transcript(&self, is_stream: bool, body: Bytes) -> Transcript {
+        let documents = self.work.grounds().map(|grounds| grounds.documents()).unwrap_or_default();
+        Transcript { is_stream, body, documents }
+    }
+
     /// What the caller is told of the answer cache.
     pub fn cache_view(&self) -> Option<CacheView> {
         self.open.as_ref().and_then(|open| open.owed.view())
@@ -227,6 +233,9 @@ impl Flight {
         let Some(mut open) = self.open.take() else { return };
         let ending = self.ending(&mut open, &landing, result.as_ref().err().copied());
         let Open { hold, mut trace, owed, _seat, slot, watch } = open;
+        if let Some(grounds) = self.work.grounds() {
+            trace.retrieval = Some(grounds.record());
+        }
         let (status, finished) = match result {
             Ok(finished) => (200, finished),
             Err(error) => {

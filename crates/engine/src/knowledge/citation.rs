@@ -35,9 +35,14 @@ impl Citation {
         };
         // The first of those that have as many.
         let chosen = sentences(&passage.text).into_iter().rev().max_by_key(has).unwrap_or(0..0);
-        let quote = passage.text[chosen.clone()].to_owned();
-        let (span, place) = (passage.original(chosen.clone()), passage.place.clone());
-        Self { document, name: name.to_owned(), span, place, quote, within: chosen }
+        Self::at(document, name, passage, chosen)
+    }
+
+    /// Quotes this part of a passage. What is none of its parts quotes nothing, and is not [`checked`](Self::checked) then.
+    pub(super) fn at(document: DocumentId, name: &str, passage: &Passage, within: Range<usize>) -> Self {
+        let quote = passage.text.get(within.clone()).unwrap_or_default().to_owned();
+        let (span, place) = (passage.original(within.clone()), passage.place.clone());
+        Self { document, name: name.to_owned(), span, place, quote, within }
     }
 
     /// The citation, if it holds: its quote stands word for word in what is stored, and that stood where it says in the text as it

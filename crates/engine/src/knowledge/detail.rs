@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use insula_ingest::{Place, sanitise::OffsetMap};
-use insula_model::{DocumentId, Error, Result};
-use insula_store::TenantSeals;
+use insula_model::{DocumentId, Error, FileId, Result, VectorStoreId};
+use insula_store::{Opener, TenantSeals};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Metadata,
+    Chunking, Metadata,
     report::{DocumentReport, Findings},
 };
 use crate::Engine;
@@ -27,6 +27,17 @@ pub struct Trouble {
     pub message: String,
 }
 
+/// Where a document stands that was made of a tenant's file for a vector store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stored {
+    /// In which store.
+    pub store: VectorStoreId,
+    /// What it was made of.
+    pub file: FileId,
+    /// How it is to be cut, where that is said.
+    pub chunking: Option<Chunking>,
+}
+
 /// What its tenant calls a document and wrote to it, and what came of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -41,6 +52,8 @@ pub(super) struct Detail {
     pub metadata: Metadata,
     /// The end users who may see it; all where nobody is named.
     pub access: Vec<String>,
+    /// The vector store that it is in.
+    pub stored: Option<Stored>,
     /// Why it cannot be searched, where it cannot.
     pub trouble: Option<Trouble>,
     /// How well it could be read, once it was.
@@ -56,9 +69,14 @@ impl Detail {
         Ok(seals.seal(DOCUMENTS, DETAIL, document.as_bytes(), &plain, &*engine.random))
     }
 
+    /// Whether an end user may see it.
+    pub fn may_be_seen_by(&self, reader: &str) -> bool {
+        self.access.is_empty() || self.access.iter().any(|named| named == reader)
+    }
+
     /// Opens that of a document.
-    pub fn open(seals: &TenantSeals, document: DocumentId, sealed: &[u8]) -> Result<Self> {
-        let plain = seals.open(DOCUMENTS, DETAIL, document.as_bytes(), sealed)?;
+    pub fn open(opener: &Opener, document: DocumentId, sealed: &[u8]) -> Result<Self> {
+        let plain = opener.open(DOCUMENTS, DETAIL, document.as_bytes(), sealed)?;
         serde_json::from_slice(&plain).map_err(Error::internal)
     }
 }
@@ -96,8 +114,8 @@ impl Passage {
     }
 
     /// Opens that of a place.
-    pub fn open(seals: &TenantSeals, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Self> {
-        postcard::from_bytes(&seals.open(CHUNKS, TEXT, &row(document, place), sealed)?).map_err(Error::internal)
+    pub fn open(opener: &Opener, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Self> {
+        postcard::from_bytes(&opener.open(CHUNKS, TEXT, &row(document, place), sealed)?).map_err(Error::internal)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, FilePurpose, Result, RunKind, TenantScope, Timestamp};
+use insula_model::{
+    DocumentId, DocumentStatus, Error, ErrorKind, FileId, FilePurpose, Result, RunKind, TenantScope, Timestamp, VectorStoreId,
+};
 use insula_store::{DocumentRow, DocumentsMax, TenantSeals, TenantStore};
 use serde_json::Value;
 
@@ -39,6 +41,10 @@ pub struct DocumentView {
     pub embedder: Option<String>,
     /// The numbers of each of its vectors.
     pub dimension: Option<u32>,
+    /// The vector store that it is in.
+    pub vector_store: Option<VectorStoreId>,
+    /// The file that it was made of, where it is in one.
+    pub file: Option<FileId>,
     /// When it was handed in.
     pub created_at: Timestamp,
     /// When it came to stand as it does.
@@ -77,6 +83,8 @@ impl DocumentView {
             chunks_done: row.chunks_done,
             embedder: row.embedder,
             dimension: row.dimension,
+            vector_store: row.vector_store,
+            file: row.file,
             created_at: row.created_at,
             changed_at: row.changed_at,
             content: DocumentContent { name, media_type, metadata: metadata.to_json(), access, report, findings },
@@ -135,10 +143,8 @@ impl Handing {
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         if self.writer.held_before().saturating_add(size) > self.tenant_bytes_max {
-            let message = format!(
-                "the documents of this tenant would be larger than {} bytes together; remove some",
-                self.tenant_bytes_max
-            );
+            let message =
+                format!("the documents kept here would be larger than {} bytes together; remove some", self.tenant_bytes_max);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         self.writer.write(bytes).await
@@ -149,6 +155,10 @@ impl Handing {
     /// # Errors
     /// [`ErrorKind::Invalid`] where it has no name; [`ErrorKind::TooLarge`] where the tenant has no room for it.
     pub async fn finish(mut self, engine: &Engine, new: NewDocument) -> Result<DocumentView> {
+        if !new.access.is_empty() && engine.directory.is_corpus(self.scope.tenant()) {
+            let message = "a corpus is read by whole tenants, not by some of their end users; leave `access` out";
+            return Err(Error::invalid(message).at("access"));
+        }
         let detail = detail(new)?;
         let written = self.writer.finish().await?;
         let (id, now) = (engine.ids.document(), engine.clock.now());
@@ -162,6 +172,9 @@ impl Handing {
             published: None,
             embedder: None,
             dimension: None,
+            vector_store: None,
+            file: None,
+            file_batch: None,
             created_at: now,
             changed_at: now,
             sealed_detail: detail.seal(engine, &self.seals, id)?,
@@ -172,8 +185,7 @@ impl Handing {
         control.queue_run(RunKind::Document, self.scope.tenant(), *id.as_bytes(), now).await?;
         if !self.store.insert_document(&row, written, most).await? {
             control.forget_run(*id.as_bytes()).await?;
-            let message =
-                format!("this tenant may have {} documents, of {} bytes together; remove some", most.count, most.bytes);
+            let message = format!("there may be {} documents here, of {} bytes together; remove some", most.count, most.bytes);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         self.writer.published();
@@ -225,10 +237,16 @@ pub async fn remove(engine: &Arc<Engine>, scope: &TenantScope, id: DocumentId) -
     let store = engine.store.tenant(scope).await?;
     let intent = Intent::note(engine, scope.tenant()).await?;
     let removed = store.remove_document(id).await;
+    match engine.directory.is_corpus(scope.tenant()) {
+        true => engine.answers.forget_all_grounded(),
+        false => engine.answers.forget_grounded(scope.tenant()),
+    }
     if let Some(intent) = intent {
         intent.fulfil_soon(engine, *scope).await;
     }
-    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })
+    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })?;
+    // Where it was to be read, the next one need not wait for anybody to find that it is gone.
+    engine.store.control().forget_run(*id.as_bytes()).await
 }
 
 /// Another tenant's document, one that never was, and a text that is no id: all the same.

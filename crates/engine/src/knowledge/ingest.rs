@@ -6,18 +6,21 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use insula_ingest::words;
-use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, Result, TenantScope};
-use insula_store::{DocumentRow, NewChunk, NewVector, Publication, Published, Run, Space, Spaces, TenantSeals, TenantStore};
+use insula_model::{DocumentId, DocumentStatus, Error, Result, TenantScope};
+use insula_store::{
+    DocumentRow, NewChunk, NewVector, Opener, Publication, Published, Run, Space, Spaces, TenantSeals, TenantStore,
+};
 
 use super::{
     Trouble,
     detail::{Detail, Passage},
     metadata::{open_facet, reader_facet},
+    raw::{self, Raw},
     reading::{Handed, Readers},
     settling::Intent,
 };
 use crate::{
-    Engine, files,
+    Engine,
     runs::{Laid, Perform, Stop, Watch},
 };
 
@@ -86,19 +89,18 @@ impl Reading {
         if !self.tell(DocumentStatus::Reading, 0, 0).await? {
             return Ok(None);
         }
-        let mut reader = match files::read_raw(&self.engine, scope, self.row.raw_file).await {
-            Err(error) if *error.kind() == ErrorKind::NotFound => {
-                let message = "what was handed in is gone; hand it in again".to_owned();
-                return self.fail(Trouble { code: "file_missing".to_owned(), message }).await.map(|()| None);
-            }
-            reader => reader?,
+        let mut reader = match raw::open(&self.engine, scope, &self.store, &mut self.row, &self.detail).await? {
+            Raw::There(reader) => reader,
+            Raw::Missing(trouble) => return self.fail(trouble).await.map(|()| None),
+            Raw::Gone => return Ok(None),
         };
         let mut bytes = Vec::new();
         while let Some(piece) = reader.next().await? {
             bytes.extend_from_slice(&piece);
         }
         let name = self.detail.file_name.as_ref().unwrap_or(&self.detail.name).clone();
-        let outcome = readers.read(Handed { name, media_type: self.detail.media_type.clone(), bytes }).await?;
+        let chunking = self.detail.stored.and_then(|stored| stored.chunking);
+        let outcome = readers.read(Handed { name, media_type: self.detail.media_type.clone(), bytes, chunking }).await?;
         (self.detail.report, self.detail.findings) = (outcome.report, outcome.findings);
         match outcome.passages {
             Ok(passages) => Ok(Some(passages)),
@@ -140,16 +142,11 @@ impl Reading {
     /// Shows all of it at once; false where it has to be embedded for other spaces.
     async fn publish(&self, Embedded { chunks, vectors }: Embedded) -> Result<bool> {
         let (engine, seals, settings) = (&self.engine, &self.seals, &self.engine.settings.knowledge);
-        let mut facets = self.detail.metadata.facets(seals);
-        match self.detail.access.as_slice() {
-            [] => facets.push(open_facet(seals)),
-            readers => facets.extend(readers.iter().map(|reader| reader_facet(seals, reader))),
-        }
         let publication = Publication {
             document: self.row.id,
             chunks,
             vectors,
-            facets,
+            facets: facets(&self.detail, seals),
             changed_at: engine.clock.now(),
             sealed_detail: self.detail.seal(engine, seals, self.row.id)?,
         };
@@ -182,6 +179,16 @@ impl Reading {
         let sealed = detail.seal(&self.engine, &self.seals, self.row.id)?;
         self.store.fail_document(self.row.id, &sealed, self.engine.clock.now()).await
     }
+}
+
+/// What a document is looked up by: the values of its fields, and who may see it.
+pub(super) fn facets(detail: &Detail, seals: &TenantSeals) -> Vec<i64> {
+    let mut facets = detail.metadata.facets(seals);
+    match detail.access.as_slice() {
+        [] => facets.push(open_facet(seals)),
+        readers => facets.extend(readers.iter().map(|reader| reader_facet(seals, reader))),
+    }
+    facets
 }
 
 /// Chunks as they are kept, and their vectors in each space.
@@ -220,6 +227,6 @@ fn seal_chunk(engine: &Engine, seals: &TenantSeals, document: DocumentId, place:
 }
 
 /// What a word is looked up by.
-pub(super) fn word_key(seals: &TenantSeals, word: &str) -> i64 {
-    seals.index_key(&[b"word", word.as_bytes()])
+pub(super) fn word_key(opener: &Opener, word: &str) -> i64 {
+    opener.index_key(&[b"word", word.as_bytes()])
 }

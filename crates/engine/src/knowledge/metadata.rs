@@ -1,9 +1,9 @@
 //! What a tenant writes to a document, to filter by; and who of its end users may see it.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use insula_model::{Error, Result};
-use insula_store::TenantSeals;
+use insula_store::Opener;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -13,9 +13,12 @@ const NAME_CHARS_MAX: usize = 64;
 const TEXT_CHARS_MAX: usize = 512;
 /// Values of one field.
 const VALUES_MAX: usize = 64;
-/// End users whom a document names, and the characters of each.
+/// Bytes of all names and texts of a document's fields: they are opened with each of its hits.
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+/// End users whom a document names, the characters of each, and the bytes of all.
 const READERS_MAX: usize = 256;
 const READER_CHARS_MAX: usize = 255;
+const READERS_BYTES_MAX: usize = 16 * 1024;
 
 /// One value of a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,10 +57,22 @@ impl Scalar {
         self.canonical() == other.canonical()
     }
 
+    /// How it stands to another; nothing where they cannot be compared.
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(one), Self::Number(other)) => match (one.as_i64(), other.as_i64()) {
+                (Some(one), Some(other)) => Some(one.cmp(&other)),
+                _ => one.as_f64()?.partial_cmp(&other.as_f64()?),
+            },
+            (Self::Text(one), Self::Text(other)) => Some(one.cmp(other)),
+            _ => None,
+        }
+    }
+
     /// What a document that has this value in `field` is looked up by.
-    pub fn facet(&self, seals: &TenantSeals, field: &str) -> i64 {
+    pub fn facet(&self, opener: &Opener, field: &str) -> i64 {
         let (kind, text) = self.canonical();
-        seals.index_key(&[b"field", field.as_bytes(), &[kind], text.as_bytes()])
+        opener.index_key(&[b"field", field.as_bytes(), &[kind], text.as_bytes()])
     }
 }
 
@@ -70,13 +85,13 @@ fn whole(number: &Number) -> String {
 }
 
 /// What a document that anybody of its tenant may see is looked up by.
-pub(crate) fn open_facet(seals: &TenantSeals) -> i64 {
-    seals.index_key(&[b"open"])
+pub(crate) fn open_facet(opener: &Opener) -> i64 {
+    opener.index_key(&[b"open"])
 }
 
 /// What a document that names this end user is looked up by.
-pub(crate) fn reader_facet(seals: &TenantSeals, reader: &str) -> i64 {
-    seals.index_key(&[b"reader", reader.as_bytes()])
+pub(crate) fn reader_facet(opener: &Opener, reader: &str) -> i64 {
+    opener.index_key(&[b"reader", reader.as_bytes()])
 }
 
 /// The fields of a document, each with its values.
@@ -91,6 +106,12 @@ impl Metadata {
     pub fn parse(fields: &BTreeMap<String, Value>) -> Result<Self> {
         if fields.len() > FIELDS_MAX {
             return Err(Error::invalid(format!("`metadata` takes at most {FIELDS_MAX} fields")).at("metadata"));
+        }
+        let bytes: usize = fields.iter().map(|(name, value)| name.len() + text_bytes(value)).sum();
+        if bytes > METADATA_BYTES_MAX {
+            let message =
+                format!("names and texts of `metadata` have at most {METADATA_BYTES_MAX} bytes together, not {bytes}");
+            return Err(Error::invalid(message).at("metadata"));
         }
         fields.iter().map(|(name, value)| Ok((name.clone(), values(name, value)?))).collect::<Result<_>>().map(Self)
     }
@@ -109,10 +130,28 @@ impl Metadata {
         self.0.get(field).map_or(&[], Vec::as_slice)
     }
 
+    /// About what they take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let scalar = |scalar: &Scalar| size_of::<Scalar>() + if let Scalar::Text(text) = scalar { text.len() } else { 0 };
+        let field = |(name, values): (&String, &Vec<Scalar>)| {
+            size_of::<(String, Vec<Scalar>)>() + name.len() + values.iter().map(scalar).sum::<usize>()
+        };
+        size_of::<Self>() + self.0.iter().map(field).sum::<usize>()
+    }
+
     /// What the document is looked up by.
-    pub(super) fn facets(&self, seals: &TenantSeals) -> Vec<i64> {
+    pub(super) fn facets(&self, opener: &Opener) -> Vec<i64> {
         let all = self.0.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-        all.map(|(name, value)| value.facet(seals, name)).collect()
+        all.map(|(name, value)| value.facet(opener, name)).collect()
+    }
+}
+
+/// What the texts of a value take.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(several) => several.iter().map(text_bytes).sum(),
+        _ => 0,
     }
 }
 
@@ -138,9 +177,13 @@ fn values(name: &str, value: &Value) -> Result<Vec<Scalar>> {
 /// [`insula_model::ErrorKind::Invalid`] where they are too many, or a name is empty or too long.
 pub fn access_list(readers: Vec<String>) -> Result<Vec<String>> {
     let fits = |reader: &String| !reader.is_empty() && reader.chars().count() <= READER_CHARS_MAX;
-    if readers.len() <= READERS_MAX && readers.iter().all(fits) {
+    let bytes: usize = readers.iter().map(String::len).sum();
+    if readers.len() <= READERS_MAX && bytes <= READERS_BYTES_MAX && readers.iter().all(fits) {
         return Ok(readers);
     }
-    let message = format!("`access` takes at most {READERS_MAX} end users, each with 1 to {READER_CHARS_MAX} characters");
+    let message = format!(
+        "`access` takes at most {READERS_MAX} end users, each with 1 to {READER_CHARS_MAX} characters, of {READERS_BYTES_MAX} bytes \
+         together"
+    );
     Err(Error::invalid(message).at("access"))
 }

@@ -5,36 +5,48 @@
 //! [`report`] is what is told of that, [`embed`] places each among the others, and the
 //! store shows all of them at once.
 //!
-//! Out: [`search`] reads one unchanging state of the tenant's documents. [`filter`] says which of them count, before anything is
-//! ranked; [`rank`] fuses what lies near (the store's vector engine) with what has the words ([`lexical`]); [`citation`] tells where
-//! each hit stands, in the document's own words.
+//! Out: [`search`] looks into the tenant's documents and into the reference corpora that it may read ([`shelves`]). [`filter`] says which
+//! documents count, before anything is ranked; [`rank`] fuses what lies near (the store's vector engine) with what has the words
+//! ([`lexical`]), all places as if they were one; [`citation`] tells where each hit stands, in the document's own words. What holds for
+//! the tenant above all that is its [`profile`].
 //!
 //! Where the engine of vectors keeps them outside of the tenant's tables, [`settling`] brings them there.
 //!
 //! How formats are read, texts cut, words told apart and hashed is `insula-ingest`'s.
 
+mod chunking;
 mod citation;
+mod condition;
 mod detail;
 mod documents;
 mod embed;
+mod fields;
 mod filter;
 mod ingest;
 mod lexical;
 mod library;
 mod metadata;
+mod profile;
 mod rank;
+mod raw;
 mod reading;
 mod report;
 mod search;
 mod settings;
 pub(crate) mod settling;
+mod shelves;
+pub mod stores;
 
+pub use chunking::Chunking;
 pub use citation::Citation;
 pub use detail::Trouble;
 pub use documents::{DocumentContent, DocumentView, Handing, NewDocument, find, list, no_such_document, remove};
 pub use filter::Filter;
 pub(crate) use library::Library;
 pub use metadata::{Metadata, access_list};
+pub use profile::{PROFILE_CHARS_MAX, PROFILE_JURISDICTIONS_MAX, Profile, profile};
+use rank::SCORE_MAX;
 pub use report::{DocumentDefect, DocumentFinding, DocumentReport, Findings};
-pub use search::{Ask, Hit, Looked, look, search};
+pub use search::{Ask, Hit, Looked, Origin, look, search};
 pub use settings::KnowledgeSettings;
+pub use shelves::{CorporaChoice, Source};

@@ -15,7 +15,7 @@ use insula_model::{Error, Result};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{
-    KnowledgeSettings,
+    Chunking, KnowledgeSettings,
     detail::{Passage, Trouble},
     report::{DocumentReport, Findings},
 };
@@ -28,6 +28,8 @@ pub(super) struct Handed {
     pub media_type: Option<String>,
     /// All of it.
     pub bytes: Vec<u8>,
+    /// How it is to be cut, where that is said.
+    pub chunking: Option<Chunking>,
 }
 
 /// What came of a document.
@@ -75,7 +77,10 @@ impl Readers {
     /// Where no process can be started to read it: that is not the document's fault.
     pub async fn read(&self, handed: Handed) -> Result<Outcome> {
         let seat = Arc::clone(&self.seats).acquire_owned().await.map_err(Error::internal)?;
-        let (reader, treatment) = (Arc::clone(&self.reader), self.treatment);
+        let (reader, mut treatment) = (Arc::clone(&self.reader), self.treatment);
+        if let Some(chunking) = handed.chunking {
+            treatment.chunks = chunking.settings(treatment.chunks);
+        }
         let (answer, answered) = oneshot::channel();
         // A thread of its own, which a node that stops does not wait for.
         let reading = move || {
@@ -241,7 +246,7 @@ mod tests {
     }
 
     fn handed() -> Handed {
-        Handed { name: "a.txt".to_owned(), media_type: None, bytes: b"words".to_vec() }
+        Handed { name: "a.txt".to_owned(), media_type: None, bytes: b"words".to_vec(), chunking: None }
     }
 
     #[tokio::test]

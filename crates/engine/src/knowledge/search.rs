@@ -1,23 +1,26 @@
 //! A search, from the question to what is found.
 //!
-//! All of it sees one state of the tenant's documents: the epoch is read with everything else, so that what another node has changed
-//! is seen, and nothing is found whose document is gone.
+//! In a tenant's own documents alone all of it sees one state of them: the epoch is read with everything else, so that what another node
+//! has changed is seen, and nothing is found whose document is gone. Where corpora are looked into too, each place is visited for a
+//! moment three times (how much stands there, what may answer, the texts), and what is gone by the last is passed over.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Range,
     sync::Arc,
 };
 
 use insula_ingest::words;
-use insula_model::{DocumentId, Error, ErrorKind, Result, TenantScope};
-use insula_store::{ChunkText, Index, TenantSeals};
+use insula_model::{DocumentId, Error, FileId, Result, TenantScope, VectorStoreId};
+use insula_store::ChunkText;
+use serde_json::Value;
 
 use super::{
-    Citation, Filter,
+    Citation, CorporaChoice, Filter, Source,
     detail::{Detail, Passage},
-    ingest::word_key,
-    lexical,
-    rank::{Question, Ranked, depth, rank},
+    lexical::Statistics,
+    rank::{Question, Ranked, rank},
+    shelves::{self, Asked, Shelf},
 };
 use crate::Engine;
 
@@ -32,9 +35,10 @@ const WORDS_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ask {
     query: String,
-    limit: usize,
-    filter: Filter,
-    reader: Option<String>,
+    pub(super) limit: usize,
+    pub(super) filter: Filter,
+    pub(super) reader: Option<String>,
+    corpora: CorporaChoice,
 }
 
 impl Ask {
@@ -50,13 +54,25 @@ impl Ask {
         if !(1..=LIMIT_MAX).contains(&limit) {
             return Err(Error::invalid(format!("a search finds 1 to {LIMIT_MAX} chunks")).at("limit"));
         }
-        Ok(Self { query, limit: limit as usize, filter, reader })
+        Ok(Self { query, limit: limit as usize, filter, reader, corpora: CorporaChoice::default() })
+    }
+
+    /// The same, looking into these corpora beside the tenant's own documents.
+    pub fn within(self, corpora: CorporaChoice) -> Self {
+        Self { corpora, ..self }
+    }
+
+    /// How many chunks are wanted.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 }
 
 /// What is found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
+    /// Whose the text is.
+    pub source: Source,
     /// In which document.
     pub document: DocumentId,
     /// Which chunk of it, from 0.
@@ -67,6 +83,52 @@ pub struct Hit {
     pub score: f64,
     /// Where it stands.
     pub citation: Option<Citation>,
+    /// What it is in.
+    pub origin: Origin,
+    /// The chunk as it is kept.
+    pub(super) passage: Passage,
+}
+
+impl Hit {
+    /// A citation of a part of its text.
+    pub fn cited(&self, within: Range<usize>) -> Option<Citation> {
+        Citation::at(self.document, &self.origin.name, &self.passage, within).checked(&self.passage)
+    }
+
+    /// A whole document of one passage, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_text(number: u8, text: &str) -> Self {
+        let (lead, map, place) = (String::new(), insula_ingest::sanitise::OffsetMap::default(), insula_ingest::Place::page(1));
+        let passage = Passage { span: 0..text.len(), text: text.to_owned(), lead, map, place };
+        let document = DocumentId::from_bytes([number; 16]);
+        let source = Source::Tenant;
+        let origin = Origin { name: format!("document {number}"), file: None, vector_store: None, attributes: BTreeMap::new() };
+        Self { source, document, origin, text: text.to_owned(), chunk: 0, score: 1.0, citation: None, passage }
+    }
+}
+
+/// What a hit is in, as whoever wrote it knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
+    /// What the document is called; for one in a vector store, what its file is called.
+    pub name: String,
+    /// The file that it was made of, where it is in a vector store.
+    pub file: Option<FileId>,
+    /// That store.
+    pub vector_store: Option<VectorStoreId>,
+    /// The document's fields.
+    pub attributes: BTreeMap<String, Value>,
+}
+
+impl Origin {
+    fn of(detail: &Detail) -> Self {
+        Self {
+            name: detail.name.clone(),
+            file: detail.stored.map(|stored| stored.file),
+            vector_store: detail.stored.map(|stored| stored.store),
+            attributes: detail.metadata.to_json(),
+        }
+    }
 }
 
 /// What a search brings.
@@ -74,69 +136,106 @@ pub struct Hit {
 pub struct Looked {
     /// The best chunks, the best first.
     pub hits: Vec<Hit>,
-    /// Whether only words counted, because what searches vectors does not answer.
+    /// Whether only words counted somewhere, because what searches vectors does not answer.
     pub by_words_alone: bool,
 }
 
-/// Searches a tenant's documents: what [`look`] finds.
+/// Searches a tenant's documents, and the corpora that are chosen.
 ///
 /// # Errors
-/// When the tenant's own data cannot be reached.
+/// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached.
 pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Vec<Hit>> {
     Ok(look(engine, scope, ask).await?.hits)
 }
 
-/// Searches a tenant's documents, and says how. Without what searches vectors it goes on: whoever asks for a word of a document is better
-/// served with that than with nothing.
+/// Searches the same, and says how. Without what searches vectors it goes on: whoever asks for a word of a document is better served with
+/// that than with nothing.
 ///
 /// # Errors
-/// When the tenant's own data cannot be reached.
+/// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached.
 pub async fn look(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Looked> {
-    let seals = engine.store.seals(scope).await?;
-    let asked: Vec<String> = words::tokens(&ask.query, None).collect();
-    let mut seen = HashSet::new();
-    let distinct = asked.iter().filter(|word| seen.insert(*word)).take(WORDS_MAX);
-    let keys: Vec<i64> = distinct.map(|word| word_key(&seals, word)).collect();
-
-    // Before the snapshot: whoever makes vectors may be slow.
+    let shelves = shelves::open(engine, scope, &ask.corpora).await?;
+    let mut words = HashSet::new();
+    let mut looked_up: Vec<String> = words::tokens(&ask.query, None).filter(|word| words.insert(word.clone())).collect();
+    looked_up.truncate(WORDS_MAX);
+    // Before any snapshot: whoever makes vectors may be slow.
     let vector = engine.knowledge.embedder.embed(vec![ask.query.clone()]).await?.pop().unwrap_or_default();
-    let mut reading = engine.store.reading(scope).await?;
-    let (corpus, index) = (reading.corpus(), Arc::clone(reading.index()));
-    let counting = ask.filter.resolve(reading.knowledge(), &seals, ask.reader.as_deref()).await?;
-    let terms = lexical::look_up(reading.knowledge(), corpus, &keys).await?;
-    let (near, by_words_alone) = match reading.nearest(&vector, counting.as_ref(), depth(ask.limit)).await {
-        Err(error) if matches!(error.kind(), ErrorKind::Unavailable { .. }) => {
-            tracing::warn!(tenant = %scope.tenant(), %error, source = ?error.private_source(), "a search goes by words alone");
-            (Vec::new(), true)
-        }
-        near => (near?, false),
-    };
-    let ranked = ranked(index, Question { near, terms, corpus, counting, limit: ask.limit }).await?;
+    let (fields, now) = (Arc::clone(&engine.knowledge.fields), engine.clock.now());
+    let asked = Arc::new(Asked { ask: ask.clone(), words, looked_up, vector, fields, now });
+    match shelves.as_slice() {
+        [own] => in_one(own, &asked).await,
+        several => in_several(several, &asked).await,
+    }
+}
+
+/// All from one unchanging state.
+async fn in_one(own: &Shelf, asked: &Asked) -> Result<Looked> {
+    let mut reading = own.reader.reading().await?;
+    let statistics = own.count(&mut reading, asked).await?;
+    let found = own.find(&mut reading, asked, &statistics).await?;
+    let by_words_alone = found.by_words_alone;
+    let mut ranked = ranked(Question { found: vec![found], statistics, limit: asked.ask.limit }).await?;
+    ranked.truncate(asked.ask.limit);
     let chunks: Vec<u64> = ranked.iter().map(|ranked| ranked.chunk).collect();
-    let texts = reading.knowledge().texts(&chunks).await?;
+    let texts: HashMap<u64, ChunkText> =
+        reading.knowledge().texts(&chunks).await?.into_iter().map(|text| (text.chunk, text)).collect();
     drop(reading);
-    let hits = hits(ask, &seals, &asked.into_iter().collect(), &ranked, texts)?;
+    let row = |ranked: &Ranked| texts.get(&ranked.chunk).ok_or_else(|| Error::internal("a chunk that is ranked is not there"));
+    let hits = ranked.iter().map(|ranked| hit(own, asked, ranked, row(ranked)?)).collect::<Result<Vec<_>>>()?;
+    Ok(Looked { hits: hits.into_iter().flatten().collect(), by_words_alone })
+}
+
+/// None is held while another is waited for: many tenants read a corpus.
+async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<Looked> {
+    let counts = shelves::each(shelves, |_, shelf| {
+        let asked = Arc::clone(asked);
+        async move { shelf.count(&mut shelf.reader.reading().await?, &asked).await }
+    });
+    let statistics = Arc::new(Statistics::sum(&counts.await?));
+    let found = shelves::each(shelves, |_, shelf| {
+        let (asked, statistics) = (Arc::clone(asked), Arc::clone(&statistics));
+        async move { shelf.find(&mut shelf.reader.reading().await?, &asked, &statistics).await }
+    });
+    let found = found.await?;
+    let by_words_alone = found.iter().any(|found| found.by_words_alone);
+    let question = Question { found, statistics: (*statistics).clone(), limit: asked.ask.limit };
+    let mut left = ranked(question).await?;
+    let mut hits = Vec::new();
+    // Whatever is gone by now makes room for what comes next.
+    while hits.len() < asked.ask.limit && !left.is_empty() {
+        let next: Arc<[Ranked]> = left.drain(..left.len().min(asked.ask.limit - hits.len())).collect();
+        let texts = shelves::each(shelves, |n, shelf| {
+            let next = Arc::clone(&next);
+            async move {
+                let chunks: Vec<u64> = next.iter().filter(|ranked| ranked.shelf == n).map(|ranked| ranked.chunk).collect();
+                shelf.texts(&chunks).await
+            }
+        });
+        let texts = texts.await?;
+        for ranked in &*next {
+            if let Some(row) = texts[ranked.shelf].get(&ranked.chunk) {
+                hits.extend(hit(&shelves[ranked.shelf], asked, ranked, row)?);
+            }
+        }
+    }
     Ok(Looked { hits, by_words_alone })
 }
 
 /// Ranks off the runtime's own threads: it takes long where there is much.
-async fn ranked(index: Arc<Index>, question: Question) -> Result<Vec<Ranked>> {
-    tokio::task::spawn_blocking(move || rank(&index, &question)).await.map_err(Error::internal)
+async fn ranked(question: Question) -> Result<Vec<Ranked>> {
+    tokio::task::spawn_blocking(move || rank(&question)).await.map_err(Error::internal)
 }
 
-fn hits(ask: &Ask, seals: &TenantSeals, asked: &HashSet<String>, ranked: &[Ranked], texts: Vec<ChunkText>) -> Result<Vec<Hit>> {
-    let texts: HashMap<u64, ChunkText> = texts.into_iter().map(|text| (text.chunk, text)).collect();
-    let mut hits = Vec::with_capacity(ranked.len());
-    for Ranked { chunk, score } in ranked {
-        let row = texts.get(chunk).ok_or_else(|| Error::internal("a chunk that is ranked is not there"))?;
-        let detail = Detail::open(seals, row.document, &row.sealed_detail)?;
-        if !ask.filter.admits(&detail, ask.reader.as_deref()) {
-            tracing::error!(document = %row.document, "a document was looked up by a filter that does not admit it");
-            continue;
-        }
-        let passage = Passage::open(seals, row.document, row.place, &row.sealed_text)?;
-        let citation = Citation::of(row.document, &detail.name, &passage, asked).checked(&passage);
-        hits.push(Hit { document: row.document, chunk: row.place, text: passage.text, score: *score, citation });
+/// A hit as it goes out; nothing where its document does not count after all.
+fn hit(shelf: &Shelf, asked: &Asked, ranked: &Ranked, row: &ChunkText) -> Result<Option<Hit>> {
+    let opener = shelf.reader.opener();
+    let detail = Detail::open(opener, row.document, &row.sealed_detail)?;
+    if !asked.ask.filter.admits(&detail, shelf.end_user(&asked.ask)) {
+        tracing::error!(document = %row.document, "a document was looked up by a filter that does not admit it");
+        return Ok(None);
     }
-    Ok(hits)
+    let passage = Passage::open(opener, row.document, row.place, &row.sealed_text)?;
+    let citation = Citation::of(row.document, &detail.name, &passage, &asked.words).checked(&passage);
+    let (source, document, chunk, origin) = (shelf.source.clone(), row.document, row.place, Origin::of(&detail));
+    Ok(Some(Hit { source, document, chunk, origin, text: passage.text.clone(), score: ranked.score, citation, passage }))
 }

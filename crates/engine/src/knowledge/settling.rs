@@ -97,6 +97,11 @@ pub(crate) async fn moving_one<T>(engine: &Engine, tenant: TenantId, change: imp
     noted(engine, &[tenant], change).await
 }
 
+/// Changes a tenant's documents. What follows for their vectors is done afterwards, beside the caller; it does not wait for that.
+pub(crate) async fn changing<T>(engine: &Engine, tenant: TenantId, change: impl Future<Output = Result<T>>) -> Result<T> {
+    noted(engine, &[tenant], change).await
+}
+
 /// Has a tenant's vectors brought to where they are to be.
 pub(crate) async fn queue(engine: &Engine, tenant: TenantId) -> Result<()> {
     noted(engine, &[tenant], std::future::ready(Ok(()))).await

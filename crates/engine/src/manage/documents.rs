@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use insula_model::{DocumentId, Error, ErrorKind, Result};
+use insula_model::{DocumentId, Error, ErrorKind, Result, TenantScope};
 
 use super::page::{Page, PageAsk};
 pub use crate::knowledge::{
-    Ask, Citation, DocumentContent, DocumentDefect, DocumentFinding, DocumentReport, DocumentView, Filter, Findings, Handing,
-    Hit, Looked, Metadata, NewDocument, Trouble, access_list,
+    Ask, Citation, CorporaChoice, DocumentContent, DocumentDefect, DocumentFinding, DocumentReport, DocumentView, Filter,
+    Findings, Handing, Hit, Looked, Metadata, NewDocument, Source, Trouble, access_list,
 };
 use crate::{
     Engine,
@@ -29,8 +29,8 @@ pub fn document_bytes_max(engine: &Engine) -> u64 {
 ///
 /// # Errors
 /// As [`Handing::write`] and [`Handing::finish`].
-pub async fn add(engine: &Engine, tenant: &ManagedTenant, new: NewDocument, text: &[u8]) -> Result<DocumentView> {
-    let mut handing = Handing::begin(engine, &tenant.scope).await?;
+pub async fn add(engine: &Engine, scope: &TenantScope, new: NewDocument, text: &[u8]) -> Result<DocumentView> {
+    let mut handing = Handing::begin(engine, scope).await?;
     handing.write(text).await?;
     handing.finish(engine, new).await
 }
@@ -72,6 +72,6 @@ pub async fn search(engine: &Engine, tenant: &ManagedTenant, ask: &Ask) -> Resul
     knowledge::look(engine, &tenant.scope, ask).await
 }
 
-fn named(id: &str) -> Result<DocumentId> {
+pub(super) fn named(id: &str) -> Result<DocumentId> {
     id.parse().map_err(|_| knowledge::no_such_document())
 }

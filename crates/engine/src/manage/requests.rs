@@ -127,7 +127,16 @@ async fn detail_of(engine: &Engine, scope: &TenantScope, row: &RequestRow) -> Re
         Some(id) => Some(end_users::shown(engine, scope, id).await?),
         None => None,
     };
-    Ok(RequestDetail { stages: Vec::new(), attempts: Vec::new(), content: None, end_user, tags, route: None, cache: None })
+    Ok(RequestDetail {
+        stages: Vec::new(),
+        attempts: Vec::new(),
+        content: None,
+        end_user,
+        tags,
+        route: None,
+        cache: None,
+        retrieval: None,
+    })
 }
 
 /// The attempts by these prices, and what they come to. The ledger's word stands in the place of the trace's: attempts may have been

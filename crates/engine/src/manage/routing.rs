@@ -55,7 +55,7 @@ pub struct Explained {
 /// # Errors
 /// [`insula_model::ErrorKind::Invalid`] for a body that is no chat completion request.
 pub fn explain(engine: &Engine, tenant: &ManagedTenant, body: Vec<u8>, complexity: Option<Complexity>) -> Result<Explained> {
-    let work = Work::Chat(Box::new(ChatRequest::parse(body.into())?));
+    let work = Work::chat(ChatRequest::parse(body.into())?);
     let Plan { mut record, candidates } = route::plan(engine, &tenant.entry, &work, complexity);
     if matches!(tenant.by, Caller::Operator(_)) {
         let hidden = hidden(engine, tenant, &record.model);

@@ -5,6 +5,7 @@
 //!
 //! Its id is the request's in other words, so it tells without a look into storage that another tenant's is none of this one's. One that
 //! was made for an end user is there for that end user, and for the tenant's keys to read; the conversation goes on for the same one only.
+//! One that was made of documents is there for as long as all of them are.
 
 mod keep;
 mod read;
@@ -14,9 +15,10 @@ pub(crate) use keep::Keeping;
 pub use read::{ItemsAsk, ItemsPage};
 pub(crate) use resume::resume;
 
-use insula_model::{Error, ErrorKind, RequestId};
+use insula_model::{Error, ErrorKind, RequestId, Result};
+use insula_store::ResponseRow;
 
-use crate::Call;
+use crate::{Call, Engine, Origin, retrieval};
 
 const PREFIX: &str = "resp_";
 const TABLE: &str = "responses";
@@ -27,6 +29,16 @@ const RESPONSE: &str = "response";
 fn known(call: &Call, id: &str) -> Result<RequestId, Error> {
     let request = id.strip_prefix(PREFIX).and_then(RequestId::from_bare);
     request.filter(|request| request.tag() == call.request.tag()).ok_or_else(unknown)
+}
+
+/// The documents that a response was made of, all of which are there. Once one is gone the response is too, and is forgotten here and now.
+async fn still_there(engine: &Engine, call: &Call, row: &ResponseRow, response: &[u8]) -> Result<Vec<Origin>> {
+    let (scope, documents) = (&call.credential.scope, retrieval::documents_of(response));
+    if retrieval::all_there(engine, scope, &documents).await? {
+        return Ok(documents);
+    }
+    engine.store.tenant(scope).await?.forget_response(row.response).await?;
+    Err(unknown())
 }
 
 /// Never there, not there any more, or another's: they all look the same.

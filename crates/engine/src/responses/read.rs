@@ -6,7 +6,7 @@ use insula_providers::input_items;
 use insula_store::ResponseRow;
 use serde_json::value::RawValue;
 
-use super::{INPUT, RESPONSE, TABLE, known, unknown};
+use super::{INPUT, RESPONSE, TABLE, known, still_there, unknown};
 use crate::{Call, Engine};
 
 /// Which items of a response's request.
@@ -72,6 +72,8 @@ impl Engine {
     async fn kept(&self, call: &Call, id: &str) -> Result<ResponseRow> {
         let response: RequestId = known(call, id)?;
         let row = self.store.tenant(&call.credential.scope).await?.response(response).await?.ok_or_else(unknown)?;
+        let answer = self.opened(call, &row, RESPONSE, &row.sealed_response).await?;
+        still_there(self, call, &row, &answer).await?;
         let Some(name) = call.credential.end_user.as_deref() else { return Ok(row) };
         let asks = self.end_users.named(call.credential.scope.tenant(), name);
         if row.end_user == Some(asks.id) { Ok(row) } else { Err(unknown()) }

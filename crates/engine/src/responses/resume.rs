@@ -6,8 +6,12 @@ use insula_model::{Error, ErrorKind, RequestId, Result};
 use insula_providers::{ChatRequest, Exchange};
 use insula_store::{ResponseRow, TenantSeals};
 
-use super::{INPUT, RESPONSE, TABLE, known, unknown};
-use crate::{Call, Engine, trace::Trace, work::Work};
+use super::{INPUT, RESPONSE, TABLE, known, still_there, unknown};
+use crate::{
+    Call, Engine,
+    trace::Trace,
+    work::{Chat, Work},
+};
 
 const PARAM: &str = "previous_response_id";
 
@@ -23,7 +27,7 @@ pub(crate) async fn resume(engine: &Engine, call: &Call, work: Arc<Work>, trace:
     Ok(Arc::new(Work::Chat(Box::new(whole))))
 }
 
-async fn whole(engine: &Engine, call: &Call, chat: &ChatRequest, previous: &str) -> Result<ChatRequest> {
+async fn whole(engine: &Engine, call: &Call, chat: &ChatRequest, previous: &str) -> Result<Chat> {
     let last = known(call, previous).map_err(|error| error.at(PARAM))?;
     let bytes_max = engine.settings.responses.conversation_bytes_max;
     let tenant = engine.store.tenant(&call.credential.scope).await?;
@@ -31,7 +35,12 @@ async fn whole(engine: &Engine, call: &Call, chat: &ChatRequest, previous: &str)
     check(call, last, &rows, bytes_max)?;
     let seals = engine.store.seals(&call.credential.scope).await?;
     let before = rows.iter().rev().map(|row| exchange(&seals, row)).collect::<Result<Vec<_>>>()?;
-    chat.after(&before, bytes_max)
+    let mut documents = Vec::new();
+    for (exchange, row) in before.iter().zip(rows.iter().rev()) {
+        // What was said of documents that are gone is gone with them.
+        documents.extend(still_there(engine, call, row, &exchange.response).await.map_err(|error| error.at(PARAM))?);
+    }
+    Ok(Chat { before: documents, ..chat.after(&before, bytes_max)?.into() })
 }
 
 /// All of it must be there, and be this caller's.

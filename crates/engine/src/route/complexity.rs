@@ -49,7 +49,7 @@ mod tests {
 
     fn resolved(model: &str, more: &str, stated: Option<Complexity>) -> String {
         let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]{more}}}"#);
-        let work = Work::Chat(Box::new(ChatRequest::parse(body.into()).unwrap()));
+        let work = Work::chat(ChatRequest::parse(body.into()).unwrap());
         let matrix = Matrix { simple: "small".to_owned(), complex: "large".to_owned() };
         resolve(Some(&matrix), &work, stated).0.to_owned()
     }

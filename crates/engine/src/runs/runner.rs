@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use insula_model::{ErrorKind, Result, RunKind};
+use insula_model::{ErrorKind, Result, RunKind, TenantId, Timestamp};
 use insula_store::{Run, RunsMax};
 use parking_lot::Mutex;
 use tokio::{
@@ -25,8 +25,12 @@ pub(super) const CLAIMED_FOR: Duration = Duration::from_secs(15);
 /// How long work may take to come to a halt once the node stops.
 const STOP_MAX: Duration = Duration::from_secs(3);
 
-/// After how long work that failed is taken up again.
-const AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// After how long work that failed is taken up again: the longer it has been failing the later, so that it leaves its tenant's place to
+/// other work most of the time.
+const AGAIN_AFTER_FAILURE_MIN: Duration = Duration::from_secs(5);
+const AGAIN_AFTER_FAILURE_MAX: Duration = Duration::from_secs(10 * 60);
+/// A failure waits for this part of the time since the work was queued.
+const AGAIN_PART: u32 = 8;
 
 /// What this node keeps in mind about work of one kind.
 pub(crate) struct Runner {
@@ -76,11 +80,11 @@ impl Runner {
 }
 
 async fn take_up(engine: Weak<Engine>, terms: Terms, wake: Arc<Notify>, mut stopped: watch::Receiver<bool>) {
-    let (mut running, mut is_first) = (JoinSet::new(), true);
+    let (mut running, mut is_first, mut last) = (JoinSet::new(), true, TenantId::from_bytes([0; 16]));
     while !*stopped.borrow_and_update() {
         // Held no longer than a look takes: the task must not keep alive what it serves.
         let Some(engine) = engine.upgrade() else { return };
-        match look(&engine, &terms, is_first, &mut running, &stopped).await {
+        match look(&engine, &terms, is_first, &mut last, &mut running, &stopped).await {
             Ok(()) => is_first = false,
             Err(error) => tracing::warn!(kind = terms.kind.name(), %error, "work cannot be looked for; it is tried again"),
         }
@@ -100,6 +104,7 @@ async fn look(
     engine: &Arc<Engine>,
     terms: &Terms,
     is_first: bool,
+    last: &mut TenantId,
     running: &mut JoinSet<()>,
     stopping: &watch::Receiver<bool>,
 ) -> Result<()> {
@@ -116,10 +121,17 @@ async fn look(
     }
     let now = engine.clock.now();
     let most = RunsMax { runs: places, ..terms.most };
-    for run in control.claim_runs(terms.kind, now, now.plus(CLAIMED_FOR), most).await? {
+    for run in control.claim_runs(terms.kind, now, now.plus(CLAIMED_FOR), most, *last).await? {
+        *last = run.tenant;
         running.spawn(perform(Arc::clone(engine), Arc::clone(&terms.perform), run, stopping.clone()));
     }
     Ok(())
+}
+
+/// When work that failed is taken up again.
+fn again_at(run: &Run, now: Timestamp) -> Timestamp {
+    let wait = now.since(run.queued_at) / AGAIN_PART;
+    now.plus(wait.clamp(AGAIN_AFTER_FAILURE_MIN, AGAIN_AFTER_FAILURE_MAX))
 }
 
 /// Does work as far as it gets, and gives it back.
@@ -133,13 +145,13 @@ async fn perform(engine: Arc<Engine>, perform: Perform, run: Run, stopping: watc
         Err(error) => {
             let source = error.private_source();
             tracing::warn!(kind, tenant = %run.tenant, %error, ?source, "work came to a halt; it is tried again");
-            Laid::Until(engine.clock.now().plus(AGAIN_AFTER_FAILURE))
+            Laid::Until(again_at(&run, engine.clock.now()))
         }
     };
     let run = claim.end().await;
     let control = engine.store.control();
     let given_back = match laid {
-        Laid::Over => control.forget_run(run.id).await,
+        Laid::Over => control.finish_run(&run).await,
         Laid::Until(at) => control.renew_run(&run, at).await.map(drop),
         Laid::Lost => Ok(()),
     };

@@ -14,7 +14,6 @@ use tokio::time::Sleep;
 
 use super::{TICK, drain::DrainPlace};
 use crate::{
-    Transcript,
     attempts::{Attempts, Awaited, Next},
     flight::{Flight, Landing, Left, output_bound},
     pipeline::withdrawn,
@@ -351,7 +350,8 @@ impl Live {
             }
             None => {
                 let body = self.transcript.take().map(BytesMut::freeze);
-                self.flight.land(landing, Ok(body.map(|body| Transcript { is_stream: true, body })));
+                let transcript = body.map(|body| self.flight.transcript(true, body));
+                self.flight.land(landing, Ok(transcript));
             }
         }
     }

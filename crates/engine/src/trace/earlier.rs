@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{AttemptRecord, Content, RequestDetail, StageRecord};
+use crate::{CacheRecord, RouteRecord};
 
 /// The first.
 #[derive(Deserialize)]
@@ -16,7 +17,7 @@ pub(super) struct FirstDetail {
 
 impl From<FirstDetail> for RequestDetail {
     fn from(FirstDetail { stages, attempts, content }: FirstDetail) -> Self {
-        Self { stages, attempts, content, end_user: None, tags: BTreeMap::new(), route: None, cache: None }
+        Self { stages, attempts, content, end_user: None, tags: BTreeMap::new(), route: None, cache: None, retrieval: None }
     }
 }
 
@@ -32,6 +33,24 @@ pub(super) struct SecondDetail {
 
 impl From<SecondDetail> for RequestDetail {
     fn from(SecondDetail { stages, attempts, content, end_user, tags }: SecondDetail) -> Self {
-        Self { stages, attempts, content, end_user, tags, route: None, cache: None }
+        Self { stages, attempts, content, end_user, tags, route: None, cache: None, retrieval: None }
+    }
+}
+
+/// The third.
+#[derive(Deserialize)]
+pub(super) struct ThirdDetail {
+    stages: Vec<StageRecord>,
+    attempts: Vec<AttemptRecord>,
+    content: Option<Content>,
+    end_user: Option<String>,
+    tags: BTreeMap<String, String>,
+    route: Option<RouteRecord>,
+    cache: Option<CacheRecord>,
+}
+
+impl From<ThirdDetail> for RequestDetail {
+    fn from(ThirdDetail { stages, attempts, content, end_user, tags, route, cache }: ThirdDetail) -> Self {
+        Self { stages, attempts, content, end_user, tags, route, cache, retrieval: None }
     }
 }

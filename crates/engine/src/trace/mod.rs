@@ -9,9 +9,9 @@ use insula_model::{Error, ErrorKind, KeyId, Money, Operation, RequestId, Result,
 use insula_store::{IdempotencyEntry, TenantSeals, TraceRecord};
 use serde::{Deserialize, Serialize};
 
-use self::earlier::{FirstDetail, SecondDetail};
+use self::earlier::{FirstDetail, SecondDetail, ThirdDetail};
 use crate::{
-    CacheRecord, Call, Engine, Mismatch, RouteRecord, Transcript,
+    CacheRecord, Call, Engine, Mismatch, RetrievalRecord, RouteRecord, Transcript,
     queue::Slot,
     route::{self, Candidate, Plan},
     work::Work,
@@ -34,6 +34,8 @@ pub struct RequestDetail {
     pub route: Option<RouteRecord>,
     /// What the answer cache did; absent where the tenant has none.
     pub cache: Option<CacheRecord>,
+    /// What was found in documents before the answer, and how that held to it; absent where none were searched.
+    pub retrieval: Option<RetrievalRecord>,
 }
 
 /// One stage of the pipeline.
@@ -88,7 +90,7 @@ pub struct AttemptRecord {
 pub struct Content {
     /// The caller's body.
     pub request: String,
-    /// What the caller got.
+    /// What the caller got; empty where documents were searched for it, because it may say what they say and outlive them.
     pub response: String,
     /// Whether either was cut.
     pub truncated: bool,
@@ -111,6 +113,8 @@ pub(crate) struct Trace {
     pub attempts: Vec<AttemptRecord>,
     /// What the answer cache did.
     pub cache: Option<CacheRecord>,
+    /// What was found in documents.
+    pub retrieval: Option<RetrievalRecord>,
     body: Bytes,
     answer: Vec<u8>,
     answer_cut: bool,
@@ -138,6 +142,7 @@ impl Trace {
             stages: Vec::with_capacity(8),
             attempts: Vec::with_capacity(1),
             cache: None,
+            retrieval: None,
             body: work.body().clone(),
             answer: Vec::new(),
             answer_cut: false,
@@ -203,6 +208,9 @@ impl Trace {
 
     /// Adds to what the caller got.
     pub fn answer(&mut self, bytes: &[u8]) {
+        if self.retrieval.is_some() {
+            return;
+        }
         let room = self.content_bytes_max.saturating_sub(self.answer.len());
         self.answer_cut |= bytes.len() > room;
         self.answer.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -263,6 +271,7 @@ impl Trace {
             tags: std::mem::take(&mut self.tags),
             route: self.route.take(),
             cache: self.cache.take(),
+            retrieval: self.retrieval.take(),
         };
         TraceRecord {
             request: self.request,
@@ -318,9 +327,11 @@ impl RequestDetail {
         Self::from_kept(&plain)
     }
 
-    /// What earlier versions wrote ends sooner: the first before `end_user`, the second before `route`.
+    /// What earlier versions wrote ends sooner: the first before `end_user`, the second before `route`, the third before
+    /// `retrieval`.
     fn from_kept(plain: &[u8]) -> Result<Self> {
         postcard::from_bytes(plain)
+            .or_else(|_| postcard::from_bytes::<ThirdDetail>(plain).map(Self::from))
             .or_else(|_| postcard::from_bytes::<SecondDetail>(plain).map(Self::from))
             .or_else(|_| postcard::from_bytes::<FirstDetail>(plain).map(Self::from))
             .map_err(Error::internal)
@@ -334,6 +345,7 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SourceRecord;
 
     #[test]
     fn what_earlier_versions_sealed_is_read() {
@@ -360,8 +372,16 @@ mod tests {
                 mismatches: vec![],
             });
             let cache = Some(CacheRecord { status: "miss".into(), saved: Money::from_pico(7) });
-            let now = RequestDetail { stages: vec![stage.clone()], attempts: vec![], content, end_user, tags, route, cache };
-            assert_eq!(second, RequestDetail { route: None, cache: None, ..now.clone() });
+            let attempts = Vec::<AttemptRecord>::new();
+            let third =
+                postcard::to_stdvec(&(vec![stage.clone()], attempts.clone(), &content, &end_user, &tags, &route, &cache));
+            let third = RequestDetail::from_kept(&third.expect("plain data")).expect("known");
+            let source = SourceRecord { document: "doc_1".to_owned(), corpus: None, chunk: 3 };
+            let retrieval = Some(RetrievalRecord { sources: vec![source], epoch: 7, cited: 1, ..RetrievalRecord::default() });
+            let stages = vec![stage.clone()];
+            let now = RequestDetail { stages, attempts, content, end_user, tags, route, cache, retrieval };
+            assert_eq!(third, RequestDetail { retrieval: None, ..now.clone() });
+            assert_eq!(second, RequestDetail { route: None, cache: None, ..third });
             assert_eq!(read, RequestDetail { end_user: None, tags: BTreeMap::new(), ..second });
             assert_eq!(RequestDetail::from_kept(&postcard::to_stdvec(&now).expect("plain data")).expect("known"), now);
         }

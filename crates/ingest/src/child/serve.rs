@@ -5,7 +5,10 @@ use std::{
     thread,
 };
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::{
+    process::{Pid, Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit},
+    thread::set_no_new_privs,
+};
 
 use super::{Limits, MARK, REQUEST_BYTES_MAX, Request};
 use crate::{Reading, Source, Unreadable, read};
@@ -47,8 +50,14 @@ fn request(input: &mut impl Read) -> io::Result<Request> {
     postcard::from_bytes(&request).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// No more memory, processor time, files or core dumps than it may have. The kernel holds it to that.
+/// No more memory, processor time, files or core dumps than it may have, no more rights than it has, and no longer a life than who waits
+/// for it. The kernel holds it to that.
 fn restrict(limits: &Limits) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    if getppid() == Some(Pid::INIT) {
+        return Err(io::Error::other("nobody waits for this document any more"));
+    }
+    set_no_new_privs(true)?;
     let to = |most: u64| Rlimit { current: Some(most), maximum: Some(most) };
     setrlimit(Resource::Core, to(0))?;
     setrlimit(Resource::Fsize, to(0))?;

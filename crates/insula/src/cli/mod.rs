@@ -7,6 +7,7 @@ mod cache;
 mod client;
 mod completions;
 mod config;
+mod corpus;
 mod credit;
 mod defaults;
 mod dev;
@@ -122,6 +123,8 @@ enum Command {
     Document(document::DocumentArgs),
     /// Searches a tenant's documents.
     Search(search::SearchArgs),
+    /// Manages reference corpora: texts that are no tenant's, such as laws, and which tenants may read them.
+    Corpus(corpus::CorpusArgs),
     /// Manages webhooks, which are told what happens.
     Webhook(webhook::WebhookArgs),
     /// Checks that the accounts follow from the ledger.
@@ -206,6 +209,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Batch(args) => batch::run(args, out).await,
         Command::Document(args) => document::run(args, out).await,
         Command::Search(args) => search::run(args, out).await,
+        Command::Corpus(args) => corpus::run(args, out).await,
         Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
         Command::Store(args) => store::run(args, out).await,

@@ -28,6 +28,13 @@ pub struct SearchArgs {
     /// Only what this end user may see.
     #[arg(long, value_name = "NAME")]
     end_user: Option<String>,
+    /// A reference corpus to look into too, by name or id; may be repeated. Where absent, the tenant's profile says, or all that it
+    /// may read.
+    #[arg(long, value_name = "CORPUS")]
+    corpus: Vec<String>,
+    /// Looks into the tenant's own documents alone.
+    #[arg(long, conflicts_with = "corpus")]
+    no_corpora: bool,
     #[command(flatten)]
     target: Target,
 }
@@ -38,6 +45,9 @@ pub async fn run(args: SearchArgs, out: Output) -> Result<(), Failure> {
     body.extend(args.limit.map(|limit| ("limit".to_owned(), json!(limit))));
     body.extend(args.end_user.map(|end_user| ("end_user".to_owned(), json!(end_user))));
     body.insert("filter".to_owned(), Value::Object(args.filter.into_iter().collect()));
+    if args.no_corpora || !args.corpus.is_empty() {
+        body.insert("corpora".to_owned(), json!(args.corpus));
+    }
     let path = format!("/api/v1/tenants/{}/search", escape(&args.tenant));
     let body = Value::Object(body);
     with_client(&args.target, async |client| out.data(&client.post(&path, Some(&body)).await?, hits)).await
@@ -48,7 +58,9 @@ fn hits(body: &Value) -> String {
     let hit = |(rank, hit): (usize, &Value)| {
         let quote = text(hit, "citation/quote").split_whitespace().collect::<Vec<_>>().join(" ");
         let [name, start, end] = ["name", "start", "end"].map(|part| text(hit, &format!("citation/{part}")));
-        format!("{rank}. {quote}\n   {name} [{start}..{end}]  {}  chunk {}\n", text(hit, "document"), text(hit, "chunk"))
+        let (document, chunk, corpus) = (text(hit, "document"), text(hit, "chunk"), text(hit, "source/corpus"));
+        let whose = if corpus.is_empty() { String::new() } else { format!("  corpus {corpus}") };
+        format!("{rank}. {quote}\n   {name} [{start}..{end}]  {document}  chunk {chunk}{whose}\n")
     };
     let hits: Vec<String> = (1..).zip(items(body)).map(hit).collect();
     let found = if hits.is_empty() { "nothing is found".to_owned() } else { hits.join("") };

@@ -24,7 +24,7 @@ pub struct StoreArgs {
 enum Action {
     /// Compares what the vector engine holds with what the tables say; fails where something is found.
     Audit {
-        /// These tenants alone, by slug or id; all where none is named.
+        /// These tenants alone, by slug or id; all and all reference corpora where none is named.
         tenants: Vec<String>,
         /// Mends what is found, as far as it can be.
         #[arg(long)]
@@ -95,9 +95,9 @@ async fn audit(client: &Client, tenants: &[String], repair: bool) -> Result<Valu
 
 fn show(audit: &Value) -> String {
     let finding = |finding: &Value| {
-        let [kind, count, place, tenant, document] =
-            ["kind", "count", "place", "tenant", "document"].map(|part| text(finding, part));
-        format!("{kind} {count} in {place}, tenant {tenant}, document {document}")
+        let [kind, count, place, document] = ["kind", "count", "place", "document"].map(|part| text(finding, part));
+        let whose = if finding["corpus"].is_null() { "tenant" } else { "corpus" };
+        format!("{kind} {count} in {place}, {whose} {}, document {document}", text(finding, whose))
     };
     let mut lines: Vec<String> = items(audit).iter().map(finding).collect();
     lines.push(pairs(&[("tenants", text(audit, "tenants")), ("found", text(audit, "found"))]));

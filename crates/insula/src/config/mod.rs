@@ -76,7 +76,7 @@ pub struct Config {
     pub batches: Batches,
     /// What tenants hand in to be searched.
     pub knowledge: Knowledge,
-    /// What searches the vectors of that.
+    /// What searches the vectors of tenants' documents.
     pub vectors: Vectors,
     /// How products are told what happens.
     pub webhooks: Webhooks,
@@ -109,7 +109,7 @@ impl Config {
         faults.extend(self.storage.faults());
         faults.extend(self.coordination.fault(&self.storage));
         faults.extend(self.cache.fault());
-        faults.extend(self.vectors.faults());
+        faults.extend(self.vectors.faults(&self.storage));
         faults.extend(self.webhooks.fault());
         faults.extend(self.queue.fault());
         faults.extend(self.routing.fault());

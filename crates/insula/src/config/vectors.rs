@@ -2,13 +2,15 @@
 
 use std::{num::NonZeroU64, path::PathBuf};
 
-use super::{layers::Fault, section::section, value::choice};
+use super::{layers::Fault, section::section, storage::Storage, value::choice};
 
 choice! {
     /// What searches the vectors of tenants' documents.
-    VectorEngine("embedded or qdrant") {
+    VectorEngine("embedded, pgvector or qdrant") {
         /// This node: vectors are opened from the tenant's own tables into memory.
         Embedded,
+        /// The shared database, with the extension pgvector.
+        Pgvector,
         /// A Qdrant beside it.
         Qdrant,
     }
@@ -27,7 +29,7 @@ choice! {
 section! {
     /// What searches the vectors of tenants' documents.
     Vectors {
-        /// `embedded`: this node, in memory, from the tenant's own sealed tables. `qdrant`: a Qdrant beside it, which keeps vectors unsealed. The same on every node. docs/vector-engines.md says what each is good for.
+        /// `embedded`: this node, in memory, from the tenant's own sealed tables. `pgvector`: the database of `storage.postgres_url`, which needs the extension and keeps vectors unsealed; `insula migrate` makes their tables. `qdrant`: a Qdrant beside it, which keeps vectors unsealed. The same on every node. docs/vector-engines.md says what each is good for.
         engine: VectorEngine = VectorEngine::Embedded;
         /// With `qdrant`: the collection of tenants for whom neither they nor their segment nor their plan say otherwise: `shared` with others, or one of their `own`.
         collection: Collection = Collection::Shared;
@@ -56,12 +58,16 @@ section! {
 const PREFIX_CHARS_MAX: usize = 32;
 
 impl Vectors {
-    /// What cannot be.
-    pub(super) fn faults(&self) -> Vec<Fault> {
+    /// What cannot be, beside this storage.
+    pub(super) fn faults(&self, storage: &Storage) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut wrong = |key: &str, says: &str, fix: &str| {
             faults.push(Fault { key: format!("vectors.{key}"), says: says.into(), fix: fix.into() });
         };
+        if self.engine == VectorEngine::Pgvector && !storage.is_shared() {
+            let says = "is \"pgvector\" without storage.postgres_url: embedded storage has no such database";
+            wrong("engine", says, "set storage.postgres_url as well (INSULA_POSTGRES_URL), or write another engine");
+        }
         let is_wanted = self.engine == VectorEngine::Qdrant;
         match &self.qdrant_url {
             None if is_wanted => {

@@ -5,6 +5,8 @@
 
 mod answer;
 mod request;
+mod retrieval;
 
 pub use answer::{Choice, Event, Finish, Reply};
 pub use request::{Format, Media, Message, Part, Reasoning, Request, Role, Source, Tool, ToolChoice};
+pub use retrieval::{Cited, Found, Grounding, Retrieval};

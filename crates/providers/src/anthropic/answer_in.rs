@@ -45,12 +45,14 @@ pub(crate) fn read_reply(body: &str, scrub: &Scrub) -> Result<Reply> {
     let choice = Choice {
         parts: said.content.iter().filter_map(part).collect(),
         finish: said.stop_reason.map(|reason| finish(reason, said.stop_sequence)),
+        grounding: None,
     };
     Ok(Reply {
         model: said.model.map(|model| text(Some(model))),
         fingerprint: None,
         choices: vec![choice],
         usage: said.usage.and_then(Usage::read).and_then(Usage::counts),
+        retrieval: None,
     })
 }
 

@@ -5,7 +5,7 @@ use insula_model::chat::{Choice, Finish, Part, Reply};
 use serde_json::{Map, Value, json};
 
 use super::{REDACTED, usage::written};
-use crate::Asked;
+use crate::{Asked, retrieval::told};
 
 pub(super) fn id(asked: &Asked) -> String {
     format!("msg_{}", asked.id)
@@ -36,7 +36,7 @@ pub(crate) fn write_reply(reply: &Reply, asked: &Asked) -> Bytes {
     let nothing = Choice::default();
     let choice = reply.choices.first().unwrap_or(&nothing);
     let has_calls = choice.parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));
-    let body = json!({
+    let mut body = json!({
         "id": id(asked),
         "type": "message",
         "role": "assistant",
@@ -46,6 +46,9 @@ pub(crate) fn write_reply(reply: &Reply, asked: &Asked) -> Bytes {
         "stop_sequence": stop_sequence(choice.finish.as_ref()),
         "usage": written(reply.usage),
     });
+    if let Some(retrieval) = reply.retrieval.as_deref() {
+        body["insula"] = told(Some(retrieval), choice.grounding.as_ref());
+    }
     body.to_string().into()
 }
 

@@ -14,6 +14,7 @@ use crate::{
         fields::{flag, optional_text, positive, required_text},
         findings::{Findings, Path},
     },
+    retrieval::detached,
 };
 
 impl ChatRequest {
@@ -35,8 +36,12 @@ impl ChatRequest {
     /// `Invalid`, naming the field.
     pub fn parse_to_count(body: Bytes) -> Result<Self> {
         let text = checked_text(&body)?;
+        let fields = members(text, "the body")?.0;
+        if let Some(detached) = detached(&fields, Dialect::Messages)? {
+            return Self::detached(body.clone(), detached, Self::parse_to_count);
+        }
         let mut draft = Draft::default();
-        for (name, value) in members(text, "the body")?.0 {
+        for (name, value) in fields {
             draft.take(text, &name, value)?;
         }
         draft.finish(body)
@@ -139,6 +144,8 @@ impl Draft {
             hands_over: self.hands_over,
             input,
             chain: None,
+            retrieval: None,
+            caller: None,
             body: Body::new(body, self.spots),
         })
     }

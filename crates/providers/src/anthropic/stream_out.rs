@@ -3,9 +3,11 @@
 //! Source: Anthropic's documentation, "Streaming messages": the answer begins, then come blocks, each whole before the next, then the
 //! reason why it ended with the usage, then the end.
 
+use std::sync::Arc;
+
 use insula_model::{
     TokenCounts,
-    chat::{Event, Finish},
+    chat::{Event, Finish, Grounding, Retrieval},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,7 +17,7 @@ use super::{
     answer_out::{id, stop_reason, stop_sequence},
     usage::written,
 };
-use crate::{Asked, client::Outgoing, translate::Encode};
+use crate::{Asked, client::Outgoing, retrieval::told, translate::Encode};
 
 /// More of a block.
 #[derive(Serialize)]
@@ -50,6 +52,8 @@ pub(crate) struct Encoder {
     waiting: Vec<Event>,
     finish: Option<Finish>,
     usage: Option<TokenCounts>,
+    retrieval: Option<Arc<Retrieval>>,
+    grounding: Option<Grounding>,
 }
 
 #[derive(Debug)]
@@ -91,7 +95,17 @@ impl Arguments {
 impl Encoder {
     pub fn new(asked: &Asked) -> Self {
         let asked = asked.clone();
-        Self { asked, open: None, blocks: 0, has_calls: false, waiting: Vec::new(), finish: None, usage: None }
+        Self {
+            asked,
+            open: None,
+            blocks: 0,
+            has_calls: false,
+            waiting: Vec::new(),
+            finish: None,
+            usage: None,
+            retrieval: None,
+            grounding: None,
+        }
     }
 
     fn begin(&self, model: Option<&str>, out: &mut Outgoing) {
@@ -210,7 +224,11 @@ impl Encoder {
             "stop_reason": stop_reason(self.finish.as_ref(), self.has_calls),
             "stop_sequence": stop_sequence(self.finish.as_ref()),
         });
-        out.typed("message_delta", &json!({"delta": delta, "usage": written(self.usage)}), None);
+        let mut last = json!({"delta": delta, "usage": written(self.usage)});
+        if let Some(retrieval) = self.retrieval.as_deref() {
+            last["insula"] = told(Some(retrieval), self.grounding.as_ref());
+        }
+        out.typed("message_delta", &last, None);
         out.typed("message_stop", &json!({}), None);
     }
 }
@@ -220,6 +238,8 @@ impl Encode for Encoder {
         match event {
             Event::Began { model, .. } => self.begin(model.as_deref(), out),
             Event::Finished { reason, .. } => self.finish = Some(reason.clone()),
+            Event::Retrieved(retrieval) => self.retrieval = Some(retrieval.clone()),
+            Event::Grounded { choice: 0, grounding } => self.grounding = Some(grounding.clone()),
             Event::Used(usage) => self.usage = Some(*usage),
             Event::Ended => self.end(out),
             event => self.content(event, out),

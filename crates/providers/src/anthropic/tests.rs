@@ -38,7 +38,7 @@ fn card(upstream_model: &str) -> ModelCard {
 
 fn asked(dialect: Dialect, stream: bool) -> Asked {
     let (model, id) = ("sim-small".to_owned(), "1".to_owned());
-    Asked { dialect, stream, include_usage: true, model, id, created: 7, request: Bytes::new() }
+    Asked { dialect, stream, include_usage: true, model, id, created: 7, request: Bytes::new(), editor: None }
 }
 
 /// What a request in this dialect becomes.

@@ -128,13 +128,13 @@ pub(crate) fn read_reply(body: &str, scrub: &Scrub) -> Result<Reply> {
             calls += u64::from(matches!(part, Some(Part::ToolCall { .. })));
             parts.extend(part);
         }
-        choices.push(Choice { parts, finish: candidate.finish_reason.map(|word| finish(&word, calls > 0)) });
+        choices.push(Choice { parts, finish: candidate.finish_reason.map(|word| finish(&word, calls > 0)), grounding: None });
     }
     if choices.is_empty() && is_blocked {
-        choices.push(Choice { parts: Vec::new(), finish: Some(Finish::ContentFilter) });
+        choices.push(Choice { parts: Vec::new(), finish: Some(Finish::ContentFilter), grounding: None });
     }
     let usage = said.usage_metadata.and_then(read_usage);
-    Ok(Reply { model: said.model_version, fingerprint: None, choices, usage })
+    Ok(Reply { model: said.model_version, fingerprint: None, choices, usage, retrieval: None })
 }
 
 /// Reads chunks. The answer is complete when the body ends behind a reason for every choice's end.

@@ -51,6 +51,7 @@ fn asked(stream: bool, request: impl Into<Bytes>) -> Asked {
         id: "1".to_owned(),
         created: 1_760_000_000,
         request: request.into(),
+        editor: None,
     }
 }
 

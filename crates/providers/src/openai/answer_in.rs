@@ -91,13 +91,14 @@ pub(crate) fn read_reply(body: &str, scrub: &Scrub) -> Result<Reply> {
             parts.extend(texts(message.refusal).map(Part::Refusal));
             parts.extend(message.tool_calls.into_iter().flatten().map(call));
         }
-        Choice { parts, finish: choice.finish_reason.map(finish) }
+        Choice { parts, finish: choice.finish_reason.map(finish), grounding: None }
     });
     Ok(Reply {
         choices: choices.collect(),
         model: said.model,
         fingerprint: said.system_fingerprint,
         usage: said.usage.and_then(read_usage),
+        retrieval: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Chat completions for callers whose provider answered in another form.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use insula_model::{
@@ -10,7 +10,12 @@ use insula_model::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::{Asked, client::Outgoing, translate::Encode};
+use crate::{
+    Asked,
+    client::Outgoing,
+    retrieval::{told, told_of_all},
+    translate::Encode,
+};
 
 fn id(asked: &Asked) -> String {
     format!("chatcmpl-{}", asked.id)
@@ -54,6 +59,10 @@ pub(crate) fn write_reply(reply: &Reply, asked: &Asked) -> Bytes {
     if let Some(counts) = &reply.usage {
         body["usage"] = usage(counts);
     }
+    if reply.retrieval.is_some() {
+        let groundings = reply.choices.iter().map(|choice| choice.grounding.as_ref());
+        body["insula"] = told_of_all(reply.retrieval.as_deref(), groundings);
+    }
     body.to_string().into()
 }
 
@@ -93,6 +102,8 @@ struct Chunk<'a> {
     choices: &'a [ChoiceSent<'a>],
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    insula: Option<&'a Value>,
 }
 
 #[derive(Serialize)]
@@ -146,15 +157,17 @@ pub(crate) struct Encoder {
     usage: Option<TokenCounts>,
     /// Choices whose first chunk went out: it names the role.
     begun: HashSet<u64>,
+    /// How answers hold to what was found, until their last chunk goes out.
+    groundings: HashMap<u64, Value>,
 }
 
 impl Encoder {
     pub fn new(asked: &Asked) -> Self {
         let (id, asked) = (id(asked), asked.clone());
-        Self { asked, id, model: None, fingerprint: None, usage: None, begun: HashSet::new() }
+        Self { asked, id, model: None, fingerprint: None, usage: None, begun: HashSet::new(), groundings: HashMap::new() }
     }
 
-    fn chunk(&self, choices: &[ChoiceSent<'_>], usage: Option<Value>, out: &mut Outgoing) {
+    fn chunk(&self, choices: &[ChoiceSent<'_>], usage: Option<Value>, insula: Option<&Value>, out: &mut Outgoing) {
         out.json(&Chunk {
             id: &self.id,
             object: "chat.completion.chunk",
@@ -163,13 +176,26 @@ impl Encoder {
             system_fingerprint: self.fingerprint.as_deref(),
             choices,
             usage,
+            insula,
         });
     }
 
     fn delta(&mut self, choice: u64, delta: Delta<'_>, finish_reason: Option<&'static str>, out: &mut Outgoing) {
+        let insula = finish_reason.and_then(|_| self.groundings.remove(&choice));
+        self.delta_with(choice, delta, finish_reason, insula.as_ref(), out);
+    }
+
+    fn delta_with(
+        &mut self,
+        choice: u64,
+        delta: Delta<'_>,
+        finish_reason: Option<&'static str>,
+        insula: Option<&Value>,
+        out: &mut Outgoing,
+    ) {
         let role = self.begun.insert(choice).then_some("assistant");
         let delta = Delta { role, ..delta };
-        self.chunk(&[ChoiceSent { index: choice, delta, logprobs: None, finish_reason }], None, out);
+        self.chunk(&[ChoiceSent { index: choice, delta, logprobs: None, finish_reason }], None, insula, out);
     }
 }
 
@@ -181,13 +207,14 @@ impl Encode for Encoder {
                 (self.model, self.fingerprint) = (model.clone(), fingerprint.clone());
                 self.delta(0, Delta { content: Some(""), ..none }, None, out);
             }
+            Event::Retrieved(retrieval) => self.delta_with(0, none, None, Some(&told(Some(retrieval), None)), out),
             Event::Text { choice, text } => self.delta(*choice, Delta { content: Some(text), ..none }, None, out),
             Event::Refusal { choice, text } => self.delta(*choice, Delta { refusal: Some(text), ..none }, None, out),
             Event::Reasoning { choice, text } => {
                 self.delta(*choice, Delta { reasoning_content: Some(text), ..none }, None, out)
             }
-            // There is no place for it in this dialect.
-            Event::Signature { .. } => {}
+            // There is no place for it in this dialect; citations are told with the last chunk.
+            Event::Signature { .. } | Event::Cited { .. } => {}
             Event::ToolCall { choice, index, id, name } => {
                 let function = FunctionSent { name: Some(name), arguments: "" };
                 let call = CallSent { index: *index, id: Some(id), kind: Some("function"), function };
@@ -198,11 +225,18 @@ impl Encode for Encoder {
                     CallSent { index: *index, id: None, kind: None, function: FunctionSent { name: None, arguments: json } };
                 self.delta(*choice, Delta { tool_calls: Some([call]), ..none }, None, out);
             }
+            Event::Grounded { choice, grounding } => {
+                self.groundings.insert(*choice, told(None, Some(grounding)));
+            }
             Event::Finished { choice, reason } => self.delta(*choice, none, Some(word(reason)), out),
             Event::Used(counts) => self.usage = Some(*counts),
             Event::Ended => {
+                // Of answers that nobody said why they ended.
+                for (choice, grounding) in std::mem::take(&mut self.groundings) {
+                    self.delta_with(choice, Delta::default(), None, Some(&grounding), out);
+                }
                 if let Some(counts) = self.usage.filter(|_| self.asked.include_usage) {
-                    self.chunk(&[], Some(usage(&counts)), out);
+                    self.chunk(&[], Some(usage(&counts)), None, out);
                 }
                 out.write([b"[DONE]", b""]);
             }

@@ -15,6 +15,7 @@ use crate::{
         fields::{flag, labels, optional_text, positive, required_text},
         findings::{Findings, Path},
     },
+    retrieval::detached,
 };
 
 /// How many choices a request may ask for.
@@ -27,8 +28,12 @@ impl ChatRequest {
     /// `Invalid`, naming the field.
     pub fn parse(body: Bytes) -> Result<Self> {
         let text = checked_text(&body)?;
+        let fields = members(text, "the body")?.0;
+        if let Some(detached) = detached(&fields, Dialect::ChatCompletions)? {
+            return Self::detached(body.clone(), detached, Self::parse);
+        }
         let mut draft = Draft::default();
-        for (name, value) in members(text, "the body")?.0 {
+        for (name, value) in fields {
             draft.take(text, &name, value)?;
         }
         draft.finish(body)
@@ -158,6 +163,8 @@ impl Draft {
             hands_over: self.hands_over,
             input,
             chain: None,
+            retrieval: None,
+            caller: None,
             body: Body::new(body, self.spots),
         })
     }

@@ -9,9 +9,10 @@ use serde_json::value::RawValue;
 
 use super::{Body, InputBound, Rewrite};
 use crate::{
-    Chain, Dialect, Isolation, ModelCard, OutputLimitField, Tokenizer, Wire,
+    Chain, Dialect, Isolation, ModelCard, OutputLimitField, RetrievalAsk, Tokenizer, Wire,
     gemini::without_signatures,
     json::{EachText, is_given, members},
+    retrieval::Detached,
 };
 
 /// Besides their text, messages cost these: the marks around each, and the opening of the answer. Source: OpenAI's
@@ -49,17 +50,32 @@ pub struct ChatRequest {
     pub input: InputBound,
     /// What came before it and whether its answer is kept; of Responses alone.
     pub chain: Option<Chain>,
+    /// What it asks of documents; nothing of that goes upstream.
+    pub retrieval: Option<Box<RetrievalAsk>>,
+    /// The body as its caller sent it, where another goes upstream.
+    pub(crate) caller: Option<Bytes>,
     pub(crate) body: Body,
 }
 
 impl ChatRequest {
     /// The body as it came.
     pub fn raw(&self) -> &Bytes {
+        self.caller.as_ref().unwrap_or_else(|| self.body.raw())
+    }
+
+    /// The body that goes upstream, before it is brought into a provider's form: without what only Insula reads, and with what was put in.
+    pub fn sent(&self) -> &Bytes {
         self.body.raw()
     }
 
+    /// What is left of a body once it is known what it asks of documents, read by `parse`.
+    pub(crate) fn detached(caller: Bytes, detached: Detached, parse: impl FnOnce(Bytes) -> Result<Self>) -> Result<Self> {
+        let Detached { body, ask } = detached;
+        Ok(Self { retrieval: ask.map(Box::new), caller: Some(caller), ..parse(body)? })
+    }
+
     fn text(&self) -> &str {
-        std::str::from_utf8(self.raw()).unwrap_or_default()
+        std::str::from_utf8(self.sent()).unwrap_or_default()
     }
 
     /// The request for a provider of this form. Where that is the caller's own: the provider's model name, the output limit in the
@@ -86,7 +102,7 @@ impl ChatRequest {
             let body = without_signatures(&body);
             return Ok(anthropics.map_or(body.clone(), |isolation| isolation.applied_to_messages(&body)));
         }
-        let body = if wire == Wire::GenerateContent { self.raw().clone() } else { without_signatures(self.raw()) };
+        let body = if wire == Wire::GenerateContent { self.sent().clone() } else { without_signatures(self.sent()) };
         let mut request = self.dialect.read(std::str::from_utf8(&body).unwrap_or_default())?;
         request.output_tokens_max = limit;
         request.stream = self.stream;

@@ -8,6 +8,9 @@ use crate::{
     request::findings::{Findings, Path},
 };
 
+/// The item that tells of a search in documents; the gateway makes those, and no model is told of them.
+pub(super) const SEARCH_CALL: &str = "file_search_call";
+
 /// Reads `input`: a text, or a list of items.
 pub(super) fn read_input(value: &RawValue, found: &mut Findings) -> Result<()> {
     if value.get().starts_with('"') {
@@ -53,6 +56,8 @@ fn read_item(item: &RawValue, path: &Path<'_>, found: &mut Findings) -> Result<(
         "message" => Some("content"),
         "function_call_output" => Some("output"),
         "function_call" | "reasoning" => None,
+        // What an earlier answer was found in: nothing of it is sent, so its ids open nothing.
+        SEARCH_CALL => return Ok(()),
         "item_reference" => return Err(wrong(path, "refers to an item; send the item itself, or `previous_response_id`")),
         kind => return Err(wrong(path, &format!("is of the type `{}`, which cannot be sent to any model here", shown(kind)))),
     };
@@ -76,7 +81,8 @@ fn read_content(value: &RawValue, path: &Path<'_>, found: &mut Findings) -> Resu
             "input_image" => found.images += count_images(&fields, found),
             kind => found.unbounded(|| format!("content of type `{}` in `{path}`", shown(kind))),
         }
-        look(&fields, &path, found, |name| name == "image_url")?;
+        // Annotations of an earlier answer name files, and are not sent.
+        look(&fields, &path, found, |name| name == "image_url" || name == "annotations")?;
     }
     Ok(())
 }

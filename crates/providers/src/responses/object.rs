@@ -100,6 +100,12 @@ impl Frame {
             "top_logprobs": 0,
             "usage": usage.as_ref().map(shown),
         });
+        let mut own = own;
+        if let State::Done(output, _) = state
+            && let Some(told) = output.told()
+        {
+            own["insula"] = told;
+        }
         // Both are objects with fields in them.
         let own = own.to_string();
         format!("{},{}}}", own.strip_suffix('}').unwrap_or_default(), self.repeated)

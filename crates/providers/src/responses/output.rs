@@ -1,8 +1,13 @@
 //! An answer put together item by item. Each step is told to whoever listens: a stream's caller hears of all, a whole answer's of none.
 
-use insula_model::chat::{Event, Finish};
+use std::sync::Arc;
+
+use insula_model::chat::{Cited, Event, Finish, Grounding, Retrieval};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use super::content::SEARCH_CALL;
+use crate::retrieval::told;
 
 /// Hears of each step.
 pub(super) trait Tell {
@@ -30,6 +35,10 @@ pub(super) struct Output {
     calls: Vec<(u64, usize)>,
     /// Why it ended before its end, if it did.
     cut: Option<&'static str>,
+    /// What was found in documents, where they were searched.
+    retrieval: Option<Arc<Retrieval>>,
+    /// How the answer holds to that.
+    grounding: Option<Grounding>,
 }
 
 #[derive(Debug)]
@@ -43,12 +52,13 @@ enum Kind {
     Message(Vec<Said>),
     Reasoning { text: String, seal: Option<String> },
     Call { call_id: String, name: String, arguments: String },
+    Search(Arc<Retrieval>),
 }
 
 /// A part of a message.
 #[derive(Debug)]
 enum Said {
-    Text(String),
+    Text { text: String, annotations: Vec<Value> },
     Refusal(String),
 }
 
@@ -71,7 +81,7 @@ impl Output {
     /// Nothing yet. `model` is the one that was asked for.
     pub fn new(id: &str, model: &str) -> Self {
         let (id, model) = (id.to_owned(), model.to_owned());
-        Self { id, model, items: Vec::new(), growing: None, calls: Vec::new(), cut: None }
+        Self { id, model, items: Vec::new(), growing: None, calls: Vec::new(), cut: None, retrieval: None, grounding: None }
     }
 
     /// `completed`, or `incomplete` where it was cut short.
@@ -82,6 +92,11 @@ impl Output {
     /// Why it was cut short.
     pub fn cut(&self) -> Option<&'static str> {
         self.cut
+    }
+
+    /// What is told of the documents that were searched; nothing where none were.
+    pub fn told(&self) -> Option<Value> {
+        self.retrieval.as_deref().map(|retrieval| told(Some(retrieval), self.grounding.as_ref()))
     }
 
     /// The items.
@@ -98,6 +113,9 @@ impl Output {
             Event::Signature { choice: 0, signature } => self.sign(signature, tell),
             Event::ToolCall { choice: 0, index, id, name } => self.call(*index, id, name, tell),
             Event::Arguments { choice: 0, index, json } => self.add_arguments(*index, json, tell),
+            Event::Retrieved(retrieval) => self.search(retrieval, tell),
+            Event::Cited { choice: 0, cited } => self.annotate(cited, tell),
+            Event::Grounded { choice: 0, grounding } => self.grounding = Some(grounding.clone()),
             Event::Finished { choice: 0, reason } => {
                 self.cut = match reason {
                     Finish::Length => Some("max_output_tokens"),
@@ -118,12 +136,16 @@ impl Output {
         };
         let id = self.id_of(at);
         let Kind::Message(parts) = &mut self.items[at].kind else { return };
-        let continues = matches!((parts.last(), is_refusal), (Some(Said::Text(_)), false) | (Some(Said::Refusal(_)), true));
+        let continues = matches!((parts.last(), is_refusal), (Some(Said::Text { .. }), false) | (Some(Said::Refusal(_)), true));
         if !continues {
             if let Some(before) = parts.last() {
                 before.tell_done(&id, at, parts.len() - 1, tell);
             }
-            parts.push(if is_refusal { Said::Refusal(String::new()) } else { Said::Text(String::new()) });
+            parts.push(if is_refusal {
+                Said::Refusal(String::new())
+            } else {
+                Said::Text { text: String::new(), annotations: Vec::new() }
+            });
             let (content, part) = (parts.len() - 1, parts[parts.len() - 1].shown());
             tell.tell(
                 "response.content_part.added",
@@ -132,7 +154,7 @@ impl Output {
         }
         let content = parts.len() - 1;
         match &mut parts[content] {
-            Said::Text(text) => {
+            Said::Text { text, .. } => {
                 text.push_str(more);
                 tell.tell("response.output_text.delta", || TextDelta {
                     item_id: &id,
@@ -149,6 +171,43 @@ impl Output {
                     || json!({"item_id": id, "output_index": at, "content_index": content, "delta": more}),
                 );
             }
+        }
+    }
+
+    /// Documents were searched; where that was asked for as a tool, the search is an item.
+    fn search(&mut self, retrieval: &Arc<Retrieval>, tell: &mut impl Tell) {
+        self.retrieval = Some(retrieval.clone());
+        if !retrieval.is_tool {
+            return;
+        }
+        let at = self.push(Kind::Search(retrieval.clone()), tell);
+        let id = self.id_of(at);
+        for name in [
+            "response.file_search_call.in_progress",
+            "response.file_search_call.searching",
+            "response.file_search_call.completed",
+        ] {
+            tell.tell(name, || json!({"output_index": at, "item_id": id}));
+        }
+        self.done(at, COMPLETED, tell);
+    }
+
+    /// The text that grows ends in the mark of a citation.
+    fn annotate(&mut self, cited: &Cited, tell: &mut impl Tell) {
+        let last_message = self.items.iter().rposition(|item| matches!(item.kind, Kind::Message(_)));
+        let Some(at) = self.growing.or(last_message) else { return };
+        let id = self.id_of(at);
+        let Kind::Message(parts) = &mut self.items[at].kind else { return };
+        let Some(content) = parts.len().checked_sub(1) else { return };
+        if let Said::Text { annotations, .. } = &mut parts[content] {
+            let annotation = json!({
+                "type": "file_citation", "index": cited.at, "file_id": cited.document, "filename": cited.name,
+            });
+            let number = annotations.len();
+            annotations.push(annotation.clone());
+            tell.tell("response.output_text.annotation.added", || json!({
+                "item_id": id, "output_index": at, "content_index": content, "annotation_index": number, "annotation": annotation,
+            }));
         }
     }
 
@@ -241,6 +300,7 @@ impl Output {
                     last.tell_done(&id, at, parts.len() - 1, tell);
                 }
             }
+            Kind::Search(_) => {}
             Kind::Reasoning { text, .. } if text.is_empty() => {}
             Kind::Reasoning { text, .. } => {
                 tell.tell(
@@ -267,6 +327,7 @@ impl Output {
             Kind::Message(_) => "msg",
             Kind::Reasoning { .. } => "rs",
             Kind::Call { .. } => "fc",
+            Kind::Search(_) => "fs",
         };
         format!("{prefix}_{}o{at}", self.id)
     }
@@ -287,6 +348,10 @@ impl Output {
                 }
                 item
             }
+            Kind::Search(retrieval) => {
+                let results = (*status == COMPLETED && retrieval.shows_texts).then(|| results(retrieval));
+                json!({"id": id, "type": SEARCH_CALL, "status": status, "queries": [retrieval.query], "results": results})
+            }
             Kind::Call { call_id, name, arguments } => json!({
                 "id": id, "type": "function_call", "status": status, "call_id": call_id, "name": name, "arguments": arguments,
             }),
@@ -297,7 +362,9 @@ impl Output {
 impl Said {
     fn shown(&self) -> Value {
         match self {
-            Said::Text(text) => json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
+            Said::Text { text, annotations } => {
+                json!({"type": "output_text", "text": text, "annotations": annotations, "logprobs": []})
+            }
             Said::Refusal(text) => json!({"type": "refusal", "refusal": text}),
         }
     }
@@ -310,11 +377,21 @@ impl Said {
             fields
         };
         match self {
-            Said::Text(text) => tell.tell("response.output_text.done", || place(json!({"text": text, "logprobs": []}))),
+            Said::Text { text, .. } => tell.tell("response.output_text.done", || place(json!({"text": text, "logprobs": []}))),
             Said::Refusal(text) => tell.tell("response.refusal.done", || place(json!({"refusal": text}))),
         }
         tell.tell("response.content_part.done", || place(json!({"part": self.shown()})));
     }
+}
+
+/// What was found, with its texts.
+fn results(retrieval: &Retrieval) -> Vec<Value> {
+    let result = |found: &insula_model::chat::Found| {
+        json!({
+            "file_id": found.document, "filename": found.name, "score": found.score, "text": found.text, "attributes": {},
+        })
+    };
+    retrieval.found.iter().map(result).collect()
 }
 
 fn summary(text: &str) -> Value {

@@ -15,6 +15,7 @@ use crate::{
         fields::{flag, labels, optional_text, positive, required_text},
         findings::{Findings, Path},
     },
+    retrieval::detached,
 };
 
 /// What a request for a response says of what came before it, and of what becomes of its answer.
@@ -38,8 +39,12 @@ impl ChatRequest {
     /// `Invalid`, naming the field.
     pub fn parse_responses(body: Bytes) -> Result<Self> {
         let text = checked_text(&body)?;
+        let fields = members(text, "the body")?.0;
+        if let Some(detached) = detached(&fields, Dialect::Responses)? {
+            return Self::detached(body.clone(), detached, Self::parse_responses);
+        }
         let mut draft = Draft { store: true, ..Draft::default() };
-        for (name, value) in members(text, "the body")?.0 {
+        for (name, value) in fields {
             draft.take(&name, value)?;
         }
         draft.finish(body)
@@ -143,6 +148,8 @@ impl Draft {
             hands_over: None,
             input,
             chain: Some(Chain { previous: self.previous, store: self.store, ..Chain::default() }),
+            retrieval: None,
+            caller: None,
             body: Body::new(body, Vec::new()),
         })
     }

@@ -9,7 +9,7 @@ use insula_model::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::output::unsealed;
+use super::{content::SEARCH_CALL, output::unsealed};
 use crate::openai::source;
 
 #[derive(Deserialize)]
@@ -180,6 +180,7 @@ fn add(item: ItemSaid, model: &str, messages: &mut Vec<Message>) -> Result<()> {
                 }
             }
         }
+        SEARCH_CALL => {}
         kind => return Err(wrong(&format!("an item of the type `{kind}` cannot be sent to any model here"), "input")),
     }
     Ok(())

@@ -6,30 +6,39 @@ use insula_model::{
     chat::{Event, Reply},
 };
 
-use super::{Decode, Encode, Reading, Seen, Whole, Wire, is_plausible};
+use super::{Decode, Edit, Encode, Reading, Seen, Whole, Wire, is_plausible};
 use crate::{
     client::{Fault, Outgoing, Scrub, unreadable},
     json::{is_given, members},
     sse,
 };
 
-/// Decodes each event and encodes what it says.
+/// Decodes each event, edits what it says where that is wanted, and encodes it.
 #[derive(Debug)]
 pub(super) struct Across {
     decode: Box<dyn Decode>,
+    edit: Option<Box<dyn Edit>>,
     encode: Box<dyn Encode>,
     seen: Seen,
     events: Vec<Event>,
+    edited: Vec<Event>,
 }
 
 impl Across {
-    pub fn new(decode: Box<dyn Decode>, encode: Box<dyn Encode>) -> Self {
-        Self { decode, encode, seen: Seen::default(), events: Vec::new() }
+    pub fn new(decode: Box<dyn Decode>, edit: Option<Box<dyn Edit>>, encode: Box<dyn Encode>) -> Self {
+        Self { decode, edit, encode, seen: Seen::default(), events: Vec::new(), edited: Vec::new() }
     }
 
     fn pass(&mut self, out: &mut Outgoing) {
         for event in self.events.drain(..) {
+            // What the provider has said is counted, whatever of it goes on.
             self.seen.note(&event);
+            match &mut self.edit {
+                Some(edit) => edit.take(event, &mut self.edited),
+                None => self.edited.push(event),
+            }
+        }
+        for event in self.edited.drain(..) {
             out.content |= event.output_bytes() > 0;
             self.encode.event(&event, out);
         }

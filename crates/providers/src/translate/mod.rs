@@ -5,6 +5,7 @@
 //! decoded ([`Decode`]) and encoded ([`Encode`]) one by one ([`Across`]).
 
 mod across;
+mod edit;
 
 use std::{fmt, sync::Arc};
 
@@ -19,6 +20,7 @@ use crate::{
 };
 
 use across::Across;
+pub use edit::{Edit, Editor};
 
 /// In which form a caller asks and is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +61,8 @@ pub struct Asked {
     pub created: i64,
     /// The caller's body: some dialects repeat parts of it.
     pub request: Bytes,
+    /// What changes the answer, if anything does.
+    pub editor: Option<Editor>,
 }
 
 /// What an answer has shown so far.
@@ -235,9 +239,12 @@ impl Wire {
 /// What reads a stream in this wire form for a caller who asked like this.
 pub(crate) fn reading(wire: Wire, asked: &Asked, scrub: Arc<Scrub>) -> Box<dyn Reading> {
     match (asked.dialect, wire) {
-        (Dialect::ChatCompletions, Wire::ChatCompletions) => Box::new(openai::Passing::new(asked.include_usage, scrub)),
-        (Dialect::Messages, Wire::Messages) => Box::new(anthropic::Passing::new(scrub)),
-        (dialect, wire) => Box::new(Across::new(wire.decoder(scrub), dialect.encoder(asked))),
+        (dialect, wire) if asked.editor.is_some() || !dialect.is(wire) => {
+            let edit = asked.editor.as_ref().map(Editor::edit);
+            Box::new(Across::new(wire.decoder(scrub), edit, dialect.encoder(asked)))
+        }
+        (Dialect::Messages, _) => Box::new(anthropic::Passing::new(scrub)),
+        _ => Box::new(openai::Passing::new(asked.include_usage, scrub)),
     }
 }
 
@@ -246,10 +253,11 @@ pub(crate) fn reading(wire: Wire, asked: &Asked, scrub: Arc<Scrub>) -> Box<dyn R
 /// # Errors
 /// What the provider says is wrong, or that it cannot be read.
 pub(crate) fn whole(wire: Wire, asked: &Asked, body: Bytes, scrub: &Scrub) -> Result<Whole> {
-    match (asked.dialect, wire) {
-        (Dialect::ChatCompletions, Wire::ChatCompletions) => openai::pass_answer(body, scrub),
-        (Dialect::Messages, Wire::Messages) => anthropic::pass_answer(body, scrub),
-        (dialect, wire) => across::whole(&body, wire, scrub, |reply| dialect.whole(reply, asked)),
+    match (asked.dialect, wire, &asked.editor) {
+        (Dialect::ChatCompletions, Wire::ChatCompletions, None) => openai::pass_answer(body, scrub),
+        (Dialect::Messages, Wire::Messages, None) => anthropic::pass_answer(body, scrub),
+        (dialect, wire, Some(editor)) => across::whole(&body, wire, scrub, |reply| dialect.whole(&editor.edited(reply), asked)),
+        (dialect, wire, None) => across::whole(&body, wire, scrub, |reply| dialect.whole(reply, asked)),
     }
 }
 

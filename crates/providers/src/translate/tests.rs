@@ -26,6 +26,7 @@ fn asked(dialect: Dialect) -> Asked {
         id: "1".to_owned(),
         created: 1_760_000_000,
         request: Bytes::new(),
+        editor: None,
     }
 }
 

@@ -102,7 +102,7 @@ fn provider_objects_are_refused_wherever_they_stand() {
         (json!({"vector_store_ids": ["vs_1"]}), "vector_store_ids"),
         (json!({"extra_body": {"google": {"cached_content": "cachedContents/1"}}}), "extra_body.google.cached_content"),
         (json!({"attachments": [{"file_id": "file-1"}]}), "attachments[0].file_id"),
-        (json!({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}), "tools[0].vector_store_ids"),
+        (json!({"tools": [{"type": "web_search", "vector_store_ids": ["vs_1"]}]}), "tools[0].vector_store_ids"),
         (json!({"tools": [{"type": "code_interpreter", "container": "cntr_1"}]}), "tools[0].container"),
         (json!({"tools": [{"type": "code_interpreter", "x": [{"file_ids": []}]}]}), "tools[0].x[0].file_ids"),
         (json!({"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]}), "messages[0].audio"),
@@ -119,6 +119,23 @@ fn provider_objects_are_refused_wherever_they_stand() {
     assert_eq!(refused(hidden).0.as_deref(), Some("messages[0].content[0].file.file_id"));
     let embeddings = EmbeddingsRequest::parse(r#"{"model":"m","input":"x","file_id":"f"}"#.into()).unwrap_err();
     assert_eq!(embeddings.param(), Some("file_id"));
+}
+
+#[test]
+fn a_search_in_the_tenants_own_stores_is_no_providers_business() {
+    let body =
+        with(json!({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}], "insula": {"retrieval": {"limit": 2}}}));
+    let request = parse(&body);
+    assert_eq!(request.retrieval.as_ref().unwrap().vector_store_ids, ["vs_1"]);
+    for wire in [Wire::ChatCompletions, Wire::Messages, Wire::GenerateContent] {
+        let sent = request.upstream_body(&card(), wire, Some(8), None).unwrap();
+        let sent = String::from_utf8(sent.to_vec()).unwrap();
+        assert!(!["vs_1", "file_search", "insula"].iter().any(|word| sent.contains(word)), "{sent}");
+    }
+    // However it is written down.
+    let escaped = with(json!({"tools": body["tools"]})).to_string().replace("file_search", "file\\u005fsearch");
+    let escaped = ChatRequest::parse(escaped.into()).unwrap();
+    assert!(escaped.retrieval.is_some() && !String::from_utf8_lossy(escaped.sent()).contains("vs_1"));
 }
 
 #[test]

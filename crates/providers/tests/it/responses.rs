@@ -46,8 +46,16 @@ fn events(text: &str) -> Vec<(&str, Value)> {
 fn asked(stream: bool, body: Bytes) -> Outbound {
     let outbound = outbound(b"{}", stream, false);
     let (dialect, model) = (Dialect::Responses, "sim-small".to_owned());
-    let asked =
-        Asked { dialect, stream, include_usage: false, model, id: "1".to_owned(), created: 1_760_000_000, request: body };
+    let asked = Asked {
+        dialect,
+        stream,
+        include_usage: false,
+        model,
+        id: "1".to_owned(),
+        created: 1_760_000_000,
+        request: body,
+        editor: None,
+    };
     Outbound { asked, ..outbound }
 }
 
@@ -135,7 +143,8 @@ fn mistakes_name_their_field() {
             json!({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "file-1"}]}]}),
             "input[0].content[0].file_id",
         ),
-        (json!({"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}), "tools[0].vector_store_ids"),
+        (json!({"tools": [{"type": "web_search", "vector_store_ids": ["vs_1"]}]}), "tools[0].vector_store_ids"),
+        (json!({"tools": [{"type": "file_search", "vector_store_id": "vs_1"}]}), "tools[0].vector_store_id"),
         (json!({"instructions": ["no"]}), "instructions"),
         (json!({"background": true}), "background"),
         (json!({"conversation": "conv_1"}), "conversation"),

@@ -159,6 +159,7 @@ pub fn outbound(body: &'static [u8], stream: bool, include_usage: bool) -> Outbo
     let body = Bytes::from_static(body);
     let dialect = Dialect::ChatCompletions;
     let model = "sim-small".to_owned();
-    let asked = Asked { dialect, stream, include_usage, model, id: "1".to_owned(), created: 0, request: body.clone() };
+    let asked =
+        Asked { dialect, stream, include_usage, model, id: "1".to_owned(), created: 0, request: body.clone(), editor: None };
     Outbound { body, card, asked, key: None, room: Room::new(u64::MAX) }
 }

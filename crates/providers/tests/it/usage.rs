@@ -74,6 +74,7 @@ async fn counted(route: &Route, form: Form) -> Option<TokenCounts> {
         id: "1".to_owned(),
         created: 0,
         request: "{}".into(),
+        editor: None,
     };
     let outbound = Outbound { body: "{}".into(), card: Arc::clone(&route.card), asked, key: None, room: Room::new(u64::MAX) };
     match route.provider.chat(ATTEMPT, outbound).await.unwrap() {

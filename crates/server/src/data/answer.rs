@@ -6,22 +6,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use insula_engine::{Answer, CacheView, Dialect, RateKind, RateView, Transcript};
 use insula_model::{Error, RequestId, Timestamp};
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
-use super::{arrival::JSON, cache, events::EventBody};
+use super::{BodyPermit, arrival::JSON, cache, events::EventBody};
 use crate::{App, errors};
 
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// The response for an answer. A stream keeps the room of its request's body until it ends.
-pub(super) fn response(
-    app: &App,
-    answer: Answer,
-    dialect: Dialect,
-    request: RequestId,
-    room: Option<OwnedSemaphorePermit>,
-) -> Response {
+pub(super) fn response(app: &App, answer: Answer, dialect: Dialect, request: RequestId, room: Option<BodyPermit>) -> Response {
     let now = app.engine.clock.now();
     match answer {
         Answer::Json { body, rates, cache: view } => {

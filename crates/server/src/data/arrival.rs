@@ -6,9 +6,8 @@ use http::{HeaderMap, Request, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use insula_engine::{Call, directory::Credential};
 use insula_model::{Complexity, Error, ErrorKind, RequestId, Result};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{cache, tags};
+use super::{cache, room::BodyPermit, tags};
 use crate::{App, auth, errors};
 
 /// The longest `Idempotency-Key`.
@@ -26,7 +25,7 @@ pub(super) struct Arrival {
 pub(super) struct Received {
     pub bytes: Bytes,
     /// To be kept for as long as the request is served, a stream to its end: so long the body is in memory.
-    pub room: Option<OwnedSemaphorePermit>,
+    pub room: Option<BodyPermit>,
 }
 
 /// A request that was turned away, with the id that its caller is told.
@@ -93,7 +92,8 @@ impl Arrival {
             return (self.call, Err(too_large()));
         }
         // A body that does not say how large it is may become as large as any.
-        let room = match app.body_room.take(size.exact().unwrap_or(body_bytes_max as u64)) {
+        let tenant = self.call.credential.scope.tenant();
+        let room = match app.body_room.take(tenant, size.exact().unwrap_or(body_bytes_max as u64)) {
             Ok(room) => room,
             Err(error) => return (self.call, Err(error)),
         };

@@ -11,7 +11,8 @@ use crate::App;
 ///
 /// The tenant is the credential's. Fields that Insula does not know pass through to the provider; ids of objects that
 /// live in the provider's account do not. Streams carry a usage chunk only where `stream_options.include_usage` asked
-/// for it. An answer that breaks off ends in an `error` event, never in a made-up `finish_reason`.
+/// for it. `insula.retrieval`, or the tool `file_search`, has the tenant's documents searched before the answer, and its citations checked;
+/// the answer then tells of that in `insula`. An answer that breaks off ends in an `error` event, never in a made-up `finish_reason`.
 #[utoipa::path(
     post,
     path = "/v1/chat/completions",

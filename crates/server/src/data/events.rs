@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use insula_engine::{Dialect, LiveStream, Piece};
 use insula_model::{Error, ErrorKind, RequestId};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::BodyPermit;
 use crate::errors;
 
 /// Server-sent events. A failure becomes one last `error` event in the caller's dialect.
@@ -24,7 +24,7 @@ pub(super) struct EventBody {
     ending: Pin<Box<dyn Future<Output = ()> + Send>>,
     request: RequestId,
     /// Given back when the body of the request is gone from memory.
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Option<BodyPermit>,
 }
 
 impl EventBody {
@@ -32,7 +32,7 @@ impl EventBody {
         stream: LiveStream,
         dialect: Dialect,
         request: RequestId,
-        room: Option<OwnedSemaphorePermit>,
+        room: Option<BodyPermit>,
         ending: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
         Self { stream: Some(stream), dialect, events: 0, ending: Box::pin(ending), request, _room: room }

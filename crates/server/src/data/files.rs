@@ -75,7 +75,7 @@ pub struct FileForm {
     /// The file.
     #[schema(value_type = String, format = Binary)]
     file: String,
-    /// Always `batch`.
+    /// `batch`, `assistants`, `user_data`, `vision` or `evals`.
     purpose: String,
 }
 

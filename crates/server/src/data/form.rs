@@ -4,8 +4,9 @@ use axum::body::Body;
 use http::{HeaderMap, header};
 use insula_engine::files::{FileView, Upload, upload_bytes_max};
 use insula_model::{Error, ErrorKind, FilePurpose, Result, TenantScope};
-use multer::{Constraints, Field, Multipart, SizeLimit};
+use multer::{Constraints, SizeLimit};
 
+use super::paced::{Form, Part};
 use crate::App;
 
 /// Bytes of a field that is not the file.
@@ -24,10 +25,10 @@ pub(super) async fn upload(app: &App, scope: &TenantScope, headers: &HeaderMap, 
         .map_err(|_| Error::invalid("send the file as `multipart/form-data`, with the fields `file` and `purpose`"))?;
     let all = SizeLimit::new().whole_stream(upload_bytes_max(&app.engine) + FORM_BYTES_MAX);
     let constraints = Constraints::new().size_limit(all.for_field("purpose", FIELD_BYTES_MAX));
-    let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
+    let mut form = Form::new(body, boundary, constraints);
     let mut file = None;
     match read(app, scope, &mut form, &mut file).await {
-        Ok(()) => file.ok_or_else(|| missing("file"))?.finish().await,
+        Ok(purpose) => file.ok_or_else(|| missing("file"))?.finish(purpose).await,
         Err(error) => {
             if let Some(begun) = file {
                 begun.give_up().await;
@@ -37,43 +38,43 @@ pub(super) async fn upload(app: &App, scope: &TenantScope, headers: &HeaderMap, 
     }
 }
 
-/// Reads all fields, and begins the file where it comes.
-async fn read(app: &App, scope: &TenantScope, form: &mut Multipart<'_>, file: &mut Option<Upload>) -> Result<()> {
+/// Reads all fields, and begins the file where it comes; what it is for.
+async fn read(app: &App, scope: &TenantScope, form: &mut Form, file: &mut Option<Upload>) -> Result<FilePurpose> {
     let mut purpose = None;
-    while let Some(mut field) = form.next_field().await.map_err(broken)? {
-        match field.name().unwrap_or_default() {
+    while let Some(mut part) = form.next().await? {
+        match part.field.name().unwrap_or_default() {
             "file" if file.is_none() => {
-                let name = field.file_name().unwrap_or("file").to_owned();
-                keep(&mut field, file.insert(Upload::begin(&app.engine, scope, &name).await?)).await?;
+                let name = part.field.file_name().unwrap_or("file").to_owned();
+                keep(&mut part, file.insert(Upload::begin(&app.engine, scope, &name).await?)).await?;
             }
-            "purpose" if purpose.is_none() => purpose = Some(field.text().await.map_err(broken)?),
+            // Before a file that comes behind it is read.
+            "purpose" if purpose.is_none() => purpose = Some(purpose_of(&part.text().await?)?),
             name => {
                 let name: String = name.chars().take(64).collect();
                 return Err(Error::invalid(format!("the form takes `file` and `purpose`, each once, not `{name}`")).at(name));
             }
         }
-        // Before a file that comes behind it is read.
-        purpose.as_deref().map_or(Ok(()), check_purpose)?;
     }
-    purpose.map(drop).ok_or_else(|| missing("purpose"))
+    purpose.ok_or_else(|| missing("purpose"))
 }
 
 fn missing(name: &str) -> Error {
     Error::invalid(format!("the form has no field `{name}`")).at(name)
 }
 
-async fn keep(field: &mut Field<'_>, upload: &mut Upload) -> Result<()> {
-    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+async fn keep(part: &mut Part, upload: &mut Upload) -> Result<()> {
+    while let Some(chunk) = part.chunk().await? {
         upload.write(&chunk).await?;
     }
     Ok(())
 }
 
-fn check_purpose(purpose: &str) -> Result<()> {
-    if purpose == FilePurpose::Batch.name() {
-        return Ok(());
-    }
-    Err(Error::invalid("files can be uploaded for the purpose `batch` only").at("purpose"))
+fn purpose_of(text: &str) -> Result<FilePurpose> {
+    let known = FilePurpose::UPLOADS.into_iter().find(|purpose| purpose.name() == text);
+    known.ok_or_else(|| {
+        let names: Vec<_> = FilePurpose::UPLOADS.iter().map(|purpose| format!("`{}`", purpose.name())).collect();
+        Error::invalid(format!("files can be uploaded for the purposes {}", names.join(", "))).at("purpose")
+    })
 }
 
 /// What a parser's message repeats is the caller's own, and may be anything: it is not passed on.

@@ -19,7 +19,7 @@ use crate::{App, errors};
 /// The tenant is the credential's, in `x-api-key` or `Authorization`; `metadata.user_id` is the end user. `anthropic-version` and
 /// `anthropic-beta` are accepted and not heeded: what goes to a provider is the operator's to say. Fields that Insula does not know pass
 /// through to providers of this form; ids of objects that live in the provider's account do not. Usage that a provider did not report
-/// stands as zero, for this form cannot say that it is unknown. An answer that breaks off ends in an `error` event.
+/// stands as zero, for this form cannot say that it is unknown. `insula.retrieval` has the tenant's documents searched before the answer. An answer that breaks off ends in an `error` event.
 #[utoipa::path(
     post,
     path = "/v1/messages",

@@ -3,7 +3,10 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use insula_engine::{
-    directory::{Credential, Directory, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, Operator, RequestReader},
+    directory::{
+        Credential, Directory, LeavingCorpus, ManagedEndUser, ManagedKey, ManagedTenant, OperatedCorpus, OperatedTenant,
+        Operator, RequestReader,
+    },
     manage::webhooks::Owner,
 };
 use insula_model::{Error, Result};
@@ -78,6 +81,18 @@ impl Authorise for ManagedTenant {
 impl Authorise for OperatedTenant {
     fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
         directory.operated(credential, path.get("tenant")?)
+    }
+}
+
+impl Authorise for OperatedCorpus {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        directory.operated_corpus(credential, path.get("corpus")?)
+    }
+}
+
+impl Authorise for LeavingCorpus {
+    fn authorise(directory: &Directory, credential: &Credential, path: &PathTexts) -> Result<Self> {
+        directory.leaving_corpus(credential, path.get("corpus")?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
 use insula_engine::{
-    CacheRecord, StageRecord,
+    CacheRecord, RetrievalRecord, SourceRecord, StageRecord,
     directory::{ManagedTenant, RequestReader},
     manage::requests::{self, AttemptView, RequestRow, RequestView},
     statement::RequestCost,
@@ -78,6 +78,8 @@ pub(crate) struct TracedRequest {
     cost: Cost,
     /// What the answer cache did; null where its tenant had none.
     cache: Option<Cache>,
+    /// What was found in documents before the answer, and how that held to it; null where none were searched.
+    retrieval: Option<Retrieval>,
     /// What was said, for `include=content`; null for a request that was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Content>,
@@ -96,6 +98,50 @@ struct Cache {
 impl Cache {
     fn of(record: CacheRecord, hides_cost: bool) -> Self {
         Self { status: record.status.into(), saved_usd: (!hides_cost).then_some(Usd(record.saved)) }
+    }
+}
+
+/// What was found in documents before an answer: where, and no word of what stands there.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RequestRetrieval)]
+struct Retrieval {
+    /// The state of the documents that was searched.
+    epoch: u64,
+    /// What was put before the model.
+    sources: Vec<Source>,
+    /// Citations whose quotes stand where the answer says.
+    cited: u64,
+    /// Those whose quotes do not, which were taken out.
+    dropped: u64,
+    /// Those that named another passage, and were set right; they are among `cited`.
+    repaired: u64,
+    /// Calls of tools that were taken out, because text from documents authorises none.
+    tool_calls_removed: u64,
+}
+
+/// A passage that was put before a model.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RequestSource)]
+struct Source {
+    /// The document's id.
+    document: String,
+    /// The reference corpus that it is of; null for one of the tenant's own.
+    corpus: Option<String>,
+    /// Which chunk of it, from 0.
+    chunk: u64,
+}
+
+impl From<RetrievalRecord> for Retrieval {
+    fn from(record: RetrievalRecord) -> Self {
+        let source = |source: SourceRecord| Source { document: source.document, corpus: source.corpus, chunk: source.chunk };
+        Self {
+            epoch: record.epoch,
+            sources: record.sources.into_iter().map(source).collect(),
+            cited: record.cited,
+            dropped: record.dropped,
+            repaired: record.repaired,
+            tool_calls_removed: record.tool_calls_removed,
+        }
     }
 }
 
@@ -285,6 +331,7 @@ pub(crate) async fn read(
         route: detail.route.map(Route::from),
         cost: cost.into(),
         cache: detail.cache.map(|record| Cache::of(record, hides_cost)),
+        retrieval: detail.retrieval.map(Retrieval::from),
         content: said.map(|said| Content { request: said.request, response: said.response, truncated: said.truncated }),
     }))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State};
 use insula_engine::{
     directory::ManagedTenant,
-    manage::documents::{self, Ask, Citation, Filter, Hit, Looked},
+    manage::documents::{self, Ask, Citation, CorporaChoice, Filter, Hit, Looked, Source},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,17 +27,78 @@ pub(crate) struct Search {
     /// How many chunks at most; 10 where absent.
     #[schema(minimum = 1, maximum = 50)]
     limit: Option<u32>,
-    /// Only documents with these fields: `{"field": value}`, or `{"field": {"in": [value]}}` for any of several.
+    /// Only documents with these fields: `{"field": value}`, `{"field": {"in": [value]}}` for any of several, or with `nin`, `ne`, `gt`,
+    /// `gte`, `lt` and `lte` in its place. Also `{"type": "eq", "key", "value"}` and `{"type": "and", "filters": [..]}`, as OpenAI has it.
     #[serde(default)]
     #[schema(value_type = Object)]
     filter: BTreeMap<String, Value>,
     /// Only documents that this end user may see. Where absent, what documents say of end users does not count.
     end_user: Option<String>,
+    /// Which reference corpora are looked into too: `"all"` that the tenant may read, or a list of names and ids; `[]` for none. Where
+    /// absent, those of the jurisdictions in the tenant's profile, or all where it names none.
+    corpora: Option<Corpora>,
+}
+
+/// Which reference corpora are looked into.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged, expecting = "write \"all\", or a list of the names or ids of corpora")]
+#[schema(as = CorporaChoice)]
+enum Corpora {
+    /// All that the tenant may read.
+    All(All),
+    /// These.
+    Named(Vec<String>),
+}
+
+/// The word for all of them.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AllCorpora)]
+enum All {
+    #[serde(rename = "all")]
+    All,
+}
+
+impl From<Corpora> for CorporaChoice {
+    fn from(corpora: Corpora) -> Self {
+        match corpora {
+            Corpora::All(All::All) => CorporaChoice::All,
+            Corpora::Named(names) => CorporaChoice::Named(names),
+        }
+    }
+}
+
+/// Whose a text is.
+#[derive(Clone, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[schema(as = TextSource)]
+enum Whose {
+    /// The tenant's own.
+    Tenant,
+    /// That of a reference corpus.
+    Corpus {
+        /// The corpus's name.
+        corpus: String,
+        /// Where it holds.
+        jurisdiction: String,
+    },
+}
+
+impl From<Source> for Whose {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Tenant => Whose::Tenant,
+            Source::Corpus(corpus) => {
+                Whose::Corpus { corpus: corpus.name.to_string(), jurisdiction: corpus.jurisdiction.to_string() }
+            }
+        }
+    }
 }
 
 /// A chunk that is found.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Found {
+    /// Whose the text is: the tenant's own, or a reference corpus's.
+    source: Whose,
     /// The document's id.
     document: String,
     /// Which chunk of it, from 0.
@@ -54,6 +115,8 @@ pub(crate) struct Found {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Citation)]
 struct Quoted {
+    /// Whose the text is.
+    source: Whose,
     /// The document's id.
     document: String,
     /// What the document is called.
@@ -88,13 +151,15 @@ struct Place {
 
 impl From<Hit> for Found {
     fn from(hit: Hit) -> Self {
-        let Hit { document, chunk, text, score, citation } = hit;
-        Self { document: document.to_string(), chunk, text, score, citation: citation.map(Quoted::from) }
+        let Hit { source, document, chunk, text, score, citation, .. } = hit;
+        let source = Whose::from(source);
+        let citation = citation.map(|citation| Quoted::of(citation, source.clone()));
+        Self { source, document: document.to_string(), chunk, text, score, citation }
     }
 }
 
-impl From<Citation> for Quoted {
-    fn from(citation: Citation) -> Self {
+impl Quoted {
+    fn of(citation: Citation, source: Whose) -> Self {
         let Citation { document, name, span, place, quote, .. } = citation;
         let place = Place {
             page: place.page,
@@ -104,7 +169,7 @@ impl From<Citation> for Quoted {
             speaker: place.speaker.map(|speaker| speaker.to_string()),
             time_ms: place.time_ms,
         };
-        Self { document: document.to_string(), name, quote, start: span.start, end: span.end, place }
+        Self { source, document: document.to_string(), name, quote, start: span.start, end: span.end, place }
     }
 }
 
@@ -120,7 +185,9 @@ pub(crate) struct SearchResult {
     degraded: Option<&'static str>,
 }
 
-/// Searches a tenant's documents, the best first. Not for operators, who see no content.
+/// Searches a tenant's documents and the reference corpora that it may read, the best first. Not for operators, who see no content.
+///
+/// Each hit says whose its text is. A corpus that the tenant may not read is answered like one that never was.
 #[utoipa::path(
     post, path = "/api/v1/tenants/{tenant}/search", operation_id = "search", tag = "knowledge",
     extensions(("x-credential" = json!("tenant-admin"))), security(("tenantKey" = [])),
@@ -132,8 +199,9 @@ pub(crate) async fn search(
     Authorised(tenant): Authorised<ManagedTenant>,
     StrictJson(asked): StrictJson<Search>,
 ) -> Result<Json<SearchResult>, Failure> {
-    let Search { query, limit, filter, end_user } = asked;
-    let ask = Ask::new(query, limit, Filter::parse(&filter)?, end_user)?;
+    let Search { query, limit, filter, end_user, corpora } = asked;
+    let ask = Ask::new(query, limit, Filter::parse(&filter)?, end_user)?
+        .within(corpora.map_or(CorporaChoice::Profile, CorporaChoice::from));
     let Looked { hits, by_words_alone } = documents::search(&app.engine, &tenant, &ask).await?;
     let degraded = by_words_alone.then_some("words_alone");
     Ok(Json(SearchResult { data: hits.into_iter().map(Found::from).collect(), next_cursor: None, degraded }))

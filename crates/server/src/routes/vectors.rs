@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use insula_engine::{
     directory::{ManagedTenant, OperatedTenant, Operator},
-    manage::vectors::{self, AuditAsk, AuditView, AuditedFinding},
+    manage::vectors::{self, AuditAsk, AuditView, Audited, AuditedFinding},
 };
 use insula_model::{Error, Result, VectorRules};
 use serde::{Deserialize, Serialize};
@@ -47,11 +47,11 @@ pub(crate) async fn replace_of_tenant(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VectorAuditOrder {
-    /// These tenants alone, by slug or id, 50 at most; all where absent, 50 in each call.
+    /// These tenants alone, by slug or id, 50 at most; all and all reference corpora where absent, 50 in each call.
     tenants: Option<Vec<String>>,
     /// `next_cursor` of the call before.
     cursor: Option<String>,
-    /// Whether what is found is mended as far as it can be: documents are brought to the vector engine anew, and what is of no tenant is removed.
+    /// Whether what is found is mended as far as it can be: documents are brought to the vector engine anew, and what is of no tenant and no corpus is removed.
     #[serde(default)]
     repair: bool,
 }
@@ -76,7 +76,7 @@ pub(crate) struct VectorAudit {
     found: usize,
     /// How many tenants were looked at.
     tenants: usize,
-    /// Pass it on as `cursor` to look at further tenants; null after the last.
+    /// Pass it on as `cursor` to look at what follows; null after the last.
     next_cursor: Option<String>,
 }
 
@@ -86,8 +86,10 @@ pub(crate) struct VectorAuditFinding {
     /// `orphan` (there without what it was made of), `missing`, `stray` (of a tenant that is not there, or where its tenant has nothing),
     /// `wrong_dimension` or `wrong_count` (a sum is not what there is).
     kind: &'static str,
-    /// Whose it is; null where it is nobody's.
+    /// Whose it is; null where it is nobody's, or a reference corpus's.
     tenant: Option<String>,
+    /// The reference corpus that it is in; null elsewhere.
+    corpus: Option<String>,
     /// The table, or the collection of the vector engine.
     place: String,
     /// In which document, where one is known.
@@ -98,10 +100,16 @@ pub(crate) struct VectorAuditFinding {
 
 impl From<AuditedFinding> for VectorAuditFinding {
     fn from(audited: AuditedFinding) -> Self {
-        let AuditedFinding { tenant, finding } = audited;
+        let AuditedFinding { audited, finding } = audited;
+        let (tenant, corpus) = match audited {
+            Some(Audited::Corpus(corpus)) => (None, Some(corpus.to_string())),
+            Some(Audited::Tenant(tenant)) => (Some(tenant), None),
+            None => (None, None),
+        };
         Self {
             kind: finding.kind.name(),
             tenant: finding.tenant.or(tenant).map(|tenant| tenant.to_string()),
+            corpus,
             place: finding.place,
             document: finding.document.map(|document| document.to_string()),
             count: finding.count,
@@ -110,7 +118,8 @@ impl From<AuditedFinding> for VectorAuditFinding {
 }
 
 /// Compares what searches vectors with the tables that they are made of, and these tables with each other. What is being written
-/// meanwhile is left out. The call that looks at the first of all tenants also looks for what is of none of them.
+/// meanwhile is left out. Where no tenants are named all
+/// reference corpora are looked at as well, and the first call also looks for what is of none of them.
 #[utoipa::path(
     post, path = "/api/v1/vectors/audit", operation_id = "audit_vectors", tag = "platform",
     extensions(("x-credential" = json!("operator"))), security(("operatorKey" = [])),

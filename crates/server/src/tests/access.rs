@@ -109,8 +109,10 @@ async fn foreign_is_like_nothing_and_comes_before_insufficient() {
             if operation.credential == "operator" {
                 assert_eq!(admin.status, 403, "{} {path}", operation.method);
             } else {
-                // A batch takes a file first, a document its time, a credential a provider: that there is none is told to its own tenant.
-                let takes_more = ["{batch}", "{document}", "{provider}"].iter().any(|part| operation.path.contains(part));
+                // A batch takes a file first, a document its time, a credential a provider, a corpus an operator: that there is none is told
+                // to its own tenant.
+                let takes_more =
+                    ["{batch}", "{document}", "{provider}", "{corpus}"].iter().any(|part| operation.path.contains(part));
                 let is_told = takes_more && admin.status == 404;
                 assert!(is_told || ![401, 403, 404].contains(&admin.status.as_u16()), "{} {path}: {admin:?}", operation.method);
             }

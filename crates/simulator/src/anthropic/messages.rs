@@ -79,6 +79,8 @@ fn say(request: &MessagesRequest, call: &Call, extent: &Extent, seed: u64) -> Re
     } else if let Some(schema) = request.schema() {
         let json = structured(call, schema::generate(schema, seed));
         blocks.push(Block::Text(extent.share(if reformat { fenced(&json) } else { json })));
+    } else if let Some(answer) = &call.scenario.answer {
+        blocks.push(Block::Text(answer.clone()));
     } else {
         let words = text::answer(&request.last_said(), extent.tokens, seed);
         blocks.push(Block::Text(if reformat { format!("# Answer\n\n* {words}\n") } else { words }));

@@ -110,7 +110,8 @@ impl Extent {
 
 fn choose(request: &ChatRequest<'_>, call: &Call, extent: &Extent, seed: u64) -> Result<Choice, ApiError> {
     let reformat = call.meets(FaultKind::ChangedFormat);
-    let mut tools = if call.scenario.echo { Vec::new() } else { tools::called(request)? }.into_iter();
+    let mut tools =
+        if call.scenario.echo { Vec::new() } else { tools::called(request, call.scenario.calls_regardless)? }.into_iter();
     let tool = tools.next();
     let ends = if tool.is_some() { "tool_calls" } else { "stop" };
     let called = |place: usize, function: Function| {
@@ -132,6 +133,8 @@ fn choose(request: &ChatRequest<'_>, call: &Call, extent: &Extent, seed: u64) ->
     } else if let Some(value) = wanted_json(request, extent, seed)? {
         let json = structured(call, value);
         Content::Text(extent.share(if reformat { fenced(&json) } else { json }))
+    } else if let Some(answer) = &call.scenario.answer {
+        Content::Text(answer.clone())
     } else {
         let words = text::answer(&request.last_said(), extent.tokens, seed);
         Content::Text(if reformat { format!("# Answer\n\n* {words}\n") } else { words })

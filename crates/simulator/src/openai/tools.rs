@@ -30,8 +30,8 @@ fn no_parameters() -> Value {
 }
 
 /// The functions that the answer calls: the named one, else the first, else all. After a tool's result the model has what it
-/// wanted and answers in words.
-pub(crate) fn called(request: &ChatRequest<'_>) -> Result<Vec<Function>, ApiError> {
+/// wanted and answers in words. `regardless` of the choice that none may be called, the first is.
+pub(crate) fn called(request: &ChatRequest<'_>, regardless: bool) -> Result<Vec<Function>, ApiError> {
     let Some(tools) = request.tools else { return Ok(Vec::new()) };
     let tools: Vec<Tool> = serde_json::from_str(tools.get()).map_err(|error| invalid("tools", &error))?;
     let mut functions = tools.into_iter().map(|tool| tool.function);
@@ -47,9 +47,9 @@ pub(crate) fn called(request: &ChatRequest<'_>) -> Result<Vec<Function>, ApiErro
             let missing = || ApiError::field("tool_choice", format!("Tool '{}' is not in 'tools'.", function.name));
             named.ok_or_else(missing).map(|function| vec![function])
         }
-        Some(ToolChoice::Mode(mode)) if mode == "none" => Ok(Vec::new()),
+        Some(ToolChoice::Mode(mode)) if mode == "none" && !regardless => Ok(Vec::new()),
         Some(ToolChoice::Mode(mode)) if mode == "required" => Ok(functions.take(at_once).collect()),
-        _ if said.contains(TRIGGER) => Ok(functions.take(at_once).collect()),
+        _ if regardless || said.contains(TRIGGER) => Ok(functions.take(at_once).collect()),
         _ => Ok(Vec::new()),
     }
 }
@@ -62,7 +62,7 @@ mod tests {
         let tools = r#"[{"type":"function","function":{"name":"first"}},{"type":"function","function":{"name":"second"}}]"#;
         let body = format!(r#"{{"model":"m","messages":{messages},"tools":{tools},"tool_choice":{tool_choice}}}"#);
         let request = ChatRequest::from_json(body.as_bytes())?;
-        Ok(called(&request)?.into_iter().map(|function| function.name).collect::<Vec<_>>().join(" "))
+        Ok(called(&request, false)?.into_iter().map(|function| function.name).collect::<Vec<_>>().join(" "))
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use insula_model::{
-    BatchId, BatchStatus, BatchTimes, BatchWait, Clock, ErrorKind, FileId, FilePurpose, Operation, RunKind, TenantScope,
+    BatchId, BatchStatus, BatchTimes, BatchWait, Clock, ErrorKind, FileId, FilePurpose, Operation, RunKind, TenantId,
+    TenantScope,
 };
 
 use super::world::{Engine, World};
 use crate::{BatchRow, FilePage, FileRow, LineRow, RunsMax, TenantStore, Written};
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// In the order of the ids from the first on.
+const NOBODY: TenantId = TenantId::from_bytes([0; 16]);
 const MOST: RunsMax = RunsMax { runs: 10, per_tenant: 2 };
 
 fn row(world: &World) -> FileRow {
@@ -28,7 +31,7 @@ async fn file(world: &World, store: &TenantStore, chunks: &[&[u8]]) -> FileId {
     writer.finish().await.unwrap();
     let written = Written { file: row.id, bytes: 10, chunks: chunks.len() as u64 };
     assert!(store.file(row.id).await.unwrap().is_none(), "shown before it is whole");
-    assert!(store.publish_file(written, 1_000).await.unwrap());
+    assert!(store.publish_file(written, FilePurpose::Batch, 1_000).await.unwrap());
     row.id
 }
 
@@ -74,7 +77,7 @@ async fn files_are_their_tenants_alone() {
         assert_eq!(stranger.remove_file(id).await.err().map(|e| e.kind().clone()), Some(ErrorKind::NotFound));
 
         let full = Written { file: row(&world).id, bytes: 991, chunks: 0 };
-        assert!(!owner.publish_file(full, 1_000).await.unwrap(), "the room is shared by all files");
+        assert!(!owner.publish_file(full, FilePurpose::Batch, 1_000).await.unwrap(), "the room is shared by all files");
         assert_eq!(owner.begin_file(&row(&world), 1).await.unwrap(), None);
         owner.remove_file(id).await.unwrap();
         assert_eq!(owner.file(id).await.unwrap(), None);
@@ -97,7 +100,7 @@ async fn what_is_left_behind_is_swept() {
         assert_eq!(owner.begin_file(&row(&world), 2).await.unwrap(), None, "two are left");
         assert!(owner.file(shown).await.unwrap().is_some());
         let written = Written { file: left.id, bytes: 100, chunks: 1 };
-        assert!(owner.publish_file(written, 1_000).await.is_err(), "what was swept is not shown");
+        assert!(owner.publish_file(written, FilePurpose::Batch, 1_000).await.is_err(), "what was swept is not shown");
     }
 }
 
@@ -140,6 +143,34 @@ async fn a_line_is_kept_once_and_a_batch_ends_once() {
 }
 
 #[tokio::test]
+async fn work_that_is_queued_again_is_done_again() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let (control, tenant, now) = (world.store.control(), world.owner.tenant(), world.clock.now());
+        let ids: Vec<[u8; 16]> = (0..3).map(|_| *world.ids().vector_store().as_bytes()).collect();
+        control.queue_runs(RunKind::VectorStore, tenant, &ids[..2], now).await.unwrap();
+        let all = RunsMax { runs: 10, per_tenant: u32::MAX };
+        let claimed = control.claim_runs(RunKind::VectorStore, now, now.plus(MINUTE), all, NOBODY).await.unwrap();
+        assert_eq!(claimed.iter().map(|run| run.id).collect::<Vec<_>>(), ids[..2], "{engine:?}");
+        // One that sleeps is due at once, one that is claimed is done once more, and one that is new is queued.
+        assert!(control.renew_run(&claimed[0], now.plus(MINUTE * 60)).await.unwrap());
+        for id in &ids {
+            control.queue_run_again(RunKind::VectorStore, tenant, *id, now).await.unwrap();
+        }
+        // Whoever had it says that it is over, and does not know better.
+        control.finish_run(&claimed[1]).await.unwrap();
+        assert!(!control.renew_run(&claimed[1], now.plus(MINUTE)).await.unwrap());
+        let again = control.claim_runs(RunKind::VectorStore, now, now.plus(MINUTE), all, NOBODY).await.unwrap();
+        assert_eq!(again.iter().map(|run| run.id).collect::<Vec<_>>(), ids);
+        for run in &again {
+            control.finish_run(run).await.unwrap();
+        }
+        let late = now.plus(MINUTE * 120);
+        assert!(control.claim_runs(RunKind::VectorStore, late, late.plus(MINUTE), all, NOBODY).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_run_is_one_nodes_and_tenants_take_turns() {
     for engine in Engine::ALL {
         let world = World::on(engine).await;
@@ -152,39 +183,48 @@ async fn a_run_is_one_nodes_and_tenants_take_turns() {
             world.clock.advance(Duration::from_millis(1));
         }
         let now = world.clock.now();
-        let claimed = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap();
+        // Behind the first tenant comes the second one, however long the first has waited.
+        let one = RunsMax { runs: 1, ..MOST };
+        let turn = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), one, world.owner.tenant()).await.unwrap();
+        assert_eq!(turn.iter().map(|run| BatchId::from_bytes(run.id)).collect::<Vec<_>>(), [owners[3]], "{engine:?}");
+        assert!(control.renew_run(&turn[0], now).await.unwrap());
+        let claimed = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap();
         let taken: Vec<BatchId> = claimed.iter().map(|run| BatchId::from_bytes(run.id)).collect();
-        assert_eq!(taken, [owners[0], owners[1], owners[3]], "two of each at most on {engine:?}");
-        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap().is_empty());
+        assert_eq!(taken, [owners[0], owners[3], owners[1]], "one of each, then another: two of each at most on {engine:?}");
+        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap().is_empty());
 
         // Work of another kind has turns of its own.
         let document = *world.ids().document().as_bytes();
         control.queue_run(RunKind::Document, world.owner.tenant(), document, now).await.unwrap();
-        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap().is_empty());
-        let reading = control.claim_runs(RunKind::Document, now, now.plus(MINUTE), MOST).await.unwrap();
+        assert!(control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap().is_empty());
+        let reading = control.claim_runs(RunKind::Document, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap();
         assert_eq!(reading.iter().map(|run| (run.kind, run.id)).collect::<Vec<_>>(), [(RunKind::Document, document)]);
         control.forget_run(document).await.unwrap();
 
         // Over: the next of its tenant has its turn. Given back: whoever looks has it.
         control.forget_run(*owners[0].as_bytes()).await.unwrap();
-        assert!(control.renew_run(&claimed[1], now).await.unwrap());
-        assert!(!control.renew_run(&claimed[1], now.plus(MINUTE)).await.unwrap(), "a claim that was given up");
-        let again = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST).await.unwrap();
+        assert!(control.renew_run(&claimed[2], now).await.unwrap());
+        assert!(!control.renew_run(&claimed[2], now.plus(MINUTE)).await.unwrap(), "a claim that was given up");
+        let again = control.claim_runs(RunKind::Batch, now, now.plus(MINUTE), MOST, NOBODY).await.unwrap();
         let taken: Vec<BatchId> = again.iter().map(|run| BatchId::from_bytes(run.id)).collect();
         assert_eq!(taken.len(), 2);
         assert!(taken.contains(&owners[1]) && taken.contains(&owners[2]));
 
         // Whoever had it is gone: after its time it is somebody else's.
         let later = now.plus(MINUTE);
-        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST).await.unwrap().len(), 3);
+        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST, NOBODY).await.unwrap().len(), 3);
         control.free_runs(RunKind::Batch).await.unwrap();
-        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST).await.unwrap().len(), 3);
+        assert_eq!(control.claim_runs(RunKind::Batch, later, later.plus(MINUTE), MOST, NOBODY).await.unwrap().len(), 3);
         world.store.erase_tenant(&world.owner, later).await.unwrap();
         assert_eq!(
             control.queue_run(RunKind::Batch, world.owner.tenant(), *owners[0].as_bytes(), later).await.unwrap_err().kind(),
             &ErrorKind::NotFound
         );
         let left = later.plus(MINUTE);
-        assert_eq!(control.claim_runs(RunKind::Batch, left, left.plus(MINUTE), MOST).await.unwrap().len(), 1, "the stranger's");
+        assert_eq!(
+            control.claim_runs(RunKind::Batch, left, left.plus(MINUTE), MOST, NOBODY).await.unwrap().len(),
+            1,
+            "the stranger's"
+        );
     }
 }

@@ -7,9 +7,19 @@ pub(crate) const EMBEDDED_ONLY: &[&str] = &["fold", "open_attempts"];
 
 /// Tables that only a cluster has: the nodes, what they hold, what they must read again, whose rows may be written, and which
 /// steps the schemas have taken (a file counts them in its header). And the chunks of tenants' files, which a node alone keeps as
-/// files.
-pub(crate) const CLUSTER_ONLY: &[&str] =
-    &["nodes", "changes", "begun_attempts", "budget_windows", "budget_leases", "homes", "schema_steps", "file_chunks"];
+/// files; and what pgvector searches, which is in nobody's file.
+pub(crate) const CLUSTER_ONLY: &[&str] = &[
+    "nodes",
+    "changes",
+    "begun_attempts",
+    "budget_windows",
+    "budget_leases",
+    "homes",
+    "schema_steps",
+    "file_chunks",
+    "embeddings",
+    "embeddings_kept",
+];
 
 /// The column that says whose a row is, where a tenant has no file of its own.
 pub(crate) const CLUSTER_ONLY_COLUMN: &str = "tenant_id";

@@ -112,7 +112,9 @@ impl Place {
             + (SELECT count(*) FROM insula_tenant.requests WHERE uuid_send(tenant_id) = $1) \
             + (SELECT count(*) FROM insula_tenant.idempotency WHERE uuid_send(tenant_id) = $1) \
             + (SELECT count(*) FROM insula_tenant.responses WHERE uuid_send(tenant_id) = $1) \
-            + (SELECT count(*) FROM insula_tenant.provider_credentials WHERE uuid_send(tenant_id) = $1)";
+            + (SELECT count(*) FROM insula_tenant.provider_credentials WHERE uuid_send(tenant_id) = $1) \
+            + (SELECT count(*) FROM insula_tenant.vectors WHERE uuid_send(tenant_id) = $1) \
+            + (SELECT count(*) FROM insula_tenant.embeddings WHERE uuid_send(tenant_id) = $1)";
         let row = admin.query_one(rows, &[&scope.tenant().as_bytes().as_slice()]).await.unwrap();
         row.get::<_, i64>(0) > 0
     }
@@ -155,6 +157,13 @@ impl World {
         drop(store);
         let store = place.open(clock.clone(), random.clone()).await.unwrap();
         World { store, owner, stranger, clock, random, place }
+    }
+
+    /// The same as another node of a cluster sees it, which searches vectors with this.
+    pub(crate) async fn beside_with(&self, vectors: VectorSearch) -> World {
+        let (clock, random, place) = (self.clock.clone(), self.random.clone(), self.place.clone());
+        let store = place.open_with(vectors, clock.clone(), random.clone()).await.unwrap();
+        World { store, owner: self.owner, stranger: self.stranger, clock, random, place }
     }
 
     /// The same as another node sees it, where there can be one.

@@ -1,6 +1,6 @@
 //! The list of erasures: who is to be forgotten, and who was.
 
-use insula_model::{Error, Result, TenantId, TenantState, Timestamp};
+use insula_model::{CorpusId, Error, Result, TenantId, TenantState, Timestamp};
 
 use super::Control;
 use crate::{
@@ -28,18 +28,23 @@ impl Control {
     }
 
     /// Notes that a tenant is to be erased and takes it out of service. An erasure that was noted before stays as it was.
-    /// `NotFound` where there never was such a tenant.
+    /// `NotFound` where there never was such a tenant. Of a corpus's home the same is said of the corpus.
     pub(crate) async fn begin_erasure(&self, tenant: TenantId, now: Timestamp) -> Result<Erasure> {
         const ERASURE: &str = "SELECT tenant, begun_at, erased_at FROM erasures WHERE tenant = $1";
         let mut tx = self.db.write().await?;
         let withdrawn = tx.exec("UPDATE tenants SET state = $2 WHERE id = $1", args![tenant, TenantState::Erasing]).await?;
+        let corpus = CorpusId::of_home(tenant);
+        let closed = tx.exec("UPDATE corpora SET erasing = 1 WHERE id = $1", args![corpus]).await?;
         cluster::note(&mut tx, Some(tenant)).await?;
+        if closed > 0 {
+            cluster::note(&mut tx, None).await?;
+        }
         if let Some(erasure) = tx.optional::<Erasure>(ERASURE, args![tenant]).await? {
             // After a restore the tenant's record may be back.
             tx.commit().await?;
             return Ok(erasure);
         }
-        if withdrawn == 0 {
+        if withdrawn + closed == 0 {
             return Err(Error::not_found());
         }
         tx.exec("INSERT INTO erasures (tenant, begun_at, erased_at) VALUES ($1, $2, NULL)", args![tenant, now]).await?;
@@ -84,11 +89,13 @@ impl Control {
             "DELETE FROM budget_alerts WHERE tenant = $1",
             "DELETE FROM statement_notices WHERE tenant = $1",
             "DELETE FROM runs WHERE tenant = $1",
+            "DELETE FROM corpus_grants WHERE tenant = $1",
             "DELETE FROM tenants WHERE id = $1",
         ] {
             tx.exec(sql, args![tenant]).await?;
         }
         cluster::forget_windows(&mut tx, tenant).await?;
+        forget_corpus(&mut tx, CorpusId::of_home(tenant)).await?;
         let erased: Erased = tx
             .one(
                 "UPDATE erasures SET erased_at = COALESCE(erased_at, $2) WHERE tenant = $1 RETURNING erased_at",
@@ -109,7 +116,27 @@ impl Control {
         let sql = "SELECT (SELECT COUNT(*) FROM tenants WHERE id = $1) + (SELECT COUNT(*) FROM keys WHERE tenant = $1) \
                    + (SELECT COUNT(*) FROM budgets WHERE tenant = $1) + (SELECT COUNT(*) FROM limits WHERE tenant = $1) \
                    + (SELECT COUNT(*) FROM webhooks WHERE tenant = $1) \
+                   + (SELECT COUNT(*) FROM corpora WHERE id = $1) + (SELECT COUNT(*) FROM corpus_grants WHERE corpus = $1) \
+                   + (SELECT COUNT(*) FROM corpus_grants WHERE tenant = $1) \
                    + (SELECT COUNT(*) FROM runs WHERE tenant = $1) AS rows";
         Ok(self.db.read().await?.one::<Known>(sql, args![tenant]).await?.rows > 0)
     }
+}
+
+/// Where the home was a corpus's: nobody may read that any more, and each of those who might is read again.
+async fn forget_corpus(tx: &mut Tx, corpus: CorpusId) -> Result<()> {
+    struct Reader {
+        tenant: TenantId,
+    }
+    rec!(Reader { tenant });
+
+    let readers: Vec<Reader> = tx.all("SELECT tenant FROM corpus_grants WHERE corpus = $1", args![corpus]).await?;
+    tx.exec("DELETE FROM corpus_grants WHERE corpus = $1", args![corpus]).await?;
+    if tx.exec("DELETE FROM corpora WHERE id = $1", args![corpus]).await? > 0 {
+        cluster::note(tx, None).await?;
+    }
+    for reader in readers {
+        cluster::note(tx, Some(reader.tenant)).await?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 mod budgets;
 mod cache_hits;
 mod catalogue;
+mod corpora;
 #[cfg(test)]
 pub(crate) mod corrections;
 mod credits;
@@ -14,6 +15,7 @@ mod erasures;
 #[cfg(test)]
 mod explained;
 mod export;
+mod homes;
 mod inherited;
 mod keys;
 mod ledger;
@@ -40,6 +42,7 @@ use insula_model::{Error, ErrorKind, Result, TenantScope};
 
 pub use cache_hits::{CacheHitRow, CacheHitSums, CacheHits, CacheWriter};
 pub use catalogue::Heirs;
+pub use corpora::CorpusGrantRow;
 pub use credits::Credit;
 pub use end_users::EndUserRow;
 pub use export::{LedgerCursor, LedgerEntry, LedgerPage, OverheadDifference, TokenDifferences};

@@ -22,10 +22,12 @@ pub struct Run {
 
 rec!(Run { kind, id, tenant, queued_at, claimed_until });
 
-/// Of each tenant the first ones of a kind, those that are under way included in the count; those first that were free longest.
+/// Of each tenant the first ones of a kind, those that are under way included in the count. Tenants take turns, in the order of their
+/// ids from the one behind `$5` on, so that nobody waits for all that another has queued.
 const FREE: &str = "SELECT kind, id, tenant, queued_at, claimed_until FROM (SELECT kind, id, tenant, queued_at, claimed_until, \
                     ROW_NUMBER() OVER (PARTITION BY tenant ORDER BY id) AS place FROM runs WHERE kind = $4) r \
-                    WHERE place <= $2 AND claimed_until <= $1 ORDER BY claimed_until, id LIMIT $3";
+                    WHERE place <= $2 AND claimed_until <= $1 \
+                    ORDER BY place, CASE WHEN tenant > $5 THEN 0 ELSE 1 END, tenant, id LIMIT $3";
 
 /// How much of a kind of work may be under way.
 #[derive(Debug, Clone, Copy)]
@@ -53,15 +55,44 @@ impl Control {
         tx.commit().await
     }
 
-    /// Takes work of a kind that is nobody's at `now` until `until`.
-    pub async fn claim_runs(&self, kind: RunKind, now: Timestamp, until: Timestamp, most: RunsMax) -> Result<Vec<Run>> {
+    /// The same for many of a tenant at once.
+    pub async fn queue_runs(&self, kind: RunKind, tenant: TenantId, ids: &[[u8; 16]], now: Timestamp) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        refuse_gone(&mut tx, Some(tenant)).await?;
+        let insert = "INSERT INTO runs (kind, id, tenant, queued_at, claimed_until) VALUES ($1, $2, $3, $4, $4)";
+        for id in ids {
+            tx.exec(insert, args![kind, *id, tenant, now]).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Notes work to be done at once, also where it is noted already for a later time, or is being done: then it is done once more.
+    pub async fn queue_run_again(&self, kind: RunKind, tenant: TenantId, id: [u8; 16], now: Timestamp) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        refuse_gone(&mut tx, Some(tenant)).await?;
+        let insert = "INSERT INTO runs (kind, id, tenant, queued_at, claimed_until) VALUES ($1, $2, $3, $4, $4) \
+                      ON CONFLICT (id) DO UPDATE SET queued_at = $4, claimed_until = $4";
+        tx.exec(insert, args![kind, id, tenant, now]).await?;
+        tx.commit().await
+    }
+
+    /// Takes work of a kind that is nobody's at `now` until `until`. Those tenants are asked first that come behind `after`: whose work was
+    /// taken last.
+    pub async fn claim_runs(
+        &self,
+        kind: RunKind,
+        now: Timestamp,
+        until: Timestamp,
+        most: RunsMax,
+        after: TenantId,
+    ) -> Result<Vec<Run>> {
         // Most of the time nothing is free, and then nobody has to wait for a turn to write.
-        if free(&mut self.db.read().await?, kind, now, most).await?.is_empty() {
+        if free(&mut self.db.read().await?, kind, now, most, after).await?.is_empty() {
             return Ok(Vec::new());
         }
         let mut tx = self.db.write().await?;
         let mut claimed = Vec::new();
-        for run in free(&mut tx, kind, now, most).await? {
+        for run in free(&mut tx, kind, now, most, after).await? {
             if claim(&mut tx, &run, until).await? {
                 claimed.push(Run { claimed_until: until, ..run });
             }
@@ -85,6 +116,13 @@ impl Control {
         tx.commit().await
     }
 
+    /// Forgets work that whoever has this claim found to be over. It stays where it was queued again meanwhile.
+    pub async fn finish_run(&self, run: &Run) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        tx.exec("DELETE FROM runs WHERE id = $1 AND claimed_until = $2", args![run.id, run.claimed_until]).await?;
+        tx.commit().await
+    }
+
     /// Makes all work of a kind nobody's: where one process serves alone, whoever claimed it is gone when it starts.
     pub async fn free_runs(&self, kind: RunKind) -> Result<()> {
         let mut tx = self.db.write().await?;
@@ -93,8 +131,8 @@ impl Control {
     }
 }
 
-async fn free(tx: &mut Tx, kind: RunKind, now: Timestamp, most: RunsMax) -> Result<Vec<Run>> {
-    tx.all(FREE, args![now, most.per_tenant, most.runs, kind]).await
+async fn free(tx: &mut Tx, kind: RunKind, now: Timestamp, most: RunsMax, after: TenantId) -> Result<Vec<Run>> {
+    tx.all(FREE, args![now, most.per_tenant, most.runs, kind, after]).await
 }
 
 /// False where another node was faster.

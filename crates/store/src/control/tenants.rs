@@ -1,6 +1,6 @@
 //! Tenants.
 
-use insula_model::{Budget, Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState, Timestamp};
+use insula_model::{Budget, Error, ErrorKind, Result, Slug, Tenant, TenantId, TenantState};
 
 use super::{
     Control,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cluster,
-    query::{Rec, Row, Tx, args, rec},
+    query::{Tx, args, rec},
 };
 
 rec!(Tenant {
@@ -30,14 +30,6 @@ rec!(Tenant {
     version,
     created_at
 });
-
-struct Id(TenantId);
-
-impl Rec for Id {
-    fn read(row: &Row<'_>) -> Result<Self> {
-        row.get("id").map(Id)
-    }
-}
 
 impl Control {
     /// All tenants that are ready and not being erased, oldest first.
@@ -144,45 +136,12 @@ impl Control {
         Ok(budgets)
     }
 
-    /// The tenant's key and file exist now.
-    pub(crate) async fn finish_tenant(&self, tenant: TenantId) -> Result<()> {
-        let mut tx = self.db.write().await?;
-        tx.exec("UPDATE tenants SET provisioned = 1 WHERE id = $1", args![tenant]).await?;
-        cluster::note(&mut tx, Some(tenant)).await?;
-        tx.commit().await
-    }
-
-    /// Notes that an intent is to be taken back; false where the tenant is ready after all: the answer that said so was lost, or
-    /// somebody else has finished it.
-    pub(crate) async fn give_up_tenant(&self, tenant: TenantId) -> Result<bool> {
-        let mut tx = self.db.write().await?;
-        let given_up = tx.exec("UPDATE tenants SET provisioned = -1 WHERE id = $1 AND provisioned = 0", args![tenant]).await?;
-        tx.commit().await?;
-        Ok(given_up == 1)
-    }
-
-    /// Forgets an intent that was given up and of which nothing is left, so that its slug is free again.
-    pub(crate) async fn abandon_tenant(&self, tenant: TenantId) -> Result<()> {
-        let mut tx = self.db.write().await?;
-        if tx.exec("DELETE FROM tenants WHERE id = $1 AND provisioned = -1", args![tenant]).await? == 1 {
-            tx.exec("DELETE FROM budgets WHERE tenant = $1", args![tenant]).await?;
-        }
-        tx.commit().await
-    }
-
     /// Tenants whose erasure has begun and did not end.
     pub async fn erasing_tenants(&self) -> Result<Vec<Tenant>> {
         let erasing = "SELECT id, slug, name, external_id, plan, segment, models, cache, vectors, region, routing, provider_credentials, placement, tags, state, \
                  version, created_at \
                        FROM tenants WHERE provisioned = 1 AND state = $1 ORDER BY id";
         self.db.read().await?.all(erasing, args![TenantState::Erasing]).await
-    }
-
-    /// Tenants whose making began before `before` and was interrupted.
-    pub(crate) async fn unfinished_tenants(&self, before: Timestamp) -> Result<Vec<TenantId>> {
-        let unfinished = "SELECT id FROM tenants WHERE provisioned <> 1 AND state <> $1 AND created_at < $2";
-        let ids: Vec<Id> = self.db.read().await?.all(unfinished, args![TenantState::Erasing, before]).await?;
-        Ok(ids.into_iter().map(|id| id.0).collect())
     }
 }
 
@@ -195,9 +154,13 @@ async fn inherit(tx: &mut Tx, tenant: &Tenant) -> Result<Vec<Budget>> {
 /// Refuses to write anything of a tenant that is being erased or was: another node may have begun that.
 pub(super) async fn refuse_gone(tx: &mut Tx, tenant: Option<TenantId>) -> Result<()> {
     let Some(tenant) = tenant else { return Ok(()) };
-    let gone = "SELECT tenant AS id FROM erasures WHERE tenant = $1";
-    let gone: Option<Id> = tx.optional(gone, args![tenant]).await?;
-    if gone.is_some() { Err(Error::not_found()) } else { Ok(()) }
+    struct Erasures {
+        rows: u64,
+    }
+    rec!(Erasures { rows });
+
+    let gone: Erasures = tx.one("SELECT COUNT(*) AS rows FROM erasures WHERE tenant = $1", args![tenant]).await?;
+    if gone.rows > 0 { Err(Error::not_found()) } else { Ok(()) }
 }
 
 /// Says which name is taken, where one is.

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How long reaching the database may take.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Held by whoever migrates: any number that nobody else uses.
 const LOCK: i64 = 0x696e_7375_6c61;
@@ -52,8 +52,7 @@ pub async fn migrate(owner: &PostgresUrl, keys_owner: Option<&PostgresUrl>, logi
 async fn migrate_database(url: &PostgresUrl, schemas: &[Schema], login: Option<&str>, migrated: &mut Migrated) -> Result<()> {
     let client = url.connect(CONNECT_MAX).await?;
     // Every name in the steps says its schema; whatever else there is in the database cannot get in between.
-    client.batch_execute("SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0").await.map_err(failed)?;
-    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map_err(failed)?;
+    alone(&client).await?;
     let mut missing = Vec::new();
     // All are looked at before any is changed.
     for schema in schemas {
@@ -67,6 +66,13 @@ async fn migrate_database(url: &PostgresUrl, schemas: &[Schema], login: Option<&
         grant_login(&client, schemas, login, migrated).await?;
     }
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.map_err(failed)?;
+    Ok(())
+}
+
+/// Readies a connection for steps, and waits until nobody else migrates this database.
+pub(super) async fn alone(client: &Client) -> Result<()> {
+    client.batch_execute("SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0").await.map_err(failed)?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map_err(failed)?;
     Ok(())
 }
 
@@ -86,7 +92,7 @@ pub(crate) async fn check_steps(client: &Client, schemas: &[Schema]) -> Result<(
 }
 
 /// The steps that a schema has taken; none where it does not exist.
-async fn taken(client: &Client, schema: Schema) -> Result<Vec<String>> {
+pub(super) async fn taken(client: &Client, schema: Schema) -> Result<Vec<String>> {
     let exists = "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                   WHERE n.nspname = $1 AND c.relname = 'schema_steps'";
     if client.query_opt(exists, &[&schema.name()]).await.map_err(failed)?.is_none() {
@@ -107,7 +113,8 @@ async fn taken(client: &Client, schema: Schema) -> Result<Vec<String>> {
 /// What is left to do.
 fn missing_steps(schema: Schema, taken: &[String]) -> Result<Vec<Step>> {
     let known = schema.steps();
-    if taken.iter().any(|name| !known.iter().any(|(step, _)| step == name)) {
+    let ever_known = known.iter().chain(schema.pgvector_steps());
+    if taken.iter().any(|name| !ever_known.clone().any(|(step, _)| step == name)) {
         let message = format!("the schema {} was written by a newer version of Insula; start that version", schema.name());
         return Err(Error::new(ErrorKind::Unavailable { retry_after: Duration::from_secs(60) }, message));
     }
@@ -115,7 +122,7 @@ fn missing_steps(schema: Schema, taken: &[String]) -> Result<Vec<Step>> {
 }
 
 /// Takes steps in their order.
-pub(super) async fn take(client: &Client, schema: Schema, steps: &[Step], migrated: &mut Migrated) -> Result<()> {
+pub(super) async fn take(client: &Client, schema: Schema, steps: &[(&str, &str)], migrated: &mut Migrated) -> Result<()> {
     for (name, sql) in steps {
         let schema = schema.name();
         let step = format!("BEGIN; {sql}; INSERT INTO {schema}.schema_steps (name) VALUES ('{name}'); COMMIT");

@@ -49,6 +49,7 @@ impl Schema {
                 ("0012_isolation", include_str!("schema/control/0012_isolation.sql")),
                 ("0013_provider_credentials", include_str!("schema/control/0013_provider_credentials.sql")),
                 ("0014_runs", include_str!("schema/control/0014_runs.sql")),
+                ("0015_corpora", include_str!("schema/control/0015_corpora.sql")),
                 ("0016_vectors", include_str!("schema/control/0016_vectors.sql")),
             ],
             Schema::Tenant => &[
@@ -58,9 +59,19 @@ impl Schema {
                 ("0004_provider_credentials", include_str!("schema/tenant/0004_provider_credentials.sql")),
                 ("0005_knowledge", include_str!("schema/tenant/0005_knowledge.sql")),
                 ("0006_spaces", include_str!("schema/tenant/0006_spaces.sql")),
+                ("0007_profile", include_str!("schema/tenant/0007_profile.sql")),
+                ("0008_vector_stores", include_str!("schema/tenant/0008_vector_stores.sql")),
                 ("0009_vector_outbox", include_str!("schema/tenant/0009_vector_outbox.sql")),
             ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
+        }
+    }
+
+    /// Steps that it takes besides where pgvector is to search.
+    pub(crate) fn pgvector_steps(self) -> &'static [Step] {
+        match self {
+            Schema::Control | Schema::Keys => &[],
+            Schema::Tenant => &[("pgvector_0001_embeddings", include_str!("schema/pgvector/0001_embeddings.sql"))],
         }
     }
 }

@@ -103,7 +103,7 @@ impl PgTx {
     }
 
     /// Statements without parameters, in one round trip.
-    pub(super) async fn batch(&self, sql: &str) -> Result<()> {
+    pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
         self.noted(self.connection()?.batch_execute(sql)).await
     }
 

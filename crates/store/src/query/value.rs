@@ -12,10 +12,10 @@ use std::{
 
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
-    Cause, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId, DocumentStatus,
-    EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation, Placement,
-    ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice, Slug, Subject, TenantId, TenantState,
-    Timestamp, VectorCollection, VectorRules, WebhookId, Window,
+    Cause, CorpusId, CorpusName, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId,
+    DocumentStatus, EndUserId, Error, EventId, EventType, FileBatchId, FileId, FilePurpose, FileState, Jurisdiction, KeyId,
+    Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice,
+    Slug, Subject, TenantId, TenantState, Timestamp, VectorCollection, VectorRules, VectorStoreId, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -238,7 +238,10 @@ ids!(
     FileId,
     BatchId,
     CredentialId,
-    DocumentId
+    DocumentId,
+    CorpusId,
+    VectorStoreId,
+    FileBatchId
 );
 
 macro_rules! checked_texts {
@@ -254,7 +257,7 @@ macro_rules! checked_texts {
         }
     )* };
 }
-checked_texts!(Slug, Name);
+checked_texts!(Slug, Name, CorpusName, Jurisdiction);
 
 /// A closed set of words, read and written as JSON names them (`client_gone`), so that a new word needs no line here.
 macro_rules! words {

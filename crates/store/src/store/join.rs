@@ -32,7 +32,6 @@ impl Store {
     /// `Unavailable` where the database is away or of another version.
     pub async fn join(options: ClusterOptions, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Store> {
         let ClusterOptions { postgres, root_key, index_bytes_max, vectors } = options;
-        let engine = vectors.engine()?;
         let pooled = |url: &PostgresUrl, connections_max: usize, statement_max: Duration| {
             PgPool::new(&PoolOptions { url: url.clone(), connections_max, connect_max: postgres.connect_max, statement_max })
         };
@@ -54,7 +53,7 @@ impl Store {
         let sweeper = Sweeper::start(cluster.clone(), cluster.pool().clone(), clock.clone());
         let journal = Journal::from(register.clone());
         let keys = Arc::new(keys);
-        let vectors = Arc::new(Vectors::new(engine, index_bytes_max));
+        let vectors = Arc::new(Vectors::new(vectors.engine(Some(&postgres)).await?, index_bytes_max));
         let unfinished = Unfinished {
             control: Control::over(cluster.pool().db(Access::Control)),
             keys: keys.clone(),

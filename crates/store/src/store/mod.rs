@@ -9,7 +9,10 @@ mod tidy;
 
 use std::sync::Arc;
 
-use insula_model::{Budget, Clock, Error, Random, Result, Tenant, TenantId, TenantScope, Timestamp, VectorCollection};
+use insula_model::{
+    Budget, Clock, CorpusGrant, Error, Random, ReferenceCorpus, Result, Tenant, TenantId, TenantScope, Timestamp,
+    VectorCollection,
+};
 
 pub(crate) use self::open::raise_clock;
 use self::tidy::Tidying;
@@ -18,7 +21,7 @@ pub use self::{
     journal::{Admission, Journal},
 };
 use crate::{
-    Control, RootKey, TenantSeals, TenantStore,
+    Control, KnowledgeReader, RootKey, TenantSeals, TenantStore,
     cluster::{Cluster, register::Register, sweeper::Sweeper},
     fold::Fold,
     lock::DataDir,
@@ -88,7 +91,26 @@ impl Store {
     /// One tenant's own data: the only way in. Opens its file where it is not open, which takes about a millisecond.
     /// `NotFound` once erased, `Unavailable` where a newer version wrote the file or too many tenants are in use.
     pub async fn tenant(&self, scope: &TenantScope) -> Result<TenantStore> {
-        let tenant = scope.tenant();
+        self.home(scope.tenant()).await
+    }
+
+    /// What can be found of a tenant's own documents: to be read, and nothing else.
+    pub async fn knowledge_of(&self, scope: &TenantScope) -> Result<KnowledgeReader> {
+        self.reader(scope.tenant()).await
+    }
+
+    /// What can be found in a reference corpus, for a tenant that may read it. There is no other way to a corpus with a tenant's
+    /// grant, and nothing behind it writes. `NotFound` once the corpus is erased.
+    pub async fn corpus(&self, grant: &CorpusGrant) -> Result<KnowledgeReader> {
+        self.reader(grant.corpus().home()).await
+    }
+
+    async fn reader(&self, home: TenantId) -> Result<KnowledgeReader> {
+        let seals = self.0.keys.seals(home).await?;
+        Ok(KnowledgeReader::new(self.home(home).await?, seals.opener()))
+    }
+
+    async fn home(&self, tenant: TenantId) -> Result<TenantStore> {
         // Whoever has no key does not exist, whatever lies on the disk.
         let seals = self.0.keys.seals(tenant).await?;
         let home = self.0.homes.open(tenant).await?;
@@ -149,6 +171,17 @@ impl Store {
         let (store, tenant) = (self.0.clone(), tenant.clone());
         detached(async move { provision::create(&store.control, &store.keys, &store.homes, &*store.random, &tenant).await })
             .await
+    }
+
+    /// Makes a reference corpus, of which there may be `most`: its record, its key, its home. `Conflict` where its name is taken, or
+    /// there are as many. It is written as a tenant's own data is, with the scope of its home, and erased as a tenant is.
+    pub async fn create_corpus(&self, corpus: &ReferenceCorpus, most: u64) -> Result<()> {
+        let (store, corpus) = (self.0.clone(), corpus.clone());
+        detached(async move {
+            let Inner { control, keys, homes, random, .. } = &*store;
+            provision::create_corpus(control, keys, homes, &**random, &corpus, most).await
+        })
+        .await
     }
 
     /// Forgets what is cached of a tenant's keys: somebody else may have destroyed them.

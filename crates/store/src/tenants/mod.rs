@@ -11,6 +11,7 @@ mod homes;
 mod idempotency;
 mod knowledge;
 mod place;
+mod profile;
 mod provider_credentials;
 mod requests;
 mod responses;
@@ -29,9 +30,11 @@ pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use knowledge::{
-    ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, NewChunk, Posting, Publication, Published,
-    PublishedDocument, TokenCount,
+    Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, KnowledgeReader, NewChunk,
+    Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StatusCount, TokenCount,
+    VectorStoreRow, Within,
 };
+pub use profile::ProfileRow;
 pub use provider_credentials::ProviderCredentialRow;
 pub use requests::RequestRow;
 pub use responses::{ResponseRow, ResponsesMax};

@@ -87,13 +87,15 @@ impl TenantStore {
         self.blobs.write(file).await
     }
 
-    /// Shows a file that is whole and no document's. False where the tenant's files would have more than `bytes_max` with it.
-    pub async fn publish_file(&self, written: Written, bytes_max: u64) -> Result<bool> {
+    /// Shows a file that is whole and no document's, for this purpose. False where the tenant's files would have more than `bytes_max`
+    /// with it.
+    pub async fn publish_file(&self, written: Written, purpose: FilePurpose, bytes_max: u64) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
         if held(&mut tx, FilePurpose::Batch).await?.bytes.saturating_add(written.bytes) > bytes_max {
             return Ok(false);
         }
         publish(&mut tx, written).await?;
+        tx.exec("UPDATE files SET purpose = $2 WHERE id = $1", args![written.file, purpose]).await?;
         tx.commit().await?;
         Ok(true)
     }

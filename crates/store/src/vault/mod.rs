@@ -14,4 +14,4 @@ mod seal;
 
 pub(crate) use key_store::KeyStore;
 pub use root_key::RootKey;
-pub use seal::{AnswerKey, TenantSeals};
+pub use seal::{AnswerKey, Opener, TenantSeals};

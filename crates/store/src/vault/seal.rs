@@ -3,6 +3,8 @@
 //! A sealed value is the key's version (one byte), a random nonce (12), the ciphertext and its tag (16). The algorithm was
 //! chosen because a nonce that repeats by accident reveals at most that two values are equal.
 
+use std::{ops::Deref, sync::Arc};
+
 use aes_gcm_siv::{AeadInPlace, Aes256GcmSiv, KeyInit, Nonce, Tag};
 use hmac::{Hmac, Mac};
 use insula_model::{Error, Random, Result, TenantId};
@@ -67,10 +69,16 @@ fn block(key: &Key) -> Zeroizing<[u8; 64]> {
 
 /// Seals and opens one tenant's content. Cheap to share; the key is wiped when the last holder is gone.
 pub struct TenantSeals {
+    opener: Arc<Opener>,
+    answers: Key,
+}
+
+/// Opens one home's content, and makes the keys that its words are looked up by. Nothing can be sealed with it: it is what somebody
+/// holds who reads there and does not write.
+pub struct Opener {
     tenant: TenantId,
     version: u8,
     content: Key,
-    answers: Key,
     index: Key,
 }
 
@@ -91,7 +99,12 @@ impl TenantSeals {
     pub(super) fn new(tenant: TenantId, version: u8, key: &Key) -> Self {
         let sub = |purpose| subkey(key, &[purpose]);
         let (content, answers, index) = (sub("tenant/content"), sub("tenant/answer cache"), sub("tenant/index"));
-        Self { tenant, version, content, answers, index }
+        Self { opener: Arc::new(Opener { tenant, version, content, index }), answers }
+    }
+
+    /// The half of it that opens.
+    pub fn opener(&self) -> Arc<Opener> {
+        Arc::clone(&self.opener)
     }
 
     /// Seals content for one place: a table, a column and a row. It opens there and nowhere else.
@@ -99,33 +112,31 @@ impl TenantSeals {
         seal(&self.content, self.version, &self.bound(table, column, row), plain, random)
     }
 
+    /// What the answer to a question is kept under. The parts make up the question; no two lists of them read the same.
+    pub fn answer_key(&self, question: &[&[u8]]) -> AnswerKey {
+        AnswerKey(keyed(&self.answers, self.tenant, question))
+    }
+}
+
+/// Whoever seals opens too.
+impl Deref for TenantSeals {
+    type Target = Opener;
+
+    fn deref(&self) -> &Opener {
+        &self.opener
+    }
+}
+
+impl Opener {
     /// Opens what was sealed for this very place; `Internal` when it was not, or is damaged.
     pub fn open(&self, table: &str, column: &str, row: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
         open(&self.content, self.version, &self.bound(table, column, row), sealed)
     }
 
-    /// What the answer to a question is kept under. The parts make up the question; no two lists of them read the same.
-    pub fn answer_key(&self, question: &[&[u8]]) -> AnswerKey {
-        let mut mac = <Hmac<Sha256> as Mac>::new((&*block(&self.answers)).into());
-        mac.update(self.tenant.as_bytes());
-        for part in question {
-            mac.update(&(part.len() as u64).to_le_bytes());
-            mac.update(part);
-        }
-        AnswerKey(mac.finalize().into_bytes().into())
-    }
-
     /// What a word, or a value of a field, is looked up by: a hash keyed with a secret of the tenant's, so that whoever reads the index
     /// learns no word, and the same word of another tenant has another. No two lists of parts read the same.
     pub fn index_key(&self, parts: &[&[u8]]) -> i64 {
-        let mut mac = <Hmac<Sha256> as Mac>::new((&*block(&self.index)).into());
-        mac.update(self.tenant.as_bytes());
-        for part in parts {
-            mac.update(&(part.len() as u64).to_le_bytes());
-            mac.update(part);
-        }
-        let hash: [u8; 32] = mac.finalize().into_bytes().into();
-        hash.iter().take(8).fold(0, |key, byte| key << 8 | i64::from(*byte))
+        keyed(&self.index, self.tenant, parts).iter().take(8).fold(0, |key, byte| key << 8 | i64::from(*byte))
     }
 
     fn bound(&self, table: &str, column: &str, row: &[u8]) -> Vec<u8> {
@@ -133,10 +144,28 @@ impl TenantSeals {
     }
 }
 
+/// A hash of a tenant's parts under one of its secrets.
+fn keyed(key: &Key, tenant: TenantId, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as Mac>::new((&*block(key)).into());
+    mac.update(tenant.as_bytes());
+    for part in parts {
+        mac.update(&(part.len() as u64).to_le_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
 /// Never shows the key.
 impl std::fmt::Debug for TenantSeals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TenantSeals").field("tenant", &self.tenant).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// Never shows the key.
+impl std::fmt::Debug for Opener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opener").field("tenant", &self.tenant).field("version", &self.version).finish_non_exhaustive()
     }
 }
 

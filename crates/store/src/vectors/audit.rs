@@ -81,27 +81,28 @@ impl Store {
         tenant.vectors.engine.repair(&tenant, findings).await
     }
 
-    /// Looks for what the vector engine holds of tenants that are not there.
+    /// Looks for what the vector engine holds of tenants and corpora that are not there.
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn audit_vectors_of_nobody(&self) -> Result<Vec<AuditFinding>> {
-        let known = self.known_tenants().await?;
+        let known = self.known_homes().await?;
         self.vectors().engine.census(&known).await
     }
 
     /// Removes that.
     pub async fn clear_vectors_of_nobody(&self, findings: &[AuditFinding]) -> Result<()> {
-        let known = self.known_tenants().await?;
+        let known = self.known_homes().await?;
         self.vectors().engine.clear(&known, findings).await
     }
 
-    /// Those that are there, and those of whom something may still be.
-    async fn known_tenants(&self) -> Result<HashSet<TenantId>> {
+    /// Those that are there, and those of whom something may still be: tenants, and what corpora have for their homes.
+    async fn known_homes(&self) -> Result<HashSet<TenantId>> {
         let control = self.control();
         // Erasures go on by themselves; what one leaves is found once it is over.
         let (there, erasing) = (control.tenants().await?, control.erasing_tenants().await?);
-        Ok(there.into_iter().chain(erasing).map(|tenant| tenant.id).collect())
+        let corpora = control.corpora().await?.into_iter().map(|corpus| corpus.id.home());
+        Ok(there.into_iter().chain(erasing).map(|tenant| tenant.id).chain(corpora).collect())
     }
 }
 

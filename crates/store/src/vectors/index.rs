@@ -6,7 +6,7 @@ use insula_model::{DocumentId, Error, Result};
 
 use super::{Space, embedded::GraphCell, spaces::open_vector};
 use crate::{
-    TenantSeals,
+    Opener,
     tenants::{ChunkVector, Corpus, Knowledge},
 };
 
@@ -165,15 +165,18 @@ pub(super) async fn refresh(
     corpus: Corpus,
     space: &Space,
     with_vectors: bool,
-    seals: &Arc<TenantSeals>,
+    opener: &Arc<Opener>,
 ) -> Result<()> {
-    if held.epoch == corpus.epoch && held.space == space.space {
+    let dimension = if with_vectors { space.dimension as usize } else { 0 };
+    let is_of_it = held.space == space.space && held.dimension == dimension;
+    // A database that was put back may have come to the same epoch another way; numbers of chunks tell most of those apart.
+    if held.epoch == corpus.epoch && held.next_chunk == corpus.next_chunk && is_of_it {
         return Ok(());
     }
-    let dimension = if with_vectors { space.dimension as usize } else { 0 };
     let mut index = std::mem::take(held);
-    if index.epoch > corpus.epoch || index.space != space.space {
-        // Other vectors serve now; or the data is older than what is known of it: it was put back.
+    if index.epoch >= corpus.epoch || index.next_chunk > corpus.next_chunk || !is_of_it {
+        // Other vectors serve now; or they are wanted in memory now, or not any more; or the data is older than what is known of it: it
+        // was put back.
         index = Arc::new(Index { dimension, next_chunk: 1, space: space.space, ..Index::default() });
     }
     let changed = Arc::make_mut(&mut index);
@@ -183,7 +186,7 @@ pub(super) async fn refresh(
         let vectors_of = with_vectors.then_some(space.space);
         let page = knowledge.chunks(changed.next_chunk, PAGE, vectors_of).await?;
         let is_last = page.len() < PAGE as usize;
-        for (row, vector) in open(page, space.space, seals).await? {
+        for (row, vector) in open(page, space.space, opener).await? {
             changed.next_chunk = row.chunk + 1;
             let published =
                 *published.get(&row.document).ok_or_else(|| Error::internal("a chunk is there without its document"))?;
@@ -199,15 +202,15 @@ pub(super) async fn refresh(
 }
 
 /// Opens a page of vectors, off the runtime's own threads.
-async fn open(page: Vec<ChunkVector>, space: u64, seals: &Arc<TenantSeals>) -> Result<Vec<(ChunkVector, Vec<f32>)>> {
+async fn open(page: Vec<ChunkVector>, space: u64, opener: &Arc<Opener>) -> Result<Vec<(ChunkVector, Vec<f32>)>> {
     if page.iter().all(|row| row.sealed_vector.is_none()) {
         return Ok(page.into_iter().map(|row| (row, Vec::new())).collect());
     }
-    let seals = Arc::clone(seals);
+    let opener = Arc::clone(opener);
     let open = move || {
         let opened = page.into_iter().map(|row| {
             let sealed = row.sealed_vector.as_deref();
-            let vector = sealed.map(|sealed| open_vector(&seals, space, row.document, row.place, sealed)).transpose()?;
+            let vector = sealed.map(|sealed| open_vector(&opener, space, row.document, row.place, sealed)).transpose()?;
             Ok((row, vector.unwrap_or_default()))
         });
         opened.collect()

@@ -37,13 +37,18 @@ impl Indexes {
         slot
     }
 
-    /// Notes what an index takes, and makes room: those that were not used for longest go. One that is larger than all the room goes
-    /// too, once its search is over.
+    /// Notes what an index takes, and makes room: those that were not used for longest go. One that is larger than all the room is not
+    /// kept once its search is over, and displaces no other.
     pub(super) fn weigh(&self, tenant: TenantId, slot: &Slot, bytes: u64) {
         let mut held = self.held.lock();
         let Held { slots, bytes: sum } = &mut *held;
         // Forgotten meanwhile: what was made is nobody's.
         let Some((_, weight)) = slots.get_mut(&tenant).filter(|(known, _)| Arc::ptr_eq(known, slot)) else { return };
+        if bytes > self.bytes_max {
+            *sum -= *weight;
+            slots.remove(&tenant);
+            return;
+        }
         *sum = *sum - *weight + bytes;
         *weight = bytes;
         while *sum > self.bytes_max {
@@ -92,10 +97,10 @@ mod tests {
         assert!(!stays(&indexes, 2, &slots[1]), "it was used longest ago");
         assert!(stays(&indexes, 3, &slots[2]) && stays(&indexes, 1, &slots[0]));
 
-        // One larger than all the room leaves nothing, not even itself.
+        // One larger than all the room does not stay, and displaces nobody.
         indexes.weigh(id(1), &slots[0], 101);
-        assert!(!stays(&indexes, 1, &slots[0]) && !stays(&indexes, 3, &slots[2]));
-        assert_eq!(indexes.held.lock().bytes, 0);
+        assert!(!stays(&indexes, 1, &slots[0]) && stays(&indexes, 3, &slots[2]));
+        assert_eq!(indexes.held.lock().bytes, 33);
     }
 
     #[test]

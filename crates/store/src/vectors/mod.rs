@@ -5,6 +5,7 @@
 //! tenant's documents, an [`Index`] of their chunks in memory, and the engine behind both.
 //!
 //! - [`embedded`]: vectors are opened into memory; exact, and by a graph where there are many;
+//! - [`pgvector`]: the shared database searches them;
 //! - [`qdrant`]: a Qdrant beside this node searches them, in collections that tenants share or in one of a tenant's own.
 //!
 //! [`audit`] holds what an engine has against the tables.
@@ -15,6 +16,7 @@ pub(crate) mod conformance;
 mod embedded;
 mod index;
 mod indexes;
+mod pgvector;
 pub(crate) mod qdrant;
 mod reading;
 pub(crate) mod spaces;
@@ -28,12 +30,17 @@ pub(crate) use embedded::Embedded;
 pub use embedded::{exact_order, inner_product};
 pub use index::{Entry, Index};
 use indexes::Indexes;
+pub(crate) use pgvector::Pgvector;
 pub(crate) use qdrant::Qdrant;
 pub use qdrant::QdrantOptions;
 pub use reading::Reading;
 pub use spaces::{NewVector, Space, Spaces};
 
-use crate::{TenantStore, query::Tx, tenants::Knowledge};
+use crate::{
+    Opener, TenantStore,
+    query::Tx,
+    tenants::{Corpus, Knowledge},
+};
 
 /// Work of an engine under way.
 pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -42,6 +49,19 @@ pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send +
 pub(crate) trait VectorEngine: Send + Sync {
     /// Whether this node holds the vectors themselves in memory, opened.
     fn holds_vectors(&self) -> bool;
+
+    /// Whether it can search this state of a tenant's documents. Where not, vectors are opened into memory and compared there, and it
+    /// makes good what it lacks.
+    fn serves<'a>(
+        &'a self,
+        _tenant: &'a TenantStore,
+        _opener: &'a Arc<Opener>,
+        _snapshot: &'a mut Knowledge,
+        _corpus: Corpus,
+        _space: &'a Space,
+    ) -> Pending<'a, bool> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
 
     /// In the transaction that publishes or removes a document, behind the tables' own rows.
     fn write<'a>(&'a self, tx: &'a mut Tx, change: &'a Change<'a>) -> Pending<'a, ()>;
@@ -106,7 +126,6 @@ fn nothing<'a, T: Default + Send + 'a>() -> Pending<'a, T> {
 }
 
 /// What changes of a tenant's documents.
-#[expect(dead_code, reason = "an engine that holds vectors in tables or elsewhere reads them")]
 pub(crate) enum Change<'a> {
     /// All chunks of a document, instead of those that it had.
     Published {
@@ -156,13 +175,15 @@ pub struct Near {
 /// The engine, and what is in memory of all tenants.
 pub(crate) struct Vectors {
     pub(crate) engine: Box<dyn VectorEngine>,
+    /// What searches vectors that are in memory though the engine does not want them there.
+    embedded: Embedded,
     indexes: Indexes,
 }
 
 impl Vectors {
     /// With room in memory for so many bytes.
     pub(crate) fn new(engine: Box<dyn VectorEngine>, index_bytes_max: u64) -> Self {
-        Self { engine, indexes: Indexes::new(index_bytes_max) }
+        Self { engine, embedded: Embedded::new(), indexes: Indexes::new(index_bytes_max) }
     }
 
     /// Forgets what is in memory of tenants that are not there any more.

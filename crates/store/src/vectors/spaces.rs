@@ -3,7 +3,7 @@
 use insula_model::{DocumentId, Error, Random, Result};
 
 use crate::{
-    TenantSeals, TenantStore,
+    Opener, TenantSeals, TenantStore,
     query::{Tx, args, rec},
 };
 
@@ -65,14 +65,8 @@ impl NewVector {
 }
 
 /// Opens the vector of a place in a document.
-pub(crate) fn open_vector(
-    seals: &TenantSeals,
-    space: u64,
-    document: DocumentId,
-    place: u64,
-    sealed: &[u8],
-) -> Result<Vec<f32>> {
-    let plain = seals.open(VECTORS, VECTOR, &row(space, document, place), sealed)?;
+pub(crate) fn open_vector(opener: &Opener, space: u64, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Vec<f32>> {
+    let plain = opener.open(VECTORS, VECTOR, &row(space, document, place), sealed)?;
     let (numbers, _) = plain.as_chunks::<4>();
     Ok(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
@@ -115,6 +109,14 @@ impl TenantStore {
         tx.commit().await?;
         spaces.ok_or_else(|| Error::internal("a tenant has no space for its vectors"))
     }
+}
+
+/// Waits for whoever changes what the tenant's documents hold together; nobody else does until the transaction is over.
+pub(crate) async fn lock_corpus(tx: &mut Tx) -> Result<()> {
+    let first = "INSERT INTO corpus (id, epoch, chunks, tokens, next_chunk) VALUES (1, 0, 0, 0, 1) ON CONFLICT (id) DO NOTHING";
+    tx.exec(first, &[]).await?;
+    tx.exec("UPDATE corpus SET epoch = epoch WHERE id = 1", &[]).await?;
+    Ok(())
 }
 
 /// The spaces of a tenant that has some.

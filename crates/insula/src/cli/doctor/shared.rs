@@ -23,6 +23,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         Ok(databases) => databases.into_iter().flat_map(database).collect(),
         Err(error) => vec![Finding::fail("shared storage", caused(&error), "mend the address in [storage]")],
     };
+    findings.extend(wire::examine_vectors(config).await.map(vectors));
     findings.push(counting(wire::ping(&config.coordination).await));
     findings
 }
@@ -77,6 +78,14 @@ fn clocks(check: &'static str, ahead_us: i64) -> Finding {
         return Finding::ok(check, says);
     }
     Finding::warn(check, says, "let both follow the same time servers: a budget's window begins by each node's clock")
+}
+
+fn vectors(found: insula_model::Result<String>) -> Finding {
+    const CHECK: &str = "vectors";
+    match found {
+        Ok(version) => Finding::ok(CHECK, format!("the shared database searches them, with {version}")),
+        Err(error) => Finding::fail(CHECK, caused(&error), "do what it says; until then no node starts with this engine"),
+    }
 }
 
 fn counting(answer: Option<insula_model::Result<()>>) -> Finding {

@@ -2,7 +2,7 @@
 
 mod inspect;
 mod reader;
-mod stored;
+pub(super) mod stored;
 
 use clap::{Args, Subcommand};
 

@@ -2,12 +2,12 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
@@ -29,23 +29,11 @@ pub enum Action {
     Add {
         /// The tenant's slug or id.
         tenant: String,
-        /// The document: text, Markdown, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, e-mail, subtitles or a transcript.
-        file: PathBuf,
-        /// Its media type; what it is, is decided by its bytes and its name where absent.
-        #[arg(long, value_name = "TYPE")]
-        media_type: Option<HeaderValue>,
-        /// What it is called; the file's name where absent.
-        #[arg(long)]
-        name: Option<String>,
-        /// A field to filter by, as NAME=VALUE; may be repeated. Numbers, true and false are taken as such.
-        #[arg(long, value_name = "NAME=VALUE", value_parser = field)]
-        metadata: Vec<(String, Value)>,
+        #[command(flatten)]
+        new: NewDocument,
         /// An end user who may see it; may be repeated. Where absent, all may.
         #[arg(long, value_name = "NAME")]
         access: Vec<String>,
-        /// Does not wait until it can be searched.
-        #[arg(long)]
-        no_wait: bool,
     },
     /// Lists a tenant's documents, the newest first.
     List {
@@ -71,6 +59,25 @@ pub enum Action {
     },
 }
 
+/// A document to be handed in, wherever.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct NewDocument {
+    /// The document: text, Markdown, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, e-mail, subtitles or a transcript.
+    file: PathBuf,
+    /// Its media type; what it is, is decided by its bytes and its name where absent.
+    #[arg(long, value_name = "TYPE")]
+    media_type: Option<HeaderValue>,
+    /// What it is called; the file's name where absent.
+    #[arg(long)]
+    name: Option<String>,
+    /// A field to filter by, as NAME=VALUE; may be repeated. Numbers, true and false are taken as such.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = field)]
+    metadata: Vec<(String, Value)>,
+    /// Does not wait until it can be searched.
+    #[arg(long)]
+    no_wait: bool,
+}
+
 /// Runs it.
 pub async fn run(target: &Target, action: Action, out: Output) -> Result<(), Failure> {
     with_client(target, async |client| act(client, action, out).await).await
@@ -78,20 +85,7 @@ pub async fn run(target: &Target, action: Action, out: Output) -> Result<(), Fai
 
 async fn act(client: &Client, action: Action, out: Output) -> Result<(), Failure> {
     match action {
-        Action::Add { tenant, file, media_type, name, metadata, access, no_wait } => {
-            let form = form(&file, media_type.as_ref(), name.as_deref(), metadata, &access)?;
-            let added = client.post_form(&documents(&tenant), HeaderValue::from_static(FORM), form).await?;
-            // Only a server that goes on reads documents.
-            if no_wait || client.url().is_none() {
-                return out.data(&added, show);
-            }
-            let read = wait(client, &tenant, &added).await?;
-            out.data(&read, show)?;
-            match parse(&read)?["error"]["message"].as_str() {
-                Some(message) => Err(Failure::failed(format!("the document cannot be searched: {message}"))),
-                None => Ok(()),
-            }
-        }
+        Action::Add { tenant, new, access } => add(client, &documents(&tenant), new, Some(&access), out).await,
         Action::List { tenant, limit } => out.data(&client.list(&documents(&tenant), Some(limit)).await?, list),
         Action::Show { tenant, document } => out.data(&client.get(&one(&tenant, &document)).await?, show),
         Action::Remove { tenant, document } => {
@@ -99,6 +93,27 @@ async fn act(client: &Client, action: Action, out: Output) -> Result<(), Failure
             out.note(&format!("removed {document}"));
             Ok(())
         }
+    }
+}
+
+/// Hands in a document at `documents`, and waits until it can be searched. Where nobody can be named who may see it, nobody is.
+pub(in crate::cli) async fn add(
+    client: &Client,
+    documents: &str,
+    new: NewDocument,
+    access: Option<&[String]>,
+    out: Output,
+) -> Result<(), Failure> {
+    let added = client.post_form(documents, HeaderValue::from_static(FORM), form(&new, access)?).await?;
+    // Only a server that goes on reads documents.
+    if new.no_wait || client.url().is_none() {
+        return out.data(&added, show);
+    }
+    let read = wait(client, documents, &added).await?;
+    out.data(&read, show)?;
+    match parse(&read)?["error"]["message"].as_str() {
+        Some(message) => Err(Failure::failed(format!("the document cannot be searched: {message}"))),
+        None => Ok(()),
     }
 }
 
@@ -115,11 +130,11 @@ fn parse(body: &str) -> Result<Value, Failure> {
 }
 
 /// The document once nothing follows; meanwhile a line on a terminal tells how far it is.
-async fn wait(client: &Client, tenant: &str, added: &str) -> Result<String, Failure> {
+async fn wait(client: &Client, documents: &str, added: &str) -> Result<String, Failure> {
     let id = text(&parse(added)?, "id");
     let mut shown = String::new();
     loop {
-        let body = client.get(&one(tenant, &id)).await?;
+        let body = client.get(&format!("{documents}/{}", escape(&id))).await?;
         let document = parse(&body)?;
         let is_over = matches!(document["status"].as_str(), Some("ready" | "failed"));
         let line = if is_over { String::new() } else { format!("{} {}", text(&document, "status"), done(&document)) };
@@ -146,21 +161,15 @@ pub(in crate::cli) fn field(text: &str) -> Result<(String, Value), String> {
 const BOUNDARY: &str = "----insula-4fb71d6c0a2e95388e1d07c3";
 const FORM: &str = "multipart/form-data; boundary=----insula-4fb71d6c0a2e95388e1d07c3";
 
-fn form(
-    file: &Path,
-    media_type: Option<&HeaderValue>,
-    name: Option<&str>,
-    metadata: Vec<(String, Value)>,
-    access: &[String],
-) -> Result<Vec<u8>, Failure> {
+fn form(new: &NewDocument, access: Option<&[String]>) -> Result<Vec<u8>, Failure> {
+    let NewDocument { file, media_type, name, metadata, .. } = new;
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let file_name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let fields: Map<String, Value> = metadata.into_iter().collect();
-    let texts = [
-        ("name", name.unwrap_or(&file_name).to_owned()),
-        ("metadata", Value::Object(fields).to_string()),
-        ("access", serde_json::to_string(access).context("cannot write who may see it")?),
-    ];
+    let fields: Map<String, Value> = metadata.iter().cloned().collect();
+    let access = access.map(serde_json::to_string).transpose().context("cannot write who may see it")?;
+    let mut texts =
+        vec![("name", name.clone().unwrap_or_else(|| file_name.clone())), ("metadata", Value::Object(fields).to_string())];
+    texts.extend(access.map(|access| ("access", access)));
     let mut form = Vec::new();
     for (field, value) in texts {
         let part = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n");
@@ -188,7 +197,7 @@ fn done(document: &Value) -> String {
     (done * 100).checked_div(total).map_or_else(String::new, |percent| format!("{done} of {total} chunks, {percent}%"))
 }
 
-fn list(body: &Value) -> String {
+pub(in crate::cli) fn list(body: &Value) -> String {
     let rows = items(body).iter().map(|document| {
         let [id, name, status, bytes, created] =
             ["id", "name", "status", "bytes", "created_at"].map(|field| text(document, field));
@@ -197,7 +206,7 @@ fn list(body: &Value) -> String {
     table(&["id", "name", "status", "embedded", "bytes", "created"], rows)
 }
 
-fn show(document: &Value) -> String {
+pub(in crate::cli) fn show(document: &Value) -> String {
     let mut shown = ["id", "name", "status"].map(|field| (field, text(document, field))).to_vec();
     shown.push(("embedded", done(document)));
     let more = [("error", "error/message"), ("bytes", "bytes"), ("embedder", "embedding/model"), ("metadata", "metadata")];

@@ -14,8 +14,9 @@ use crate::{
 /// Unless `store` is false the request's items and the response are kept, sealed, in the tenant's own store for a configured time
 /// (30 days by default), before the caller sees the end. `previous_response_id` goes on from a kept response: all that was said before is
 /// put in front of `input`, is reserved and is billed as input. Instructions are not carried over. A response that was made for an end user
-/// (the token's, else the body's `user` or `safety_identifier`) is gone on from for the same end user only. Functions are the only tools:
-/// hosted tools, `background`, `conversation`, `prompt` and references to items are refused.
+/// (the token's, else the body's `user` or `safety_identifier`) is gone on from for the same end user only. Functions and
+/// `file_search` are the only tools: that one is a search in the tenant's documents before the answer, made here. Other hosted tools, `background`,
+/// `conversation`, `prompt` and references to items are refused.
 #[utoipa::path(
     post,
     path = "/v1/responses",

@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use insula_engine::{
-    directory::ManagedTenant,
-    manage::documents::{self, DocumentView, Handing, Metadata, NewDocument, access_list, document_bytes_max},
-};
-use insula_model::{Error, ErrorKind, Result};
-use multer::{Constraints, Field, Multipart, SizeLimit};
+use insula_engine::manage::documents::{self, DocumentView, Handing, Metadata, NewDocument, access_list, document_bytes_max};
+use insula_model::{Error, ErrorKind, Result, TenantScope};
+use multer::{Constraints, SizeLimit};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{App, data::form::broken, extract::strict_json};
+use crate::{
+    App,
+    data::{
+        BodyPermit,
+        paced::{Form, Part},
+    },
+    extract::strict_json,
+};
 
 /// Bytes of a field that is not the file.
 const FIELD_BYTES_MAX: u64 = 64 * 1024;
@@ -60,23 +65,24 @@ pub(crate) struct DocumentForm {
 /// Takes a document from a request.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`], naming the field that is wrong; [`ErrorKind::TooLarge`] where the document is, or the tenant has no room
+/// [`ErrorKind::Invalid`], naming the field that is wrong; [`ErrorKind::TooLarge`] where the document is, or there is no room
 /// for it. Nothing of it is kept then.
-pub(super) async fn take(app: &App, tenant: &ManagedTenant, request: Request<Body>) -> Result<DocumentView> {
+pub(in crate::routes) async fn take(app: &App, scope: &TenantScope, request: Request<Body>) -> Result<DocumentView> {
     let (head, body) = request.into_parts();
     let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
-        return form(app, tenant, &head.headers, body).await;
+        return form(app, scope, &head.headers, body).await;
     }
-    let sent = read(app, body).await?;
+    // Kept until it is handed in: so long it is in memory.
+    let (sent, _room) = read(app, scope, body).await?;
     let DocumentText { name, text, media_type, metadata, access } = strict_json(&sent)?;
     let (metadata, access) = (Metadata::parse(&metadata)?, access_list(access)?);
     let new = NewDocument { name, file_name: None, media_type, metadata, access };
-    documents::add(&app.engine, tenant, new, text.as_bytes()).await
+    documents::add(&app.engine, scope, new, text.as_bytes()).await
 }
 
 /// All of a body, within what one may have and what all of them together may hold.
-async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
+async fn read(app: &App, scope: &TenantScope, body: Body) -> Result<(Bytes, Option<BodyPermit>)> {
     let bytes_max = app.settings.body_bytes_max;
     let too_large = || {
         let message = format!("the body is larger than {bytes_max} bytes; send the document as a file in a form");
@@ -86,16 +92,16 @@ async fn read(app: &App, body: Body) -> Result<Vec<u8>> {
     if size.lower() > bytes_max as u64 {
         return Err(too_large());
     }
-    let _room = app.body_room.take(size.exact().unwrap_or(bytes_max as u64))?;
+    let room = app.body_room.take(scope.tenant(), size.exact().unwrap_or(bytes_max as u64))?;
     match Limited::new(body, bytes_max).collect().await {
-        Ok(body) => Ok(body.to_bytes().into()),
+        Ok(body) => Ok((body.to_bytes(), room)),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Error::invalid("the body broke off before its end")),
     }
 }
 
 /// A form with the field `file`, and `name`, `metadata` and `access` where they are wanted, in any order.
-async fn form(app: &App, tenant: &ManagedTenant, headers: &HeaderMap, body: Body) -> Result<DocumentView> {
+async fn form(app: &App, scope: &TenantScope, headers: &HeaderMap, body: Body) -> Result<DocumentView> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary =
         multer::parse_boundary(content_type).map_err(|_| Error::invalid("the content type of the form names no boundary"))?;
@@ -103,16 +109,16 @@ async fn form(app: &App, tenant: &ManagedTenant, headers: &HeaderMap, body: Body
     for field in ["name", "metadata", "access"] {
         sizes = sizes.for_field(field, FIELD_BYTES_MAX);
     }
-    let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, Constraints::new().size_limit(sizes));
+    let mut form = Form::new(body, boundary, Constraints::new().size_limit(sizes));
     let (mut file, mut name, mut metadata, mut access) = (None, None, None, None);
-    while let Some(mut field) = form.next_field().await.map_err(broken)? {
-        match field.name().unwrap_or_default() {
-            "file" if file.is_none() => file = Some(keep(app, tenant, &mut field).await?),
-            "name" if name.is_none() => name = Some(field.text().await.map_err(broken)?),
+    while let Some(mut part) = form.next().await? {
+        match part.field.name().unwrap_or_default() {
+            "file" if file.is_none() => file = Some(keep(app, scope, &mut part).await?),
+            "name" if name.is_none() => name = Some(part.text().await?),
             "metadata" if metadata.is_none() => {
-                metadata = Some(Metadata::parse(&json(&field.text().await.map_err(broken)?, "metadata")?)?);
+                metadata = Some(Metadata::parse(&json(&part.text().await?, "metadata")?)?);
             }
-            "access" if access.is_none() => access = Some(access_list(json(&field.text().await.map_err(broken)?, "access")?)?),
+            "access" if access.is_none() => access = Some(access_list(json(&part.text().await?, "access")?)?),
             name => {
                 let name: String = name.chars().take(64).collect();
                 let message = format!("the form takes `file`, `name`, `metadata` and `access`, each once, not `{name}`");
@@ -127,11 +133,11 @@ async fn form(app: &App, tenant: &ManagedTenant, headers: &HeaderMap, body: Body
 }
 
 /// A file as it arrives; with its name and what it is said to be.
-async fn keep(app: &App, tenant: &ManagedTenant, field: &mut Field<'_>) -> Result<(Handing, String, Option<String>)> {
-    let name = field.file_name().unwrap_or_default().to_owned();
-    let media_type = field.content_type().map(|media_type| media_type.essence_str().to_owned());
-    let mut handing = Handing::begin(&app.engine, &tenant.scope).await?;
-    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+async fn keep(app: &App, scope: &TenantScope, part: &mut Part) -> Result<(Handing, String, Option<String>)> {
+    let name = part.field.file_name().unwrap_or_default().to_owned();
+    let media_type = part.field.content_type().map(|media_type| media_type.essence_str().to_owned());
+    let mut handing = Handing::begin(&app.engine, scope).await?;
+    while let Some(chunk) = part.chunk().await? {
         handing.write(&chunk).await.map_err(|error| error.at("file"))?;
     }
     Ok((handing, name, media_type))

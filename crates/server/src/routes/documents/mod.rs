@@ -1,6 +1,6 @@
 //! `/api/v1/tenants/{tenant}/documents`: what a tenant hands in to be searched.
 
-mod body;
+pub(super) mod body;
 mod report;
 
 use std::collections::BTreeMap;
@@ -58,6 +58,10 @@ pub(crate) struct Document {
     bytes: u64,
     /// What embedded it; null until it is.
     embedding: Option<Embedding>,
+    /// The vector store that it is in; null where it is in none.
+    vector_store: Option<String>,
+    /// The file that it was made of, where it is in one.
+    file: Option<String>,
     /// When it was handed in.
     created_at: Moment,
     /// When it came to stand as it does.
@@ -94,8 +98,8 @@ struct Embedding {
 }
 
 impl Document {
-    fn of(view: DocumentView, tenant: &ManagedTenant) -> Self {
-        let content = documents::sees_content(tenant).then_some(view.content);
+    pub(super) fn of(view: DocumentView, sees_content: bool) -> Self {
+        let content = sees_content.then_some(view.content);
         let told = content.as_ref().and_then(|content| Some((content.report.clone()?, content.findings.clone())));
         Self {
             id: view.id.to_string(),
@@ -111,6 +115,8 @@ impl Document {
             findings_left_out: told.map(|(_, findings)| findings.left_out),
             bytes: view.bytes,
             embedding: view.embedder.zip(view.dimension).map(|(model, dimension)| Embedding { model, dimension }),
+            vector_store: view.vector_store.map(|id| id.to_string()),
+            file: view.file.map(|id| id.to_string()),
             created_at: Moment(view.created_at),
             changed_at: Moment(view.changed_at),
         }
@@ -133,8 +139,8 @@ pub(crate) async fn add(
     Authorised(tenant): Authorised<ManagedTenant>,
     request: Request<axum::body::Body>,
 ) -> Result<(StatusCode, Json<Document>), Failure> {
-    let added = body::take(&app, &tenant, request).await?;
-    Ok((StatusCode::CREATED, Json(Document::of(added, &tenant))))
+    let added = body::take(&app, &tenant.scope, request).await?;
+    Ok((StatusCode::CREATED, Json(Document::of(added, documents::sees_content(&tenant)))))
 }
 
 /// Lists a tenant's documents, latest first.
@@ -150,7 +156,7 @@ pub(crate) async fn list(
     StrictQuery(page): StrictQuery<PageQuery>,
 ) -> Result<Json<Listed<Document>>, Failure> {
     let page = documents::list(&app.engine, &tenant, page.ask()?).await?;
-    Ok(Json(Listed::page(page, |view| Document::of(view.clone(), &tenant))))
+    Ok(Json(Listed::page(page, |view| Document::of(view.clone(), documents::sees_content(&tenant)))))
 }
 
 /// Shows a document.
@@ -169,7 +175,7 @@ pub(crate) async fn read(
     path: PathTexts,
 ) -> Result<Json<Document>, Failure> {
     let view = documents::read(&app.engine, &tenant, path.get("document")?).await?;
-    Ok(Json(Document::of(view, &tenant)))
+    Ok(Json(Document::of(view, documents::sees_content(&tenant))))
 }
 
 /// Removes a document with everything that was made of it. Once this has answered no search finds it.

@@ -70,7 +70,8 @@ async fn dependents(client: &Client, schemas: &[Schema], findings: &mut Vec<Find
     Ok(())
 }
 
-/// Whatever policies, defaults, constraints and indexes of ours run that is not PostgreSQL's own.
+/// Whatever policies, defaults, constraints and indexes of ours run that is neither PostgreSQL's own nor, of indexes, pgvector's: what
+/// that extension has was put there by a superuser.
 async fn called(client: &Client, schemas: &[Schema], findings: &mut Vec<Finding>) -> Result<()> {
     const CALLED: &str = "
         WITH relations AS (
@@ -97,7 +98,11 @@ async fn called(client: &Client, schemas: &[Schema], findings: &mut Vec<Finding>
         FROM callers JOIN relations ON relations.oid = callers.relation
         JOIN pg_catalog.pg_depend d ON d.classid = callers.class AND d.objid = callers.oid
         JOIN code ON code.class = d.refclassid AND code.oid = d.refobjid
-        WHERE code.schema <> 'pg_catalog'::regnamespace";
+        WHERE code.schema <> 'pg_catalog'::regnamespace
+            AND NOT (callers.class = 'pg_catalog.pg_class'::regclass AND EXISTS (
+                SELECT 1 FROM pg_catalog.pg_depend m JOIN pg_catalog.pg_extension e ON e.oid = m.refobjid
+                WHERE m.classid = code.class AND m.objid = code.oid AND m.deptype = 'e' AND e.extname = 'vector'
+                    AND m.refclassid = 'pg_catalog.pg_extension'::regclass))";
     for row in client.query(CALLED, &[&names(schemas)]).await.map_err(failed)? {
         let (name, kind, called): (&str, &str, &str) = (row.get("name"), row.get("kind"), row.get("called"));
         let says = format!("its {kind} runs {called}, which is not PostgreSQL's own");

@@ -43,6 +43,8 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_control.plans", "insula_control", "SELECT INSERT UPDATE DELETE"),
     ("insula_control.segments", "insula_control", "SELECT INSERT UPDATE DELETE"),
     ("insula_control.runs", "insula_control", "SELECT INSERT UPDATE DELETE"),
+    ("insula_control.corpora", "insula_control", "SELECT INSERT UPDATE DELETE"),
+    ("insula_control.corpus_grants", "insula_control", "SELECT INSERT DELETE"),
     ("insula_control.end_users", "insula_control", "SELECT INSERT DELETE"),
     ("insula_control.end_users", "insula_tenant", "SELECT"),
     ("insula_control.credits", "insula_control", "SELECT INSERT DELETE"),
@@ -76,10 +78,19 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_tenant.vector_home", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
     ("insula_tenant.postings", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.facets", "insula_tenant", "SELECT INSERT DELETE"),
+    ("insula_tenant.profile", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
+    ("insula_tenant.vector_stores", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
+    ("insula_tenant.file_batches", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
     ("insula_keys.schema_steps", "insula_keys", "SELECT"),
     ("insula_keys.tenant_keys", "insula_keys", "SELECT INSERT DELETE"),
     ("insula_keys.destroyed_keys", "insula_keys", "SELECT INSERT"),
     ("insula_keys.root", "insula_keys", "SELECT INSERT"),
+];
+
+/// The same of what is there only where pgvector searches.
+const PGVECTOR_GRANTS: &[(&str, &str, &str)] = &[
+    ("insula_tenant.embeddings", "insula_tenant", "SELECT INSERT DELETE"),
+    ("insula_tenant.embeddings_kept", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
 ];
 
 /// One right: the object, who has it, which.
@@ -108,7 +119,7 @@ const FOUND: &str = "
 
 pub(super) async fn lint(client: &Client, schemas: &[Schema]) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let expected = expected(schemas);
+    let expected = expected(schemas, has_pgvector(client).await?);
     let mut found = BTreeSet::new();
     for row in client.query(FOUND, &[&names(schemas)]).await.map_err(failed)? {
         let right: Right = (row.get("object"), row.get("grantee"), row.get("privilege"));
@@ -127,12 +138,21 @@ pub(super) async fn lint(client: &Client, schemas: &[Schema]) -> Result<Vec<Find
     Ok(findings)
 }
 
-fn expected(schemas: &[Schema]) -> BTreeSet<Right> {
+/// Whether the tables that pgvector searches are there.
+async fn has_pgvector(client: &Client) -> Result<bool> {
+    // Not by its name: whoever looks may have no right to use the schema.
+    const FIND: &str = "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                        WHERE n.nspname = 'insula_tenant' AND c.relname = 'embeddings'";
+    Ok(client.query_opt(FIND, &[]).await.map_err(failed)?.is_some())
+}
+
+fn expected(schemas: &[Schema], has_pgvector: bool) -> BTreeSet<Right> {
     let here = |object: &str, grantee: &str| {
         let schema = object.trim_start_matches("SCHEMA ").split('.').next().unwrap_or_default();
         names(schemas).contains(&schema) && names(schemas).contains(&grantee)
     };
-    let grants = GRANTS.iter().filter(|(object, grantee, _)| here(object, grantee));
+    let more = if has_pgvector { PGVECTOR_GRANTS } else { &[] };
+    let grants = GRANTS.iter().chain(more).filter(|(object, grantee, _)| here(object, grantee));
     grants
         .flat_map(|(object, grantee, privileges)| {
             privileges.split(' ').map(|privilege| ((*object).to_owned(), (*grantee).to_owned(), privilege.to_owned()))

@@ -70,6 +70,7 @@ fn row(table: &Table, tenant: &str) -> (String, String) {
             ("tenant", "bytea") => format!("'\\x{}'", id(tenant)),
             ("subject", "bytea") => format!("'\\x01{}'", id(tenant)),
             (_, "bytea") => format!("'\\x{own}'"),
+            (_, "vector" | "public.vector") => "'[1,2,3]'".to_owned(),
             (_, "text") => format!("'{own}'"),
             (_, "bigint") => "1".to_owned(),
             (_, "timestamp with time zone") => "now()".to_owned(),

@@ -147,7 +147,10 @@ async fn an_owner_without_rights_is_told_what_to_ask_for() {
     assert!(refused.message().contains(&format!("GRANT CREATE ON DATABASE {name} TO {name}_owner")), "{refused:?}");
 
     admin
-        .batch_execute(&format!("GRANT CREATE ON DATABASE {name} TO {name}_owner; ALTER ROLE {name}_owner NOCREATEROLE"))
+        .batch_execute(&format!(
+            "GRANT CREATE ON DATABASE {name} TO {name}_owner; ALTER ROLE {name}_owner NOCREATEROLE; \
+             REVOKE insula_control, insula_tenant, insula_keys FROM {name}_owner"
+        ))
         .await
         .unwrap();
     // The roles are there; granting them is what the owner may not do.

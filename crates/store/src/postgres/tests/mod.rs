@@ -5,6 +5,7 @@ mod examine;
 mod isolation;
 mod lint;
 mod migrations;
+mod pgvector;
 mod roles;
 pub(crate) mod scratch;
 mod tables;

@@ -23,7 +23,12 @@ async fn every_way_around_the_policies_is_refused() {
         (format!("ALTER ROLE {app} CREATEROLE"), "NOCREATEROLE", format!("ALTER ROLE {app} NOCREATEROLE")),
         (format!("ALTER ROLE {app} REPLICATION"), "NOREPLICATION", format!("ALTER ROLE {app} NOREPLICATION")),
         (format!("ALTER ROLE {app} INHERIT"), "NOINHERIT", format!("ALTER ROLE {app} NOINHERIT")),
-        (format!("REVOKE insula_tenant FROM {app}"), "insula migrate", format!("GRANT insula_tenant TO {app}")),
+        // From PostgreSQL 16 on only who granted something takes it back.
+        (
+            format!("REVOKE insula_tenant FROM {app} GRANTED BY {name}_owner"),
+            "insula migrate",
+            format!("GRANT insula_tenant TO {app}"),
+        ),
         (format!("GRANT pg_read_all_data TO {app}"), "pg_read_all_data", format!("REVOKE pg_read_all_data FROM {app}")),
         (
             format!("ALTER TABLE insula_tenant.requests OWNER TO {app}"),

@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
+use insula_test_services::granted_by;
 use tokio_postgres::{Client, Config, NoTls, config::Host};
 
-use crate::postgres::{Finding, PostgresUrl, Schema, lint::lint_database, migrate};
+use crate::postgres::{Finding, PostgresUrl, Schema, lint::lint_database, migrate, migrate_pgvector, schemas::names};
 
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
@@ -36,14 +37,23 @@ impl Scratch {
             format!("CREATE ROLE {name}_app LOGIN NOINHERIT PASSWORD 'scratch'"),
             format!("CREATE DATABASE {name}"),
             format!("GRANT CREATE ON DATABASE {name} TO {name}_owner"),
+            granted_by(&format!("{name}_owner"), &names(Schema::ALL)),
         ] {
             server.batch_execute(&sql).await.unwrap();
         }
         scratch
     }
 
-    /// A database that is migrated and whose login may serve.
+    /// A database that is migrated and whose login may serve, with pgvector: everything that Insula may have in one.
     pub(crate) async fn migrated() -> Self {
+        let scratch = Self::without_pgvector().await;
+        scratch.administer().await.batch_execute("CREATE EXTENSION vector SCHEMA public").await.unwrap();
+        migrate_pgvector(&scratch.owner()).await.unwrap();
+        scratch
+    }
+
+    /// A database that is migrated and whose login may serve, and no more.
+    pub(crate) async fn without_pgvector() -> Self {
         let scratch = Self::empty().await;
         migrate(&scratch.owner(), None, Some(&scratch.app())).await.unwrap();
         scratch
@@ -120,6 +130,15 @@ impl Drop for Scratch {
                 let server = open(&server).await;
                 for sql in [
                     format!("DROP DATABASE {name} WITH (FORCE)"),
+                    // From PostgreSQL 16 on a role that has granted something stays until that is taken back.
+                    format!(
+                        "DO $$ DECLARE given record; BEGIN
+                            FOR given IN SELECT a.roleid::regrole AS role, a.member::regrole AS member FROM pg_auth_members a
+                                WHERE a.grantor = '{name}_owner'::regrole LOOP
+                                EXECUTE format('REVOKE %s FROM %s GRANTED BY {name}_owner', given.role, given.member);
+                            END LOOP;
+                        END $$"
+                    ),
                     format!("DROP ROLE {name}_app"),
                     format!("DROP ROLE {name}_owner"),
                 ] {

@@ -1,12 +1,12 @@
 //! A document as its row tells of it.
 
-use insula_model::{DocumentId, DocumentStatus, FileId, FilePurpose, Result, Timestamp};
+use insula_model::{DocumentId, DocumentStatus, FileBatchId, FileId, Result, Timestamp, VectorStoreId};
 
-use super::super::{
-    FileRow, TenantStore, Written,
-    stored_files::{held, publish},
+use super::super::{FileRow, TenantStore, Written, stored_files::publish};
+use crate::{
+    query::{Tx, args, rec},
+    vectors::spaces::lock_corpus,
 };
-use crate::query::{Tx, args, rec};
 
 /// A document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,12 @@ pub struct DocumentRow {
     pub embedder: Option<String>,
     /// The numbers of each of its vectors.
     pub dimension: Option<u32>,
+    /// The vector store that it is in.
+    pub vector_store: Option<VectorStoreId>,
+    /// The tenant's file that it was made of; its own copy of that is `raw_file`.
+    pub file: Option<FileId>,
+    /// Those that came with it.
+    pub file_batch: Option<FileBatchId>,
     /// When it was handed in.
     pub created_at: Timestamp,
     /// When it came to stand as it does.
@@ -47,6 +53,9 @@ rec!(DocumentRow {
     published,
     embedder,
     dimension,
+    vector_store,
+    file,
+    file_batch,
     created_at,
     changed_at,
     sealed_detail,
@@ -61,20 +70,30 @@ pub struct DocumentsMax {
     pub bytes: u64,
 }
 
-struct Count {
+struct Held {
     documents: u64,
+    bytes: u64,
 }
 
-rec!(Count { documents });
+rec!(Held { documents, bytes });
+
+impl DocumentsMax {
+    /// Whether so much more fits. Documents whose file is still to be copied count like those whose file is there.
+    pub(super) async fn has_room(self, tx: &mut Tx, documents: u64, bytes: u64) -> Result<bool> {
+        let held = "SELECT COUNT(*) AS documents, CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM documents";
+        let held: Held = tx.one(held, &[]).await?;
+        Ok(held.documents.saturating_add(documents) <= self.count && held.bytes.saturating_add(bytes) <= self.bytes)
+    }
+}
 
 impl TenantStore {
     /// Adds a document whose file is whole, and shows that to nobody but those who read the document. False where the tenant has no
     /// room for it.
     pub async fn insert_document(&self, row: &DocumentRow, raw: Written, most: DocumentsMax) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
-        let count: Count = tx.one("SELECT COUNT(*) AS documents FROM documents", &[]).await?;
-        let held = held(&mut tx, FilePurpose::Document).await?;
-        if count.documents >= most.count || held.bytes.saturating_add(raw.bytes) > most.bytes {
+        // Whoever hands in beside this one waits here, so that both together have no more than they may.
+        lock_corpus(&mut tx).await?;
+        if !most.has_room(&mut tx, 1, raw.bytes).await? {
             return Ok(false);
         }
         publish(&mut tx, raw).await?;
@@ -95,8 +114,8 @@ impl TenantStore {
 
     /// At most `limit` documents, the newest first, from the one behind `after` on.
     pub async fn documents(&self, after: Option<DocumentId>, limit: u32) -> Result<Vec<DocumentRow>> {
-        let list = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, published, embedder, dimension, created_at, \
-                    changed_at, sealed_detail FROM documents WHERE id < $1 ORDER BY id DESC LIMIT $2";
+        let list = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, published, embedder, dimension, vector_store, file, \
+                    file_batch, created_at, changed_at, sealed_detail FROM documents WHERE id < $1 ORDER BY id DESC LIMIT $2";
         self.home.db().read().await?.all(list, args![after.unwrap_or(DocumentId::from_bytes([0xff; 16])), limit]).await
     }
 
@@ -118,7 +137,7 @@ impl TenantStore {
     ) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
         let noted = "UPDATE documents SET status = $2, chunks_total = $3, chunks_done = $4, changed_at = $5 \
-                     WHERE id = $1 AND status NOT IN ('ready', 'failed')";
+                     WHERE id = $1 AND status NOT IN ('ready', 'failed', 'cancelled')";
         let is_noted = tx.exec(noted, args![id, status, total, done, now]).await? == 1;
         tx.commit().await?;
         Ok(is_noted)
@@ -128,14 +147,14 @@ impl TenantStore {
     pub async fn fail_document(&self, id: DocumentId, sealed_detail: &[u8], now: Timestamp) -> Result<()> {
         let mut tx = self.home.db().write().await?;
         let failed = "UPDATE documents SET status = 'failed', changed_at = $3, sealed_detail = $2 \
-                      WHERE id = $1 AND status NOT IN ('ready', 'failed')";
+                      WHERE id = $1 AND status NOT IN ('ready', 'failed', 'cancelled')";
         tx.exec(failed, args![id, sealed_detail.to_vec(), now]).await?;
         tx.commit().await
     }
 }
 
 pub(super) async fn find(tx: &mut Tx, id: DocumentId) -> Result<Option<DocumentRow>> {
-    let find = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, published, embedder, dimension, created_at, \
-                changed_at, sealed_detail FROM documents WHERE id = $1";
+    let find = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, published, embedder, dimension, vector_store, file, \
+                file_batch, created_at, changed_at, sealed_detail FROM documents WHERE id = $1";
     tx.optional(find, args![id]).await
 }

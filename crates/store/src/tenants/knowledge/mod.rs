@@ -2,7 +2,9 @@
 //!
 //! - [`documents`]: a document as its row tells of it, from its arrival to its end;
 //! - [`publish`]: all of a document becomes searchable in one transaction, or goes in one;
-//! - [`snapshot`]: what a search reads, from one unchanging state.
+//! - [`vector_stores`] and [`store_files`]: which vector stores there are, and which documents are in which;
+//! - [`snapshot`]: what a search reads, from one unchanging state;
+//! - [`reader`]: what a search holds, of a tenant's own documents or of a corpus: it reads, and nothing else.
 //!
 //! Chunks are numbered within the tenant, upwards, and no number is given twice: whoever knows all chunks up to a number has to
 //! read only those above it, and to forget those whose document is gone. Every change raises the corpus's epoch. Nothing here
@@ -10,8 +12,14 @@
 
 mod documents;
 mod publish;
+mod reader;
 mod snapshot;
+mod store_files;
+mod vector_stores;
 
 pub use documents::{DocumentRow, DocumentsMax};
 pub use publish::{NewChunk, Publication, Published};
+pub use reader::KnowledgeReader;
 pub use snapshot::{ChunkText, ChunkVector, Corpus, Knowledge, Posting, PublishedDocument, TokenCount};
+pub use store_files::{Attached, FileBatchRow, SealedPassage, StatusCount, Within};
+pub use vector_stores::{SealedDetail, Slice, VectorStoreRow};

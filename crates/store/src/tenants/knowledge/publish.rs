@@ -1,6 +1,6 @@
 //! All of a document becomes searchable in one transaction, or goes in one.
 
-use insula_model::{DocumentId, Error, Result, Timestamp};
+use insula_model::{DocumentId, DocumentStatus, Error, Result, Timestamp};
 
 use super::{super::TenantStore, documents};
 use crate::{
@@ -41,7 +41,7 @@ pub struct NewChunk {
 pub enum Published {
     /// It can be searched, from this epoch on.
     Shown(u64),
-    /// The document was removed meanwhile; nothing of it is kept.
+    /// The document was removed or cancelled meanwhile; nothing of it is kept.
     Gone,
     /// The tenant would have more chunks than it may; nothing of it is kept.
     NoRoom,
@@ -49,8 +49,8 @@ pub enum Published {
     OtherSpaces,
 }
 
-struct Counts {
-    epoch: u64,
+pub(super) struct Counts {
+    pub epoch: u64,
     chunks: u64,
     tokens: u64,
     next_chunk: u64,
@@ -61,9 +61,10 @@ rec!(Counts { epoch, chunks, tokens, next_chunk });
 struct Held {
     chunks: u64,
     tokens: u64,
+    first: u64,
 }
 
-rec!(Held { chunks, tokens });
+rec!(Held { chunks, tokens, first });
 
 impl TenantStore {
     /// Shows a document as it is now, instead of what was shown of it before. It runs to its end even if the caller's future is
@@ -111,7 +112,8 @@ impl TenantStore {
 async fn publish(tx: &mut Tx, engine: &dyn VectorEngine, publication: &Publication, chunks_max: u64) -> Result<Published> {
     let counts = raise_epoch(tx).await?;
     let id = publication.document;
-    if documents::find(tx, id).await?.is_none() {
+    let is_wanted = documents::find(tx, id).await?.is_some_and(|row| row.status != DocumentStatus::Cancelled);
+    if !is_wanted {
         return Ok(Published::Gone);
     }
     let Some(serving) = embedded_for(tx, publication).await? else { return Ok(Published::OtherSpaces) };
@@ -177,31 +179,38 @@ async fn insert(tx: &mut Tx, publication: &Publication, first: u64) -> Result<()
             some.iter().map(|(token, number, often)| vec![Val::int(*token), Val::count(*number), Val::count(*often)]).collect();
         tx.exec_all(insert, &rows).await?;
     }
-    let mut facets = publication.facets.clone();
+    insert_facets(tx, publication.document, &publication.facets).await
+}
+
+/// Adds what a document is looked up by.
+pub(super) async fn insert_facets(tx: &mut Tx, document: DocumentId, facets: &[i64]) -> Result<()> {
+    let mut facets = facets.to_vec();
     facets.sort_unstable();
     facets.dedup();
-    let rows: Vec<Vec<Val<'_>>> = facets.iter().map(|facet| vec![Val::int(*facet), Val::bytes(id)]).collect();
+    let rows: Vec<Vec<Val<'_>>> = facets.iter().map(|facet| vec![Val::int(*facet), Val::bytes(document.as_bytes())]).collect();
     tx.exec_all("INSERT INTO facets (facet, document) VALUES ($1, $2)", &rows).await?;
     Ok(())
 }
 
-/// Removes what makes a document searchable; how much that was.
+/// Removes what makes a document searchable; how much that was. The chunks of a document are numbered one after the other.
 async fn clear(tx: &mut Tx, id: DocumentId) -> Result<Held> {
-    let held = "SELECT COUNT(*) AS chunks, CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens FROM chunks WHERE document = $1";
-    let held = tx.one(held, args![id]).await?;
-    for sql in [
-        "DELETE FROM postings WHERE chunk IN (SELECT chunk FROM chunks WHERE document = $1)",
-        "DELETE FROM vectors WHERE chunk IN (SELECT chunk FROM chunks WHERE document = $1)",
-        "DELETE FROM chunks WHERE document = $1",
-        "DELETE FROM facets WHERE document = $1",
-    ] {
-        tx.exec(sql, args![id]).await?;
+    let held = "SELECT COUNT(*) AS chunks, CAST(COALESCE(SUM(tokens), 0) AS BIGINT) AS tokens, COALESCE(MIN(chunk), 0) AS first \
+                FROM chunks WHERE document = $1";
+    let held: Held = tx.one(held, args![id]).await?;
+    let end = held.first + held.chunks;
+    // Some at a time: a statement has only so long, and a chunk has hundreds of postings.
+    for from in (held.first..end).step_by(CLEARED_AT_ONCE) {
+        let range = [from, end.min(from + CLEARED_AT_ONCE as u64)].map(Val::count);
+        tx.exec("DELETE FROM postings WHERE chunk >= $1 AND chunk < $2", &range).await?;
+        tx.exec("DELETE FROM vectors WHERE chunk >= $1 AND chunk < $2", &range).await?;
     }
+    tx.exec("DELETE FROM chunks WHERE document = $1", args![id]).await?;
+    tx.exec("DELETE FROM facets WHERE document = $1", args![id]).await?;
     Ok(held)
 }
 
 /// The next epoch, with what the corpus holds. First of all: who changes documents waits here for who does.
-async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
+pub(super) async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
     let first = "INSERT INTO corpus (id, epoch, chunks, tokens, next_chunk) VALUES (1, 0, 0, 0, 1) ON CONFLICT (id) DO NOTHING";
     tx.exec(first, &[]).await?;
     tx.one("UPDATE corpus SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, chunks, tokens, next_chunk", &[]).await
@@ -213,5 +222,7 @@ async fn keep(tx: &mut Tx, counts: &Counts) -> Result<()> {
     Ok(())
 }
 
+/// Chunks whose postings are removed at once.
+const CLEARED_AT_ONCE: usize = 512;
 /// Postings that are bound at once.
 const POSTINGS_AT_ONCE: usize = 4_096;

@@ -16,6 +16,8 @@ pub(crate) enum Searched {
     InMemoryOverFiles,
     /// This node in memory, over a shared database.
     InMemoryOverTables,
+    /// pgvector, in the shared database.
+    Pgvector,
     /// Qdrant, in a collection that tenants share, over files.
     QdrantShared,
     /// Qdrant, in a collection of the tenant's own, over a shared database.
@@ -24,11 +26,15 @@ pub(crate) enum Searched {
     QdrantBehind,
 }
 
+/// So many vectors are compared one by one where pgvector searches: few, so that cases reach its index.
+pub(crate) const EXACT_MAX: usize = 500;
+
 impl Searched {
     /// All of them.
-    pub(crate) const ALL: [Searched; 5] = [
+    pub(crate) const ALL: [Searched; 6] = [
         Searched::InMemoryOverFiles,
         Searched::InMemoryOverTables,
+        Searched::Pgvector,
         Searched::QdrantShared,
         Searched::QdrantOwn,
         Searched::QdrantBehind,
@@ -41,7 +47,7 @@ impl Searched {
     pub(crate) fn tables(self) -> Engine {
         match self {
             Searched::InMemoryOverFiles | Searched::QdrantShared | Searched::QdrantBehind => Engine::Embedded,
-            Searched::InMemoryOverTables | Searched::QdrantOwn => Engine::Cluster,
+            Searched::InMemoryOverTables | Searched::Pgvector | Searched::QdrantOwn => Engine::Cluster,
         }
     }
 
@@ -50,7 +56,7 @@ impl Searched {
         match self {
             Searched::QdrantShared => Some(VectorCollection::Shared),
             Searched::QdrantOwn => Some(VectorCollection::Own),
-            Searched::InMemoryOverFiles | Searched::InMemoryOverTables | Searched::QdrantBehind => None,
+            Searched::InMemoryOverFiles | Searched::InMemoryOverTables | Searched::Pgvector | Searched::QdrantBehind => None,
         }
     }
 }
@@ -66,16 +72,21 @@ pub(crate) struct Bed {
 impl Bed {
     /// A fresh one.
     pub(crate) async fn made(searched: Searched) -> Self {
-        match searched {
-            Searched::InMemoryOverFiles | Searched::InMemoryOverTables => {
-                Self { world: World::searched(searched.tables(), VectorSearch::Embedded).await, searched, qdrant: None }
-            }
+        let vectors = match searched {
+            Searched::InMemoryOverFiles | Searched::InMemoryOverTables => VectorSearch::Embedded,
+            Searched::Pgvector => VectorSearch::Pgvector { exact_max: EXACT_MAX },
             Searched::QdrantShared | Searched::QdrantOwn | Searched::QdrantBehind => {
                 let served = Served::by_a_peer().await;
                 let options = served.options();
-                Self::asking(searched, served, options).await
+                return Self::asking(searched, served, options).await;
             }
-        }
+        };
+        Self::over(World::searched(searched.tables(), vectors).await, searched)
+    }
+
+    /// One over a world that is there, without a Qdrant.
+    pub(crate) fn over(world: World, searched: Searched) -> Self {
+        Self { world, searched, qdrant: None }
     }
 
     /// A fresh one, whose Qdrant is reached like this.

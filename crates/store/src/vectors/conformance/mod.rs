@@ -8,7 +8,7 @@ mod bed;
 mod cases;
 mod shelf;
 
-pub(crate) use bed::{Bed, Searched};
+pub(crate) use bed::{Bed, EXACT_MAX, Searched};
 pub(crate) use shelf::Shelf;
 
 use super::qdrant::tests::Served;

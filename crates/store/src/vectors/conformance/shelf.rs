@@ -40,6 +40,13 @@ impl<'a> Shelf<'a> {
         Self { bed, scope, store, seals, dimension, next_chunk: 1, chunks: BTreeMap::new() }
     }
 
+    /// The same tenant as another node sees it.
+    pub(crate) async fn on<'b>(&self, bed: &'b Bed) -> Shelf<'b> {
+        let mut other = Shelf::of(bed, self.scope, self.dimension).await;
+        (other.next_chunk, other.chunks) = (self.next_chunk, self.chunks.clone());
+        other
+    }
+
     /// Publishes a document of these vectors, one for each chunk.
     pub(crate) async fn add(&mut self, vectors: Vec<Vec<f32>>) -> DocumentId {
         let id = self.hand_in().await;
@@ -142,6 +149,11 @@ impl<'a> Shelf<'a> {
         good as f64 / found.len() as f64
     }
 
+    /// The numbers of each vector.
+    pub(crate) fn dimension(&self) -> usize {
+        self.dimension
+    }
+
     /// The documents that are there, in the order of their chunks.
     pub(crate) fn documents(&self) -> Vec<DocumentId> {
         let mut documents: Vec<DocumentId> = self.chunks.values().map(|(document, _)| *document).collect();
@@ -173,6 +185,9 @@ impl<'a> Shelf<'a> {
             published: None,
             embedder: None,
             dimension: None,
+            vector_store: None,
+            file: None,
+            file_batch: None,
             created_at: now,
             changed_at: now,
             sealed_detail: vec![1],
