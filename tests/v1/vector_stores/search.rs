@@ -66,7 +66,7 @@ async fn only_that_store_is_searched(node: &Node) {
     assert!(both.contains(&bread) && both.contains(&fees), "{both:?}");
     let options = json!({"ranker": "auto", "score_threshold": 0.99});
     let best = found(caller, &one, &json!({"query": "landlord returns", "ranking_options": options})).await;
-    assert_eq!(best, [lease.clone()]);
+    assert_eq!(best, std::slice::from_ref(&lease));
     assert_eq!(found(caller, &one, &json!({"query": "landlord", "max_num_results": 1, "rewrite_query": false})).await.len(), 1);
 }
 

@@ -45,7 +45,7 @@ pub use filter::Filter;
 pub(crate) use library::Library;
 pub use metadata::{Metadata, access_list};
 pub use profile::{PROFILE_CHARS_MAX, PROFILE_JURISDICTIONS_MAX, Profile, profile};
-use rank::SCORE_MAX;
+pub(crate) use rank::SCORE_MAX;
 pub use report::{DocumentDefect, DocumentFinding, DocumentReport, Findings};
 pub use search::{Ask, Hit, Looked, Origin, look, search};
 pub use settings::KnowledgeSettings;

@@ -19,7 +19,7 @@ const DEPTH_MIN: usize = 100;
 const RANK_OFFSET: f64 = 60.0;
 
 /// The score of what is first in both lists.
-pub(super) const SCORE_MAX: f64 = 2.0 / (RANK_OFFSET + 1.0);
+pub(crate) const SCORE_MAX: f64 = 2.0 / (RANK_OFFSET + 1.0);
 
 /// What one place has for a question.
 #[derive(Debug, Default)]
@@ -82,9 +82,12 @@ pub(super) fn rank(question: &Question) -> Vec<Ranked> {
     all.into_iter().map(|(score, at)| Ranked { shelf: at.0, chunk: chunk(at), score }).collect()
 }
 
+/// What lies near of one embedder's vectors, each with how near.
+type OfEmbedder<'a> = (&'a Option<String>, Vec<(f64, At)>);
+
 /// What lies near: a list for each embedder, because vectors of two cannot be compared.
 fn near(question: &Question) -> Vec<Vec<(f64, At)>> {
-    let mut by_embedder: Vec<(&Option<String>, Vec<(f64, At)>)> = Vec::new();
+    let mut by_embedder: Vec<OfEmbedder<'_>> = Vec::new();
     for (shelf, found) in question.found.iter().enumerate() {
         let at = |near: &Near| Some((f64::from(near.score), (shelf, found.index.place_of(near.chunk)?)));
         let list = found.near.iter().filter_map(at);

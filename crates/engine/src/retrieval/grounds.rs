@@ -1,6 +1,9 @@
 //! What was found for a request, for as long as that is under way.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use insula_model::{
     DocumentId,
@@ -118,8 +121,10 @@ impl Grounds {
         let found = (1..).zip(&hits).map(|(number, hit)| Found {
             number,
             document: hit.document.to_string(),
+            file: hit.origin.file.map(|file| file.to_string()),
             name: hit.origin.name.clone(),
             corpus: corpus(hit),
+            attributes: if terms.shows_texts { hit.origin.attributes.clone() } else { BTreeMap::new() },
             chunk: hit.chunk,
             score: hit.score,
             text: if terms.shows_texts { hit.text.clone() } else { String::new() },
@@ -186,6 +191,7 @@ impl Grounds {
             let cited = Cited {
                 number,
                 document: hit.document.to_string(),
+                file: hit.origin.file.map(|file| file.to_string()),
                 name: hit.origin.name.clone(),
                 corpus: corpus(hit),
                 quote: citation.quote,

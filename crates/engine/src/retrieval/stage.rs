@@ -2,14 +2,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
-use insula_model::{Error, ErrorKind, Result};
+use insula_model::{Error, ErrorKind, Result, VectorStoreId};
 use insula_providers::{CorporaAsk, RetrievalAsk};
 use serde_json::Value;
 
 use super::{Grounds, grounds::Terms, instructions::instructions};
 use crate::{
     Call, Engine,
-    knowledge::{self, Ask, CorporaChoice, Filter, Hit, Looked},
+    knowledge::{self, Ask, CorporaChoice, Filter, Hit, Looked, SCORE_MAX, stores},
     trace::Trace,
     work::{Chat, Work},
 };
@@ -23,10 +23,7 @@ const SAID_CHARS_MAX: usize = 4_000;
 /// On whose behalf is searched where the request names nobody. No document names this one, so that only those are found which all may see:
 /// who forgets to say for whom shows nothing that is not for all.
 const NOBODY: &str = "";
-
-/// The score of a passage that is first by its words and by where it lies: those that a caller names go from 0 to 1.
-const SCORE_MAX: f64 = 2.0 / 61.0;
-
+/// What is asked, in the caller's body.
 const AT: &str = "insula.retrieval";
 
 /// The work with what its documents say; all other work as it is.
@@ -110,7 +107,7 @@ async fn epoch(engine: &Engine, call: &Call) -> Result<u64> {
 
 /// The one search. Whatever it costs is reserved for by itself, before what the answer costs.
 async fn search(engine: &Engine, call: &Call, ask: &RetrievalAsk, query: String, reader: Option<String>) -> Result<Vec<Hit>> {
-    let filter = filter(ask)?;
+    let filter = filter(engine, call, ask).await?;
     let limit = Some(ask.limit.unwrap_or(LIMIT));
     let asked = Ask::new(query, limit, filter, Some(reader.unwrap_or_else(|| NOBODY.to_owned())));
     let asked = asked.map_err(|error| named(error, ask))?.within(corpora(ask));
@@ -132,9 +129,10 @@ async fn search(engine: &Engine, call: &Call, ask: &RetrievalAsk, query: String,
     Ok(hits)
 }
 
-/// Which reference corpora are searched beside the tenant's documents.
+/// Which reference corpora are searched beside the tenant's documents. None is in a vector store.
 fn corpora(ask: &RetrievalAsk) -> CorporaChoice {
     match &ask.corpora {
+        None if !ask.vector_store_ids.is_empty() => CorporaChoice::Named(Vec::new()),
         None => CorporaChoice::Profile,
         Some(CorporaAsk::All) => CorporaChoice::All,
         Some(CorporaAsk::Named(names)) => CorporaChoice::Named(names.clone()),
@@ -142,42 +140,24 @@ fn corpora(ask: &RetrievalAsk) -> CorporaChoice {
 }
 
 /// Which documents count.
-fn filter(ask: &RetrievalAsk) -> Result<Filter> {
-    if !ask.vector_store_ids.is_empty() {
-        let at = ask.tool.as_ref().map_or(AT, |tool| &tool.at);
-        return Err(
-            Error::new(ErrorKind::NotFound, "there is no vector store with this id").at(format!("{at}.vector_store_ids"))
-        );
-    }
-    let mut fields: BTreeMap<String, Value> = match &ask.filter {
+async fn filter(engine: &Engine, call: &Call, ask: &RetrievalAsk) -> Result<Filter> {
+    let fields: BTreeMap<String, Value> = match &ask.filter {
         Some(Value::Object(fields)) => fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         Some(_) => return Err(Error::invalid(format!("`{AT}.filter` must be an object of fields")).at(format!("{AT}.filter"))),
         None => BTreeMap::new(),
     };
-    if let Some((filters, at)) =
-        ask.tool.as_ref().and_then(|tool| Some((tool.filters.as_ref()?, format!("{}.filters", tool.at))))
-    {
-        add_tree(filters, &at, &mut fields)?;
+    let mut filter = Filter::parse(&fields).map_err(|error| error.within(AT))?;
+    if let Some((filters, at)) = ask.tool.as_ref().and_then(|tool| Some((tool.filters.as_ref()?, &tool.at))) {
+        filter = filter.and(Filter::tree(filters, &format!("{at}.filters"))?);
     }
-    Filter::parse(&fields).map_err(|error| error.within(AT))
-}
-
-/// Adds a filter as OpenAI writes it: `eq` and `in` of a field, and several of them that must hold together.
-fn add_tree(filter: &Value, at: &str, fields: &mut BTreeMap<String, Value>) -> Result<()> {
-    let wrong = |why: &str| Error::invalid(format!("`{at}` {why}")).at(at);
-    match (filter["type"].as_str(), filter["key"].as_str(), &filter["value"], filter["filters"].as_array()) {
-        (Some("and"), _, _, Some(all)) => {
-            all.iter().enumerate().try_for_each(|(place, one)| add_tree(one, &format!("{at}.filters[{place}]"), fields))
-        }
-        (Some(kind @ ("eq" | "in")), Some(key), value, _) => {
-            let wanted = if kind == "in" { serde_json::json!({"in": value}) } else { value.clone() };
-            match fields.insert(key.to_owned(), wanted) {
-                None => Ok(()),
-                Some(_) => Err(wrong("says twice what one field shall be")),
-            }
-        }
-        _ => Err(wrong("must be of the type `eq` or `in` with `key` and `value`, or `and` with `filters`")),
+    if ask.vector_store_ids.is_empty() {
+        return Ok(filter);
     }
+    let at = format!("{}.vector_store_ids", ask.tool.as_ref().map_or(AT, |tool| &tool.at));
+    let ids = ask.vector_store_ids.iter().map(|id| id.parse().map_err(|_| stores::no_such_store()));
+    let ids: Vec<VectorStoreId> = ids.collect::<Result<_>>().map_err(|error| error.at(at.clone()))?;
+    let in_stores = stores::filter(engine, &call.credential.scope, &ids).await.map_err(|error| error.at(at))?;
+    Ok(filter.and(in_stores))
 }
 
 /// What is wrong with a question, by the name that it has in the request.

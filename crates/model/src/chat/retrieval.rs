@@ -1,5 +1,9 @@
 //! What was found in documents for a request, and what its answer says of that.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 /// Passages that were found for a request and put in front of it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Retrieval {
@@ -20,8 +24,10 @@ pub struct Retrieval {
 pub struct Found {
     /// Its number in the request, from 1.
     pub number: u64,
-    /// The id of its document, or of the file that this was made of.
+    /// The id of its document.
     pub document: String,
+    /// The id of the file that this was made of, where it is in a vector store.
+    pub file: Option<String>,
     /// What the document is called.
     pub name: String,
     /// The reference corpus that it is of; absent for a document of the tenant's own.
@@ -30,6 +36,8 @@ pub struct Found {
     pub chunk: u64,
     /// How well it answers, beside the others.
     pub score: f64,
+    /// The fields of its document.
+    pub attributes: BTreeMap<String, Value>,
     /// What stands in it.
     pub text: String,
 }
@@ -41,6 +49,8 @@ pub struct Cited {
     pub number: u64,
     /// The id of its document.
     pub document: String,
+    /// The id of the file that this was made of, where it is in a vector store.
+    pub file: Option<String>,
     /// What the document is called.
     pub name: String,
     /// The reference corpus that it is of.

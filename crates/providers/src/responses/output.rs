@@ -201,7 +201,7 @@ impl Output {
         let Some(content) = parts.len().checked_sub(1) else { return };
         if let Said::Text { annotations, .. } = &mut parts[content] {
             let annotation = json!({
-                "type": "file_citation", "index": cited.at, "file_id": cited.document, "filename": cited.name,
+                "type": "file_citation", "index": cited.at, "file_id": cited.file.as_ref().unwrap_or(&cited.document), "filename": cited.name,
             });
             let number = annotations.len();
             annotations.push(annotation.clone());
@@ -388,7 +388,8 @@ impl Said {
 fn results(retrieval: &Retrieval) -> Vec<Value> {
     let result = |found: &insula_model::chat::Found| {
         json!({
-            "file_id": found.document, "filename": found.name, "score": found.score, "text": found.text, "attributes": {},
+            "file_id": found.file.as_ref().unwrap_or(&found.document), "filename": found.name, "score": found.score,
+            "text": found.text, "attributes": found.attributes,
         })
     };
     retrieval.found.iter().map(result).collect()

@@ -45,6 +45,7 @@ fn source(found: &Found) -> Value {
     json!({
         "number": found.number,
         "document": found.document,
+        "file_id": found.file,
         "name": found.name,
         "corpus": found.corpus,
         "chunk": found.chunk,
@@ -56,6 +57,7 @@ fn citation(cited: &Cited) -> Value {
     json!({
         "number": cited.number,
         "document": cited.document,
+        "file_id": cited.file,
         "name": cited.name,
         "corpus": cited.corpus,
         "quote": cited.quote,

@@ -67,8 +67,8 @@ async fn options_narrow_the_search() {
         let sources = told(&answer)["sources"].as_array().unwrap().clone();
         sources.iter().map(|source| source["document"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(sources(json!({"query": "parking for visitors", "limit": 1})).await, [parking.clone()]);
-    assert_eq!(sources(json!({"query": "deposit", "limit": 1})).await, [lease.clone()]);
+    assert_eq!(sources(json!({"query": "parking for visitors", "limit": 1})).await, std::slice::from_ref(&parking));
+    assert_eq!(sources(json!({"query": "deposit", "limit": 1})).await, std::slice::from_ref(&lease));
     assert_eq!(sources(json!({"filter": {"kind": "none"}})).await, Vec::<String>::new());
     assert!(!sent(&node)["messages"].to_string().contains("passages-"), "where nothing is found nothing is put in");
     assert_eq!(sources(json!({"limit": null})).await.len(), 2);

@@ -88,7 +88,9 @@ impl Qdrant {
         match self.wire.administer(&create).await {
             // Another node may have been faster.
             Err(Trouble::Refused { .. }) if self.collections().await?.contains(&collection) => {}
-            created => drop(created?),
+            created => {
+                created?;
+            }
         }
         let keyword = |is_tenant: bool| IndexParams {
             integer: None,

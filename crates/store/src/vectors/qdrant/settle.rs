@@ -186,7 +186,9 @@ async fn write(engine: &Qdrant, tenant: TenantId, kind: VectorCollection, dimens
             engine.make(collection).await?;
             engine.wire.send(&call).await?;
         }
-        written => drop(written?),
+        written => {
+            written?;
+        }
     }
     Ok(())
 }
