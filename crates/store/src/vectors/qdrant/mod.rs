@@ -17,6 +17,7 @@ mod nearest;
 mod options;
 mod outbox;
 mod proto;
+mod proto_collections;
 mod settle;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -7,6 +7,7 @@ use prost::Message;
 use super::super::{
     guard::{Ask, But, Documents, Guard, Which},
     proto::*,
+    proto_collections::CollectionDescription,
 };
 
 /// Written by that client, in hexadecimal digits.

@@ -14,11 +14,11 @@ use tokio::net::TcpListener;
 
 use super::{
     super::proto::{
-        CollectionDescription, CollectionOperation, CountPoints, CountResponse, CountResult, CreateCollection,
-        CreateFieldIndex, DeleteCollection, DeletePoints, Done, FacetCounts, FacetHit, FacetResponse, FacetValue,
-        ListCollectionsResponse, Payload, Point, PointId, QueryPoints, QueryResponse, Retrieved, Scored, ScrollPoints,
-        ScrollResponse, UpsertPoints, point_id, value,
+        CollectionOperation, CountPoints, CountResponse, CountResult, CreateCollection, CreateFieldIndex, DeleteCollection,
+        DeletePoints, Done, FacetCounts, FacetHit, FacetResponse, FacetValue, ListCollectionsResponse, Payload, Point, PointId,
+        QueryPoints, QueryResponse, Retrieved, Scored, ScrollPoints, ScrollResponse, UpsertPoints, point_id, value,
     },
+    super::proto_collections::CollectionDescription,
     matching,
 };
 
