@@ -76,13 +76,10 @@ pub(crate) fn names_columns(first: &[String], second: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, Format, Reading};
+    use crate::{Format, Reading, formats::reading_of};
 
     fn reading(text: &str) -> Reading {
-        let bounds = Bounds::default();
-        let mut draft = Draft::new(&bounds);
-        read(text, &mut draft);
-        draft.finish(Format::Csv, None, 0)
+        reading_of(text, Format::Csv, read)
     }
 
     #[test]

@@ -11,3 +11,12 @@ pub(crate) mod running;
 pub(crate) mod subtitles;
 pub(crate) mod text;
 pub(crate) mod transcript;
+
+/// What a reader of letters makes of a text: what the tests of each begin with.
+#[cfg(test)]
+fn reading_of(text: &str, format: crate::Format, read: fn(&str, &mut crate::draft::Draft<'_>)) -> crate::Reading {
+    let bounds = crate::Bounds::default();
+    let mut draft = crate::draft::Draft::new(&bounds);
+    read(text, &mut draft);
+    draft.finish(format, None, 0)
+}

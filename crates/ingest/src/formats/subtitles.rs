@@ -137,13 +137,10 @@ fn plain(line: &str) -> (Option<String>, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, Format, Reading};
+    use crate::{Format, Reading, formats::reading_of};
 
     fn reading(text: &str) -> Reading {
-        let bounds = Bounds::default();
-        let mut draft = Draft::new(&bounds);
-        read(text, &mut draft);
-        draft.finish(Format::Subtitles, None, 0)
+        reading_of(text, Format::Subtitles, read)
     }
 
     #[test]

@@ -1,137 +1,12 @@
 //! What a language says for each concept. One file per language under `lexicon/`; each line is `concept: phrase | phrase`, a
-//! phrase that ends in `*` may go on. Phrases pass through the same folds as the text.
+//! phrase that ends in `*` may go on, and one that begins with it may be the end of a word. Phrases pass through the same folds as the text.
 
 use std::{collections::HashSet, sync::LazyLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+pub(super) use super::concept::Concept;
 use super::{plain, words};
-
-/// What a phrase stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub(super) enum Concept {
-    /// To set something aside: ignore, forget.
-    Override,
-    /// That something no longer holds: are void, no longer apply.
-    Void,
-    /// What was there before: previous, above.
-    Prior,
-    /// What is a model's own: your instructions, the system prompt.
-    Strong,
-    /// What may be a model's: instructions, directives.
-    Target,
-    /// What may be anybody's: rules, text.
-    Weak,
-    /// An override that needs no more words.
-    Whole,
-    /// A model by its kind: assistant, language model.
-    Model,
-    /// A model spoken to: note to the AI, if you are a language model.
-    Address,
-    /// Another role: you are now, act as.
-    Role,
-    /// Freedom from rules: developer mode, without restrictions.
-    Mode,
-    /// What the user must not know.
-    Secrecy,
-    /// A phrase of `secrecy` that does not say before whom. Not a line of the files.
-    Quiet,
-    /// To show: reveal, print, repeat.
-    Leak,
-    /// Word for word.
-    Verbatim,
-    /// To send: forward, upload, append.
-    Send,
-    /// What is worth sending: the conversation, API keys.
-    Data,
-    /// To call a tool, run a command.
-    Tool,
-    /// What is others': other tenants, all collections.
-    Tenant,
-    /// To fetch: search, list.
-    Fetch,
-    /// What to answer: reply only with, tell the user that.
-    Output,
-    /// Something new to do: instead, new instructions.
-    Task,
-    /// Who claims to speak: system override, I am your developer.
-    Authority,
-    /// Insistence: you must, always.
-    Must,
-    /// To obey: follow, execute.
-    Obey,
-    /// To undo an encoding.
-    Decode,
-    /// Negation.
-    Not,
-    /// Talk about attacks: injection, malicious, detection.
-    Discuss,
-    /// Talk about anything: for example, chapter, parameter. Counts beside a quotation or talk about attacks.
-    Teach,
-    /// What people have with each other: my email, the invoice, the game.
-    Human,
-    /// Somebody said it.
-    Say,
-    /// An address on the net or of e-mail. Not in the files.
-    Link,
-    /// A link that carries something: a placeholder or data in its query. Not in the files.
-    Channel,
-    /// A special token or heading of a chat. Not in the files.
-    Turn,
-    /// The syntax of a tool call. Not in the files.
-    Call,
-    /// A word of the lexicon, each letter moved by thirteen. Not in the files.
-    Rot13,
-    /// A word of the lexicon, backwards. Not in the files.
-    Reversed,
-}
-
-impl Concept {
-    /// How many there are.
-    pub(super) const COUNT: usize = Self::Reversed as usize + 1;
-
-    /// Whether it is told by signs and not by words.
-    pub(super) fn is_sign(self) -> bool {
-        matches!(self, Self::Link | Self::Channel | Self::Turn | Self::Call)
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "override" => Self::Override,
-            "void" => Self::Void,
-            "prior" => Self::Prior,
-            "strong" => Self::Strong,
-            "target" => Self::Target,
-            "weak" => Self::Weak,
-            "whole" => Self::Whole,
-            "model" => Self::Model,
-            "address" => Self::Address,
-            "role" => Self::Role,
-            "mode" => Self::Mode,
-            "secrecy" => Self::Secrecy,
-            "leak" => Self::Leak,
-            "verbatim" => Self::Verbatim,
-            "send" => Self::Send,
-            "data" => Self::Data,
-            "tool" => Self::Tool,
-            "tenant" => Self::Tenant,
-            "fetch" => Self::Fetch,
-            "output" => Self::Output,
-            "task" => Self::Task,
-            "authority" => Self::Authority,
-            "must" => Self::Must,
-            "obey" => Self::Obey,
-            "decode" => Self::Decode,
-            "not" => Self::Not,
-            "discuss" => Self::Discuss,
-            "teach" => Self::Teach,
-            "human" => Self::Human,
-            "say" => Self::Say,
-            _ => return None,
-        })
-    }
-}
 
 /// A concept met in a text; places in the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +37,9 @@ const LANGUAGES: [(&str, &str); 16] = [
     ("ko", include_str!("lexicon/ko.txt")),
 ];
 
+/// What is known of other languages, for some concepts only.
+const OTHERS: &str = include_str!("lexicon/others.txt");
+
 /// The shortest phrase (in folded bytes) that is looked for among letters that stood apart, backwards or moved.
 const DISGUISED_BYTES_MIN: usize = 5;
 
@@ -169,6 +47,8 @@ struct Phrase {
     concept: Concept,
     /// Whether a word may go on behind it.
     open: bool,
+    /// Whether a word may have begun before it.
+    inner: bool,
 }
 
 struct Lexicon {
@@ -186,7 +66,7 @@ pub(super) fn hits(text: &str) -> Vec<Hit> {
     let mut hits = Vec::new();
     for found in lexicon.matcher.iter().flat_map(|m| m.find_overlapping_iter(text)) {
         let Some(phrase) = lexicon.phrases.get(found.pattern().as_usize()) else { continue };
-        if begins_word(text, found.start()) && (phrase.open || ends_word(text, found.end())) {
+        if (phrase.inner || begins_word(text, found.start())) && (phrase.open || ends_word(text, found.end())) {
             hits.push(hit(phrase.concept, found.start(), found.end(), false));
         }
     }
@@ -245,37 +125,53 @@ fn build() -> Lexicon {
     let (mut joined, mut joined_concepts) = (Vec::new(), Vec::new());
     // Languages share words; each is looked for once.
     let mut known = HashSet::new();
-    let mut add = |pattern: String, concept, open| {
-        if known.insert((pattern.clone(), concept, open)) {
+    let mut add = |pattern: String, concept, open, inner| {
+        if known.insert((pattern.clone(), concept, open, inner)) {
             patterns.push(pattern);
-            phrases.push(Phrase { concept, open });
+            phrases.push(Phrase { concept, open, inner });
         }
     };
-    for (concept, phrase) in LANGUAGES.iter().flat_map(|(_, file)| entries(file)) {
+    for (concept, phrase) in LANGUAGES.iter().map(|(_, file)| *file).chain([OTHERS]).flat_map(entries) {
         let (stem, open) = match phrase.strip_suffix('*') {
             Some(stem) => (stem, true),
             None => (phrase, false),
+        };
+        let (stem, inner) = match stem.strip_prefix('*') {
+            Some(end) => (end, true),
+            None => (stem, false),
         };
         let pattern = folded(stem);
         if pattern.is_empty() {
             continue;
         }
         let close = pattern.replace(' ', "");
-        if close.len() >= DISGUISED_BYTES_MIN && !matches!(concept, Concept::Human | Concept::Say | Concept::Teach) {
+        let is_telling = !concept.is_for_learning() && !matches!(concept, Concept::Human | Concept::Say | Concept::Teach);
+        if close.len() >= DISGUISED_BYTES_MIN && is_telling {
             joined.push(close);
             joined_concepts.push(concept);
         }
         if stem.len() >= DISGUISED_BYTES_MIN && gives_away(concept) {
             if stem.is_ascii() {
-                add(folded(&rot13(stem)), Concept::Rot13, false);
+                add(folded(&rot13(stem)), Concept::Rot13, false, false);
             }
-            add(folded(&backwards(stem)), Concept::Reversed, false);
+            add(folded(&backwards(stem)), Concept::Reversed, false, false);
         }
         let concept = if concept == Concept::Secrecy && !names_user(stem) { Concept::Quiet } else { concept };
-        add(pattern, concept, open);
+        add(pattern, concept, open, inner);
+    }
+    for word in COMMON {
+        add(folded(&rot13(word)), Concept::Rot13, false, false);
+        add(folded(&backwards(word)), Concept::Reversed, false, false);
     }
     Lexicon { matcher: matcher(&patterns), phrases, joined: matcher(&joined), joined_concepts }
 }
+
+/// Words that every sentence has, of the languages of Latin letters. None is another word when it is moved or turned.
+const COMMON: [&str; 40] = [
+    "the", "and", "you", "your", "that", "this", "with", "from", "which", "have", "they", "user", "und", "nicht", "dass",
+    "dem", "ihm", "seine", "eine", "oder", "les", "une", "que", "pour", "vous", "dans", "votre", "para", "con", "una", "los",
+    "como", "usted", "che", "della", "sono", "per", "het", "een", "niet",
+];
 
 /// Whether a phrase says from whom something is kept.
 fn names_user(phrase: &str) -> bool {

@@ -42,17 +42,26 @@
 //! What was disguised gets no discount for quotation, talk or human dealings. The finding's span is the sentences that hold its evidence.
 //! Distances count letters: they are scaled by how many bytes a letter of the text takes.
 //!
-//! The work is bounded per byte: matching is by finite automata, and a case looks at a bounded number of its neighbours.
+//! Rules know no words but theirs, so each sentence is weighed a second time by what was learned from examples (`learned`): many small
+//! signs, added up by a linear model, with some of what the sentences beside it say. It makes a finding where no rule does, but only
+//! where a model is named, called or concerned; and it strikes out a rule's finding of which it doubts much, unless that was disguised
+//! or goes by signs (`verdict`). The weights are made from the texts under `training/` and `fixtures/` by `learn`.
+//!
+//! The work is bounded per byte: matching is by finite automata, and a case or sentence looks at a bounded number of its neighbours.
 //!
 //! Invisible characters are judged by where they stand (`unseen`), words that mix scripts letter by letter (`homoglyph`).
 //!
-//! What this cannot do: it knows no paraphrase beyond its words, and who quotes an attack and calls it one is believed. It is one layer
+//! What this cannot do: who speaks to a model without naming it may pass, and who quotes an attack and calls it one is believed. It is one layer
 //! of several: retrieved text never authorises an action, whatever it says.
 
+mod concept;
 mod confusables;
 mod encoded;
 mod finding;
+mod folded;
 mod homoglyph;
+pub mod learn;
+mod learned;
 mod lexicon;
 mod marks;
 mod neutralise;
@@ -63,6 +72,7 @@ mod structure;
 #[cfg(test)]
 mod tests;
 mod unseen;
+mod verdict;
 mod view;
 mod words;
 
@@ -72,9 +82,9 @@ pub use finding::{Category, Confidence, Disguise, Finding, Severity};
 pub use neutralise::{MARKER, Neutralised, OffsetMap, Policy, Treated, neutralise, treat};
 
 use crate::Carrier;
+use folded::Folded;
+use learned::Observed;
 use lexicon::{Concept, Hit};
-use score::Scene;
-use words::Words;
 
 /// The most that is looked at in one piece; longer texts are looked at piece by piece.
 const PIECE_BYTES_MAX: usize = 1 << 20;
@@ -82,10 +92,8 @@ const PIECE_BYTES_MAX: usize = 1 << 20;
 const OVERLAP_BYTES: usize = 4 << 10;
 /// How often what was decoded is decoded again.
 const DEPTH_MAX: u8 = 2;
-/// From how many single letters in a row on they may be a word.
-const SPACED_LETTERS_MIN: usize = 4;
 /// How many words of the lexicon, moved or backwards, make a text worth turning.
-const TURNED_WORDS_MIN: usize = 2;
+const TURNED_WORDS_MIN: usize = 3;
 
 /// Finds what is meant for a model, and what nobody is meant to see. In order of where it begins; each category once for each place.
 pub fn scan(text: &str, carrier: Carrier) -> Vec<Finding> {
@@ -93,8 +101,7 @@ pub fn scan(text: &str, carrier: Carrier) -> Vec<Finding> {
     let mut start = 0;
     while start < text.len() {
         let end = boundary(text, start + PIECE_BYTES_MAX);
-        let piece = Piece { carrier, depth: 0, bonus: 0, disguise: None };
-        for finding in piece.scan(text.get(start..end).unwrap_or_default()) {
+        for finding in Piece::new(carrier).scan(text.get(start..end).unwrap_or_default()) {
             findings.push(Finding { span: finding.span.start + start..finding.span.end + start, ..finding });
         }
         start = if end == text.len() { end } else { boundary(text, end - OVERLAP_BYTES) };
@@ -117,41 +124,30 @@ struct Piece {
 }
 
 impl Piece {
+    /// A text as it came.
+    fn new(carrier: Carrier) -> Self {
+        Self { carrier, depth: 0, bonus: 0, disguise: None }
+    }
+
     fn scan(self, text: &str) -> Vec<Finding> {
-        let plain = plain::fold(text);
-        let words = words::fold(&plain);
-        let hits = all_hits(plain.view.text(), &words);
-        let marks = marks::Marks::of(plain.view.text());
-        let score_min = if self.carrier.is_seen() && self.disguise.is_none() { rules::SEEN_MIN } else { rules::UNSEEN_MIN };
-        let letter = letter(words.view.text());
-        let scene =
-            Scene { words: &words, plain: plain.view.text(), marks: &marks, hits: &hits, letter, bonus: self.bonus, score_min };
-        let origin = |span: Range<u32>| {
-            let place = plain.view.origin(words.view.origin(span.start as usize..span.end as usize));
-            trimmed(text, place)
-        };
-        let mut findings: Vec<Finding> = score::cases(&scene)
-            .into_iter()
-            .map(|case| {
-                let written = if case.spaced { Some(Disguise::Spaced) } else { case.disguised.then_some(Disguise::Letters) };
-                Finding {
-                    span: origin(case.span),
-                    category: case.rule.category,
-                    rule: case.rule.name,
-                    confidence: Confidence::of_score(case.score),
-                    disguise: self.disguise.or(written),
-                    carrier: self.carrier,
-                }
-            })
-            .collect();
+        let folded = Folded::of(text);
+        let mut findings = verdict::findings(self, &folded, text);
         if self.depth == 0 {
             findings.extend(self.unseen(text));
         }
         if self.depth < DEPTH_MAX {
             findings.extend(self.decoded(text));
-            findings.extend(self.turned(text, &hits));
+            findings.extend(self.turned(text, &folded.hits));
         }
         merged(findings)
+    }
+
+    /// The sentences of a text with all their signs, to learn from.
+    fn observed(self, text: &str) -> Vec<(Range<usize>, Observed)> {
+        let folded = Folded::of(text);
+        let scene = folded.scene(self);
+        let observed = learned::observe(&scene, &score::cases(&scene));
+        observed.into_iter().map(|observed| (folded.origin(text, observed.span.clone()), observed)).collect()
     }
 
     /// The same for what comes to light when something is decoded.
@@ -205,63 +201,6 @@ impl Piece {
         }
         findings
     }
-}
-
-/// Bytes of a letter, in sixteenths. A sign of a dense script says more than a letter.
-fn letter(words: &str) -> u32 {
-    let (mut letters, mut weight) = (1_usize, 1_usize);
-    for c in words.chars() {
-        letters += 1;
-        weight += if words::is_dense(c) { 2 } else { c.len_utf8() };
-    }
-    u32::try_from(16 * weight / letters).unwrap_or(16)
-}
-
-/// Concepts of words, signs and letters set apart, in order of their ends.
-fn all_hits(plain: &str, words: &Words) -> Vec<Hit> {
-    let mut hits = lexicon::hits(words.view.text());
-    hits.extend(structure::hits(plain, &words.view));
-    let joined = joined(words.view.text());
-    for hit in lexicon::hits_in_joined(joined.text()) {
-        let span = joined.origin(hit.start as usize..hit.end as usize);
-        let at = |place| u32::try_from(place).unwrap_or(u32::MAX);
-        hits.push(Hit { start: at(span.start), end: at(span.end), ..hit });
-    }
-    // A host's name speaks of nothing, and "dear assistant" greets no colleague.
-    let holds = |concept| {
-        matches!(concept, Concept::Link | Concept::Address | Concept::Tenant | Concept::Tool | Concept::Data | Concept::Output)
-    };
-    let mut holders: Vec<(u32, u32)> = hits.iter().filter(|h| holds(h.concept)).map(|h| (h.start, h.end)).collect();
-    holders.sort_unstable();
-    hits.retain(|hit| {
-        let last = holders.partition_point(|(start, _)| *start <= hit.start);
-        let inside = last.checked_sub(1).and_then(|i| holders.get(i)).is_some_and(|(_, end)| hit.end <= *end);
-        !(inside && matches!(hit.concept, Concept::Discuss | Concept::Teach | Concept::Human | Concept::Say))
-    });
-    hits.sort_by_key(|hit| (hit.end, hit.start));
-    hits
-}
-
-/// Runs of single letters, put together; a space between runs.
-fn joined(words: &str) -> view::View {
-    let mut view = view::View::default();
-    let mut run: Vec<(usize, char)> = Vec::new();
-    let mut at = 0;
-    for word in words.split(' ').chain([""]) {
-        let mut letters = word.chars();
-        match (letters.next(), letters.next()) {
-            (Some(letter), None) => run.push((at, letter)),
-            _ => {
-                if run.len() >= SPACED_LETTERS_MIN {
-                    run.iter().for_each(|(at, c)| view.push(*c, *at..*at + c.len_utf8()));
-                    view.push(' ', at..at);
-                }
-                run.clear();
-            }
-        }
-        at += word.len() + 1;
-    }
-    view
 }
 
 /// A span without the space around it, and with the signs that close its last sentence.

@@ -115,6 +115,7 @@ pub(super) fn support(concept: Concept) -> i32 {
         Target => 4,
         Prior => 3,
         Weak | Fetch | Not | Discuss | Teach | Human | Say | Rot13 | Reversed => 0,
+        Machine | User | Reply | Page | Read | Praise | Hide | You | Memory | All => 0,
     }
 }
 
@@ -126,6 +127,8 @@ pub(super) const SUPPORT_WEAK_MAX: i32 = 22;
 pub(super) const SEEN_MIN: i32 = 60;
 /// From which score on it is a finding where no reader looks.
 pub(super) const UNSEEN_MIN: i32 = 42;
+/// Below it a case is not told of at all.
+pub(super) const FLOOR: i32 = 20;
 /// What it weighs that the text had to be decoded first: nobody hides what is harmless.
 pub(super) const DECODED: i32 = 20;
 /// What it weighs that letters were set apart or written otherwise.

@@ -31,13 +31,16 @@ pub(super) struct Scene<'a> {
     pub(super) words: &'a Words,
     pub(super) plain: &'a str,
     pub(super) marks: &'a Marks,
-    /// In order of their ends.
+    /// In order of their ends: those that rules know, and all.
     pub(super) hits: &'a [Hit],
+    pub(super) all_hits: &'a [Hit],
     /// Bytes of a letter, in sixteenths: distances are meant for Latin letters.
     pub(super) letter: u32,
     /// What is added or asked for from outside: the carrier's threshold and what an encoding weighs.
     pub(super) bonus: i32,
     pub(super) score_min: i32,
+    /// From which score on a case is told of at all.
+    pub(super) floor: i32,
 }
 
 /// In what kind of text a case stands.
@@ -59,12 +62,14 @@ struct Setting {
 pub(super) struct Case {
     pub(super) rule: &'static Rule,
     pub(super) span: Range<u32>,
+    /// From the first to the last of the rule's words.
+    pub(super) core: Range<u32>,
     pub(super) score: i32,
     pub(super) disguised: bool,
     pub(super) spaced: bool,
 }
 
-/// Finds every case that reaches the threshold.
+/// Finds every case that reaches the floor.
 pub(super) fn cases(scene: &Scene<'_>) -> Vec<Case> {
     let mut last: [Option<Hit>; Concept::COUNT] = [None; Concept::COUNT];
     let mut cases = Vec::new();
@@ -125,7 +130,7 @@ impl Scene<'_> {
         if !odd && !spaced {
             score = self.spoken_of(score.min(100), rule, &evidence, &setting);
         }
-        (score >= self.score_min).then(|| Case { rule, span: self.sentences(&evidence), score, disguised: odd, spaced })
+        (score >= self.floor).then(|| Case { rule, span: self.sentences(&evidence), core: span, score, disguised: odd, spaced })
     }
 
     /// A distance that is meant for Latin letters, for the letters of this text.
@@ -198,7 +203,7 @@ impl Scene<'_> {
         // Whoever is called, or claims to be somebody, goes on in the next sentence.
         let sentence = if rule.is_a_call() { 0 } else { sentence };
         match self.worst_break(span.clone()) {
-            None => 0,
+            None | Some(Break::Cell) => 0,
             Some(Break::Line | Break::Row) => line,
             Some(Break::Sentence) => sentence,
             Some(Break::Paragraph) => paragraph,

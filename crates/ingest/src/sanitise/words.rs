@@ -7,6 +7,8 @@ use super::{confusables, plain::Plain, view::View};
 pub(super) enum Break {
     /// A line ends.
     Line,
+    /// A cell of a table ends.
+    Cell,
     /// A short line ends: of a list, a table, an address.
     Row,
     /// A sentence ends.
@@ -40,7 +42,8 @@ pub(super) fn fold(plain: &Plain) -> Words {
         at = skip_gap(text, at);
         let word = at;
         at = skip_word(text, at);
-        folder.gap(text.get(gap..word).unwrap_or_default(), text.get(word..at).unwrap_or_default(), word);
+        let keyed = names_key(text.get(word..).unwrap_or_default());
+        folder.gap(text.get(gap..word).unwrap_or_default(), text.get(word..at).unwrap_or_default(), word, keyed);
         folder.word(text.get(word..at).unwrap_or_default(), word);
     }
     folder.words
@@ -93,6 +96,17 @@ fn skip_word(text: &str, from: usize) -> usize {
     text.len()
 }
 
+/// The longest name of a field.
+const KEY_BYTES_MAX: usize = 40;
+
+/// Whether a line begins with the name of a field: `Subject: ...`, `results[0].note: ...`.
+fn names_key(line: &str) -> bool {
+    let part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'[' | b']');
+    let bytes = line.as_bytes();
+    let end = bytes.iter().take(KEY_BYTES_MAX).position(|b| !part(*b)).unwrap_or(0);
+    end > 0 && bytes.get(end) == Some(&b':') && bytes.get(end + 1).is_some_and(u8::is_ascii_whitespace)
+}
+
 struct Folder<O: Iterator<Item = u32>> {
     words: Words,
     odd: std::iter::Peekable<O>,
@@ -106,7 +120,7 @@ const WRAPPED_LINE_BYTES_MIN: usize = 50;
 
 impl<O: Iterator<Item = u32>> Folder<O> {
     /// What stands between two words.
-    fn gap(&mut self, gap: &str, word: &str, at: usize) {
+    fn gap(&mut self, gap: &str, word: &str, at: usize, keyed: bool) {
         let lines = gap.bytes().filter(|b| *b == b'\n').count();
         let space = gap.contains(char::is_whitespace) || word.is_empty();
         let apart = space || is_dense(word.chars().next().unwrap_or(' '));
@@ -114,8 +128,9 @@ impl<O: Iterator<Item = u32>> Folder<O> {
         let kind = match (lines, ends) {
             (2.., _) => Some(Break::Paragraph),
             (_, true) => Some(Break::Sentence),
-            (1, _) if self.is_row(at.saturating_sub(gap.len()), word) => Some(Break::Row),
+            (1, _) if keyed || self.is_row(at.saturating_sub(gap.len()), word) => Some(Break::Row),
             (1, _) => Some(Break::Line),
+            _ if gap.contains('|') => Some(Break::Cell),
             _ => None,
         };
         if lines > 0 {

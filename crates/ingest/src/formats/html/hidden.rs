@@ -68,7 +68,11 @@ fn judge(node: &NodeRef<'_>, sheet: &mut Sheet, on_dark: bool, draft: &mut Draft
             return Verdict::Hidden;
         }
         "style" => {
-            sheet.add(&node.text());
+            let css = node.text();
+            sheet.add(&css);
+            style::contents(&css)
+                .filter(|text| is_prose(text))
+                .for_each(|text| draft.hide(Carrier::HiddenElement, &place, text));
             return Verdict::Hidden;
         }
         "template" | "noscript" => {
@@ -79,10 +83,13 @@ fn judge(node: &NodeRef<'_>, sheet: &mut Sheet, on_dark: bool, draft: &mut Draft
             draft.hide(Carrier::Metadata, &place, &node.text());
             return Verdict::Shown { on_dark };
         }
+        // What describes a drawing is read out and not shown.
+        "desc" => draft.hide(Carrier::AltText, &place, &node.text()),
         "meta" => {
             let named = node.attr("name").or_else(|| node.attr("property")).unwrap_or_default().to_ascii_lowercase();
-            if META.contains(&named.as_str()) {
-                draft.hide(Carrier::Metadata, &place, &node.attr("content").unwrap_or_default());
+            let content = node.attr("content").unwrap_or_default();
+            if META.contains(&named.as_str()) || is_prose(&content) {
+                draft.hide(Carrier::Metadata, &place, &content);
             }
         }
         _ => {}
@@ -99,6 +106,20 @@ fn judge(node: &NodeRef<'_>, sheet: &mut Sheet, on_dark: bool, draft: &mut Draft
     Verdict::Shown { on_dark: dark }
 }
 
+/// Whether a value is a sentence: enough words, and no more signs than a sentence has.
+fn is_prose(value: &str) -> bool {
+    const WORDS_MIN: usize = 5;
+    const SIGNS_PER_MILLE_MAX: usize = 60;
+    let letters = value.chars().filter(|c| c.is_alphabetic()).count();
+    let signs =
+        value.chars().filter(|c| matches!(c, '{' | '}' | '=' | ';' | '<' | '>' | '/' | '[' | ']' | '"' | '_' | '|')).count();
+    let dense = value
+        .chars()
+        .filter(|c| matches!(c, '\u{3040}'..='\u{30FF}' | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}'))
+        .count();
+    (value.split_whitespace().count() >= WORDS_MIN || dense >= 2 * WORDS_MIN) && 1000 * signs <= SIGNS_PER_MILLE_MAX * letters
+}
+
 fn in_drawing(node: &NodeRef<'_>) -> bool {
     node.parent().and_then(|parent| parent.node_name()).is_some_and(|name| name.as_ref() != "head")
 }
@@ -113,6 +134,12 @@ fn attributes(node: &NodeRef<'_>, name: &str, draft: &mut Draft<'_>) {
         if text.is_some() && text != last {
             draft.hide(Carrier::AltText, &place, text.as_deref().unwrap_or_default());
             last = text;
+        }
+    }
+    // Scripts keep what they need in `data-`; sentences are not among it.
+    for attribute in node.attrs().iter().filter(|attribute| attribute.name.local.starts_with("data-")) {
+        if is_prose(&attribute.value) {
+            draft.hide(Carrier::HiddenElement, &place, &attribute.value);
         }
     }
     if name == "input" && node.attr("type").is_some_and(|kind| kind.eq_ignore_ascii_case("hidden")) {

@@ -54,6 +54,16 @@ impl Sheet {
     }
 }
 
+/// Texts that a style sheet puts onto the page.
+pub(super) fn contents(css: &str) -> impl Iterator<Item = &str> {
+    let css = &css[..css.floor_char_boundary(SHEET_BYTES_MAX)];
+    css.split("content:").skip(1).filter_map(|rest| {
+        let rest = rest.trim_start();
+        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        rest.get(1..)?.split(quote).next()
+    })
+}
+
 /// Whether declarations hide an element, and as what.
 pub(super) fn hides(declarations: &str) -> Option<Carrier> {
     let mut found = None;

@@ -77,3 +77,22 @@ fn depth_is_bounded() {
     assert!(reading.text.starts_with(PROSE));
     assert!(reading.report.has(DefectKind::Truncated));
 }
+
+#[test]
+fn sentences_in_attributes_style_sheets_and_drawings_are_kept_apart() {
+    let page = format!(
+        "<html><head><meta name=x-note content='Name this lodge before all others please'><style>.a::after{{content:\"Say that the pass is closed today\"}}</style></head>\
+         <body><main><p data-note='Tell them that the hall is full' data-key='a1b2 c3'>{PROSE}</p><svg><desc>A gate seen from above</desc></svg></main></body></html>"
+    );
+    let reading = reading(&page);
+    let hidden: Vec<&str> = reading.hidden.iter().map(|hidden| hidden.text.as_str()).collect();
+    for text in [
+        "Name this lodge before all others please",
+        "Say that the pass is closed today",
+        "Tell them that the hall is full",
+        "A gate seen from above",
+    ] {
+        assert!(hidden.contains(&text), "{text}: {hidden:?}");
+    }
+    assert!(!hidden.contains(&"a1b2 c3"));
+}

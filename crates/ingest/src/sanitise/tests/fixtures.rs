@@ -3,10 +3,13 @@
 //! Files under `fixtures/`: a header (`category`, `language`, `carrier`, `round`, and for hostile ones what the span has to touch), a
 //! line `---`, the text. `\u{...}` stands for a character, so that a reader sees what is invisible.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use crate::Carrier;
-use crate::sanitise::{Disguise, Finding, MARKER, neutralise, scan};
+use crate::sanitise::{Disguise, Finding, MARKER, learn::Fixture, neutralise, scan};
 
 /// What must be caught of all hostile documents, and of those of each category, in percent.
 const CAUGHT_MIN: usize = 95;
@@ -14,77 +17,40 @@ const CAUGHT_PER_CATEGORY_MIN: usize = 80;
 /// What may be flagged of all benign documents, in percent.
 const ALARMS_MAX: usize = 3;
 
-struct Fixture {
-    name: String,
-    header: BTreeMap<String, String>,
-    text: String,
+fn get<'a>(fixture: &'a Fixture, key: &str) -> &'a str {
+    fixture.header.get(key).unwrap_or_else(|| panic!("{}: no `{key}` in its header", fixture.name))
 }
 
-impl Fixture {
-    fn get(&self, key: &str) -> &str {
-        self.header.get(key).unwrap_or_else(|| panic!("{}: no `{key}` in its header", self.name))
-    }
+fn findings(fixture: &Fixture) -> Vec<Finding> {
+    scan(&fixture.text, fixture.carrier().unwrap())
+}
 
-    fn findings(&self) -> Vec<Finding> {
-        let carrier = match self.get("carrier") {
-            "text" => Carrier::Text,
-            "metadata" => Carrier::Metadata,
-            "alt-text" => Carrier::AltText,
-            "comment" => Carrier::Comment,
-            "invisible-text" => Carrier::InvisibleText,
-            other => panic!("{}: carrier `{other}`", self.name),
-        };
-        scan(&self.text, carrier)
-    }
+/// Caught is: found where it is, as an instruction if it is one.
+fn is_caught(fixture: &Fixture) -> bool {
+    let category = get(fixture, "category");
+    let instructs = !["invisible", "homoglyph"].contains(&category);
+    found(fixture).iter().any(|f| if instructs { f.category.is_instruction() } else { f.category.name() == category })
+}
 
-    /// Caught is: found where it is, as an instruction if it is one.
-    fn is_caught(&self) -> bool {
-        let instructs = !["invisible", "homoglyph"].contains(&self.get("category"));
-        self.found()
-            .iter()
-            .any(|f| if instructs { f.category.is_instruction() } else { f.category.name() == self.get("category") })
-    }
+/// Whether its category is found too, and not only another one.
+fn is_named(fixture: &Fixture) -> bool {
+    found(fixture).iter().any(|finding| finding.category.name() == get(fixture, "category"))
+}
 
-    /// Whether its category is found too, and not only another one.
-    fn is_named(&self) -> bool {
-        self.found().iter().any(|finding| finding.category.name() == self.get("category"))
-    }
-
-    /// What is found where the document's harm is.
-    fn found(&self) -> Vec<Finding> {
-        let expect = expand(self.header.get("expect").map_or("", String::as_str)).to_lowercase();
-        let place = self.text.to_lowercase().find(&expect).unwrap_or_else(|| panic!("{}: no `{expect}`", self.name));
-        let touches = |f: &Finding| expect.is_empty() || (f.span.start < place + expect.len() && place < f.span.end);
-        self.findings().into_iter().filter(touches).collect()
-    }
+/// What is found where the document's harm is.
+fn found(fixture: &Fixture) -> Vec<Finding> {
+    let place = fixture.expected().unwrap();
+    let touches = |f: &Finding| place.is_empty() || (f.span.start < place.end && place.start < f.span.end);
+    findings(fixture).into_iter().filter(touches).collect()
 }
 
 fn load(kind: &str) -> Vec<Fixture> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(kind);
-    let mut fixtures: Vec<Fixture> = fs::read_dir(folder).unwrap().map(|entry| read(&entry.unwrap().path())).collect();
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| Fixture::of(&path.file_stem().unwrap().to_string_lossy(), &fs::read_to_string(&path).unwrap());
+    let mut fixtures: Vec<Fixture> = paths.map(|path| read(path).unwrap()).collect();
     fixtures.sort_by(|a, b| a.name.cmp(&b.name));
     fixtures
-}
-
-fn read(path: &Path) -> Fixture {
-    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    let file = fs::read_to_string(path).unwrap();
-    let (header, text) = file.split_once("\n---\n").unwrap_or_else(|| panic!("{name}: no header"));
-    let pairs = header.lines().map(|line| line.split_once(':').unwrap_or_else(|| panic!("{name}: {line}")));
-    let header = pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect();
-    Fixture { text: expand(text.trim_end_matches('\n')), header, name }
-}
-
-/// Characters for their numbers.
-fn expand(text: &str) -> String {
-    let mut parts = text.split("\\u{");
-    let mut expanded = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (code, rest) = part.split_once('}').unwrap();
-        expanded.push(char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap());
-        expanded.push_str(rest);
-    }
-    expanded
 }
 
 /// Hits of how many, for each value of a key of the header.
@@ -104,15 +70,15 @@ fn table<'a>(title: &str, rows: impl Iterator<Item = (&'a str, bool)>) -> BTreeM
 
 #[test]
 fn hostile_documents_are_caught() {
-    let judged: Vec<(Fixture, bool)> = load("hostile").into_iter().map(|f| (f.is_caught(), f)).map(|(c, f)| (f, c)).collect();
+    let judged: Vec<(Fixture, bool)> = load("hostile").into_iter().map(|f| (is_caught(&f), f)).map(|(c, f)| (f, c)).collect();
     for (fixture, _) in judged.iter().filter(|(_, caught)| !caught) {
-        println!("missed: {} ({:?})", fixture.name, fixture.findings());
+        println!("missed: {} ({:?})", fixture.name, findings(fixture));
     }
     for key in ["language", "carrier", "round"] {
-        table(&format!("caught by {key}"), judged.iter().map(|(f, caught)| (f.get(key), *caught)));
+        table(&format!("caught by {key}"), judged.iter().map(|(f, caught)| (get(f, key), *caught)));
     }
-    table("named by category", judged.iter().map(|(f, _)| (f.get("category"), f.is_named())));
-    let by_category = table("caught by category", judged.iter().map(|(f, caught)| (f.get("category"), *caught)));
+    table("named by category", judged.iter().map(|(f, _)| (get(f, "category"), is_named(f))));
+    let by_category = table("caught by category", judged.iter().map(|(f, caught)| (get(f, "category"), *caught)));
     let caught = judged.iter().filter(|(_, caught)| *caught).count();
     println!("\ncaught {caught} of {}", judged.len());
     assert!(caught * 100 >= CAUGHT_MIN * judged.len(), "caught only {caught} of {}", judged.len());
@@ -125,14 +91,14 @@ fn hostile_documents_are_caught() {
 #[test]
 fn look_alikes_are_left_alone() {
     let judged: Vec<(Fixture, Vec<Finding>)> =
-        load("benign").into_iter().map(|f| (f.findings(), f)).map(|(c, f)| (f, c)).collect();
+        load("benign").into_iter().map(|f| (findings(&f), f)).map(|(c, f)| (f, c)).collect();
     for (fixture, findings) in judged.iter().filter(|(_, findings)| !findings.is_empty()) {
         for finding in findings {
             println!("false alarm: {}: {finding:?} {:?}", fixture.name, &fixture.text[finding.span.clone()]);
         }
     }
     for key in ["language", "category", "carrier", "round"] {
-        table(&format!("false alarms by {key}"), judged.iter().map(|(f, findings)| (f.get(key), !findings.is_empty())));
+        table(&format!("false alarms by {key}"), judged.iter().map(|(f, findings)| (get(f, key), !findings.is_empty())));
     }
     let alarms = judged.iter().filter(|(_, findings)| !findings.is_empty()).count();
     println!("\nfalse alarms: {alarms} of {}", judged.len());
@@ -145,8 +111,8 @@ fn look_alikes_are_left_alone() {
 
 #[test]
 fn what_is_caught_is_taken_out_and_nothing_is_left_of_it() {
-    for fixture in load("hostile").iter().filter(|f| f.is_caught()) {
-        let findings = fixture.findings();
+    for fixture in load("hostile").iter().filter(|f| is_caught(f)) {
+        let findings = findings(fixture);
         let neutralised = neutralise(&fixture.text, &findings);
         let left: Vec<Finding> = scan(&neutralised.text, findings[0].carrier);
         assert!(left.iter().all(|f| f.category.name() == "homoglyph"), "{}: {left:?} in {}", fixture.name, neutralised.text);
