@@ -529,6 +529,13 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body cache enabled",       Holds::Data),
     ("body cache ttl_seconds",   Holds::Data),
     ("body cache per_end_user",  Holds::Data),
+    ("body vectors",             Holds::Data),
+    ("body vectors collection",  Holds::Data),
+    ("body collection",          Holds::Data),
+    // Operators alone audit, and they name any tenant.
+    ("body tenants",             Holds::Data),
+    ("body cursor",              Holds::Data),
+    ("body repair",              Holds::Data),
     ("body limits",                     Holds::Data),
     ("body limits requests_per_minute", Holds::Data),
     ("body limits tokens_per_minute",   Holds::Data),

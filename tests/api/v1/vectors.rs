@@ -122,6 +122,6 @@ async fn an_answer_is_not_made_of_words_alone() {
         "model": "sim-small", "messages": [{"role": "user", "content": "When is the deposit returned?"}],
         "insula": {"retrieval": true},
     });
-    tenant.service.post("/v1/chat/completions", &body).await.problem(503, "unavailable");
+    tenant.service.post("/v1/chat/completions", &body).await.openai_error(503, "unavailable");
     tenant.chat("no retrieval in it").await.expect(200);
 }
