@@ -141,6 +141,14 @@ fn budgets(_: u64) -> Value {
     json!([{"window": "month", "limit_usd": "5.00"}])
 }
 
+fn vectors(_: u64) -> Value {
+    json!({"collection": "own"})
+}
+
+fn audit(_: u64) -> Value {
+    json!({})
+}
+
 fn cache(_: u64) -> Value {
     json!({"enabled": true, "ttl_seconds": 60})
 }
@@ -249,6 +257,7 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/usage",                 [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/usage/export",          [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     case("GET /api/v1/ledger/verification",   [401, 401, 403, 403, 403, 403, 403, 403, 200]),
+    with_body("POST /api/v1/vectors/audit",   [401, 401, 403, 403, 403, 403, 403, 403, 200], audit),
     case("GET /api/v1/platform/budgets",      [401, 401, 403, 403, 403, 403, 403, 403, 200]),
     with_body("PUT /api/v1/platform/budgets", [401, 401, 403, 403, 403, 403, 403, 403, 200], budgets),
 
@@ -307,6 +316,7 @@ pub const CASES: &[Case] = &[
     with_body("POST /api/v1/tenants/{tenant}/tokens", [401, 401, 404, 404, 404, 403, 403, 201, 201], new_token),
     case("GET /api/v1/tenants/{tenant}/budgets",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/limits",       [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/vectors",      [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/effective",    [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage/export", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -370,6 +380,7 @@ pub const CASES: &[Case] = &[
 
     // What a tenant may not do to itself: operators alone.
     with_body("PUT /api/v1/tenants/{tenant}/budgets", [401, 401, 404, 404, 404, 403, 403, 403, 200], budgets),
+    with_body("PUT /api/v1/tenants/{tenant}/vectors", [401, 401, 404, 404, 404, 403, 403, 403, 200], vectors),
     with_body("PUT /api/v1/tenants/{tenant}/limits",  [401, 401, 404, 404, 404, 403, 403, 403, 200], limits),
     case("GET /api/v1/tenants/{tenant}/credits",      [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     with_body("POST /api/v1/tenants/{tenant}/credits", [401, 401, 404, 404, 404, 403, 403, 403, 201], credit),
@@ -518,6 +529,13 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body cache enabled",       Holds::Data),
     ("body cache ttl_seconds",   Holds::Data),
     ("body cache per_end_user",  Holds::Data),
+    ("body vectors",             Holds::Data),
+    ("body vectors collection",  Holds::Data),
+    ("body collection",          Holds::Data),
+    // Operators alone audit, and they name any tenant.
+    ("body tenants",             Holds::Data),
+    ("body cursor",              Holds::Data),
+    ("body repair",              Holds::Data),
     ("body limits",                     Holds::Data),
     ("body limits requests_per_minute", Holds::Data),
     ("body limits tokens_per_minute",   Holds::Data),

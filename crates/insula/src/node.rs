@@ -127,6 +127,7 @@ impl Node {
                 self.engine().start_telling();
                 self.engine().start_batches(insula_server::BATCH_ERRORS);
                 self.engine().start_reading(self.reader.clone());
+                self.engine().start_settling();
                 tracing::info!(%addr, data_dir = %self.data_dir.display(), "serving");
                 Ok(Serving { node: self, addr, stop, accepting, _held: held })
             }

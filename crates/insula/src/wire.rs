@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, DirBuilder},
+    num::NonZeroU64,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,14 +16,14 @@ use insula_ingest::{
     Bounds,
     child::{Limits, Reader},
 };
-use insula_model::{Random, SystemClock};
+use insula_model::{Random, SystemClock, VectorCollection};
 use insula_providers::{
     CacheIsolation, Pace, PriceBook, ProviderSettings, Providers, SIMULATOR_PRICES, SecretText, Timeouts, Vendor,
 };
 use insula_server::ServerSettings;
 use insula_store::{
-    Cluster, ClusterOptions, Coordination, EXACT_MAX, Examination, Holds, PostgresOptions, PostgresUrl, RedisOptions, RootKey,
-    Store, StoreOptions, VectorSearch,
+    Cluster, ClusterOptions, Coordination, EXACT_MAX, Examination, Holds, PostgresOptions, PostgresUrl, QdrantOptions,
+    RedisOptions, RootKey, Store, StoreOptions, VectorSearch,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
@@ -90,12 +91,34 @@ async fn shared(url: PostgresUrl, config: &Config, world: &World) -> Result<Stor
         },
         root_key: same_root_key(storage, &*world.random)?,
         index_bytes_max: config.knowledge.index_bytes_max,
-        vectors: match config.vectors.engine {
-            VectorEngine::Embedded => VectorSearch::Embedded,
-            VectorEngine::Pgvector => VectorSearch::Pgvector { exact_max: EXACT_MAX },
-        },
+        vectors: vectors(&config.vectors)?,
     };
     Ok(Store::join(options, Arc::clone(&world.clock), Arc::clone(&world.random)).await?)
+}
+
+/// What searches vectors.
+fn vectors(vectors: &config::Vectors) -> Result<VectorSearch> {
+    let url = match vectors.engine {
+        VectorEngine::Embedded => return Ok(VectorSearch::Embedded),
+        VectorEngine::Pgvector => return Ok(VectorSearch::Pgvector { exact_max: EXACT_MAX }),
+        VectorEngine::Qdrant => vectors.qdrant_url.as_deref().unwrap_or_default(),
+    };
+    let api_key = secret("vectors.qdrant", vectors.qdrant_api_key_env.as_deref(), vectors.qdrant_api_key_file.as_deref())?;
+    let millis = |ms: NonZeroU64| Duration::from_millis(ms.get());
+    Ok(VectorSearch::Qdrant(QdrantOptions {
+        api_key,
+        ca_file: vectors.qdrant_ca_file.clone(),
+        prefix: vectors.qdrant_prefix.clone(),
+        connect_max: millis(vectors.qdrant_connect_ms_max),
+        search_max: millis(vectors.qdrant_search_ms_max),
+        change_max: millis(vectors.qdrant_change_ms_max),
+        exact_max: vectors.qdrant_exact_chunks_max,
+        collection: match vectors.collection {
+            config::Collection::Shared => VectorCollection::Shared,
+            config::Collection::Own => VectorCollection::Own,
+        },
+        ..QdrantOptions::new(url)
+    }))
 }
 
 /// What counts pace and seats: this process, or one place for all nodes.
@@ -120,6 +143,7 @@ async fn embedded(config: &Config, world: &World) -> Result<Store> {
         tenant_cache_bytes_max: storage.tenant_cache_bytes_max,
         segment_bytes: config.durability.segment_bytes,
         index_bytes_max: config.knowledge.index_bytes_max,
+        vectors: vectors(&config.vectors)?,
     };
     let World { clock, random, disk } = world.clone();
     Ok(Store::open(options, clock, random, disk).await?)
@@ -314,15 +338,20 @@ fn provider_settings(provider: &Provider) -> Result<ProviderSettings> {
 
 /// A provider's key, from where its entry says that it is.
 pub fn api_key(provider: &Provider) -> Result<Option<SecretText>> {
-    let name = &provider.name;
-    if let Some(variable) = &provider.api_key_env {
+    let (name, file) = (format!("provider {}", provider.name), provider.api_key_file.as_deref());
+    Ok(secret(&name, provider.api_key_env.as_deref(), file)?.map(SecretText::new))
+}
+
+/// What an environment variable or a private file holds, for `what`.
+fn secret(what: &str, variable: Option<&str>, file: Option<&Path>) -> Result<Option<String>> {
+    if let Some(variable) = variable {
         let value = std::env::var(variable).ok().filter(|value| !value.trim().is_empty());
-        let value = value.ok_or_else(|| anyhow!("provider {name}: the environment variable {variable} is not set"))?;
-        return Ok(Some(SecretText::new(value.trim())));
+        let value = value.ok_or_else(|| anyhow!("{what}: the environment variable {variable} is not set"))?;
+        return Ok(Some(value.trim().to_owned()));
     }
-    if let Some(file) = &provider.api_key_file {
-        let value = private_file::read(file).with_context(|| format!("provider {name}"))?;
-        return Ok(Some(SecretText::new(value.trim())));
+    if let Some(file) = file {
+        let value = private_file::read(file).with_context(|| what.to_owned())?;
+        return Ok(Some(value.trim().to_owned()));
     }
     Ok(None)
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Budget, BudgetId, BudgetOrigin, BudgetTerms, CacheRules, Defaults, Limits, ProviderIsolation, ReleaseMode, Subject,
-    TenantId, Window,
+    TenantId, VectorCollection, VectorRules, Window,
 };
 
 /// Where a value of a tenant comes from.
@@ -93,6 +93,13 @@ impl EffectiveCache {
     }
 }
 
+/// Where a tenant's vectors are to be, and where that comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EffectiveVectors {
+    /// Which collection they are in; null where the vector engine knows none.
+    pub collection: Effective<VectorCollection>,
+}
+
 /// Whose defaults a tenant inherits, the nearest first.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lineage<'a> {
@@ -128,6 +135,12 @@ impl<'a> Lineage<'a> {
             ttl_seconds: self.nearest(own.ttl_seconds, |defaults| defaults.cache.ttl_seconds).or(platform.ttl_seconds),
             per_end_user: self.nearest(own.per_end_user, |defaults| defaults.cache.per_end_user).or(platform.per_end_user),
         }
+    }
+
+    /// Where vectors are to be: as it is said for the tenant, or inherited, or as the platform does.
+    pub fn vectors(&self, own: &VectorRules, platform: Option<VectorCollection>) -> EffectiveVectors {
+        let collection = self.nearest(own.collection, |defaults| defaults.vectors.collection);
+        EffectiveVectors { collection: collection.or(platform) }
     }
 
     /// The models that may be called: the nearest list there is; all where there is none.
@@ -243,6 +256,20 @@ mod tests {
         assert_eq!(found.ttl_seconds, Effective { value: Some(60), origin: Origin::Plan });
         assert_eq!(found.per_end_user, Effective { value: Some(true), origin: Origin::Default });
         assert_eq!(Lineage::default().cache(&CacheRules::default()).values(), CacheRules::DEFAULT);
+    }
+
+    #[test]
+    fn the_nearest_word_about_vectors_counts() {
+        use VectorCollection::{Own, Shared};
+        let says = |collection| VectorRules { collection };
+        let segment = Defaults { vectors: says(Some(Own)), ..Defaults::default() };
+        let lineage = Lineage { segment: Some(&segment), plan: None };
+        let found = |lineage: Lineage<'_>, own, platform| lineage.vectors(&says(own), platform).collection;
+        assert_eq!(found(lineage, Some(Shared), Some(Own)), Effective { value: Some(Shared), origin: Origin::Own });
+        assert_eq!(found(lineage, None, Some(Shared)), Effective { value: Some(Own), origin: Origin::Segment });
+        let nobody = Lineage::default();
+        assert_eq!(found(nobody, None, Some(Shared)), Effective { value: Some(Shared), origin: Origin::Default });
+        assert_eq!(found(nobody, None, None), Effective { value: None, origin: Origin::Default });
     }
 
     #[test]

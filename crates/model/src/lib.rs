@@ -36,6 +36,7 @@ mod run;
 mod scope;
 mod tenant;
 mod tokens;
+mod vectors;
 mod webhook;
 mod window;
 
@@ -52,7 +53,7 @@ pub use ids::{
     AttemptId, BatchId, BudgetId, CorpusId, CredentialId, CreditId, DocumentId, EndUserId, EventId, FileBatchId, FileId,
     IdGenerator, KeyId, RequestId, TenantId, VectorStoreId, WebhookId,
 };
-pub use inherit::{Effective, EffectiveCache, EffectiveLimits, Lineage, Origin};
+pub use inherit::{Effective, EffectiveCache, EffectiveLimits, EffectiveVectors, Lineage, Origin};
 pub use limits::{Limits, ProviderIsolation, ReleaseMode};
 pub use money::{Money, Price};
 pub use names::{CorpusName, Jurisdiction, Name, Slug};
@@ -64,5 +65,6 @@ pub use run::RunKind;
 pub use scope::{CorpusGrant, ScopeSource, TenantScope};
 pub use tenant::{Key, Placement, Role, Tenant, TenantState};
 pub use tokens::TokenCounts;
+pub use vectors::{VectorCollection, VectorRules};
 pub use webhook::{DeliveryState, EventType};
 pub use window::{Window, WindowSpan};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BudgetMode, CacheRules, Cap, Limits, Price, Routing, Slug, Timestamp, Window};
+use crate::{BudgetMode, CacheRules, Cap, Limits, Price, Routing, Slug, Timestamp, VectorRules, Window};
 
 /// What tenants have where they have nothing of their own.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Defaults {
     /// Rules of the answer cache; about an absent one nothing is said.
     #[serde(default)]
     pub cache: CacheRules,
+    /// Where vectors are to be; about an absent value nothing is said.
+    #[serde(default)]
+    pub vectors: VectorRules,
 }
 
 /// What a budget says, whoever it caps.

@@ -12,6 +12,8 @@ pub enum RunKind {
     Document,
     /// A vector store that is deleted, or whose time has come, is emptied.
     VectorStore,
+    /// A tenant's vectors are brought to the engine that searches them.
+    Vectors,
 }
 
 impl RunKind {
@@ -21,6 +23,7 @@ impl RunKind {
             RunKind::Batch => "batch",
             RunKind::Document => "document",
             RunKind::VectorStore => "vector_store",
+            RunKind::Vectors => "vectors",
         }
     }
 }

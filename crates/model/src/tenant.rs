@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{CacheRules, CredentialMark, KeyId, Name, Routing, Slug, TenantId, Timestamp};
+use crate::{CacheRules, CredentialMark, KeyId, Name, Routing, Slug, TenantId, Timestamp, VectorRules};
 
 /// One customer's workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Tenant {
     pub models: Option<Vec<String>>,
     /// What it wants of the answer cache, whatever its segment and plan say.
     pub cache: CacheRules,
+    /// Where its vectors are to be, whatever its segment and plan say.
+    pub vectors: VectorRules,
     /// Where alone it may be processed: in this region or in one within it, as `eu-central-1` lies within `eu`.
     pub region: Option<String>,
     /// How its requests are routed, whatever its segment and plan say.

@@ -98,6 +98,8 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::documents::list, api::documents::add))
         .routes(routes!(api::documents::read, api::documents::remove))
         .routes(routes!(api::search::search))
+        .routes(routes!(api::vectors::of_tenant, api::vectors::replace_of_tenant))
+        .routes(routes!(api::vectors::audit))
         .routes(routes!(api::profile::read, api::profile::replace, api::profile::remove))
         .routes(routes!(api::corpora::list, api::corpora::create))
         .routes(routes!(api::corpora::read, api::corpora::change, api::corpora::erase))

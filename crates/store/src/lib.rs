@@ -26,7 +26,7 @@
 //! # let ids = IdGenerator::new(clock.clone(), random.clone());
 //! # let tenant = Tenant {
 //! #     id: ids.tenant(), slug: String::from("acme").try_into()?, name: String::from("Acme").try_into()?, external_id: None, region: None,
-//! #     plan: None, segment: None, models: None, routing: Default::default(), provider_credentials: Default::default(), cache: Default::default(), placement: Placement::Shared, tags: Default::default(), state: TenantState::Active, version: 1, created_at: clock.now(),
+//! #     plan: None, segment: None, models: None, routing: Default::default(), provider_credentials: Default::default(), cache: Default::default(), vectors: Default::default(), placement: Placement::Shared, tags: Default::default(), state: TenantState::Active, version: 1, created_at: clock.now(),
 //! # };
 //! let root_key = RootKey::load_or_create(&path.join("root.key"), &OsRandom)?;
 //! let options = StoreOptions::new(path.join("data"), root_key);
@@ -84,6 +84,7 @@ mod records;
 mod sqlite;
 mod store;
 mod tenants;
+mod tls;
 mod vault;
 mod vectors;
 
@@ -109,4 +110,6 @@ pub use tenants::{
     SealedPassage, Slice, StatusCount, TenantStore, TokenCount, VectorStoreRow, Within, Written,
 };
 pub use vault::{AnswerKey, Opener, RootKey, TenantSeals};
-pub use vectors::{AuditFinding, AuditKind, Entry, Index, Near, NewVector, Reading, Space, Spaces, exact_order, inner_product};
+pub use vectors::{
+    AuditFinding, AuditKind, Entry, Index, Near, NewVector, QdrantOptions, Reading, Space, Spaces, exact_order, inner_product,
+};

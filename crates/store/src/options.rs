@@ -2,7 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{PostgresUrl, RootKey};
+use insula_model::{Error, Result};
+
+use crate::{
+    PostgresUrl, QdrantOptions, RootKey,
+    postgres::check_pgvector,
+    vectors::{Embedded, Pgvector, Qdrant, VectorEngine},
+};
 
 /// Everything that a [`Store`](crate::Store) must be told.
 #[derive(Debug)]
@@ -19,6 +25,44 @@ pub struct StoreOptions {
     pub segment_bytes: u64,
     /// How much memory the vectors of all tenants' documents may take together, in bytes.
     pub index_bytes_max: u64,
+    /// What searches vectors.
+    pub vectors: VectorSearch,
+}
+
+/// What searches vectors.
+#[derive(Debug, Clone, Default)]
+pub enum VectorSearch {
+    /// This process, from the tenants' own tables.
+    #[default]
+    Embedded,
+    /// The shared database, with pgvector.
+    Pgvector {
+        /// So many vectors are always compared one by one.
+        exact_max: usize,
+    },
+    /// A Qdrant beside it.
+    Qdrant(QdrantOptions),
+}
+
+impl VectorSearch {
+    /// The engine, over this database where nodes share one. Qdrant is not connected to yet: a node starts without it. A database that
+    /// does not serve pgvector is refused here, before anything is asked of it.
+    ///
+    /// # Errors
+    /// [`insula_model::ErrorKind::Invalid`], with what to do, where it cannot be.
+    pub(crate) async fn engine(&self, database: Option<&PostgresOptions>) -> Result<Box<dyn VectorEngine>> {
+        Ok(match (self, database) {
+            (VectorSearch::Embedded, _) => Box::new(Embedded::new()),
+            (VectorSearch::Qdrant(options), _) => Box::new(Qdrant::new(options)?),
+            (VectorSearch::Pgvector { exact_max }, Some(database)) => {
+                let client = database.url.connect(database.connect_max).await?;
+                Box::new(Pgvector::new(&check_pgvector(&client).await?, *exact_max))
+            }
+            (VectorSearch::Pgvector { .. }, None) => {
+                return Err(Error::invalid("pgvector searches a shared database, and there is none; choose another engine"));
+            }
+        })
+    }
 }
 
 impl StoreOptions {
@@ -31,6 +75,7 @@ impl StoreOptions {
             tenant_cache_bytes_max: 256 * 1024 * 1024,
             segment_bytes: 32 * 1024 * 1024,
             index_bytes_max: INDEX_BYTES_MAX,
+            vectors: VectorSearch::default(),
         }
     }
 }
@@ -46,18 +91,6 @@ pub struct ClusterOptions {
     pub index_bytes_max: u64,
     /// What searches vectors: the same on every node.
     pub vectors: VectorSearch,
-}
-
-/// What searches the vectors of tenants' documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VectorSearch {
-    /// This node, in memory.
-    Embedded,
-    /// The shared database, with pgvector.
-    Pgvector {
-        /// So many vectors are always compared one by one.
-        exact_max: usize,
-    },
 }
 
 /// So many vectors are compared one by one, where nobody says otherwise.

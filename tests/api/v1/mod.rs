@@ -20,4 +20,5 @@ mod statements;
 mod tenants;
 mod tokens;
 mod usage;
+mod vectors;
 mod webhooks;

@@ -210,6 +210,7 @@ fn tenant(ids: &IdGenerator, now: Timestamp) -> Result<Tenant> {
         routing: Routing::default(),
         provider_credentials: Default::default(),
         cache: CacheRules::default(),
+        vectors: Default::default(),
         region: None,
         placement: Placement::Shared,
         tags: Default::default(),

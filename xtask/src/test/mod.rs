@@ -40,6 +40,8 @@ enum Step {
     Tidy,
     /// Unit, property and black-box tests.
     Rust,
+    /// What searches vectors, with a real Qdrant where one is named.
+    Qdrant,
     /// The examples in the documentation.
     Doc,
     /// OpenAI's and Anthropic's SDKs for Python.
@@ -73,6 +75,7 @@ pub fn run(options: &Options) -> Result<()> {
         match step {
             Step::Tidy => {}
             Step::Rust => report.step("rust tests", || rust_tests(options.runner, &services)),
+            Step::Qdrant => report.step("real Qdrant", || real_qdrant(options.runner, &services)),
             Step::Doc => report.step("doc tests", || doc_tests(&services)),
             Step::Python => report.step("python SDKs", || clients::python(&binary)),
             Step::Node => report.step("node SDKs", || clients::node(&binary)),
@@ -95,7 +98,27 @@ fn build() -> Result<()> {
 }
 
 fn rust_tests(runner: Runner, services: &Services) -> Result<String> {
-    let mut command = match runner {
+    run::check(rust_runner(runner)?.envs(services.env())).map(|()| String::new())
+}
+
+/// Names a Qdrant for the cases that want a real one.
+const QDRANT_VARIABLE: &str = "INSULA_TEST_QDRANT_URL";
+
+/// The one suite that may be absent: no package brings a Qdrant along. A peer in the tests stands in for it everywhere else.
+fn real_qdrant(runner: Runner, services: &Services) -> Result<String> {
+    if std::env::var_os(QDRANT_VARIABLE).is_none() {
+        return Ok(format!("NOT RUN: {QDRANT_VARIABLE} is not set; README.md says how to start one"));
+    }
+    let mut command = rust_runner(runner)?;
+    match runner {
+        Runner::Nextest => command.args(["-E", "test(/on_a_real_qdrant/)"]),
+        Runner::Cargo => command.arg("on_a_real_qdrant"),
+    };
+    run::check(command.envs(services.env())).map(|()| String::new())
+}
+
+fn rust_runner(runner: Runner) -> Result<std::process::Command> {
+    Ok(match runner {
         Runner::Nextest => {
             let mut nextest = run::without_package(run::command(tools::nextest()?));
             nextest.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--status-level", "fail"]);
@@ -106,8 +129,7 @@ fn rust_tests(runner: Runner, services: &Services) -> Result<String> {
             cargo.args(["test", "--locked", "--workspace", "--all-targets", "--no-fail-fast"]);
             cargo
         }
-    };
-    run::check(command.envs(services.env())).map(|()| String::new())
+    })
 }
 
 /// The examples in the documentation, which neither of the runners above runs.

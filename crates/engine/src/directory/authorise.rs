@@ -159,6 +159,11 @@ impl Directory {
         }
     }
 
+    /// The tenant of this slug or id, for operators.
+    pub(crate) fn tenant_named(&self, path: &str) -> Option<Arc<TenantEntry>> {
+        self.find(path).filter(|entry| entry.record.state != TenantState::Erasing)
+    }
+
     fn find(&self, path: &str) -> Option<Arc<TenantEntry>> {
         let register = self.register.read();
         match path.parse::<TenantId>() {

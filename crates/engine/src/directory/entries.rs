@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use insula_model::{CacheRules, CredentialMark, Key, KeyId, Limits, Lineage, Routing, Tenant, TenantState};
+use insula_model::{CacheRules, CredentialMark, Key, KeyId, Limits, Lineage, Routing, Tenant, TenantState, VectorRules};
 use insula_providers::{ModelCard, Viewer};
 
 use crate::{credentials::Opened, queue::LaneKey};
@@ -25,6 +25,8 @@ pub struct TenantEntry {
     pub routing: Routing,
     /// The rules of the answer cache in force.
     pub cache: CacheRules,
+    /// Where its vectors are to be: its own word, and what it inherits where it has said nothing.
+    pub vectors: VectorRules,
     /// The four bytes that its request ids carry.
     pub request_tag: [u8; 4],
     /// Its own credentials at providers, as far as they were opened for this version of the entry.
@@ -40,9 +42,10 @@ impl TenantEntry {
     pub(super) fn new(record: Tenant, own_limits: Limits, request_tag: [u8; 4]) -> Self {
         let denied = Withdrawal::default();
         denied.set(record.state != TenantState::Active);
-        let (models, routing, cache) = (record.models.clone(), record.routing.clone(), record.cache);
+        let (models, routing) = (record.models.clone(), record.routing.clone());
+        let (cache, vectors) = (record.cache, record.vectors);
         let (limits, opened, changing) = (own_limits, Opened::default(), Arc::default());
-        Self { record, own_limits, limits, models, routing, cache, request_tag, opened, denied, changing }
+        Self { record, own_limits, limits, models, routing, cache, vectors, request_tag, opened, denied, changing }
     }
 
     /// Whether a model exists for this tenant: it may call it, and it is not for others alone.
@@ -72,7 +75,8 @@ impl TenantEntry {
         let models = lineage.models(self.record.models.as_deref()).value.map(<[String]>::to_vec);
         let routing = lineage.routing(&self.record.routing, &Routing::default()).into_values();
         let cache = lineage.cache(&self.record.cache).values();
-        Self { limits, models, routing, cache, ..self }
+        let vectors = VectorRules { collection: lineage.vectors(&self.record.vectors, None).collection.value };
+        Self { limits, models, routing, cache, vectors, ..self }
     }
 
     /// The same tenant with another record.
@@ -85,6 +89,7 @@ impl TenantEntry {
             models: self.models.clone(),
             routing: self.routing.clone(),
             cache: self.cache,
+            vectors: self.vectors,
             request_tag: self.request_tag,
             opened: Opened::default(),
             denied: self.denied.clone(),

@@ -12,6 +12,7 @@ use super::{
     Metadata, Trouble,
     detail::Detail,
     report::{DocumentReport, Findings},
+    settling::Intent,
 };
 use crate::{
     Engine,
@@ -232,14 +233,18 @@ pub async fn list(
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] where the tenant has none of this id.
-pub async fn remove(engine: &Engine, scope: &TenantScope, id: DocumentId) -> Result<()> {
-    let removed = engine.store.tenant(scope).await?.remove_document(id).await;
-    let removed = removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error });
+pub async fn remove(engine: &Arc<Engine>, scope: &TenantScope, id: DocumentId) -> Result<()> {
+    let store = engine.store.tenant(scope).await?;
+    let intent = Intent::note(engine, scope.tenant()).await?;
+    let removed = store.remove_document(id).await;
     match engine.directory.is_corpus(scope.tenant()) {
         true => engine.answers.forget_all_grounded(),
         false => engine.answers.forget_grounded(scope.tenant()),
     }
-    removed?;
+    if let Some(intent) = intent {
+        intent.fulfil_soon(engine, *scope).await;
+    }
+    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })?;
     // Where it was to be read, the next one need not wait for anybody to find that it is gone.
     engine.store.control().forget_run(*id.as_bytes()).await
 }

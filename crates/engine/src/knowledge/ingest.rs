@@ -17,6 +17,7 @@ use super::{
     metadata::{open_facet, reader_facet},
     raw::{self, Raw},
     reading::{Handed, Readers},
+    settling::Intent,
 };
 use crate::{
     Engine,
@@ -37,6 +38,7 @@ pub(super) fn perform(readers: Readers) -> Perform {
 /// A document that is being read.
 struct Reading {
     engine: Arc<Engine>,
+    scope: TenantScope,
     store: TenantStore,
     seals: Arc<TenantSeals>,
     row: DocumentRow,
@@ -52,7 +54,7 @@ async fn ingest(engine: Arc<Engine>, readers: Arc<Readers>, run: Run, watch: Wat
         return Ok(Laid::Over);
     }
     let detail = Detail::open(&seals, id, &row.sealed_detail)?;
-    let mut reading = Reading { engine, store, seals, row, detail };
+    let mut reading = Reading { engine, scope, store, seals, row, detail };
     let passages = tokio::select! {
         passages = reading.read(&scope, &readers) => passages?,
         // Nothing is lost but what was done: it is read from the beginning.
@@ -148,7 +150,12 @@ impl Reading {
             changed_at: engine.clock.now(),
             sealed_detail: self.detail.seal(engine, seals, self.row.id)?,
         };
-        match self.store.publish_document(publication, settings.chunks_per_tenant_max).await? {
+        let intent = Intent::note(engine, self.scope.tenant()).await?;
+        let published = self.store.publish_document(publication, settings.chunks_per_tenant_max).await?;
+        if let Some(intent) = intent {
+            intent.fulfil(engine, &self.scope).await;
+        }
+        match published {
             Published::Shown(epoch) => tracing::info!(document = %self.row.id, epoch, "a document can be searched"),
             Published::Gone => tracing::debug!(document = %self.row.id, "a document was removed while it was read"),
             Published::OtherSpaces => return Ok(false),

@@ -24,6 +24,8 @@ pub(crate) struct Library {
     pub(super) embedder: Arc<dyn Embedder>,
     runner: Runner,
     emptying: Runner,
+    /// What brings vectors to the engine that searches them.
+    pub(super) settling: Runner,
 }
 
 impl Library {
@@ -34,6 +36,7 @@ impl Library {
             embedder: Arc::new(Hashing),
             runner: Runner::new(RunKind::Document),
             emptying: Runner::new(RunKind::VectorStore),
+            settling: Runner::new(RunKind::Vectors),
         }
     }
 
@@ -43,9 +46,14 @@ impl Library {
         self.emptying.wake();
     }
 
+    /// There are vectors to bring to their engine.
+    pub fn wake_settling(&self) {
+        self.settling.wake();
+    }
+
     /// Takes up no further document, and lays down those under way.
     pub async fn stop(&self) {
-        tokio::join!(self.runner.stop(), self.emptying.stop());
+        tokio::join!(self.runner.stop(), self.emptying.stop(), self.settling.stop());
     }
 
     /// A tenant is erased: nothing of it stays in memory.

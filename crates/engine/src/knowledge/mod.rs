@@ -10,6 +10,8 @@
 //! ([`lexical`]), all places as if they were one; [`citation`] tells where each hit stands, in the document's own words. What holds for
 //! the tenant above all that is its [`profile`].
 //!
+//! Where the engine of vectors keeps them outside of the tenant's tables, [`settling`] brings them there.
+//!
 //! How formats are read, texts cut, words told apart and hashed is `insula-ingest`'s.
 
 mod chunking;
@@ -31,6 +33,7 @@ mod reading;
 mod report;
 mod search;
 mod settings;
+pub(crate) mod settling;
 mod shelves;
 pub mod stores;
 
@@ -44,6 +47,6 @@ pub use metadata::{Metadata, access_list};
 pub use profile::{PROFILE_CHARS_MAX, PROFILE_JURISDICTIONS_MAX, Profile, profile};
 pub(crate) use rank::SCORE_MAX;
 pub use report::{DocumentDefect, DocumentFinding, DocumentReport, Findings};
-pub use search::{Ask, Hit, Origin, search};
+pub use search::{Ask, Hit, Looked, Origin, look, search};
 pub use settings::KnowledgeSettings;
 pub use shelves::{CorporaChoice, Source};

@@ -30,6 +30,8 @@ pub(super) struct Found {
     pub embedder: Option<String>,
     /// Those that lie near, the nearest first.
     pub near: Vec<Near>,
+    /// Whether that is nothing because what searches vectors does not answer.
+    pub by_words_alone: bool,
     /// Those that have the words.
     pub postings: Postings,
     /// The documents that count; all where absent.
@@ -155,7 +157,10 @@ mod tests {
             having: postings.iter().map(|postings| postings.len() as u64).collect(),
         };
         let counting = counting.cloned();
-        (Found { index: Arc::new(index), embedder: Some("one".to_owned()), near, postings, counting }, statistics)
+        (
+            Found { index: Arc::new(index), embedder: Some("one".to_owned()), near, by_words_alone: false, postings, counting },
+            statistics,
+        )
     }
 
     fn ranked(places: Vec<(Found, Statistics)>, limit: usize) -> Vec<Ranked> {

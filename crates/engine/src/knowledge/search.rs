@@ -131,11 +131,29 @@ impl Origin {
     }
 }
 
+/// What a search brings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// The best chunks, the best first.
+    pub hits: Vec<Hit>,
+    /// Whether only words counted somewhere, because what searches vectors does not answer.
+    pub by_words_alone: bool,
+}
+
 /// Searches a tenant's documents, and the corpora that are chosen.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached.
 pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Vec<Hit>> {
+    Ok(look(engine, scope, ask).await?.hits)
+}
+
+/// Searches the same, and says how. Without what searches vectors it goes on: whoever asks for a word of a document is better served with
+/// that than with nothing.
+///
+/// # Errors
+/// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached.
+pub async fn look(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Looked> {
     let shelves = shelves::open(engine, scope, &ask.corpora).await?;
     let mut words = HashSet::new();
     let mut looked_up: Vec<String> = words::tokens(&ask.query, None).filter(|word| words.insert(word.clone())).collect();
@@ -151,10 +169,11 @@ pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<V
 }
 
 /// All from one unchanging state.
-async fn in_one(own: &Shelf, asked: &Asked) -> Result<Vec<Hit>> {
+async fn in_one(own: &Shelf, asked: &Asked) -> Result<Looked> {
     let mut reading = own.reader.reading().await?;
     let statistics = own.count(&mut reading, asked).await?;
     let found = own.find(&mut reading, asked, &statistics).await?;
+    let by_words_alone = found.by_words_alone;
     let mut ranked = ranked(Question { found: vec![found], statistics, limit: asked.ask.limit }).await?;
     ranked.truncate(asked.ask.limit);
     let chunks: Vec<u64> = ranked.iter().map(|ranked| ranked.chunk).collect();
@@ -163,11 +182,11 @@ async fn in_one(own: &Shelf, asked: &Asked) -> Result<Vec<Hit>> {
     drop(reading);
     let row = |ranked: &Ranked| texts.get(&ranked.chunk).ok_or_else(|| Error::internal("a chunk that is ranked is not there"));
     let hits = ranked.iter().map(|ranked| hit(own, asked, ranked, row(ranked)?)).collect::<Result<Vec<_>>>()?;
-    Ok(hits.into_iter().flatten().collect())
+    Ok(Looked { hits: hits.into_iter().flatten().collect(), by_words_alone })
 }
 
 /// None is held while another is waited for: many tenants read a corpus.
-async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<Vec<Hit>> {
+async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<Looked> {
     let counts = shelves::each(shelves, |_, shelf| {
         let asked = Arc::clone(asked);
         async move { shelf.count(&mut shelf.reader.reading().await?, &asked).await }
@@ -177,7 +196,9 @@ async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<Vec<Hit>> {
         let (asked, statistics) = (Arc::clone(asked), Arc::clone(&statistics));
         async move { shelf.find(&mut shelf.reader.reading().await?, &asked, &statistics).await }
     });
-    let question = Question { found: found.await?, statistics: (*statistics).clone(), limit: asked.ask.limit };
+    let found = found.await?;
+    let by_words_alone = found.iter().any(|found| found.by_words_alone);
+    let question = Question { found, statistics: (*statistics).clone(), limit: asked.ask.limit };
     let mut left = ranked(question).await?;
     let mut hits = Vec::new();
     // Whatever is gone by now makes room for what comes next.
@@ -197,7 +218,7 @@ async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<Vec<Hit>> {
             }
         }
     }
-    Ok(hits)
+    Ok(Looked { hits, by_words_alone })
 }
 
 /// Ranks off the runtime's own threads: it takes long where there is much.

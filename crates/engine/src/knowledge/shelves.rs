@@ -104,9 +104,16 @@ impl Shelf {
         let ask = &asked.ask;
         let counting = self.counting(reading, asked).await?;
         let postings = lexical::look_up(reading.knowledge(), &self.keys(asked), statistics).await?;
-        let near = reading.nearest(&asked.vector, counting.as_ref(), depth(ask.limit)).await?;
+        let (near, by_words_alone) = match reading.nearest(&asked.vector, counting.as_ref(), depth(ask.limit)).await {
+            // The tables are another place, and go on without.
+            Err(error) if reading.is_searched_elsewhere() && matches!(error.kind(), ErrorKind::Unavailable { .. }) => {
+                tracing::warn!(%home, %error, source = ?error.private_source(), "a search goes by words alone");
+                (Vec::new(), true)
+            }
+            near => (near?, false),
+        };
         let embedder = reading.space().map(|space| space.embedder.clone());
-        Ok(Found { index: Arc::clone(reading.index()), embedder, near, postings, counting })
+        Ok(Found { index: Arc::clone(reading.index()), embedder, near, by_words_alone, postings, counting })
     }
 
     /// These chunks, by their numbers, as far as they are still there.

@@ -119,7 +119,7 @@ pub async fn document(engine: &Engine, corpus: &OperatedCorpus, id: &str) -> Res
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::NotFound`] where the corpus has none of this id.
-pub async fn remove_document(engine: &Engine, corpus: &OperatedCorpus, id: &str) -> Result<()> {
+pub async fn remove_document(engine: &Arc<Engine>, corpus: &OperatedCorpus, id: &str) -> Result<()> {
     let id = named(id)?;
     knowledge::remove(engine, &corpus.scope, id).await?;
     tracing::info!(document = %id, corpus = %corpus.entry.id, by = %corpus.by.key(), "a document of a corpus is removed");

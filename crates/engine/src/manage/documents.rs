@@ -1,11 +1,13 @@
 //! Documents as a tenant's admins and operators manage them: operators see how they stand, not what they hold.
 
+use std::sync::Arc;
+
 use insula_model::{DocumentId, Error, ErrorKind, Result, TenantScope};
 
 use super::page::{Page, PageAsk};
 pub use crate::knowledge::{
     Ask, Citation, CorporaChoice, DocumentContent, DocumentDefect, DocumentFinding, DocumentReport, DocumentView, Filter,
-    Findings, Handing, Hit, Metadata, NewDocument, Source, Trouble, access_list,
+    Findings, Handing, Hit, Looked, Metadata, NewDocument, Source, Trouble, access_list,
 };
 use crate::{
     Engine,
@@ -52,7 +54,7 @@ pub async fn read(engine: &Engine, tenant: &ManagedTenant, id: &str) -> Result<D
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] where the tenant has none of this id.
-pub async fn remove(engine: &Engine, tenant: &ManagedTenant, id: &str) -> Result<()> {
+pub async fn remove(engine: &Arc<Engine>, tenant: &ManagedTenant, id: &str) -> Result<()> {
     let id = named(id)?;
     knowledge::remove(engine, &tenant.scope, id).await?;
     tracing::info!(document = %id, tenant = %tenant.scope.tenant(), by = %tenant.by.key(), "a document is removed");
@@ -63,11 +65,11 @@ pub async fn remove(engine: &Engine, tenant: &ManagedTenant, id: &str) -> Result
 ///
 /// # Errors
 /// [`ErrorKind::Forbidden`] for an operator, who sees no content.
-pub async fn search(engine: &Engine, tenant: &ManagedTenant, ask: &Ask) -> Result<Vec<Hit>> {
+pub async fn search(engine: &Engine, tenant: &ManagedTenant, ask: &Ask) -> Result<Looked> {
     if !sees_content(tenant) {
         return Err(Error::new(ErrorKind::Forbidden, "an operator sees no content; it is its tenant's alone"));
     }
-    knowledge::search(engine, &tenant.scope, ask).await
+    knowledge::look(engine, &tenant.scope, ask).await
 }
 
 pub(super) fn named(id: &str) -> Result<DocumentId> {

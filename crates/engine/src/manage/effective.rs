@@ -1,8 +1,8 @@
 //! What is in force for a tenant, value by value, and where each comes from.
 
 use insula_model::{
-    Budget, Effective, EffectiveCache, EffectiveLimits, EffectiveRouting, Limits, Lineage, ProviderIsolation, ReleaseMode,
-    Routing, Slug, Strategy, Subject,
+    Budget, Effective, EffectiveCache, EffectiveLimits, EffectiveRouting, EffectiveVectors, Limits, Lineage, ProviderIsolation,
+    ReleaseMode, Routing, Slug, Strategy, Subject,
 };
 
 use super::budgets;
@@ -27,6 +27,8 @@ pub struct EffectiveView {
     pub routing: EffectiveRouting,
     /// Its rules of the answer cache.
     pub cache: EffectiveCache,
+    /// Where its vectors are to be.
+    pub vectors: EffectiveVectors,
 }
 
 /// What the platform does where neither the tenant nor its segment nor its plan says anything.
@@ -62,5 +64,6 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
         models: Effective { value: models.value.map(<[String]>::to_vec), origin: models.origin },
         routing: lineage.routing(&record.routing, &platform_routing(engine.settings.routing.attempts_max)),
         cache: lineage.cache(&record.cache),
+        vectors: lineage.vectors(&record.vectors, engine.store.vector_collection()),
     }
 }

@@ -39,4 +39,5 @@ pub mod tags;
 pub mod tenants;
 pub mod tokens;
 pub mod usage;
+pub mod vectors;
 pub mod webhooks;

@@ -2,10 +2,10 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use insula_model::{Defaults, Error, ErrorKind, Plan, Price, Result, SellPrice, Timestamp, Window};
+use insula_model::{Defaults, Error, ErrorKind, Plan, Price, Result, SellPrice, Tenant, Timestamp, Window};
 
 use super::defaults;
-use crate::{Engine, directory::Operator};
+use crate::{Engine, directory::Operator, knowledge::settling};
 
 /// Prices of one plan.
 pub const PRICES_MAX: usize = 1_000;
@@ -54,7 +54,10 @@ pub async fn replace(engine: &Engine, by: &Operator, path: &str, new: NewPlan) -
     check_prices(&prices)?;
     check_past(known, &prices, Window::Month.span(now).start)?;
     let plan = Plan { name, defaults: new.defaults, prices, version: 1, created_at: now };
-    let plan = engine.directory.put_plan(&plan, &engine.accounts).await?;
+    let before = engine.directory.plan(&plan.name).map(|plan| plan.defaults.vectors).unwrap_or_default();
+    let is_concerned = |tenant: &Tenant| tenant.plan.as_ref() == Some(&plan.name) && before != plan.defaults.vectors;
+    let put = engine.directory.put_plan(&plan, &engine.accounts);
+    let plan = settling::moving(engine, is_concerned, put).await?;
     tracing::info!(plan = %plan.name, by = %by.key(), version = plan.version, "plan replaced");
     Ok(plan)
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use insula_model::{Defaults, Result, Segment};
+use insula_model::{Defaults, Result, Segment, Tenant};
 
 use super::defaults;
-use crate::{Engine, directory::Operator};
+use crate::{Engine, directory::Operator, knowledge::settling};
 
 /// All segments, in order of their names.
 pub fn list(engine: &Engine, _by: &Operator) -> Vec<Arc<Segment>> {
@@ -25,7 +25,10 @@ pub async fn replace(engine: &Engine, by: &Operator, path: &str, new: Defaults) 
     let name = defaults::new_name(path)?;
     defaults::check(&new)?;
     let segment = Segment { name, defaults: new, version: 1, created_at: engine.clock.now() };
-    let segment = engine.directory.put_segment(&segment, &engine.accounts).await?;
+    let before = engine.directory.segment(&segment.name).map(|segment| segment.defaults.vectors).unwrap_or_default();
+    let is_concerned = |tenant: &Tenant| tenant.segment.as_ref() == Some(&segment.name) && before != segment.defaults.vectors;
+    let put = engine.directory.put_segment(&segment, &engine.accounts);
+    let segment = settling::moving(engine, is_concerned, put).await?;
     tracing::info!(segment = %segment.name, by = %by.key(), version = segment.version, "segment replaced");
     Ok(segment)
 }

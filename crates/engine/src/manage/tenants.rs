@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Engine,
     directory::{ManagedTenant, OperatedTenant, Operator, TenantEntry},
+    knowledge::settling,
 };
 
 /// What a new tenant is to be.
@@ -99,6 +100,7 @@ pub async fn create(engine: &Engine, by: &Operator, new: NewTenant) -> Result<Ar
         segment: new.segment.map(segment).transpose()?,
         models: new.models,
         cache: CacheRules::default(),
+        vectors: Default::default(),
         region: new.region.map(|region| region.0),
         routing: Routing::default(),
         provider_credentials: Default::default(),
@@ -150,7 +152,10 @@ pub async fn change(
         }
         patched(now, patch.clone())
     };
-    let entry = engine.directory.change_tenant(tenant.scope.tenant(), &engine.accounts, change).await?;
+    let id = tenant.scope.tenant();
+    let inherits_anew = patch.plan.is_some() || patch.segment.is_some();
+    let change = engine.directory.change_tenant(id, &engine.accounts, change);
+    let entry = if inherits_anew { settling::moving_one(engine, id, change).await? } else { change.await? };
     tracing::info!(tenant = %entry.record.id, by = %tenant.by.key(), version = entry.record.version, "tenant changed");
     Ok(entry)
 }

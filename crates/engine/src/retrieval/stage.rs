@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Grounds, grounds::Terms, instructions::instructions};
 use crate::{
     Call, Engine,
-    knowledge::{self, Ask, CorporaChoice, Filter, Hit, SCORE_MAX, stores},
+    knowledge::{self, Ask, CorporaChoice, Filter, Hit, Looked, SCORE_MAX, stores},
     trace::Trace,
     work::{Chat, Work},
 };
@@ -111,10 +111,14 @@ async fn search(engine: &Engine, call: &Call, ask: &RetrievalAsk, query: String,
     let limit = Some(ask.limit.unwrap_or(LIMIT));
     let asked = Ask::new(query, limit, filter, Some(reader.unwrap_or_else(|| NOBODY.to_owned())));
     let asked = asked.map_err(|error| named(error, ask))?.within(corpora(ask));
-    let mut hits = knowledge::search(engine, &call.credential.scope, &asked).await.map_err(|error| {
-        let error = unreachable(error);
-        if error.param() == Some("corpora") { error.within(AT) } else { error }
-    })?;
+    let Looked { mut hits, by_words_alone } =
+        knowledge::look(engine, &call.credential.scope, &asked).await.map_err(|error| {
+            let error = unreachable(error);
+            if error.param() == Some("corpora") { error.within(AT) } else { error }
+        })?;
+    if by_words_alone {
+        return Err(unsearchable());
+    }
     let score_min = ask.tool.as_ref().and_then(|tool| tool.score_min).unwrap_or_default();
     hits.retain(|hit| hit.score / SCORE_MAX >= score_min);
     let mut bytes = 0;
@@ -171,10 +175,11 @@ fn named(error: Error, ask: &RetrievalAsk) -> Error {
 fn unreachable(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unavailable { .. } | ErrorKind::BudgetExceeded(_) => error,
-        _ => {
-            let message =
-                "the documents cannot be searched now; try again, or ask without `insula.retrieval` and `file_search`";
-            Error::new(ErrorKind::Unavailable { retry_after: Duration::from_secs(1) }, message).caused_by(error)
-        }
+        _ => unsearchable().caused_by(error),
     }
+}
+
+fn unsearchable() -> Error {
+    let message = "the documents cannot be searched now; try again, or ask without `insula.retrieval` and `file_search`";
+    Error::new(ErrorKind::Unavailable { retry_after: Duration::from_secs(1) }, message)
 }

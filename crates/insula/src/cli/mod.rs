@@ -33,6 +33,7 @@ mod settings;
 mod signals;
 mod simulator;
 mod statement;
+mod store;
 mod subject;
 mod tags;
 mod target;
@@ -128,6 +129,8 @@ enum Command {
     Webhook(webhook::WebhookArgs),
     /// Checks that the accounts follow from the ledger.
     Ledger(ledger::LedgerArgs),
+    /// Audits what searches tenants' vectors, and says where they are to be.
+    Store(store::StoreArgs),
     /// Builds the database that several nodes share, or brings it up to this version.
     Migrate(migrate::MigrateArgs),
     /// Examines the installation and says how to mend it.
@@ -209,6 +212,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::Corpus(args) => corpus::run(args, out).await,
         Command::Webhook(args) => webhook::run(args, out).await,
         Command::Ledger(args) => ledger::run(args, out).await,
+        Command::Store(args) => store::run(args, out).await,
         Command::Migrate(args) => migrate::run(args, out).await,
         Command::Doctor(args) => doctor::run(args, out).await,
         Command::Config(args) => config::run(args, out),

@@ -63,5 +63,9 @@ fn hits(body: &Value) -> String {
         format!("{rank}. {quote}\n   {name} [{start}..{end}]  {document}  chunk {chunk}{whose}\n")
     };
     let hits: Vec<String> = (1..).zip(items(body)).map(hit).collect();
-    if hits.is_empty() { "nothing is found".to_owned() } else { hits.join("") }
+    let found = if hits.is_empty() { "nothing is found".to_owned() } else { hits.join("") };
+    match body["degraded"].is_null() {
+        true => found,
+        false => format!("{found}\nby words alone: what searches vectors does not answer"),
+    }
 }

@@ -49,7 +49,7 @@ pub use routing::Routing;
 pub use secret_url::SecretUrl;
 pub use server::Server;
 pub use storage::Storage;
-pub use vectors::{VectorEngine, Vectors};
+pub use vectors::{Collection, VectorEngine, Vectors};
 pub use webhooks::Webhooks;
 
 /// Everything that can be set.
@@ -109,7 +109,7 @@ impl Config {
         faults.extend(self.storage.faults());
         faults.extend(self.coordination.fault(&self.storage));
         faults.extend(self.cache.fault());
-        faults.extend(self.vectors.fault(&self.storage));
+        faults.extend(self.vectors.faults(&self.storage));
         faults.extend(self.webhooks.fault());
         faults.extend(self.queue.fault());
         faults.extend(self.routing.fault());

@@ -5,7 +5,7 @@ use insula_engine::{
     directory::ManagedTenant,
     manage::effective::{self, EffectiveView},
 };
-use insula_model::{BudgetOrigin, BudgetTerms, Effective, EffectiveCache, EffectiveLimits, EffectiveRouting};
+use insula_model::{BudgetOrigin, BudgetTerms, Effective, EffectiveCache, EffectiveLimits, EffectiveRouting, EffectiveVectors};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,6 +29,8 @@ pub(crate) struct InForce {
     routing: EffectiveRouting,
     /// Its rules of the answer cache.
     cache: EffectiveCache,
+    /// Where its vectors are to be.
+    vectors: EffectiveVectors,
 }
 
 /// A budget in force.
@@ -55,6 +57,7 @@ impl From<EffectiveView> for InForce {
             models: view.models,
             routing: view.routing,
             cache: view.cache,
+            vectors: view.vectors,
         }
     }
 }

@@ -26,4 +26,5 @@ pub(crate) mod statements;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod usage;
+pub(crate) mod vectors;
 pub(crate) mod webhooks;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State};
 use insula_engine::{
     directory::ManagedTenant,
-    manage::documents::{self, Ask, Citation, CorporaChoice, Filter, Hit, Source},
+    manage::documents::{self, Ask, Citation, CorporaChoice, Filter, Hit, Looked, Source},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +15,6 @@ use crate::{
     App,
     errors::{Failure, InputErrors, TenantErrors},
     extract::{Authorised, StrictJson},
-    wire::Listed,
 };
 
 /// What is asked.
@@ -174,6 +173,18 @@ impl Quoted {
     }
 }
 
+/// What a search brings.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SearchResult {
+    /// The chunks, the best first.
+    data: Vec<Found>,
+    /// Null: all of them are told.
+    next_cursor: Option<String>,
+    /// `words_alone` while what searches vectors does not answer: chunks that have no word of the question are not found. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<&'static str>,
+}
+
 /// Searches a tenant's documents and the reference corpora that it may read, the best first. Not for operators, who see no content.
 ///
 /// Each hit says whose its text is. A corpus that the tenant may not read is answered like one that never was.
@@ -181,16 +192,17 @@ impl Quoted {
     post, path = "/api/v1/tenants/{tenant}/search", operation_id = "search", tag = "knowledge",
     extensions(("x-credential" = json!("tenant-admin"))), security(("tenantKey" = [])),
     params(("tenant" = String, Path, description = "Slug or id")), request_body = Search,
-    responses((status = 200, description = "What is found", body = Listed<Found>), TenantErrors, InputErrors),
+    responses((status = 200, description = "What is found", body = SearchResult), TenantErrors, InputErrors),
 )]
 pub(crate) async fn search(
     State(app): State<App>,
     Authorised(tenant): Authorised<ManagedTenant>,
     StrictJson(asked): StrictJson<Search>,
-) -> Result<Json<Listed<Found>>, Failure> {
+) -> Result<Json<SearchResult>, Failure> {
     let Search { query, limit, filter, end_user, corpora } = asked;
     let ask = Ask::new(query, limit, Filter::parse(&filter)?, end_user)?
         .within(corpora.map_or(CorporaChoice::Profile, CorporaChoice::from));
-    let hits = documents::search(&app.engine, &tenant, &ask).await?;
-    Ok(Json(Listed::whole(hits.into_iter().map(Found::from))))
+    let Looked { hits, by_words_alone } = documents::search(&app.engine, &tenant, &ask).await?;
+    let degraded = by_words_alone.then_some("words_alone");
+    Ok(Json(SearchResult { data: hits.into_iter().map(Found::from).collect(), next_cursor: None, degraded }))
 }

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use http::StatusCode;
 use insula_engine::{directory::Operator, manage::segments};
-use insula_model::{CacheRules, Defaults, Limits, Result, Routing};
+use insula_model::{CacheRules, Defaults, Limits, Result, Routing, VectorRules};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -30,6 +30,8 @@ pub(crate) struct Segment {
     routing: Routing,
     /// Rules of the answer cache of each of its tenants.
     cache: CacheRules,
+    /// Where the vectors of each of its tenants are to be.
+    vectors: VectorRules,
     /// Counts its changes.
     version: u64,
     /// When it was created.
@@ -46,6 +48,7 @@ impl From<&insula_model::Segment> for Segment {
             models: defaults.models,
             routing: defaults.routing,
             cache: defaults.cache,
+            vectors: defaults.vectors,
             version,
             created_at: Moment(created_at),
         }
@@ -70,6 +73,9 @@ pub(crate) struct SegmentOrder {
     /// Rules of the answer cache of each of its tenants; about an absent one nothing is said.
     #[serde(default)]
     cache: CacheRules,
+    /// Where the vectors of each of its tenants are to be; about an absent value nothing is said.
+    #[serde(default)]
+    vectors: VectorRules,
 }
 
 /// Lists all segments in order of their names.
@@ -115,9 +121,9 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<SegmentOrder>,
 ) -> Result<Json<Segment>, Failure> {
-    let SegmentOrder { limits, budgets, models, routing, cache } = order;
+    let SegmentOrder { limits, budgets, models, routing, cache, vectors } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
-    let new = Defaults { limits, budgets, models, routing, cache };
+    let new = Defaults { limits, budgets, models, routing, cache, vectors };
     Ok(Json(Segment::from(&*segments::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }
 

@@ -40,7 +40,7 @@ async fn a_plans_life() {
         ],
     });
     let want = json!({
-        "name": "free", "limits": {"concurrency": 4}, "models": ["sim-small"], "routing": {}, "cache": {},
+        "name": "free", "limits": {"concurrency": 4}, "models": ["sim-small"], "routing": {}, "cache": {}, "vectors": {},
         "version": 1, "created_at": "2026-03-15T12:00:00Z",
         "budgets": [
             {"window": "month", "limit_usd": "20.00", "mode": "hard", "alert_at": [0.8]},

@@ -2,7 +2,7 @@
 
 use insula_model::{
     Budget, BudgetMode, BudgetOrigin, BudgetTerms, CacheRules, Cap, Clock, Defaults, ErrorKind, Limits, Plan, Price, Routing,
-    Segment, SellPrice, Slug, Subject, Tenant, Window,
+    Segment, SellPrice, Slug, Subject, Tenant, VectorCollection, VectorRules, Window,
 };
 
 use super::world::{Engine, World, tenant, usd};
@@ -25,6 +25,7 @@ fn defaults(caps: &[(Window, &str)]) -> Defaults {
         models: Some(vec!["sim-small".to_owned()]),
         routing: Routing { attempts_max: Some(2), ..Routing::default() },
         cache: CacheRules { enabled: Some(true), ..CacheRules::default() },
+        vectors: VectorRules { collection: Some(VectorCollection::Own) },
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 pub(crate) struct Place {
     /// Holds the root key, and the data directory of the embedded engine.
     pub(super) dir: TempDir,
-    /// What a cluster's nodes search vectors with.
+    /// What vectors are searched with.
     vectors: VectorSearch,
     /// What the nodes of a cluster share.
     database: Option<Scratch>,
@@ -66,14 +66,20 @@ impl Place {
 
     /// Opens the store that is there.
     pub(crate) async fn open(&self, clock: Arc<ManualClock>, random: Arc<SeededRandom>) -> Result<Store> {
-        self.open_with(self.vectors, clock, random).await
+        self.open_with(self.vectors.clone(), clock, random).await
     }
 
-    /// The same; a node of a cluster searches vectors with this.
-    async fn open_with(&self, vectors: VectorSearch, clock: Arc<ManualClock>, random: Arc<SeededRandom>) -> Result<Store> {
+    /// The same; vectors are searched with this.
+    pub(crate) async fn open_with(
+        &self,
+        vectors: VectorSearch,
+        clock: Arc<ManualClock>,
+        random: Arc<SeededRandom>,
+    ) -> Result<Store> {
         let root_key = RootKey::load_or_create(&self.dir.path().join("root.key"), &*random)?;
         let Some(database) = &self.database else {
-            let options = StoreOptions { segment_bytes: 1 << 20, ..StoreOptions::new(self.dir.path().join("data"), root_key) };
+            let options = StoreOptions::new(self.dir.path().join("data"), root_key);
+            let options = StoreOptions { segment_bytes: 1 << 20, vectors, ..options };
             return Store::open(options, clock, random, Arc::new(RealDisk)).await;
         };
         let postgres = PostgresOptions {
@@ -120,7 +126,7 @@ impl World {
         Self::searched(engine, VectorSearch::Embedded).await
     }
 
-    /// A fresh store, whose nodes search vectors with this where there can be several.
+    /// A fresh store, whose vectors are searched with this.
     pub(crate) async fn searched(engine: Engine, vectors: VectorSearch) -> World {
         let place = Arc::new(Place::on(engine, vectors).await);
         let clock = Arc::new(ManualClock::at(at("2026-03-31T23:30:00Z")));
@@ -186,6 +192,7 @@ pub(super) fn tenant(ids: &IdGenerator, slug: &str, now: Timestamp) -> Tenant {
         routing: Routing::default(),
         provider_credentials: Default::default(),
         cache: insula_model::CacheRules::default(),
+        vectors: Default::default(),
         region: None,
         placement: Placement::Shared,
         tags: [("cost-centre".to_owned(), "a\"b".to_owned())].into(),

@@ -41,10 +41,17 @@ pub struct RunsMax {
 impl Control {
     /// Notes work to be done, before its tenant's own data says what it is. `NotFound` once the tenant is being erased.
     pub async fn queue_run(&self, kind: RunKind, tenant: TenantId, id: [u8; 16], now: Timestamp) -> Result<()> {
+        self.queue_claimed_run(Run { kind, id, tenant, queued_at: now, claimed_until: now }).await
+    }
+
+    /// Notes work that whoever asks for it does until `claimed_until`; somebody else does it afterwards unless it is forgotten before.
+    /// `NotFound` once the tenant is being erased.
+    pub async fn queue_claimed_run(&self, run: Run) -> Result<()> {
+        let Run { kind, id, tenant, queued_at, claimed_until } = run;
         let mut tx = self.db.write().await?;
         refuse_gone(&mut tx, Some(tenant)).await?;
-        let insert = "INSERT INTO runs (kind, id, tenant, queued_at, claimed_until) VALUES ($1, $2, $3, $4, $4)";
-        tx.exec(insert, args![kind, id, tenant, now]).await?;
+        let insert = "INSERT INTO runs (kind, id, tenant, queued_at, claimed_until) VALUES ($1, $2, $3, $4, $5)";
+        tx.exec(insert, args![kind, id, tenant, queued_at, claimed_until]).await?;
         tx.commit().await
     }
 

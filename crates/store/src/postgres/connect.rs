@@ -1,9 +1,8 @@
 //! From a URL to a connection: TLS, names, timeouts.
 
-use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use insula_model::{Error, Result};
-use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject};
 use tokio_postgres::{
     Client, Config, NoTls,
     config::{Host, SslMode},
@@ -11,6 +10,7 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::failed;
+use crate::tls::client_config;
 
 /// What the server's transactions find their tables in.
 const SEARCH_PATH: &str = "insula_control,insula_tenant,insula_keys";
@@ -79,17 +79,7 @@ impl PostgresUrl {
         if self.config.get_ssl_mode() == SslMode::Disable {
             return Ok(None);
         }
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(file) = &self.ca_file {
-            let unreadable = |error: &dyn fmt::Display| Error::invalid(format!("{}: {error}", file.display()));
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
-                roots.add(certificate.map_err(|error| unreadable(&error))?).map_err(|error| unreadable(&error))?;
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.map_err(Error::internal)?.with_root_certificates(roots).with_no_client_auth();
-        Ok(Some(MakeRustlsConnect::new(config)))
+        Ok(Some(MakeRustlsConnect::new(client_config(self.ca_file.as_deref())?)))
     }
 
     /// One connection of its own, driven in the background until the client is dropped. For migrations and checks; nothing of

@@ -50,6 +50,7 @@ impl Schema {
                 ("0013_provider_credentials", include_str!("schema/control/0013_provider_credentials.sql")),
                 ("0014_runs", include_str!("schema/control/0014_runs.sql")),
                 ("0015_corpora", include_str!("schema/control/0015_corpora.sql")),
+                ("0016_vectors", include_str!("schema/control/0016_vectors.sql")),
             ],
             Schema::Tenant => &[
                 ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
@@ -60,6 +61,7 @@ impl Schema {
                 ("0006_spaces", include_str!("schema/tenant/0006_spaces.sql")),
                 ("0007_profile", include_str!("schema/tenant/0007_profile.sql")),
                 ("0008_vector_stores", include_str!("schema/tenant/0008_vector_stores.sql")),
+                ("0009_vector_outbox", include_str!("schema/tenant/0009_vector_outbox.sql")),
             ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }

@@ -15,7 +15,7 @@ use insula_model::{
     Cause, CorpusId, CorpusName, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId,
     DocumentStatus, EndUserId, Error, EventId, EventType, FileBatchId, FileId, FilePurpose, FileState, Jurisdiction, KeyId,
     Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice,
-    Slug, Subject, TenantId, TenantState, Timestamp, VectorStoreId, WebhookId, Window,
+    Slug, Subject, TenantId, TenantState, Timestamp, VectorCollection, VectorRules, VectorStoreId, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -276,7 +276,7 @@ macro_rules! words {
 }
 // Those of the ledger name themselves without an allocation.
 words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome, EventType, DeliveryState);
-words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, CredentialOwner, DocumentStatus, FilePurpose, FileState, RunKind);
+words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, CredentialOwner, DocumentStatus, FilePurpose, FileState, RunKind, VectorCollection);
 words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ProviderIsolation, ReleaseMode);
 
 fn json_word(word: &impl Serialize) -> String {
@@ -299,7 +299,7 @@ macro_rules! json {
         }
     )* };
 }
-json!(BTreeMap<String, String>, Vec<f64>, Vec<String>, CacheRules, Defaults, Routing, Vec<SellPrice>, BTreeSet<EventType>);
+json!(BTreeMap<String, String>, Vec<f64>, Vec<String>, CacheRules, Defaults, Routing, Vec<SellPrice>, BTreeSet<EventType>, VectorRules);
 json!(BatchTimes, BTreeMap<String, CredentialMark>);
 
 /// A byte for the level, then the ids: the order of the bytes is the order of the subjects.

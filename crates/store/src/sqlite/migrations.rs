@@ -34,6 +34,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0014_provider_credentials.sql"),
         include_str!("schema/control/0015_runs.sql"),
         include_str!("schema/control/0016_corpora.sql"),
+        include_str!("schema/control/0017_vectors.sql"),
     ],
 };
 
@@ -52,6 +53,7 @@ pub(super) const TENANT: Schema = Schema {
         include_str!("schema/tenant/0006_spaces.sql"),
         include_str!("schema/tenant/0007_profile.sql"),
         include_str!("schema/tenant/0008_vector_stores.sql"),
+        include_str!("schema/tenant/0009_vector_outbox.sql"),
     ],
 };
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use insula_model::{Result, TenantId, Timestamp};
+use insula_model::{Error, ErrorKind, Result, TenantId, Timestamp};
 
 use crate::{Control, tenants::Homes, vault::KeyStore, vectors::Vectors};
 
@@ -75,7 +75,13 @@ pub(super) async fn replay(
         };
         if is_due {
             tracing::info!(%tenant, begun_at = %erasure.begun_at, "erasing a tenant");
-            finish(control, keys, tenants, vectors, tenant, now).await?;
+            match finish(control, keys, tenants, vectors, tenant, now).await {
+                // A node serves without what is away, and so does not wait for it; what is left is done later.
+                Err(error) if matches!(error.kind(), ErrorKind::Unavailable { .. }) => {
+                    tracing::warn!(%tenant, %error, "an erasure cannot be finished yet; it is tried again");
+                }
+                finished => drop(finished?),
+            }
         }
     }
     Ok(())
@@ -94,10 +100,21 @@ async fn finish(
     tenants.drain(tenant).await?;
     // The key before the data: from here on every copy of the data is unreadable.
     keys.destroy(tenant, now).await?;
-    vectors.forget(tenant);
-    vectors.engine.forget(tenant).await?;
     tenants.remove(tenant).await?;
+    vectors.forget(tenant);
+    // Where that does not answer the erasure stays open, and goes on when it does.
+    vectors.engine.forget(tenant).await.map_err(away)?;
     control.finish_erasure(tenant, now).await
+}
+
+fn away(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Unavailable { .. } => {
+            let message = "the vector engine does not answer; all else of the tenant is gone, and the erasure is completed by itself, or by the same call, once it does";
+            Error::new(error.kind().clone(), message).caused_by(error)
+        }
+        _ => error,
+    }
 }
 
 /// The first `steps` of an erasure, as a process that is killed leaves them.

@@ -9,12 +9,12 @@ use super::{
     tidy::{Tidying, Unfinished},
 };
 use crate::{
-    ClusterOptions, Control, PostgresOptions, PostgresUrl, VectorSearch,
+    ClusterOptions, Control, PostgresOptions, PostgresUrl,
     cluster::{Cluster, register::Register, sweeper::Sweeper},
-    postgres::{Access, PgPool, PoolOptions, Schema, check_login, check_pgvector, check_steps},
+    postgres::{Access, PgPool, PoolOptions, Schema, check_login, check_steps},
     tenants::Homes,
     vault::KeyStore,
-    vectors::{Embedded, Pgvector, VectorEngine, Vectors},
+    vectors::Vectors,
 };
 
 /// Connections of a node for what is nobody's request: beats, batches of attempts, leases, changes, sweeping. As many as there
@@ -53,7 +53,7 @@ impl Store {
         let sweeper = Sweeper::start(cluster.clone(), cluster.pool().clone(), clock.clone());
         let journal = Journal::from(register.clone());
         let keys = Arc::new(keys);
-        let vectors = Arc::new(Vectors::new(vector_engine(&postgres, vectors).await?, index_bytes_max));
+        let vectors = Arc::new(Vectors::new(vectors.engine(Some(&postgres)).await?, index_bytes_max));
         let unfinished = Unfinished {
             control: Control::over(cluster.pool().db(Access::Control)),
             keys: keys.clone(),
@@ -67,17 +67,6 @@ impl Store {
         let kept = Kept::Together { pool, register, cluster, sweeper, tidying };
         Ok(Store(Arc::new(Inner { control, keys, homes, vectors, journal, kept, root_key, clock, random })))
     }
-}
-
-/// What searches vectors. One that the database does not serve is refused here, before anything is asked of it.
-async fn vector_engine(postgres: &PostgresOptions, vectors: VectorSearch) -> Result<Box<dyn VectorEngine>> {
-    Ok(match vectors {
-        VectorSearch::Embedded => Box::new(Embedded::new()),
-        VectorSearch::Pgvector { exact_max } => {
-            let client = postgres.url.connect(postgres.connect_max).await?;
-            Box::new(Pgvector::new(&check_pgvector(&client).await?, exact_max))
-        }
-    })
 }
 
 /// Which schemas are expected where.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use insula_model::{
     Budget, Clock, CorpusGrant, Error, Random, ReferenceCorpus, Result, Tenant, TenantId, TenantScope, Timestamp,
+    VectorCollection,
 };
 
 pub(crate) use self::open::raise_clock;
@@ -52,6 +53,7 @@ enum Kept {
     Alone {
         files: Arc<TenantFiles>,
         fold: Fold,
+        tidying: Tidying,
         /// Last, so that the directory is given back after everything in it is closed.
         data_dir: Arc<DataDir>,
     },
@@ -110,7 +112,7 @@ impl Store {
 
     async fn home(&self, tenant: TenantId) -> Result<TenantStore> {
         // Whoever has no key does not exist, whatever lies on the disk.
-        self.0.keys.seals(tenant).await?;
+        let seals = self.0.keys.seals(tenant).await?;
         let home = self.0.homes.open(tenant).await?;
         let arriving = match &self.0.kept {
             Kept::Alone { fold, .. } => Arriving::Fold(fold.clone()),
@@ -118,7 +120,33 @@ impl Store {
         };
         let blobs = self.0.homes.blobs(tenant);
         let (clock, vectors) = (self.0.clock.clone(), self.0.vectors.clone());
-        Ok(TenantStore { tenant, home, blobs, arriving, clock, vectors })
+        Ok(TenantStore { tenant, home, blobs, arriving, clock, vectors, seals })
+    }
+
+    pub(crate) fn vectors(&self) -> &Arc<Vectors> {
+        &self.0.vectors
+    }
+
+    /// Which collection a tenant's vectors are in where nothing is said for it; nothing where the engine that searches them keeps them
+    /// with the documents.
+    pub fn vector_collection(&self) -> Option<VectorCollection> {
+        let engine = &self.0.vectors.engine;
+        engine.settles().then(|| engine.collection())
+    }
+
+    /// Brings a tenant's vectors to the engine that searches them, in the collection that is wanted for it. It can be repeated, and left
+    /// at any point.
+    ///
+    /// # Errors
+    /// [`insula_model::ErrorKind::Unavailable`] where that does not answer.
+    pub async fn settle_vectors(&self, scope: &TenantScope, wanted: VectorCollection) -> Result<()> {
+        let tenant = self.tenant(scope).await?;
+        self.0.vectors.engine.settle(&tenant, wanted).await
+    }
+
+    /// The tenants that searches found wanting since this was last asked: their vectors are to be settled.
+    pub fn take_due_vectors(&self) -> Vec<TenantId> {
+        self.0.vectors.engine.take_due()
     }
 
     /// Forgets what this node holds in memory of the documents of tenants that are not there any more.
@@ -206,7 +234,8 @@ impl Store {
         let inner = &self.0;
         // Everything is closed, also where something before it failed; the first failure is told.
         let settled = match &inner.kept {
-            Kept::Alone { fold, files, .. } => {
+            Kept::Alone { fold, files, tidying, .. } => {
+                tidying.stop();
                 let folded = fold.stop().await;
                 folded.and(files.close().await)
             }

@@ -5,14 +5,17 @@ use std::{sync::Arc, time::Duration};
 use insula_model::{Clock, Error, Random, Result, Timestamp};
 use rustix::process::{Resource, getrlimit};
 
-use super::{Inner, Journal, Kept, Store, erase, provision};
+use super::{
+    Inner, Journal, Kept, Store, erase, provision,
+    tidy::{Tidying, Unfinished},
+};
 use crate::{
     Control, Disk, StoreOptions, fold,
     lock::DataDir,
     query::waiting,
     tenants::{Bounds, Homes, TenantFiles},
     vault::KeyStore,
-    vectors::{Embedded, Vectors},
+    vectors::Vectors,
 };
 
 /// How far ahead of the machine's clock stored time may lie.
@@ -35,8 +38,9 @@ impl Store {
         disk: Arc<dyn Disk>,
     ) -> Result<Store> {
         // First of all: nothing below is touched while another process works on it.
-        let StoreOptions { data_dir, root_key, tenants_open_max, tenant_cache_bytes_max, segment_bytes, index_bytes_max } =
-            options;
+        let StoreOptions { data_dir, root_key, segment_bytes, .. } = options;
+        let StoreOptions { tenants_open_max, tenant_cache_bytes_max, index_bytes_max, .. } = options;
+        let engine = options.vectors.engine(None).await?;
         let data_dir = Arc::new(waiting(move || DataDir::take(&data_dir)).await?);
         let layout = data_dir.layout().clone();
 
@@ -47,7 +51,7 @@ impl Store {
         let bounds = Bounds { files_max: files_max(tenants_open_max), bytes_max: tenant_cache_bytes_max };
         let files = Arc::new(waiting(move || TenantFiles::new(layout.tenants(), bounds)).await?);
         let homes = Homes::Files(files.clone());
-        let vectors = Arc::new(Vectors::new(Box::new(Embedded::new()), index_bytes_max));
+        let vectors = Arc::new(Vectors::new(engine, index_bytes_max));
         // Before anything is served or folded: a restored backup may hold tenants that were erased since.
         erase::replay(&control, &keys, &homes, &vectors, clock.now(), Timestamp::from_micros(i64::MAX)).await?;
         // No other process makes tenants in this directory.
@@ -64,8 +68,16 @@ impl Store {
         };
         let (journal, fold) = fold::start(parts).await?;
         let journal = Journal::from(journal);
-        let kept = Kept::Alone { files, fold, data_dir };
         let keys = Arc::new(keys);
+        let tidying = Tidying::start(Unfinished {
+            control: control.clone(),
+            keys: keys.clone(),
+            homes: homes.clone(),
+            vectors: vectors.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        });
+        let kept = Kept::Alone { files, fold, tidying, data_dir };
         let inner = Inner { control, keys, homes, vectors, journal, root_key, clock, random, kept };
         Ok(Store(Arc::new(inner)))
     }

@@ -91,14 +91,14 @@ impl Index {
         (0..self.entries.len()).map(|place| self.vector(place))
     }
 
-    /// The numbers of each vector.
-    pub(super) fn dimension(&self) -> usize {
-        self.dimension
-    }
-
     /// Which vectors these are.
     pub(super) fn space(&self) -> u64 {
         self.space
+    }
+
+    /// The numbers of each vector.
+    pub(super) fn dimension(&self) -> usize {
+        self.dimension
     }
 
     /// All chunks below this number are known.

@@ -5,21 +5,25 @@
 //! tenant's documents, an [`Index`] of their chunks in memory, and the engine behind both.
 //!
 //! - [`embedded`]: vectors are opened into memory; exact, and by a graph where there are many;
-//! - [`pgvector`]: the shared database searches them.
+//! - [`pgvector`]: the shared database searches them;
+//! - [`qdrant`]: a Qdrant beside this node searches them, in collections that tenants share or in one of a tenant's own.
+//!
+//! [`audit`] holds what an engine has against the tables.
 
-mod audit;
+pub(crate) mod audit;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod embedded;
 mod index;
 mod indexes;
 mod pgvector;
+pub(crate) mod qdrant;
 mod reading;
 pub(crate) mod spaces;
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::HashSet, pin::Pin, sync::Arc};
 
-use insula_model::{DocumentId, Result, TenantId};
+use insula_model::{DocumentId, Result, TenantId, VectorCollection};
 
 pub use audit::{AuditFinding, AuditKind};
 pub(crate) use embedded::Embedded;
@@ -27,6 +31,8 @@ pub use embedded::{exact_order, inner_product};
 pub use index::{Entry, Index};
 use indexes::Indexes;
 pub(crate) use pgvector::Pgvector;
+pub(crate) use qdrant::Qdrant;
+pub use qdrant::QdrantOptions;
 pub use reading::Reading;
 pub use spaces::{NewVector, Space, Spaces};
 
@@ -60,6 +66,47 @@ pub(crate) trait VectorEngine: Send + Sync {
     /// In the transaction that publishes or removes a document, behind the tables' own rows.
     fn write<'a>(&'a self, tx: &'a mut Tx, change: &'a Change<'a>) -> Pending<'a, ()>;
 
+    /// Whether there is something to do after a change was committed: see [`VectorEngine::settle`].
+    fn settles(&self) -> bool {
+        false
+    }
+
+    /// Which collection a tenant's vectors are in where nothing is said for it; of meaning where [`VectorEngine::settles`].
+    fn collection(&self) -> VectorCollection {
+        VectorCollection::default()
+    }
+
+    /// Brings what the engine holds of a tenant to what its tables say, in the collection that is wanted for it: after a commit, and
+    /// whenever that did not come to an end. It can be repeated, and left at any point.
+    fn settle<'a>(&'a self, _: &'a TenantStore, _: VectorCollection) -> Pending<'a, ()> {
+        nothing()
+    }
+
+    /// The tenants that searches found wanting since this was last asked: somebody is to settle them.
+    fn take_due(&self) -> Vec<TenantId> {
+        Vec::new()
+    }
+
+    /// What the engine holds of a tenant and should not, and what it lacks. The tables themselves are looked at elsewhere.
+    fn audit<'a>(&'a self, _: &'a TenantStore) -> Pending<'a, Vec<AuditFinding>> {
+        nothing()
+    }
+
+    /// Has what was found of a tenant mended by the next [`VectorEngine::settle`].
+    fn repair<'a>(&'a self, _: &'a TenantStore, _: &'a [AuditFinding]) -> Pending<'a, ()> {
+        nothing()
+    }
+
+    /// What the engine holds of tenants that are not among those that are `known`, or of nobody.
+    fn census<'a>(&'a self, _: &'a HashSet<TenantId>) -> Pending<'a, Vec<AuditFinding>> {
+        nothing()
+    }
+
+    /// Removes what a census found.
+    fn clear<'a>(&'a self, _: &'a HashSet<TenantId>, _: &'a [AuditFinding]) -> Pending<'a, ()> {
+        nothing()
+    }
+
     /// The nearest of the chunks that count, as of the snapshot: as many as are asked for wherever so many count.
     fn nearest<'a>(
         &'a self,
@@ -71,9 +118,11 @@ pub(crate) trait VectorEngine: Send + Sync {
 
     /// A tenant is erased: nothing of it stays.
     fn forget(&self, tenant: TenantId) -> Pending<'_, ()>;
+}
 
-    /// What it holds of a tenant that it should not, and lacks that it should.
-    fn audit<'a>(&'a self, tenant: &'a TenantStore) -> Pending<'a, Vec<AuditFinding>>;
+/// There is nothing to do, and nothing to tell.
+fn nothing<'a, T: Default + Send + 'a>() -> Pending<'a, T> {
+    Box::pin(std::future::ready(Ok(T::default())))
 }
 
 /// What changes of a tenant's documents.
@@ -92,6 +141,15 @@ pub(crate) enum Change<'a> {
         /// Which one.
         document: DocumentId,
     },
+}
+
+impl Change<'_> {
+    /// Which document it is about.
+    pub(crate) fn document(&self) -> DocumentId {
+        match self {
+            Change::Published { document, .. } | Change::Removed { document } => *document,
+        }
+    }
 }
 
 /// What is asked of an engine.
@@ -137,4 +195,10 @@ impl Vectors {
     pub(crate) fn forget(&self, tenant: TenantId) {
         self.indexes.forget(tenant);
     }
+}
+
+/// What another engine knows of this tenant is out of date from here on: should it come back, it begins anew.
+pub(crate) async fn forget_home(tx: &mut Tx) -> Result<()> {
+    tx.exec("DELETE FROM vector_home WHERE id = 1", &[]).await?;
+    Ok(())
 }

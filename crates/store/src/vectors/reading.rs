@@ -76,6 +76,11 @@ impl Reading {
         &mut self.knowledge
     }
 
+    /// Whether vectors are searched in another place than the tables: one may be away without the other.
+    pub fn is_searched_elsewhere(&self) -> bool {
+        self.vectors.engine.settles()
+    }
+
     /// The nearest chunks to a place in the space that serves, the best first: as many as are wanted wherever so many count.
     pub async fn nearest(&mut self, vector: &[f32], counting: Option<&HashSet<DocumentId>>, limit: usize) -> Result<Vec<Near>> {
         if self.index.entries().is_empty() {

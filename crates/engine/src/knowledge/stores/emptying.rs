@@ -5,7 +5,7 @@ use std::sync::Arc;
 use insula_model::{Result, VectorStoreId};
 use insula_store::Run;
 
-use super::files::gone_is_gone;
+use super::{super::settling, files::gone_is_gone};
 use crate::{
     Engine,
     runs::{Laid, Perform, Stop, Watch},
@@ -34,11 +34,20 @@ async fn empty(engine: Arc<Engine>, run: Run, watch: Watch) -> Result<Laid> {
         },
     }
     loop {
-        for document in store.documents_of_store(id, AT_ONCE).await? {
-            match watch.stop() {
-                None => gone_is_gone(store.remove_document(document).await)?,
-                Some(Stop::Lost) => return Ok(Laid::Lost),
-                Some(_) => return Ok(Laid::Until(engine.clock.now())),
+        let documents = store.documents_of_store(id, AT_ONCE).await?;
+        if !documents.is_empty() {
+            let removing = async {
+                for document in documents {
+                    match watch.stop() {
+                        None => gone_is_gone(store.remove_document(document).await)?,
+                        Some(Stop::Lost) => return Ok(Some(Laid::Lost)),
+                        Some(_) => return Ok(Some(Laid::Until(engine.clock.now()))),
+                    }
+                }
+                Ok(None)
+            };
+            if let Some(laid) = settling::changing(&engine, run.tenant, removing).await? {
+                return Ok(laid);
             }
         }
         if store.clear_vector_store(id).await? {

@@ -4,10 +4,7 @@ use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use insula_model::{Error, Result};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -15,6 +12,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::RedisOptions;
+use crate::tls::client_config;
 
 /// How long making a connection may take, greeting included. No request waits for it.
 pub(super) const DIAL_MAX: Duration = Duration::from_secs(2);
@@ -97,18 +95,7 @@ async fn tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
 }
 
 fn connector(options: &RedisOptions) -> Result<TlsConnector> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(file) = &options.ca_file {
-        let unreadable = |error: String| Error::invalid(format!("{}: {error}", file.display()));
-        for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(error.to_string()))? {
-            let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-            roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(Error::internal)?.with_root_certificates(roots).with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(TlsConnector::from(Arc::new(client_config(options.ca_file.as_deref())?)))
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! A store whose vectors some engine searches.
 
-use insula_model::Random;
+use insula_model::{Random, VectorCollection};
 
 use super::Shelf;
 use crate::{
-    VectorSearch,
+    QdrantOptions, VectorSearch,
     conformance::world::{Engine, World},
+    vectors::qdrant::tests::Served,
 };
 
 /// Who searches, and where the tables are.
@@ -17,28 +18,45 @@ pub(crate) enum Searched {
     InMemoryOverTables,
     /// pgvector, in the shared database.
     Pgvector,
+    /// Qdrant, in a collection that tenants share, over files.
+    QdrantShared,
+    /// Qdrant, in a collection of the tenant's own, over a shared database.
+    QdrantOwn,
+    /// Qdrant, before anything was brought there.
+    QdrantBehind,
 }
 
-/// So many vectors are compared one by one where an engine can be told: few, so that cases reach its index.
+/// So many vectors are compared one by one where pgvector searches: few, so that cases reach its index.
 pub(crate) const EXACT_MAX: usize = 500;
 
 impl Searched {
     /// All of them.
-    pub(crate) const ALL: [Searched; 3] = [Searched::InMemoryOverFiles, Searched::InMemoryOverTables, Searched::Pgvector];
+    pub(crate) const ALL: [Searched; 6] = [
+        Searched::InMemoryOverFiles,
+        Searched::InMemoryOverTables,
+        Searched::Pgvector,
+        Searched::QdrantShared,
+        Searched::QdrantOwn,
+        Searched::QdrantBehind,
+    ];
+
+    /// Those that ask a Qdrant.
+    pub(crate) const OF_QDRANT: [Searched; 3] = [Searched::QdrantShared, Searched::QdrantOwn, Searched::QdrantBehind];
 
     /// Where the tables are.
     pub(crate) fn tables(self) -> Engine {
         match self {
-            Searched::InMemoryOverFiles => Engine::Embedded,
-            Searched::InMemoryOverTables | Searched::Pgvector => Engine::Cluster,
+            Searched::InMemoryOverFiles | Searched::QdrantShared | Searched::QdrantBehind => Engine::Embedded,
+            Searched::InMemoryOverTables | Searched::Pgvector | Searched::QdrantOwn => Engine::Cluster,
         }
     }
 
-    /// What a store is told.
-    pub(crate) fn vectors(self) -> VectorSearch {
+    /// Where a tenant's vectors are to be, of an engine that is brought there after each change.
+    pub(crate) fn settles_in(self) -> Option<VectorCollection> {
         match self {
-            Searched::InMemoryOverFiles | Searched::InMemoryOverTables => VectorSearch::Embedded,
-            Searched::Pgvector => VectorSearch::Pgvector { exact_max: EXACT_MAX },
+            Searched::QdrantShared => Some(VectorCollection::Shared),
+            Searched::QdrantOwn => Some(VectorCollection::Own),
+            Searched::InMemoryOverFiles | Searched::InMemoryOverTables | Searched::Pgvector | Searched::QdrantBehind => None,
         }
     }
 }
@@ -47,12 +65,34 @@ impl Searched {
 pub(crate) struct Bed {
     pub(crate) world: World,
     pub(crate) searched: Searched,
+    /// The Qdrant, where one is asked.
+    pub(crate) qdrant: Option<Served>,
 }
 
 impl Bed {
     /// A fresh one.
     pub(crate) async fn made(searched: Searched) -> Self {
-        Self { world: World::searched(searched.tables(), searched.vectors()).await, searched }
+        let vectors = match searched {
+            Searched::InMemoryOverFiles | Searched::InMemoryOverTables => VectorSearch::Embedded,
+            Searched::Pgvector => VectorSearch::Pgvector { exact_max: EXACT_MAX },
+            Searched::QdrantShared | Searched::QdrantOwn | Searched::QdrantBehind => {
+                let served = Served::by_a_peer().await;
+                let options = served.options();
+                return Self::asking(searched, served, options).await;
+            }
+        };
+        Self::over(World::searched(searched.tables(), vectors).await, searched)
+    }
+
+    /// One over a world that is there, without a Qdrant.
+    pub(crate) fn over(world: World, searched: Searched) -> Self {
+        Self { world, searched, qdrant: None }
+    }
+
+    /// A fresh one, whose Qdrant is reached like this.
+    pub(crate) async fn asking(searched: Searched, served: Served, options: QdrantOptions) -> Self {
+        let world = World::searched(searched.tables(), VectorSearch::Qdrant(options)).await;
+        Self { world, searched, qdrant: Some(served) }
     }
 
     /// The first tenant's documents; there are none yet.

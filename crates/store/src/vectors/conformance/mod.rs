@@ -11,16 +11,37 @@ mod shelf;
 pub(crate) use bed::{Bed, EXACT_MAX, Searched};
 pub(crate) use shelf::Shelf;
 
+use super::qdrant::tests::Served;
+
 /// Each case on each engine.
 macro_rules! on_every_engine {
     ($($case:ident)+) => { $(
         #[tokio::test(flavor = "multi_thread")]
         async fn $case() {
             for searched in Searched::ALL {
-                cases::$case(&Bed::made(searched).await).await;
+                let bed = Bed::made(searched).await;
+                cases::$case(&bed).await;
+                if let Some(qdrant) = &bed.qdrant {
+                    qdrant.ended().await;
+                }
             }
         }
-    )+ };
+    )+
+
+        /// The same with a real Qdrant, where `INSULA_TEST_QDRANT_URL` names one; `cargo xtask test` says whether it does.
+        mod on_a_real_qdrant { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                for searched in super::Searched::OF_QDRANT {
+                    let Some(served) = super::Served::real() else { return };
+                    let options = served.options();
+                    let bed = super::Bed::asking(searched, served, options).await;
+                    super::cases::$case(&bed).await;
+                    bed.qdrant.unwrap().ended().await;
+                }
+            }
+        )+ }
+    };
 }
 
 on_every_engine! {

@@ -56,6 +56,19 @@ impl<'a> Shelf<'a> {
 
     /// Publishes a document, anew where it was published before.
     pub(crate) async fn publish(&mut self, document: DocumentId, vectors: Vec<Vec<f32>>) {
+        self.publish_only(document, vectors).await;
+        self.settle().await;
+    }
+
+    /// The same, without what follows from it.
+    pub(crate) async fn add_only(&mut self, vectors: Vec<Vec<f32>>) -> DocumentId {
+        let id = self.hand_in().await;
+        self.publish_only(id, vectors).await;
+        id
+    }
+
+    /// The same, without what follows from it.
+    pub(crate) async fn publish_only(&mut self, document: DocumentId, vectors: Vec<Vec<f32>>) {
         let spaces = self.store.spaces(EMBEDDER, u32::try_from(self.dimension).unwrap()).await.unwrap();
         let total = vectors.len() as u64;
         let random: &dyn Random = &*self.bed.world.random;
@@ -77,8 +90,26 @@ impl<'a> Shelf<'a> {
         self.next_chunk += total;
     }
 
+    /// What follows from a change, where the engine is brought to what the tables say.
+    pub(crate) async fn settle(&self) {
+        if let Some(collection) = self.bed.searched.settles_in() {
+            self.bed.world.store.settle_vectors(&self.scope, collection).await.unwrap();
+        }
+    }
+
     /// Removes a document.
     pub(crate) async fn remove(&mut self, document: DocumentId) {
+        self.remove_only(document).await;
+        self.settle().await;
+    }
+
+    /// How many chunks there are.
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Removes a document, without what follows from it.
+    pub(crate) async fn remove_only(&mut self, document: DocumentId) {
         self.store.remove_document(document).await.unwrap();
         self.chunks.retain(|_, (of, _)| *of != document);
     }

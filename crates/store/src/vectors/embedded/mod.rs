@@ -15,7 +15,7 @@ pub use exact::{exact_order, inner_product};
 use graph::Graph;
 pub(crate) use graph::GraphCell;
 
-use super::{AuditFinding, Change, Index, Near, Nearest, Pending, VectorEngine};
+use super::{Change, Index, Near, Nearest, Pending, VectorEngine, forget_home};
 use crate::{TenantStore, query::Tx, tenants::Knowledge};
 
 /// So many vectors are always compared one by one.
@@ -76,9 +76,9 @@ impl VectorEngine for Embedded {
         true
     }
 
-    fn write<'a>(&'a self, _: &'a mut Tx, _: &'a Change<'a>) -> Pending<'a, ()> {
+    fn write<'a>(&'a self, tx: &'a mut Tx, _: &'a Change<'a>) -> Pending<'a, ()> {
         // The tables have them.
-        Box::pin(std::future::ready(Ok(())))
+        Box::pin(forget_home(tx))
     }
 
     fn nearest<'a>(
@@ -97,11 +97,6 @@ impl VectorEngine for Embedded {
     fn forget(&self, _: TenantId) -> Pending<'_, ()> {
         // The index goes with the tenant.
         Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn audit<'a>(&'a self, _: &'a TenantStore) -> Pending<'a, Vec<AuditFinding>> {
-        // It holds nothing but what it has read.
-        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }
 

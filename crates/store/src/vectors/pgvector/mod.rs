@@ -24,7 +24,7 @@ use std::{sync::Arc, time::Duration};
 use insula_model::{Error, ErrorKind, Result, TenantId};
 
 use self::{fill::Fills, statements::Statements};
-use super::{AuditFinding, Change, Index, Near, Nearest, Pending, Space, VectorEngine};
+use super::{AuditFinding, Change, Index, Near, Nearest, Pending, Space, VectorEngine, forget_home};
 use crate::{
     Opener, TenantStore,
     postgres::{Extension, PgTx},
@@ -76,6 +76,7 @@ impl VectorEngine for Pgvector {
 
     fn write<'a>(&'a self, tx: &'a mut Tx, change: &'a Change<'a>) -> Pending<'a, ()> {
         Box::pin(async move {
+            forget_home(tx).await?;
             let tx = shared(tx)?;
             match change {
                 Change::Published { document, first, vectors } => {

@@ -41,7 +41,7 @@ async fn what_was_there_before_is_filled_in_while_searches_are_answered() {
         shelf.add((0..5).map(|_| before.any(8)).collect()).await;
     }
     shelf.remove(shelf.documents()[3]).await;
-    let bed = Bed { world: before.world.beside_with(PGVECTOR).await, searched: Searched::Pgvector };
+    let bed = Bed::over(before.world.beside_with(PGVECTOR).await, Searched::Pgvector);
     let mut there = shelf.on(&bed).await;
     assert_eq!(there.recall(&bed.any(8), None, 20).await, 1.0, "the first search is answered from memory");
     filled(&there, &bed).await;
@@ -65,7 +65,7 @@ async fn what_a_node_without_it_publishes_or_removes_is_noticed() {
     let bed = Bed::made(Searched::Pgvector).await;
     let mut shelf = bed.owner(8).await;
     let documents = [shelf.add(vec![bed.any(8); 3]).await, shelf.add(vec![bed.any(8); 2]).await];
-    let other = Bed { world: bed.world.beside_with(VectorSearch::Embedded).await, searched: Searched::InMemoryOverTables };
+    let other = Bed::over(bed.world.beside_with(VectorSearch::Embedded).await, Searched::InMemoryOverTables);
     let mut elsewhere = shelf.on(&other).await;
     let canary = bed.any(8);
     elsewhere.remove(documents[0]).await;
