@@ -236,16 +236,25 @@ pub async fn list(
 pub async fn remove(engine: &Arc<Engine>, scope: &TenantScope, id: DocumentId) -> Result<()> {
     let store = engine.store.tenant(scope).await?;
     let intent = Intent::note(engine, scope.tenant()).await?;
+    let removed = taken_away(engine, scope, &store, id).await;
+    if let Some(intent) = intent {
+        intent.fulfil_soon(engine, *scope).await;
+    }
+    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })
+}
+
+/// Removes a document's rows, the answers in memory that were made of documents, and its turn to be read: the next one need not wait for
+/// anybody to find that it is gone. Whoever calls it has noted what follows for its vectors.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] where the tenant has none of this id.
+pub(super) async fn taken_away(engine: &Engine, scope: &TenantScope, store: &TenantStore, id: DocumentId) -> Result<()> {
     let removed = store.remove_document(id).await;
     match engine.directory.is_corpus(scope.tenant()) {
         true => engine.answers.forget_all_grounded(),
         false => engine.answers.forget_grounded(scope.tenant()),
     }
-    if let Some(intent) = intent {
-        intent.fulfil_soon(engine, *scope).await;
-    }
-    removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_document() } else { error })?;
-    // Where it was to be read, the next one need not wait for anybody to find that it is gone.
+    removed?;
     engine.store.control().forget_run(*id.as_bytes()).await
 }
 

@@ -107,7 +107,7 @@ impl Shelf {
         let (near, by_words_alone) = match reading.nearest(&asked.vector, counting.as_ref(), depth(ask.limit)).await {
             // The tables are another place, and go on without.
             Err(error) if reading.is_searched_elsewhere() && matches!(error.kind(), ErrorKind::Unavailable { .. }) => {
-                tracing::warn!(%home, %error, source = ?error.private_source(), "a search goes by words alone");
+                tracing::warn!(home = %self.reader.home(), %error, source = ?error.private_source(), "a search goes by words alone");
                 (Vec::new(), true)
             }
             near => (near?, false),

@@ -147,18 +147,12 @@ async fn work_that_is_queued_again_is_done_again() {
     for engine in Engine::ALL {
         let world = World::on(engine).await;
         let (control, tenant, now) = (world.store.control(), world.owner.tenant(), world.clock.now());
-<<<<<<< HEAD
-        let mut ids: Vec<[u8; 16]> = (0..3).map(|_| *world.ids().vector_store().as_bytes()).collect();
-        // Those of one millisecond are in no order, and a tenant's work is done in the order of its ids.
-        ids.sort_unstable();
-=======
         // Ids of one millisecond are in no order.
         let next = |_| {
             world.clock.advance(Duration::from_millis(1));
             *world.ids().vector_store().as_bytes()
         };
         let ids: Vec<[u8; 16]> = (0..3).map(next).collect();
->>>>>>> qdrant
         control.queue_runs(RunKind::VectorStore, tenant, &ids[..2], now).await.unwrap();
         let all = RunsMax { runs: 10, per_tenant: u32::MAX };
         let claimed = control.claim_runs(RunKind::VectorStore, now, now.plus(MINUTE), all, NOBODY).await.unwrap();

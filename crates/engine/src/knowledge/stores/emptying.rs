@@ -5,7 +5,10 @@ use std::sync::Arc;
 use insula_model::{Result, VectorStoreId};
 use insula_store::Run;
 
-use super::{super::settling, files::gone_is_gone};
+use super::{
+    super::{documents::taken_away, settling},
+    files::gone_is_gone,
+};
 use crate::{
     Engine,
     runs::{Laid, Perform, Stop, Watch},
@@ -39,7 +42,7 @@ async fn empty(engine: Arc<Engine>, run: Run, watch: Watch) -> Result<Laid> {
             let removing = async {
                 for document in documents {
                     match watch.stop() {
-                        None => gone_is_gone(store.remove_document(document).await)?,
+                        None => gone_is_gone(taken_away(&engine, &scope, &store, document).await)?,
                         Some(Stop::Lost) => return Ok(Some(Laid::Lost)),
                         Some(_) => return Ok(Some(Laid::Until(engine.clock.now()))),
                     }

@@ -9,6 +9,7 @@ use super::{
     super::{
         Chunking, Metadata,
         detail::{Detail, Passage, Stored},
+        documents::taken_away,
         ingest::facets,
         settling,
     },
@@ -107,7 +108,7 @@ pub(super) async fn attach_all(
     let mut rows = Vec::with_capacity(files.len());
     for (new, view) in files {
         if let Some(earlier) = store.document_of_file(id, new.file).await? {
-            gone_is_gone(settling::changing(engine, scope.tenant(), store.remove_document(earlier.id)).await)?;
+            gone_is_gone(settling::changing(engine, scope.tenant(), taken_away(engine, scope, &store, earlier.id)).await)?;
         }
         rows.push(row(engine, &seals, id, new, view, batch)?);
     }
@@ -287,7 +288,8 @@ pub async fn amend(
 pub async fn detach(engine: &Engine, credential: &TenantCredential, id: VectorStoreId, file: FileId) -> Result<()> {
     may_change(credential)?;
     let (store, row, _) = seen(engine, credential, id, file).await?;
-    let removed = settling::changing(engine, credential.scope.tenant(), store.remove_document(row.id)).await;
+    let scope = &credential.scope;
+    let removed = settling::changing(engine, scope.tenant(), taken_away(engine, scope, &store, row.id)).await;
     removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_store_file() } else { error })
 }
 
