@@ -254,9 +254,10 @@ mod tests {
         for section in sections().iter().filter(|section| !section.repeated) {
             for key in &section.keys {
                 let default = section.defaults.get(key.name);
-                let absent = match (section.name, key.kind) {
-                    ("coordination", "URL") => "redis://:hunter2@cache",
-                    (_, "URL") => POSTGRES,
+                let absent = match (section.name, key.name, key.kind) {
+                    ("coordination", _, "URL") => "redis://:hunter2@cache",
+                    (_, _, "URL") => POSTGRES,
+                    ("vectors", "qdrant_url", _) => "http://qdrant:6334",
                     _ => "x",
                 };
                 let text = default.map_or(absent.to_owned(), |value| value.as_str().map_or(value.to_string(), str::to_owned));
