@@ -120,7 +120,9 @@ async fn search(engine: &Engine, call: &Call, ask: &RetrievalAsk, query: String,
         return Err(unsearchable());
     }
     let score_min = ask.tool.as_ref().and_then(|tool| tool.score_min).unwrap_or_default();
-    hits.retain(|hit| hit.score / SCORE_MAX >= score_min);
+    // From 0 to 1, as a search of a vector store tells it: what is told is what the caller's bound is held against.
+    hits.iter_mut().for_each(|hit| hit.score = (hit.score / SCORE_MAX).min(1.0));
+    hits.retain(|hit| hit.score >= score_min);
     let mut bytes = 0;
     hits.retain(|hit| {
         bytes += hit.text.len();
