@@ -36,3 +36,32 @@ impl DocumentStatus {
         matches!(self, DocumentStatus::Ready | DocumentStatus::Failed)
     }
 }
+
+/// What texts wait for that are to be embedded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EmbeddingWait {
+    /// A budget is used up: for its next window, or for a larger cap.
+    Budget,
+    /// A limit on pace, the tenant's own or the provider's.
+    Pace,
+    /// The embedder's provider fails, or cannot be reached.
+    Provider,
+    /// The embedder is not there, or may not serve this tenant: its operator has to look.
+    Embedder,
+    /// The tenant is suspended.
+    Suspended,
+}
+
+impl EmbeddingWait {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            EmbeddingWait::Budget => "budget",
+            EmbeddingWait::Pace => "pace",
+            EmbeddingWait::Provider => "provider",
+            EmbeddingWait::Embedder => "embedder",
+            EmbeddingWait::Suspended => "suspended",
+        }
+    }
+}

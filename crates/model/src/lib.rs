@@ -44,7 +44,7 @@ pub use budget::{Budget, BudgetLevel, BudgetMode, BudgetOrigin, Cap, Subject};
 pub use cache::CacheRules;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use credential::{CredentialMark, CredentialOwner, ProviderOrigin};
-pub use document::DocumentStatus;
+pub use document::{DocumentStatus, EmbeddingWait};
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{
     AttemptId, BatchId, BudgetId, CredentialId, CreditId, DocumentId, EndUserId, EventId, FileId, IdGenerator, KeyId,

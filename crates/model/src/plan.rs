@@ -22,6 +22,9 @@ pub struct Defaults {
     /// Rules of the answer cache; about an absent one nothing is said.
     #[serde(default)]
     pub cache: CacheRules,
+    /// What places documents among each other; about it nothing is said where absent.
+    #[serde(default)]
+    pub embedder: Option<String>,
 }
 
 /// What a budget says, whoever it caps.

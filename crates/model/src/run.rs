@@ -10,6 +10,8 @@ pub enum RunKind {
     Batch,
     /// A document is read, embedded and published.
     Document,
+    /// A tenant's chunks are embedded anew.
+    Embedding,
 }
 
 impl RunKind {
@@ -18,6 +20,7 @@ impl RunKind {
         match self {
             RunKind::Batch => "batch",
             RunKind::Document => "document",
+            RunKind::Embedding => "embedding",
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Tenant {
     pub models: Option<Vec<String>>,
     /// What it wants of the answer cache, whatever its segment and plan say.
     pub cache: CacheRules,
+    /// What places its documents among each other, whatever its segment and plan say.
+    pub embedder: Option<String>,
     /// Where alone it may be processed: in this region or in one within it, as `eu-central-1` lies within `eu`.
     pub region: Option<String>,
     /// How its requests are routed, whatever its segment and plan say.

@@ -42,6 +42,8 @@ enum Step {
     Rust,
     /// The examples in the documentation.
     Doc,
+    /// The local embedder, which the ordinary build leaves out.
+    LocalEmbedder,
     /// OpenAI's and Anthropic's SDKs for Python.
     Python,
     /// OpenAI's SDK for Node.
@@ -74,6 +76,7 @@ pub fn run(options: &Options) -> Result<()> {
             Step::Tidy => {}
             Step::Rust => report.step("rust tests", || rust_tests(options.runner, &services)),
             Step::Doc => report.step("doc tests", || doc_tests(&services)),
+            Step::LocalEmbedder => report.step("local embedder", local_embedder),
             Step::Python => report.step("python SDKs", || clients::python(&binary)),
             Step::Node => report.step("node SDKs", || clients::node(&binary)),
             Step::Kill => report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS), None)),
@@ -115,4 +118,13 @@ fn doc_tests(services: &Services) -> Result<String> {
     let mut command = run::cargo();
     command.args(["test", "--locked", "--workspace", "--doc", "--quiet"]).envs(services.env());
     run::check(&mut command).map(|()| String::new())
+}
+
+/// The crate with its heavy half, and that the program with it passes the lints. Alone, because its dependencies would be built with
+/// everything else's features, and everything else with theirs.
+fn local_embedder() -> Result<String> {
+    run::check(run::cargo().args(["test", "--locked", "--package", "insula-embedder", "--features", "model", "--quiet"]))?;
+    let mut lints = run::cargo();
+    lints.args(["clippy", "--locked", "--workspace", "--all-targets", "--features", "insula/local-embedder", "--quiet"]);
+    run::check(lints.args(["--", "-D", "warnings"])).map(|()| String::new())
 }

@@ -16,7 +16,12 @@ use super::{
     run::Running,
     together,
 };
-use crate::{Engine, directory::TenantEntry, route, work::Work};
+use crate::{
+    Engine,
+    directory::TenantEntry,
+    route::{self, Stated},
+    work::Work,
+};
 
 /// Kinds of lines that are gathered at once; a further one closes the oldest.
 const KINDS_MAX: usize = 16;
@@ -102,7 +107,7 @@ fn room(engine: &Engine, tenant: &TenantEntry, request: EmbeddingsRequest) -> Si
     let mut room = Size { inputs, bytes, line_bytes: WAITING_BYTES_MAX };
     let work = Work::Embeddings(Box::new(request));
     // Where nothing serves it each line is told so.
-    let Ok((_, routes)) = route::meant(engine, tenant, &work, None) else { return Size { inputs: 1, ..room } };
+    let Ok((_, routes)) = route::meant(engine, tenant, &work, Stated::default()) else { return Size { inputs: 1, ..room } };
     for route in routes {
         room.inputs = room.inputs.min(route.provider.wire().embedding_inputs_max());
         // A second of the provider's pace: others of the tenant wait behind one call, not behind many lines.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use insula_model::{BatchId, BatchWait, BudgetLevel, Error, ErrorKind, Operation, RequestId, Result};
+use insula_model::{BatchId, BatchWait, BudgetLevel, Cause, Error, ErrorKind, Operation, RequestId, Result};
 use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest, NoRoom};
 use insula_store::{LineRow, TenantSeals};
 use parking_lot::Mutex;
@@ -204,6 +204,7 @@ impl Sender {
             tags: self.tags.clone(),
             end_user: None,
             complexity: None,
+            cause: Cause::Base,
             is_background: true,
             status_of: self.dialect.status_of,
         };

@@ -25,6 +25,8 @@ pub struct TenantEntry {
     pub routing: Routing,
     /// The rules of the answer cache in force.
     pub cache: CacheRules,
+    /// The name of what places its documents among each other; the installation's where absent.
+    pub embedder: Option<String>,
     /// The four bytes that its request ids carry.
     pub request_tag: [u8; 4],
     /// Its own credentials at providers, as far as they were opened for this version of the entry.
@@ -41,8 +43,9 @@ impl TenantEntry {
         let denied = Withdrawal::default();
         denied.set(record.state != TenantState::Active);
         let (models, routing, cache) = (record.models.clone(), record.routing.clone(), record.cache);
+        let embedder = record.embedder.clone();
         let (limits, opened, changing) = (own_limits, Opened::default(), Arc::default());
-        Self { record, own_limits, limits, models, routing, cache, request_tag, opened, denied, changing }
+        Self { record, own_limits, limits, models, routing, cache, embedder, request_tag, opened, denied, changing }
     }
 
     /// Whether a model exists for this tenant: it may call it, and it is not for others alone.
@@ -66,13 +69,21 @@ impl TenantEntry {
         look(&Viewer { among: self.models.as_deref(), names: &[self.record.slug.as_str(), &id] })
     }
 
+    /// Looks for models that the platform chose for this tenant: the list of those that it may call does not count, what is for others alone
+    /// stays theirs.
+    pub(crate) fn standing_for<T>(&self, look: impl FnOnce(&Viewer<'_>) -> T) -> T {
+        let id = self.record.id.to_string();
+        look(&Viewer { among: None, names: &[self.record.slug.as_str(), &id] })
+    }
+
     /// The same tenant with what it inherits now.
     pub(super) fn inheriting(self, lineage: Lineage<'_>) -> Self {
         let limits = lineage.limits(&self.own_limits, &Limits::default()).values();
         let models = lineage.models(self.record.models.as_deref()).value.map(<[String]>::to_vec);
         let routing = lineage.routing(&self.record.routing, &Routing::default()).into_values();
         let cache = lineage.cache(&self.record.cache).values();
-        Self { limits, models, routing, cache, ..self }
+        let embedder = lineage.embedder(self.record.embedder.as_deref()).value.map(str::to_owned);
+        Self { limits, models, routing, cache, embedder, ..self }
     }
 
     /// The same tenant with another record.
@@ -85,6 +96,7 @@ impl TenantEntry {
             models: self.models.clone(),
             routing: self.routing.clone(),
             cache: self.cache,
+            embedder: self.embedder.clone(),
             request_tag: self.request_tag,
             opened: Opened::default(),
             denied: self.denied.clone(),

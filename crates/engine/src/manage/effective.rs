@@ -27,6 +27,8 @@ pub struct EffectiveView {
     pub routing: EffectiveRouting,
     /// Its rules of the answer cache.
     pub cache: EffectiveCache,
+    /// What places its documents among each other.
+    pub embedder: Effective<String>,
 }
 
 /// What the platform does where neither the tenant nor its segment nor its plan says anything.
@@ -53,6 +55,7 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
     let lineage =
         Lineage { segment: segment.as_ref().map(|segment| &segment.defaults), plan: plan.as_ref().map(|plan| &plan.defaults) };
     let models = lineage.models(record.models.as_deref());
+    let embedder = lineage.embedder(record.embedder.as_deref());
     EffectiveView {
         plan: record.plan.clone(),
         segment: record.segment.clone(),
@@ -62,5 +65,9 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
         models: Effective { value: models.value.map(<[String]>::to_vec), origin: models.origin },
         routing: lineage.routing(&record.routing, &platform_routing(engine.settings.routing.attempts_max)),
         cache: lineage.cache(&record.cache),
+        embedder: Effective {
+            value: Some(embedder.value.unwrap_or(&engine.settings.knowledge.embedder).to_owned()),
+            origin: embedder.origin,
+        },
     }
 }

@@ -99,6 +99,7 @@ pub async fn create(engine: &Engine, by: &Operator, new: NewTenant) -> Result<Ar
         segment: new.segment.map(segment).transpose()?,
         models: new.models,
         cache: CacheRules::default(),
+        embedder: None,
         region: new.region.map(|region| region.0),
         routing: Routing::default(),
         provider_credentials: Default::default(),

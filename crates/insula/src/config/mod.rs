@@ -9,6 +9,7 @@ mod budgets;
 mod cache;
 mod coordination;
 mod durability;
+mod embedders;
 mod file;
 mod files;
 mod knowledge;
@@ -36,6 +37,7 @@ pub use budgets::Budgets;
 pub use cache::Cache;
 pub use coordination::Coordination;
 pub use durability::{Durability, Mode};
+pub use embedders::Embedder;
 pub use files::Files;
 pub use knowledge::{Instructions, Knowledge};
 pub use layers::{Fault, Flag, Loaded, Origin, Sources};
@@ -74,6 +76,8 @@ pub struct Config {
     pub batches: Batches,
     /// What tenants hand in to be searched.
     pub knowledge: Knowledge,
+    /// What places texts among each other, beside what is built in and what the price book has.
+    pub embedders: Vec<Embedder>,
     /// How products are told what happens.
     pub webhooks: Webhooks,
     /// How requests wait for their turn.
@@ -100,6 +104,14 @@ impl Config {
                     says,
                     fix: "give each provider a name of its own".into(),
                 });
+            }
+        }
+        faults.extend(self.embedders.iter().enumerate().flat_map(|(i, embedder)| embedder.faults(i)));
+        for (i, embedder) in self.embedders.iter().enumerate() {
+            if self.embedders[..i].iter().any(|earlier| earlier.name == embedder.name) {
+                let says = format!("is {:?}, as another embedder's", embedder.name);
+                let fix = "give each embedder a name of its own".into();
+                faults.push(Fault { key: format!("embedders.{i}.name"), says, fix });
             }
         }
         faults.extend(self.storage.faults());

@@ -29,6 +29,8 @@ pub(crate) struct InForce {
     routing: EffectiveRouting,
     /// Its rules of the answer cache.
     cache: EffectiveCache,
+    /// What places its documents among each other.
+    embedder: Effective<String>,
 }
 
 /// A budget in force.
@@ -55,6 +57,7 @@ impl From<EffectiveView> for InForce {
             models: view.models,
             routing: view.routing,
             cache: view.cache,
+            embedder: view.embedder,
         }
     }
 }

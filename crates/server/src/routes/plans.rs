@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     routing: Routing,
     /// Rules of the answer cache of each of its tenants.
     cache: CacheRules,
+    /// What places the documents of each of its tenants; the installation's where null.
+    embedder: Option<String>,
     /// What its tenants are charged.
     prices: Vec<SellPrice>,
     /// Counts its changes.
@@ -51,6 +53,7 @@ impl From<&insula_model::Plan> for Plan {
             models: defaults.models,
             routing: defaults.routing,
             cache: defaults.cache,
+            embedder: defaults.embedder,
             prices: prices.into_iter().map(SellPrice::from).collect(),
             version,
             created_at: Moment(created_at),
@@ -133,6 +136,8 @@ pub(crate) struct PlanOrder {
     /// Rules of the answer cache of each of its tenants; about an absent one nothing is said.
     #[serde(default)]
     cache: CacheRules,
+    /// What places the documents of each of its tenants: an embedder's name, or a model's that can embed; nothing is said where absent.
+    embedder: Option<String>,
     /// What its tenants are charged; one price per model and moment. Statements of past months are made from it too, so a price from
     /// before the running month stays as it is.
     #[serde(default)]
@@ -182,10 +187,10 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<PlanOrder>,
 ) -> Result<Json<Plan>, Failure> {
-    let PlanOrder { limits, budgets, models, routing, cache, prices } = order;
+    let PlanOrder { limits, budgets, models, routing, cache, embedder, prices } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
     let prices = prices.into_iter().enumerate().map(|(i, price)| price.read(&format!("prices[{i}]")));
-    let defaults = Defaults { limits, budgets, models, routing, cache };
+    let defaults = Defaults { limits, budgets, models, routing, cache, embedder };
     let new = NewPlan { defaults, prices: prices.collect::<Result<_>>()? };
     Ok(Json(Plan::from(&*plans::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }

@@ -30,6 +30,8 @@ pub(crate) struct Segment {
     routing: Routing,
     /// Rules of the answer cache of each of its tenants.
     cache: CacheRules,
+    /// What places the documents of each of its tenants; left to their plans where null.
+    embedder: Option<String>,
     /// Counts its changes.
     version: u64,
     /// When it was created.
@@ -46,6 +48,7 @@ impl From<&insula_model::Segment> for Segment {
             models: defaults.models,
             routing: defaults.routing,
             cache: defaults.cache,
+            embedder: defaults.embedder,
             version,
             created_at: Moment(created_at),
         }
@@ -70,6 +73,8 @@ pub(crate) struct SegmentOrder {
     /// Rules of the answer cache of each of its tenants; about an absent one nothing is said.
     #[serde(default)]
     cache: CacheRules,
+    /// What places the documents of each of its tenants: an embedder's name, or a model's that can embed; nothing is said where absent.
+    embedder: Option<String>,
 }
 
 /// Lists all segments in order of their names.
@@ -115,9 +120,9 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<SegmentOrder>,
 ) -> Result<Json<Segment>, Failure> {
-    let SegmentOrder { limits, budgets, models, routing, cache } = order;
+    let SegmentOrder { limits, budgets, models, routing, cache, embedder } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
-    let new = Defaults { limits, budgets, models, routing, cache };
+    let new = Defaults { limits, budgets, models, routing, cache, embedder };
     Ok(Json(Segment::from(&*segments::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }
 

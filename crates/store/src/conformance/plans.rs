@@ -25,6 +25,7 @@ fn defaults(caps: &[(Window, &str)]) -> Defaults {
         models: Some(vec!["sim-small".to_owned()]),
         routing: Routing { attempts_max: Some(2), ..Routing::default() },
         cache: CacheRules { enabled: Some(true), ..CacheRules::default() },
+        embedder: Some("sim-embed".to_owned()),
     }
 }
 

@@ -20,6 +20,7 @@ rec!(Tenant {
     segment,
     models,
     cache,
+    embedder,
     region,
     routing,
     provider_credentials,
@@ -45,7 +46,7 @@ impl Control {
             .read()
             .await?
             .all(
-                "SELECT id, slug, name, external_id, plan, segment, models, cache, region, routing, provider_credentials, placement, tags, state, \
+                "SELECT id, slug, name, external_id, plan, segment, models, cache, embedder, region, routing, provider_credentials, placement, tags, state, \
                  version, created_at \
                  FROM tenants WHERE provisioned = 1 AND state <> $1 ORDER BY id",
                 args![TenantState::Erasing],
@@ -55,7 +56,7 @@ impl Control {
 
     /// One tenant, where it is ready; also one that is being erased.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Option<Tenant>> {
-        let find = "SELECT id, slug, name, external_id, plan, segment, models, cache, region, routing, provider_credentials, placement, tags, state, \
+        let find = "SELECT id, slug, name, external_id, plan, segment, models, cache, embedder, region, routing, provider_credentials, placement, tags, state, \
                  version, created_at \
                     FROM tenants WHERE id = $1 AND provisioned = 1";
         self.db.read().await?.optional(find, args![tenant]).await
@@ -68,7 +69,7 @@ impl Control {
         let mut tx = self.db.write().await?;
         let current: Tenant = tx
             .one(
-                "SELECT id, slug, name, external_id, plan, segment, models, cache, region, routing, provider_credentials, placement, tags, state, \
+                "SELECT id, slug, name, external_id, plan, segment, models, cache, embedder, region, routing, provider_credentials, placement, tags, state, \
                  version, created_at \
                  FROM tenants WHERE id = $1 AND state <> $2",
                 args![tenant.id, TenantState::Erasing],
@@ -81,7 +82,7 @@ impl Control {
         tx.exec(
             "UPDATE tenants SET slug = $2, name = $3, external_id = $4, plan = $5, segment = $6, models = $7, cache = $8, \
              region = $9, routing = $10, placement = $11, tags = $12, state = $13, version = $14, \
-             provider_credentials = $15 WHERE id = $1",
+             provider_credentials = $15, embedder = $16 WHERE id = $1",
             args![
                 tenant.id,
                 tenant.slug,
@@ -98,6 +99,7 @@ impl Control {
                 tenant.state,
                 tenant.version,
                 tenant.provider_credentials,
+                tenant.embedder,
             ],
         )
         .await?;
@@ -114,8 +116,8 @@ impl Control {
         refuse_taken(&mut tx, tenant).await?;
         tx.exec(
             "INSERT INTO tenants (id, slug, name, external_id, plan, segment, models, cache, region, routing, placement, tags, state, \
-             version, created_at, provider_credentials, provisioned) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0)",
+             version, created_at, provider_credentials, embedder, provisioned) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0)",
             args![
                 tenant.id,
                 tenant.slug,
@@ -133,6 +135,7 @@ impl Control {
                 tenant.version,
                 tenant.created_at,
                 tenant.provider_credentials,
+                tenant.embedder,
             ],
         )
         .await?;
@@ -169,7 +172,7 @@ impl Control {
 
     /// Tenants whose erasure has begun and did not end.
     pub async fn erasing_tenants(&self) -> Result<Vec<Tenant>> {
-        let erasing = "SELECT id, slug, name, external_id, plan, segment, models, cache, region, routing, provider_credentials, placement, tags, state, \
+        let erasing = "SELECT id, slug, name, external_id, plan, segment, models, cache, embedder, region, routing, provider_credentials, placement, tags, state, \
                  version, created_at \
                        FROM tenants WHERE provisioned = 1 AND state = $1 ORDER BY id";
         self.db.read().await?.all(erasing, args![TenantState::Erasing]).await

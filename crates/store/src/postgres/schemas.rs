@@ -49,6 +49,7 @@ impl Schema {
                 ("0012_isolation", include_str!("schema/control/0012_isolation.sql")),
                 ("0013_provider_credentials", include_str!("schema/control/0013_provider_credentials.sql")),
                 ("0014_runs", include_str!("schema/control/0014_runs.sql")),
+                ("0018_embedders", include_str!("schema/control/0018_embedders.sql")),
             ],
             Schema::Tenant => &[
                 ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),

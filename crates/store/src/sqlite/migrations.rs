@@ -33,6 +33,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0013_isolation.sql"),
         include_str!("schema/control/0014_provider_credentials.sql"),
         include_str!("schema/control/0015_runs.sql"),
+        include_str!("schema/control/0019_embedders.sql"),
     ],
 };
 

@@ -1,0 +1,97 @@
+//! What places a text among others: texts that say the like lie near each other.
+//!
+//! - [`hashing`]: what is built in, and knows only words;
+//! - [`local`]: a model that runs in this process, which the binary hands in;
+//! - [`provider`]: a model of a provider's, asked through the pipeline like any other, and paid for by whose texts they are;
+//! - [`embedders`]: which of them a name means;
+//! - [`pause`]: what follows where texts could not be embedded.
+
+mod embedders;
+mod hashing;
+mod local;
+mod pause;
+mod provider;
+
+use std::{pin::Pin, sync::Arc};
+
+use insula_model::{Error, Result};
+
+pub(crate) use embedders::{Embedders, identity_of_model};
+pub use local::{LocalModel, LocalModels};
+pub(super) use pause::{Pause, judge};
+
+use crate::{Engine, directory::TenantCredential};
+
+/// Vectors under way.
+pub(super) type Embedding = Pin<Box<dyn Future<Output = Result<Vec<Vec<f32>>>> + Send>>;
+
+/// What a text is on the way to being found. Some models are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// What is asked.
+    Query,
+    /// What is searched.
+    Document,
+}
+
+/// What turns texts into vectors.
+pub(super) trait Embedder: Send + Sync {
+    /// What tells its vectors from all that cannot be compared with them; kept with them.
+    fn name(&self) -> &str;
+
+    /// The numbers of a vector; absent while only a vector can tell.
+    fn dimension(&self) -> Option<u32>;
+
+    /// How much it takes at once in this name.
+    fn room(&self, errand: &Errand) -> Room;
+
+    /// The vectors of these texts, each of length one, or of zeros where a text says nothing.
+    fn embed(&self, errand: &Errand, side: Side, texts: Vec<String>) -> Embedding;
+}
+
+/// In whose name texts are embedded: that is who pays, where it costs anything.
+#[derive(Clone)]
+pub(crate) struct Errand {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// The tenant, and the key of whoever asks, where somebody does.
+    pub credential: TenantCredential,
+    /// Whether nobody waits for it.
+    pub is_background: bool,
+    /// The status that an error has for a caller; the mapping is the server's.
+    pub status_of: fn(&Error) -> u16,
+}
+
+/// How much is embedded at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Texts.
+    pub texts: usize,
+    /// Bytes of all of them; a text that is larger goes alone.
+    pub bytes: usize,
+}
+
+impl Room {
+    /// How many of these texts, from the first on, go together; at least one where there is any.
+    pub fn takes(self, sizes: impl Iterator<Item = usize>) -> usize {
+        let mut bytes = 0_usize;
+        let fits = sizes.take(self.texts).take_while(|size| {
+            bytes = bytes.saturating_add(*size);
+            bytes <= self.bytes
+        });
+        fits.count().max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_goes_together_as_there_is_room_for() {
+        let room = Room { texts: 3, bytes: 10 };
+        for (sizes, together) in [(&[4, 4, 4][..], 2), (&[1, 1, 1, 1], 3), (&[11, 1], 1), (&[5, 5], 2)] {
+            assert_eq!(room.takes(sizes.iter().copied()), together, "{sizes:?}");
+        }
+    }
+}
