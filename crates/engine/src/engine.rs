@@ -115,7 +115,7 @@ impl Engine {
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
             batches: Runner::new(RunKind::Batch),
-            knowledge: Library::new(&settings.knowledge),
+            knowledge: Library::new(),
             answer_rooms: AnswerRooms::new(settings.answers_bytes_max),
             coordination,
             health: Health::new(settings.routing.clone(), clock.clone()),

@@ -118,7 +118,6 @@ fn knowledge_settings(config: &Config) -> KnowledgeSettings {
         },
         reading_max: knowledge.reading_max,
         reading_per_tenant_max: knowledge.reading_per_tenant_max.get(),
-        index_bytes_max: knowledge.index_bytes_max,
         embedder: knowledge.embedder.clone(),
         embedders: models.collect(),
         local_models: LocalModels::default(),

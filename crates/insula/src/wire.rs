@@ -62,7 +62,7 @@ pub async fn engine(config: &Config, prices: Prices, world: &World) -> Result<Ar
     let local_models = local_models::load(&config.embedders)?;
     raise_descriptors();
     let store = match config.storage.shared()? {
-        Some(url) => shared(url, &config.storage, world).await?,
+        Some(url) => shared(url, config, world).await?,
         None => embedded(config, world).await?,
     };
     let started = async {
@@ -81,7 +81,8 @@ pub async fn engine(config: &Config, prices: Prices, world: &World) -> Result<Ar
 }
 
 /// A node among others.
-async fn shared(url: PostgresUrl, storage: &Storage, world: &World) -> Result<Store> {
+async fn shared(url: PostgresUrl, config: &Config, world: &World) -> Result<Store> {
+    let storage = &config.storage;
     let options = ClusterOptions {
         postgres: PostgresOptions {
             url,
@@ -91,6 +92,7 @@ async fn shared(url: PostgresUrl, storage: &Storage, world: &World) -> Result<St
             statement_max: Duration::from_millis(storage.postgres_statement_ms_max.get()),
         },
         root_key: same_root_key(storage, &*world.random)?,
+        index_bytes_max: config.knowledge.index_bytes_max,
     };
     Ok(Store::join(options, Arc::clone(&world.clock), Arc::clone(&world.random)).await?)
 }
@@ -116,6 +118,7 @@ async fn embedded(config: &Config, world: &World) -> Result<Store> {
         tenants_open_max: storage.tenants_open_max.get(),
         tenant_cache_bytes_max: storage.tenant_cache_bytes_max,
         segment_bytes: config.durability.segment_bytes,
+        index_bytes_max: config.knowledge.index_bytes_max,
     };
     let World { clock, random, disk } = world.clone();
     Ok(Store::open(options, clock, random, disk).await?)

@@ -85,6 +85,7 @@ mod sqlite;
 mod store;
 mod tenants;
 mod vault;
+mod vectors;
 
 pub use cluster::{ChangeNotices, Changes, Cluster, LeaseMove, Leases, Recall, Recalls, Unit, WindowKey, WindowState};
 pub use control::{
@@ -95,7 +96,7 @@ pub use control::{
 };
 pub use coordination::{Charge, Coordination, RateDecision, RateKind, RateState, RedisOptions, Seat, ping};
 pub use journal::{Disk, DiskFile, RealDisk, Seq};
-pub use options::{ClusterOptions, PostgresOptions, StoreOptions};
+pub use options::{ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, StoreOptions};
 pub use postgres::{Examination, Finding, Holds, Migrated, PostgresUrl, examine, lint, migrate};
 pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LABELS_BYTES_MAX, LedgerRow, TraceRecord};
 pub use store::{Admission, ErasureReceipt, Journal, Store};
@@ -105,3 +106,4 @@ pub use tenants::{
     PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};
+pub use vectors::{Entry, Index, Near, NewVector, Reading, Space, Spaces, exact_order, inner_product};

@@ -17,6 +17,8 @@ pub struct StoreOptions {
     pub tenant_cache_bytes_max: u64,
     /// How long one journal segment is, in bytes.
     pub segment_bytes: u64,
+    /// How much memory the vectors of all tenants' documents may take together, in bytes.
+    pub index_bytes_max: u64,
 }
 
 impl StoreOptions {
@@ -28,6 +30,7 @@ impl StoreOptions {
             tenants_open_max: 2_000,
             tenant_cache_bytes_max: 256 * 1024 * 1024,
             segment_bytes: 32 * 1024 * 1024,
+            index_bytes_max: INDEX_BYTES_MAX,
         }
     }
 }
@@ -39,7 +42,12 @@ pub struct ClusterOptions {
     pub postgres: PostgresOptions,
     /// The key that guards all other keys: the same on every node.
     pub root_key: RootKey,
+    /// How much memory the vectors of all tenants' documents may take together on this node, in bytes.
+    pub index_bytes_max: u64,
 }
+
+/// Room for vectors in memory, where nobody says how much.
+pub const INDEX_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// How to use a PostgreSQL database.
 #[derive(Debug, Clone)]

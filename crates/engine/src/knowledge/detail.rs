@@ -17,8 +17,6 @@ const DOCUMENTS: &str = "documents";
 const DETAIL: &str = "detail";
 const CHUNKS: &str = "chunks";
 const TEXT: &str = "text";
-const VECTORS: &str = "vectors";
-const VECTOR: &str = "vector";
 
 /// Why a document cannot be searched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,19 +99,6 @@ impl Passage {
     pub fn open(seals: &TenantSeals, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Self> {
         postcard::from_bytes(&seals.open(CHUNKS, TEXT, &row(document, place), sealed)?).map_err(Error::internal)
     }
-}
-
-/// Seals a vector for its place in its document: its numbers, four bytes each, little endian.
-pub(super) fn seal_vector(engine: &Engine, seals: &TenantSeals, document: DocumentId, place: u64, vector: &[f32]) -> Vec<u8> {
-    let plain: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
-    seals.seal(VECTORS, VECTOR, &row(document, place), &plain, &*engine.random)
-}
-
-/// Opens it.
-pub(super) fn open_vector(seals: &TenantSeals, document: DocumentId, place: u64, sealed: &[u8]) -> Result<Vec<f32>> {
-    let plain = seals.open(VECTORS, VECTOR, &row(document, place), sealed)?;
-    let (numbers, _) = plain.as_chunks::<4>();
-    Ok(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
 fn row(document: DocumentId, place: u64) -> [u8; 24] {

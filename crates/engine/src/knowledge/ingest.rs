@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use insula_ingest::words;
 use insula_model::{DocumentId, DocumentStatus, Error, ErrorKind, Result, TenantScope};
-use insula_store::{DocumentRow, NewChunk, Publication, Published, Run, TenantSeals, TenantStore};
+use insula_store::{DocumentRow, NewChunk, NewVector, Publication, Published, Run, Space, Spaces, TenantSeals, TenantStore};
 
 use super::{
     Trouble,
-    detail::{Detail, Passage, seal_vector},
+    detail::{Detail, Passage},
     metadata::{open_facet, reader_facet},
     reading::{Handed, Readers},
 };
@@ -56,9 +56,16 @@ async fn ingest(engine: Arc<Engine>, readers: Arc<Readers>, run: Run, watch: Wat
         () = watch.wait() => return Ok(reading.laid(&watch)),
     };
     let Some(passages) = passages else { return Ok(Laid::Over) };
-    let Some(chunks) = reading.embed(passages, &watch).await? else { return Ok(reading.laid(&watch)) };
-    reading.publish(chunks).await?;
-    Ok(Laid::Over)
+    // Again where other spaces are searched by the time that it is embedded.
+    loop {
+        let embedder = &*reading.engine.knowledge.embedder;
+        let dimension = u32::try_from(embedder.dimension()).map_err(Error::internal)?;
+        let spaces = reading.store.spaces(embedder.name(), dimension).await?;
+        let Some(embedded) = reading.embed(&passages, &spaces, &watch).await? else { return Ok(reading.laid(&watch)) };
+        if reading.publish(embedded).await? {
+            return Ok(Laid::Over);
+        }
+    }
 }
 
 impl Reading {
@@ -97,10 +104,11 @@ impl Reading {
         }
     }
 
-    /// Its chunks as they are kept; `None` where it is to stop, or is gone.
-    async fn embed(&self, passages: Vec<Passage>, watch: &Watch) -> Result<Option<Vec<NewChunk>>> {
+    /// Its chunks as they are kept, with their vectors in each of these spaces; `None` where it is to stop, or is gone.
+    async fn embed(&self, passages: &[Passage], spaces: &Spaces, watch: &Watch) -> Result<Option<Embedded>> {
         let total = passages.len();
-        let mut chunks = Vec::with_capacity(total);
+        let mut embedded = Embedded { chunks: Vec::with_capacity(total), vectors: Vec::new() };
+        embedded.vectors.extend(spaces.iter().map(|space| (space.clone(), Vec::with_capacity(total))));
         let mut first = 0;
         for some in passages.chunks(AT_ONCE) {
             if watch.stop().is_some() {
@@ -109,23 +117,26 @@ impl Reading {
             if first % TOLD_EVERY == 0 && !self.tell(DocumentStatus::Embedding, total as u64, first as u64).await? {
                 return Ok(None);
             }
-            let texts = some.iter().map(Passage::searched).collect();
-            let vectors = self.engine.knowledge.embedder.embed(texts).await?;
+            let mut of_spaces = Vec::with_capacity(embedded.vectors.len());
+            for (space, _) in &embedded.vectors {
+                let texts = some.iter().map(Passage::searched).collect();
+                let vectors = self.engine.knowledge.embedder.embed(texts).await?;
+                of_spaces.push((space.space, vectors));
+            }
             let (engine, seals, id, some) = (Arc::clone(&self.engine), Arc::clone(&self.seals), self.row.id, some.to_vec());
-            let sealed = tokio::task::spawn_blocking(move || {
-                let numbered = (first as u64..).zip(some.iter().zip(&vectors));
-                numbered
-                    .map(|(place, (passage, vector))| seal(&engine, &seals, id, place, passage, vector))
-                    .collect::<Result<Vec<_>>>()
-            });
-            chunks.extend(sealed.await.map_err(Error::internal)??);
+            let sealed = tokio::task::spawn_blocking(move || seal(&engine, &seals, id, first as u64, &some, of_spaces));
+            let (chunks, vectors) = sealed.await.map_err(Error::internal)??;
+            embedded.chunks.extend(chunks);
+            for ((_, all), some) in embedded.vectors.iter_mut().zip(vectors) {
+                all.extend(some);
+            }
             first += AT_ONCE;
         }
-        Ok(Some(chunks))
+        Ok(Some(embedded))
     }
 
-    /// Shows all of it at once.
-    async fn publish(&self, chunks: Vec<NewChunk>) -> Result<()> {
+    /// Shows all of it at once; false where it has to be embedded for other spaces.
+    async fn publish(&self, Embedded { chunks, vectors }: Embedded) -> Result<bool> {
         let (engine, seals, settings) = (&self.engine, &self.seals, &self.engine.settings.knowledge);
         let mut facets = self.detail.metadata.facets(seals);
         match self.detail.access.as_slice() {
@@ -134,9 +145,8 @@ impl Reading {
         }
         let publication = Publication {
             document: self.row.id,
-            embedder: engine.knowledge.embedder.name().to_owned(),
-            dimension: u32::try_from(engine.knowledge.embedder.dimension()).map_err(Error::internal)?,
             chunks,
+            vectors,
             facets,
             changed_at: engine.clock.now(),
             sealed_detail: self.detail.seal(engine, seals, self.row.id)?,
@@ -144,13 +154,14 @@ impl Reading {
         match self.store.publish_document(publication, settings.chunks_per_tenant_max).await? {
             Published::Shown(epoch) => tracing::info!(document = %self.row.id, epoch, "a document can be searched"),
             Published::Gone => tracing::debug!(document = %self.row.id, "a document was removed while it was read"),
+            Published::OtherSpaces => return Ok(false),
             Published::NoRoom => {
                 let most = settings.chunks_per_tenant_max;
                 let message = format!("the tenant's documents would have more than {most} chunks; remove some");
                 self.fail(Trouble { code: "too_many_chunks".to_owned(), message }).await?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Tells how far it is; false where it is gone.
@@ -166,27 +177,39 @@ impl Reading {
     }
 }
 
-/// A chunk as it is kept.
+/// Chunks as they are kept, and their vectors in each space.
+struct Embedded {
+    chunks: Vec<NewChunk>,
+    vectors: Vec<(Space, Vec<NewVector>)>,
+}
+
+/// Some chunks as they are kept, the first of them at place `first`; and their vectors, space by space.
 fn seal(
     engine: &Engine,
     seals: &TenantSeals,
     document: DocumentId,
-    place: u64,
-    passage: &Passage,
-    vector: &[f32],
-) -> Result<NewChunk> {
+    first: u64,
+    passages: &[Passage],
+    of_spaces: Vec<(u64, Vec<Vec<f32>>)>,
+) -> Result<(Vec<NewChunk>, Vec<Vec<NewVector>>)> {
+    let placed = (first..).zip(passages);
+    let chunks = placed.map(|(place, passage)| seal_chunk(engine, seals, document, place, passage)).collect::<Result<_>>()?;
+    let vectors = of_spaces.into_iter().map(|(space, vectors)| {
+        let placed = (first..).zip(vectors);
+        placed.map(|(place, vector)| NewVector::seal(seals, space, document, place, vector, &*engine.random)).collect()
+    });
+    Ok((chunks, vectors.collect()))
+}
+
+/// A chunk as it is kept.
+fn seal_chunk(engine: &Engine, seals: &TenantSeals, document: DocumentId, place: u64, passage: &Passage) -> Result<NewChunk> {
     let mut often: BTreeMap<String, u64> = BTreeMap::new();
     for word in words::tokens(&passage.searched(), None) {
         *often.entry(word).or_default() += 1;
     }
     let tokens = often.values().sum();
     let postings = often.iter().map(|(word, often)| (word_key(seals, word), *often)).collect();
-    Ok(NewChunk {
-        tokens,
-        sealed_text: passage.seal(engine, seals, document, place)?,
-        sealed_vector: seal_vector(engine, seals, document, place, vector),
-        postings,
-    })
+    Ok(NewChunk { tokens, sealed_text: passage.seal(engine, seals, document, place)?, postings })
 }
 
 /// What a word is looked up by.

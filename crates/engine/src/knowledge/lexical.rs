@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use insula_model::Result;
-use insula_store::{Corpus, Knowledge};
+use insula_store::{Corpus, Index, Knowledge};
 
-use super::{index::Index, rank::best};
+use super::rank::best;
 
 /// How soon a word that comes again counts no more.
 const K1: f64 = 1.2;

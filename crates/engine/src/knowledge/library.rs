@@ -1,4 +1,4 @@
-//! What this node keeps in mind of all tenants' documents.
+//! What this node does with all tenants' documents.
 
 use std::{
     sync::{Arc, Weak},
@@ -6,30 +6,26 @@ use std::{
 };
 
 use insula_ingest::child::Reader;
-use insula_model::{RunKind, TenantId, TenantState};
+use insula_model::{RunKind, TenantState};
 use insula_store::RunsMax;
 
 use super::{
-    KnowledgeSettings,
     embed::{Embedder, Hashing},
-    indexes::Indexes,
     ingest,
     reading::Readers,
 };
 use crate::{Engine, runs::Runner};
 
-/// Vectors in memory, what makes new ones, and the work on documents that are not ready.
+/// What makes vectors, and the work on documents that are not ready.
 pub(crate) struct Library {
-    pub(super) indexes: Indexes,
     pub(super) embedder: Arc<dyn Embedder>,
     runner: Runner,
 }
 
 impl Library {
     /// Holds nothing yet.
-    pub fn new(settings: &KnowledgeSettings) -> Self {
-        let indexes = Indexes::new(settings.index_bytes_max);
-        Self { indexes, embedder: Arc::new(Hashing), runner: Runner::new(RunKind::Document) }
+    pub fn new() -> Self {
+        Self { embedder: Arc::new(Hashing), runner: Runner::new(RunKind::Document) }
     }
 
     /// There is a document to read.
@@ -40,11 +36,6 @@ impl Library {
     /// Takes up no further document, and lays down those under way.
     pub async fn stop(&self) {
         self.runner.stop().await;
-    }
-
-    /// A tenant is erased: nothing of it stays in memory.
-    pub fn forget(&self, tenant: TenantId) {
-        self.indexes.forget(tenant);
     }
 }
 
@@ -67,6 +58,6 @@ async fn tidy(engine: Weak<Engine>) {
         tokio::time::sleep(TIDY_EVERY).await;
         let Some(engine) = engine.upgrade() else { return };
         let is_there = |tenant| engine.directory.tenant(tenant).is_some_and(|entry| entry.record.state != TenantState::Erasing);
-        engine.knowledge.indexes.retain(is_there);
+        engine.store.retain_documents(is_there);
     }
 }

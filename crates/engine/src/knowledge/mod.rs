@@ -6,19 +6,16 @@
 //! store shows all of them at once.
 //!
 //! Out: [`search`] reads one unchanging state of the tenant's documents. [`filter`] says which of them count, before anything is
-//! ranked; [`index`] holds their vectors in memory, in [`indexes`] within a bound over all tenants; [`rank`] fuses what lies near
-//! ([`dense`]) with what has the words ([`lexical`]); [`citation`] tells where each hit stands, in the document's own words.
+//! ranked; [`rank`] fuses what lies near (the store's vector engine) with what has the words ([`lexical`]); [`citation`] tells where
+//! each hit stands, in the document's own words.
 //!
 //! How formats are read, texts cut, words told apart and hashed is `insula-ingest`'s.
 
 mod citation;
-mod dense;
 mod detail;
 mod documents;
 mod embed;
 mod filter;
-mod index;
-mod indexes;
 mod ingest;
 mod lexical;
 mod library;

@@ -3,13 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use insula_model::DocumentId;
-use insula_store::Corpus;
+use insula_store::{Corpus, Index, Near};
 
-use super::{
-    dense::nearest,
-    index::Index,
-    lexical::{Term, matching},
-};
+use super::lexical::{Term, matching};
 
 /// How deep each list is looked into, at least.
 const DEPTH_MIN: usize = 100;
@@ -18,8 +14,8 @@ const RANK_OFFSET: f64 = 60.0;
 
 /// What is asked, as it is ranked by.
 pub(super) struct Question {
-    /// Where it lies.
-    pub vector: Vec<f32>,
+    /// The chunks that lie near, the nearest first.
+    pub near: Vec<Near>,
     /// Its words, where they are found.
     pub terms: Vec<Term>,
     /// What the documents hold together.
@@ -28,6 +24,11 @@ pub(super) struct Question {
     pub counting: Option<HashSet<DocumentId>>,
     /// How many chunks are wanted.
     pub limit: usize,
+}
+
+/// How deep each list is looked into for so many chunks.
+pub(super) fn depth(limit: usize) -> usize {
+    limit.max(DEPTH_MIN)
 }
 
 /// A chunk that answers it.
@@ -39,13 +40,12 @@ pub(super) struct Ranked {
     pub score: f64,
 }
 
-/// The best chunks, the best first; as many as are wanted wherever that many count.
+/// The best chunks, the best first; as many as are wanted wherever that many lie near.
 pub(super) fn rank(index: &Index, question: &Question) -> Vec<Ranked> {
     let counting = question.counting.as_ref();
     let counts: Vec<bool> = index.documents().map(|id| counting.is_none_or(|counting| counting.contains(&id))).collect();
-    let depth = question.limit.max(DEPTH_MIN);
-    let near = nearest(index, &question.vector, &counts, depth);
-    let said = matching(index, &question.terms, question.corpus, &counts, depth);
+    let near = question.near.iter().filter_map(|near| index.place_of(near.chunk)).collect();
+    let said = matching(index, &question.terms, question.corpus, &counts, depth(question.limit));
     let mut scores: HashMap<usize, f64> = HashMap::new();
     for list in [near, said] {
         for (rank, place) in (1_u32..).zip(list) {
@@ -84,12 +84,14 @@ mod tests {
             documents in proptest::collection::vec(0_u8..6, 1..300), counting in proptest::collection::hash_set(0_u8..6, 0..4),
             limit in 1_usize..120,
         ) {
-            let chunks: Vec<_> = documents.iter().map(|n| (id(*n), 5, vec![f32::from(*n), 1.0])).collect();
-            let index = Index::of(2, &chunks);
+            let chunks: Vec<_> = documents.iter().map(|n| (id(*n), 5, Vec::new())).collect();
+            let index = Index::of(0, &chunks);
             let corpus = Corpus { epoch: 1, chunks: chunks.len() as u64, tokens: 5 * chunks.len() as u64, next_chunk: 999 };
             let wanted: HashSet<DocumentId> = counting.iter().map(|n| id(*n)).collect();
             let terms = vec![Term { chunks: 1, postings: vec![(1, 1)] }];
-            let question = Question { vector: vec![1.0, 0.0], terms, corpus, counting: Some(wanted), limit };
+            let that_lie_near = (1..).zip(&documents).filter(|(_, n)| counting.contains(n)).take(depth(limit));
+            let near = that_lie_near.map(|(chunk, _)| Near { chunk, score: 0.5 }).collect();
+            let question = Question { near, terms, corpus, counting: Some(wanted), limit };
             let ranked = rank(&index, &question);
             let that_count = documents.iter().filter(|n| counting.contains(n)).count();
             prop_assert_eq!(ranked.len(), that_count.min(limit));
@@ -102,10 +104,11 @@ mod tests {
 
     #[test]
     fn both_lists_count() {
-        let index = Index::of(2, &[(id(1), 5, vec![1.0, 0.0]), (id(2), 5, vec![0.9, 0.1]), (id(3), 5, vec![0.0, 1.0])]);
+        let index = Index::of(0, &[(id(1), 5, vec![]), (id(2), 5, vec![]), (id(3), 5, vec![])]);
         let corpus = Corpus { epoch: 1, chunks: 3, tokens: 15, next_chunk: 4 };
         let terms = vec![Term { chunks: 1, postings: vec![(2, 1)] }];
-        let question = Question { vector: vec![1.0, 0.0], terms, corpus, counting: None, limit: 3 };
+        let near = [(1, 1.0), (2, 0.9), (3, 0.0)].map(|(chunk, score)| Near { chunk, score }).to_vec();
+        let question = Question { near, terms, corpus, counting: None, limit: 3 };
         let chunks: Vec<u64> = rank(&index, &question).iter().map(|hit| hit.chunk).collect();
         assert_eq!(chunks, [2, 1, 3], "the second lies nearly as near, and has the word");
     }

@@ -10,15 +10,14 @@ use std::{
 
 use insula_ingest::words;
 use insula_model::{DocumentId, Error, Result, TenantScope};
-use insula_store::{ChunkText, TenantSeals};
+use insula_store::{ChunkText, Index, TenantSeals};
 
 use super::{
     Citation, Filter,
     detail::{Detail, Passage},
-    index::{self, Index},
     ingest::word_key,
     lexical,
-    rank::{Question, Ranked, rank},
+    rank::{Question, Ranked, depth, rank},
 };
 use crate::Engine;
 
@@ -75,31 +74,23 @@ pub struct Hit {
 /// # Errors
 /// When the tenant's own data cannot be reached.
 pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Vec<Hit>> {
-    let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
-    let (library, tenant) = (&engine.knowledge, scope.tenant());
-    let vector = library.embedder.embed(vec![ask.query.clone()]).await?.pop().unwrap_or_default();
+    let seals = engine.store.seals(scope).await?;
     let asked: Vec<String> = words::tokens(&ask.query, None).collect();
     let mut seen = HashSet::new();
     let distinct = asked.iter().filter(|word| seen.insert(*word)).take(WORDS_MAX);
     let keys: Vec<i64> = distinct.map(|word| word_key(&seals, word)).collect();
 
-    let slot = library.indexes.slot(tenant);
-    // Before the snapshot: whoever waits here for another's snapshot holds none.
-    let mut held = slot.lock().await;
-    let mut knowledge = store.knowledge().await?;
-    let corpus = knowledge.corpus().await?;
-    index::refresh(&mut held, &mut knowledge, corpus, &seals, &*library.embedder).await?;
-    let index = Arc::clone(&held);
-    drop(held);
-    library.indexes.weigh(tenant, &slot, index.bytes());
-
-    let counting = ask.filter.resolve(&mut knowledge, &seals, ask.reader.as_deref()).await?;
-    let terms = lexical::look_up(&mut knowledge, corpus, &keys).await?;
-    let question = Question { vector, terms, corpus, counting, limit: ask.limit };
-    let ranked = ranked(index, question).await?;
+    // Before the snapshot: whoever makes vectors may be slow.
+    let vector = engine.knowledge.embedder.embed(vec![ask.query.clone()]).await?.pop().unwrap_or_default();
+    let mut reading = engine.store.reading(scope).await?;
+    let (corpus, index) = (reading.corpus(), Arc::clone(reading.index()));
+    let counting = ask.filter.resolve(reading.knowledge(), &seals, ask.reader.as_deref()).await?;
+    let terms = lexical::look_up(reading.knowledge(), corpus, &keys).await?;
+    let near = reading.nearest(&vector, counting.as_ref(), depth(ask.limit)).await?;
+    let ranked = ranked(index, Question { near, terms, corpus, counting, limit: ask.limit }).await?;
     let chunks: Vec<u64> = ranked.iter().map(|ranked| ranked.chunk).collect();
-    let texts = knowledge.texts(&chunks).await?;
-    drop(knowledge);
+    let texts = reading.knowledge().texts(&chunks).await?;
+    drop(reading);
     hits(ask, &seals, &asked.into_iter().collect(), &ranked, texts)
 }
 

@@ -25,8 +25,6 @@ pub struct KnowledgeSettings {
     pub reading_max: u32,
     /// Documents of one tenant that are read at once, over all nodes.
     pub reading_per_tenant_max: u32,
-    /// Bytes of all tenants' vectors that this node holds in memory.
-    pub index_bytes_max: u64,
     /// The name of what places documents of tenants for whom nobody chose otherwise.
     pub embedder: String,
     /// Models of providers that an operator gave a name, or dimensions.
@@ -60,7 +58,6 @@ impl Default for KnowledgeSettings {
             policy: Policy::Neutralise,
             reading_max: 2,
             reading_per_tenant_max: 1,
-            index_bytes_max: 256 * 1024 * 1024,
             embedder: hashing::NAME.to_owned(),
             embedders: Vec::new(),
             local_models: LocalModels::default(),

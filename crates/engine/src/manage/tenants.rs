@@ -218,7 +218,7 @@ async fn put_state(engine: &Engine, tenant: &OperatedTenant, state: TenantState)
 /// When storage fails on the way; the tenant then stays refused, and the same call again completes the erasure.
 pub async fn erase(engine: &Engine, tenant: &OperatedTenant) -> Result<ErasureReceipt> {
     let receipt = engine.directory.erase_tenant(&tenant.scope).await?;
-    engine.knowledge.forget(tenant.scope.tenant());
+    engine.store.forget_documents(tenant.scope.tenant());
     engine.accounts.forget(tenant.scope.tenant());
     tracing::info!(tenant = %receipt.tenant, by = %tenant.by.key(), "tenant erased");
     Ok(receipt)

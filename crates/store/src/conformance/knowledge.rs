@@ -4,7 +4,8 @@ use insula_model::{Clock, DocumentId, DocumentStatus, ErrorKind, FilePurpose};
 
 use super::world::{Engine, World};
 use crate::{
-    Corpus, DocumentRow, DocumentsMax, FilePage, FileRow, NewChunk, Publication, Published, TenantStore, TokenCount, Written,
+    Corpus, DocumentRow, DocumentsMax, FilePage, FileRow, NewChunk, NewVector, Publication, Published, TenantStore, TokenCount,
+    Written,
 };
 
 const MOST: DocumentsMax = DocumentsMax { count: 100, bytes: 1_000 };
@@ -46,17 +47,25 @@ async fn hand_in(world: &World, store: &TenantStore, most: DocumentsMax) -> (Doc
 }
 
 /// A publication of chunks with these postings.
-fn publication(world: &World, document: DocumentId, facets: &[i64], chunks: &[&[(i64, u64)]]) -> Publication {
+async fn publication(
+    world: &World,
+    store: &TenantStore,
+    document: DocumentId,
+    facets: &[i64],
+    chunks: &[&[(i64, u64)]],
+) -> Publication {
+    let spaces = store.spaces("a", 3).await.unwrap();
+    let seals = world.store.seals(&world.owner).await.unwrap();
+    let seal = |place| NewVector::seal(&seals, spaces.serving.space, document, place, vec![0.0, 1.0, 0.0], &*world.random);
+    let vectors = vec![(spaces.serving.clone(), (0..chunks.len() as u64).map(seal).collect())];
     let chunk = |(place, postings): (u8, &&[(i64, u64)])| NewChunk {
         tokens: postings.iter().map(|(_, often)| often).sum(),
         sealed_text: vec![b't', place],
-        sealed_vector: vec![b'v', place],
         postings: postings.to_vec(),
     };
     Publication {
         document,
-        embedder: "a".to_owned(),
-        dimension: 3,
+        vectors,
         chunks: (0..).zip(chunks).map(chunk).collect(),
         facets: facets.to_vec(),
         changed_at: world.clock.now(),
@@ -69,7 +78,7 @@ async fn everything(store: &TenantStore, tokens: &[i64], facets: &[i64]) -> (Cor
     let mut knowledge = store.knowledge().await.unwrap();
     let corpus = knowledge.corpus().await.unwrap();
     let published = knowledge.published().await.unwrap().into_iter().map(|document| document.id).collect();
-    let chunks: Vec<u64> = knowledge.vectors(0, 100).await.unwrap().into_iter().map(|row| row.chunk).collect();
+    let chunks: Vec<u64> = knowledge.chunks(0, 100, Some(1)).await.unwrap().into_iter().map(|row| row.chunk).collect();
     let postings = knowledge.postings(tokens).await.unwrap().len();
     let holders = knowledge.holders(facets).await.unwrap().len();
     assert_eq!(knowledge.texts(&chunks).await.unwrap().len(), chunks.len());
@@ -87,7 +96,7 @@ async fn a_document_is_shown_at_once_and_anew() {
         let told = store.document(row.id).await.unwrap().unwrap();
         assert_eq!((told.status, told.chunks_total, told.chunks_done), (DocumentStatus::Embedding, 2, 1));
 
-        let first = publication(&world, row.id, &[1, -1, 1], &[&[(7, 2), (i64::MIN, 1)], &[(7, 1)]]);
+        let first = publication(&world, &store, row.id, &[1, -1, 1], &[&[(7, 2), (i64::MIN, 1)], &[(7, 1)]]).await;
         assert_eq!(store.publish_document(first.clone(), CHUNKS_MAX).await.unwrap(), Published::Shown(1), "{engine:?}");
         let corpus = Corpus { epoch: 1, chunks: 2, tokens: 4, next_chunk: 3 };
         assert_eq!(everything(&store, &[7, i64::MIN, 7], &[1, -1]).await, (corpus, vec![row.id], vec![1, 2], 3, 2));
@@ -99,7 +108,10 @@ async fn a_document_is_shown_at_once_and_anew() {
         assert_eq!(knowledge.token_counts(&many).await.unwrap().len(), 1, "more than one query asks for");
         let texts = knowledge.texts(&[2]).await.unwrap();
         assert_eq!((texts[0].place, &texts[0].sealed_text, &texts[0].sealed_detail), (1, &vec![b't', 1], &vec![3]));
-        assert_eq!(knowledge.vectors(2, 1).await.unwrap()[0].sealed_vector, [b'v', 1]);
+        let chunk = &knowledge.chunks(2, 1, Some(1)).await.unwrap()[0];
+        assert_eq!(chunk.sealed_vector.as_ref(), Some(&first.vectors[0].1[1].sealed));
+        assert_eq!(knowledge.chunks(2, 1, None).await.unwrap()[0].sealed_vector, None);
+        assert_eq!(knowledge.chunks(2, 1, Some(2)).await.unwrap()[0].sealed_vector, None);
         drop(knowledge);
         let shown = store.document(row.id).await.unwrap().unwrap();
         assert_eq!((shown.status, shown.chunks_done, shown.published), (DocumentStatus::Ready, 2, Some(1)));
@@ -130,7 +142,10 @@ async fn a_removed_document_leaves_nothing() {
         let (stays, _) = hand_in(&world, &store, MOST).await;
         let (goes, _) = hand_in(&world, &store, MOST).await;
         for row in [&stays, &goes] {
-            store.publish_document(publication(&world, row.id, &[1], &[&[(7, 1), (8, 3)]]), CHUNKS_MAX).await.unwrap();
+            store
+                .publish_document(publication(&world, &store, row.id, &[1], &[&[(7, 1), (8, 3)]]).await, CHUNKS_MAX)
+                .await
+                .unwrap();
         }
         store.remove_document(goes.id).await.unwrap();
         let corpus = Corpus { epoch: 3, chunks: 1, tokens: 4, next_chunk: 3 };
@@ -145,7 +160,7 @@ async fn a_removed_document_leaves_nothing() {
         };
         assert_eq!(left, None, "what was handed in");
         assert_eq!(store.remove_document(goes.id).await.unwrap_err().kind(), &ErrorKind::NotFound);
-        let late = publication(&world, goes.id, &[1], &[&[(7, 1)]]);
+        let late = publication(&world, &store, goes.id, &[1], &[&[(7, 1)]]).await;
         assert_eq!(store.publish_document(late, CHUNKS_MAX).await.unwrap(), Published::Gone);
         assert_eq!(everything(&store, &[7, 8], &[1]).await.0, corpus, "a refused change is none");
     }
@@ -158,7 +173,7 @@ async fn documents_are_their_tenants_alone() {
         let (owner, stranger) =
             (world.store.tenant(&world.owner).await.unwrap(), world.store.tenant(&world.stranger).await.unwrap());
         let (row, _) = hand_in(&world, &owner, MOST).await;
-        owner.publish_document(publication(&world, row.id, &[1], &[&[(7, 1)]]), CHUNKS_MAX).await.unwrap();
+        owner.publish_document(publication(&world, &owner, row.id, &[1], &[&[(7, 1)]]).await, CHUNKS_MAX).await.unwrap();
         let before = everything(&owner, &[7], &[1]).await;
 
         assert_eq!(everything(&stranger, &[7], &[1]).await, (Corpus::default(), vec![], vec![], 0, 0), "{engine:?}");
@@ -168,13 +183,16 @@ async fn documents_are_their_tenants_alone() {
         assert_eq!(stranger.remove_document(row.id).await.unwrap_err().kind(), &ErrorKind::NotFound);
         assert!(!stranger.note_document(row.id, DocumentStatus::Failed, 9, 9, world.clock.now()).await.unwrap());
         stranger.fail_document(row.id, &[9], world.clock.now()).await.unwrap();
-        let forged = publication(&world, row.id, &[1], &[&[(7, 9)]]);
+        let forged = publication(&world, &stranger, row.id, &[1], &[&[(7, 9)]]).await;
         assert_eq!(stranger.publish_document(forged, CHUNKS_MAX).await.unwrap(), Published::Gone);
         assert_eq!(everything(&owner, &[7], &[1]).await, before);
 
         // The stranger's own chunks are numbered apart.
         let (theirs, _) = hand_in(&world, &stranger, MOST).await;
-        stranger.publish_document(publication(&world, theirs.id, &[1], &[&[(7, 1)]]), CHUNKS_MAX).await.unwrap();
+        stranger
+            .publish_document(publication(&world, &stranger, theirs.id, &[1], &[&[(7, 1)]]).await, CHUNKS_MAX)
+            .await
+            .unwrap();
         let corpus = Corpus { epoch: 1, chunks: 1, tokens: 1, next_chunk: 2 };
         assert_eq!(everything(&stranger, &[7], &[1]).await, (corpus, vec![theirs.id], vec![1], 1, 1));
         assert_eq!(everything(&owner, &[7], &[1]).await, before);
@@ -191,9 +209,10 @@ async fn room_is_bounded_and_documents_are_no_files() {
         assert!(!hand_in(&world, &store, DocumentsMax { bytes: BYTES + 9, ..MOST }).await.1, "too many bytes");
         assert_eq!(store.documents(None, 10).await.unwrap().len(), 1);
 
-        let wide = publication(&world, row.id, &[], &[&[(7, 1)], &[(7, 1)]]);
+        let wide = publication(&world, &store, row.id, &[], &[&[(7, 1)], &[(7, 1)]]).await;
         assert_eq!(store.publish_document(wide.clone(), 1).await.unwrap(), Published::NoRoom);
-        assert_eq!(everything(&store, &[7], &[]).await, (Corpus::default(), vec![], vec![], 0, 0));
+        let nothing_yet = Corpus { next_chunk: 1, ..Corpus::default() };
+        assert_eq!(everything(&store, &[7], &[]).await, (nothing_yet, vec![], vec![], 0, 0));
         store.publish_document(wide.clone(), 2).await.unwrap();
         assert_eq!(store.publish_document(wide, 2).await.unwrap(), Published::Shown(2), "what it had makes room for it");
 

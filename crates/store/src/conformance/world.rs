@@ -8,7 +8,9 @@ use insula_model::{
 };
 use tempfile::TempDir;
 
-use crate::{ClusterOptions, PostgresOptions, RealDisk, RootKey, Store, StoreOptions, postgres::tests::scratch::Scratch};
+use crate::{
+    ClusterOptions, INDEX_BYTES_MAX, PostgresOptions, RealDisk, RootKey, Store, StoreOptions, postgres::tests::scratch::Scratch,
+};
 
 /// The engines that cases run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl Place {
             connect_max: Duration::from_secs(10),
             statement_max: Duration::from_secs(10),
         };
-        Store::join(ClusterOptions { postgres, root_key }, clock, random).await
+        Store::join(ClusterOptions { postgres, root_key, index_bytes_max: INDEX_BYTES_MAX }, clock, random).await
     }
 
     /// The database that nodes share.

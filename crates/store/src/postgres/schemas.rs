@@ -57,6 +57,7 @@ impl Schema {
                 ("0003_batches", include_str!("schema/tenant/0003_batches.sql")),
                 ("0004_provider_credentials", include_str!("schema/tenant/0004_provider_credentials.sql")),
                 ("0005_knowledge", include_str!("schema/tenant/0005_knowledge.sql")),
+                ("0006_spaces", include_str!("schema/tenant/0006_spaces.sql")),
             ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }

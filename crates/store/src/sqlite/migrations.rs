@@ -49,6 +49,7 @@ pub(super) const TENANT: Schema = Schema {
         include_str!("schema/tenant/0003_batches.sql"),
         include_str!("schema/tenant/0004_provider_credentials.sql"),
         include_str!("schema/tenant/0005_knowledge.sql"),
+        include_str!("schema/tenant/0006_spaces.sql"),
     ],
 };
 

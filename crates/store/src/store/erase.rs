@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use insula_model::{Result, TenantId, Timestamp};
 
-use crate::{Control, tenants::Homes, vault::KeyStore};
+use crate::{Control, tenants::Homes, vault::KeyStore, vectors::Vectors};
 
 /// How long backups of the key store are kept (R): after that no copy of an erased tenant's key remains.
 const KEY_BACKUPS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -35,13 +35,14 @@ pub(super) async fn erase(
     control: &Control,
     keys: &KeyStore,
     tenants: &Homes,
+    vectors: &Vectors,
     tenant: TenantId,
     now: Timestamp,
 ) -> Result<ErasureReceipt> {
     let erasure = control.begin_erasure(tenant, now).await?;
     let erased_at = match erasure.erased_at {
         Some(erased_at) if !is_back(control, keys, tenants, tenant).await? => erased_at,
-        _ => finish(control, keys, tenants, tenant, now).await?,
+        _ => finish(control, keys, tenants, vectors, tenant, now).await?,
     };
     let keys_gone_after = erased_at.plus(KEY_BACKUPS_KEPT);
     Ok(ErasureReceipt { tenant, erased_at, keys_gone_after, rows_kept: ROWS_KEPT })
@@ -54,6 +55,7 @@ pub(super) async fn replay(
     control: &Control,
     keys: &KeyStore,
     tenants: &Homes,
+    vectors: &Vectors,
     now: Timestamp,
     before: Timestamp,
 ) -> Result<()> {
@@ -73,18 +75,27 @@ pub(super) async fn replay(
         };
         if is_due {
             tracing::info!(%tenant, begun_at = %erasure.begun_at, "erasing a tenant");
-            finish(control, keys, tenants, tenant, now).await?;
+            finish(control, keys, tenants, vectors, tenant, now).await?;
         }
     }
     Ok(())
 }
 
 /// Everything after the tombstone; the moment at which the tenant was first erased.
-async fn finish(control: &Control, keys: &KeyStore, tenants: &Homes, tenant: TenantId, now: Timestamp) -> Result<Timestamp> {
+async fn finish(
+    control: &Control,
+    keys: &KeyStore,
+    tenants: &Homes,
+    vectors: &Vectors,
+    tenant: TenantId,
+    now: Timestamp,
+) -> Result<Timestamp> {
     tenants.refuse(tenant);
     tenants.drain(tenant).await?;
     // The key before the data: from here on every copy of the data is unreadable.
     keys.destroy(tenant, now).await?;
+    vectors.forget(tenant);
+    vectors.engine.forget(tenant).await?;
     tenants.remove(tenant).await?;
     control.finish_erasure(tenant, now).await
 }

@@ -14,6 +14,7 @@ use crate::{
     postgres::{Access, PgPool, PoolOptions, Schema, check_login, check_steps},
     tenants::Homes,
     vault::KeyStore,
+    vectors::{Embedded, Vectors},
 };
 
 /// Connections of a node for what is nobody's request: beats, batches of attempts, leases, changes, sweeping. As many as there
@@ -30,7 +31,7 @@ impl Store {
     /// `Invalid`, with what to do, where the login role could see past row-level security or another root key sealed the data;
     /// `Unavailable` where the database is away or of another version.
     pub async fn join(options: ClusterOptions, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Store> {
-        let ClusterOptions { postgres, root_key } = options;
+        let ClusterOptions { postgres, root_key, index_bytes_max } = options;
         let pooled = |url: &PostgresUrl, connections_max: usize, statement_max: Duration| {
             PgPool::new(&PoolOptions { url: url.clone(), connections_max, connect_max: postgres.connect_max, statement_max })
         };
@@ -52,17 +53,19 @@ impl Store {
         let sweeper = Sweeper::start(cluster.clone(), cluster.pool().clone(), clock.clone());
         let journal = Journal::from(register.clone());
         let keys = Arc::new(keys);
+        let vectors = Arc::new(Vectors::new(Box::new(Embedded::new()), index_bytes_max));
         let unfinished = Unfinished {
             control: Control::over(cluster.pool().db(Access::Control)),
             keys: keys.clone(),
             homes: homes.clone(),
+            vectors: vectors.clone(),
             clock: clock.clone(),
             random: random.clone(),
         };
         unfinished.finish().await?;
         let tidying = Tidying::start(unfinished);
         let kept = Kept::Together { pool, register, cluster, sweeper, tidying };
-        Ok(Store(Arc::new(Inner { control, keys, homes, journal, kept, root_key, clock, random })))
+        Ok(Store(Arc::new(Inner { control, keys, homes, vectors, journal, kept, root_key, clock, random })))
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     postgres::{Access, PgPool},
     tenants::{Arriving, Homes, TenantFiles},
     vault::KeyStore,
+    vectors::Vectors,
 };
 
 /// All that this node keeps. Clones are the same store.
@@ -35,6 +36,7 @@ struct Inner {
     control: Control,
     keys: Arc<KeyStore>,
     homes: Homes,
+    vectors: Arc<Vectors>,
     journal: Journal,
     root_key: RootKey,
     clock: Arc<dyn Clock>,
@@ -94,7 +96,22 @@ impl Store {
             Kept::Together { register, .. } => Arriving::Register(register.clone()),
         };
         let blobs = self.0.homes.blobs(tenant);
-        Ok(TenantStore { tenant, home, blobs, arriving, clock: self.0.clock.clone() })
+        let (clock, vectors) = (self.0.clock.clone(), self.0.vectors.clone());
+        Ok(TenantStore { tenant, home, blobs, arriving, clock, vectors })
+    }
+
+    pub(crate) fn vectors(&self) -> &Arc<Vectors> {
+        &self.0.vectors
+    }
+
+    /// Forgets what this node holds in memory of the documents of tenants that are not there any more.
+    pub fn retain_documents(&self, is_there: impl Fn(TenantId) -> bool) {
+        self.0.vectors.retain(is_there);
+    }
+
+    /// Forgets what this node holds in memory of a tenant's documents.
+    pub fn forget_documents(&self, tenant: TenantId) {
+        self.0.vectors.forget(tenant);
     }
 
     /// What seals and opens one tenant's content, without opening its file. `NotFound` once erased.
@@ -128,7 +145,8 @@ impl Store {
     /// the next start. Asked again, it answers the first receipt. `NotFound` where there never was such a tenant.
     pub async fn erase_tenant(&self, scope: &TenantScope, now: Timestamp) -> Result<ErasureReceipt> {
         let (store, tenant) = (self.0.clone(), scope.tenant());
-        detached(async move { erase::erase(&store.control, &store.keys, &store.homes, tenant, now).await }).await
+        detached(async move { erase::erase(&store.control, &store.keys, &store.homes, &store.vectors, tenant, now).await })
+            .await
     }
 
     /// A secret of the platform for one purpose, the same in every run: for hashing keys, signing tokens and the like.

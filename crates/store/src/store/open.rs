@@ -12,6 +12,7 @@ use crate::{
     query::waiting,
     tenants::{Bounds, Homes, TenantFiles},
     vault::KeyStore,
+    vectors::{Embedded, Vectors},
 };
 
 /// How far ahead of the machine's clock stored time may lie.
@@ -34,7 +35,8 @@ impl Store {
         disk: Arc<dyn Disk>,
     ) -> Result<Store> {
         // First of all: nothing below is touched while another process works on it.
-        let StoreOptions { data_dir, root_key, tenants_open_max, tenant_cache_bytes_max, segment_bytes } = options;
+        let StoreOptions { data_dir, root_key, tenants_open_max, tenant_cache_bytes_max, segment_bytes, index_bytes_max } =
+            options;
         let data_dir = Arc::new(waiting(move || DataDir::take(&data_dir)).await?);
         let layout = data_dir.layout().clone();
 
@@ -45,8 +47,9 @@ impl Store {
         let bounds = Bounds { files_max: files_max(tenants_open_max), bytes_max: tenant_cache_bytes_max };
         let files = Arc::new(waiting(move || TenantFiles::new(layout.tenants(), bounds)).await?);
         let homes = Homes::Files(files.clone());
+        let vectors = Arc::new(Vectors::new(Box::new(Embedded::new()), index_bytes_max));
         // Before anything is served or folded: a restored backup may hold tenants that were erased since.
-        erase::replay(&control, &keys, &homes, clock.now(), Timestamp::from_micros(i64::MAX)).await?;
+        erase::replay(&control, &keys, &homes, &vectors, clock.now(), Timestamp::from_micros(i64::MAX)).await?;
         // No other process makes tenants in this directory.
         provision::finish_all(&control, &keys, &homes, &*random, Timestamp::from_micros(i64::MAX)).await?;
 
@@ -63,7 +66,7 @@ impl Store {
         let journal = Journal::from(journal);
         let kept = Kept::Alone { files, fold, data_dir };
         let keys = Arc::new(keys);
-        let inner = Inner { control, keys, homes, journal, root_key, clock, random, kept };
+        let inner = Inner { control, keys, homes, vectors, journal, root_key, clock, random, kept };
         Ok(Store(Arc::new(inner)))
     }
 }

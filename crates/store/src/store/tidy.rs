@@ -6,7 +6,7 @@ use insula_model::{Clock, Random, Result};
 use tokio::task::AbortHandle;
 
 use super::{erase, provision};
-use crate::{Control, tenants::Homes, vault::KeyStore};
+use crate::{Control, tenants::Homes, vault::KeyStore, vectors::Vectors};
 
 /// How often a node looks.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -19,6 +19,7 @@ pub(super) struct Unfinished {
     pub(super) control: Control,
     pub(super) keys: Arc<KeyStore>,
     pub(super) homes: Homes,
+    pub(super) vectors: Arc<Vectors>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
 }
@@ -26,9 +27,9 @@ pub(super) struct Unfinished {
 impl Unfinished {
     /// Finishes what is old enough. Several may do it at once: every step can be repeated.
     pub(super) async fn finish(&self) -> Result<()> {
-        let Self { control, keys, homes, clock, random } = self;
+        let Self { control, keys, homes, vectors, clock, random } = self;
         let (now, before) = (clock.now(), clock.now().minus(UNFINISHED_AGE_MIN));
-        erase::replay(control, keys, homes, now, before).await?;
+        erase::replay(control, keys, homes, vectors, now, before).await?;
         provision::finish_all(control, keys, homes, &**random, before).await
     }
 }

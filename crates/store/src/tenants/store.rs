@@ -8,7 +8,7 @@ use super::{
     Home, IdempotencyRow, ProviderCredentialRow, RequestRow, ResponseRow, ResponsesMax, blobs::Blobs, idempotency,
     provider_credentials, requests, responses,
 };
-use crate::{cluster::register::Register, fold::Fold, query::Tx};
+use crate::{cluster::register::Register, fold::Fold, query::Tx, vectors::Vectors};
 
 /// One tenant's own data. Its file stays open while this lives. Once the tenant is erased, every call answers `NotFound`.
 ///
@@ -20,6 +20,7 @@ pub struct TenantStore {
     pub(crate) blobs: Blobs,
     pub(crate) arriving: Arriving,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) vectors: Arc<Vectors>,
 }
 
 impl TenantStore {

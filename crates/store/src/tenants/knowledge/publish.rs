@@ -3,19 +3,20 @@
 use insula_model::{DocumentId, Error, Result, Timestamp};
 
 use super::{super::TenantStore, documents};
-use crate::query::{Tx, Val, args, aside, rec};
+use crate::{
+    query::{Tx, Val, args, aside, rec},
+    vectors::{Change, NewVector, Space, VectorEngine, spaces},
+};
 
 /// Everything that makes a document searchable.
 #[derive(Debug, Clone)]
 pub struct Publication {
     /// Which document.
     pub document: DocumentId,
-    /// What embedded it.
-    pub embedder: String,
-    /// The numbers of each of its vectors.
-    pub dimension: u32,
     /// Its chunks, in their order.
     pub chunks: Vec<NewChunk>,
+    /// For each space that a search may look into, a vector for each chunk.
+    pub vectors: Vec<(Space, Vec<NewVector>)>,
     /// Keyed hashes of the values of its fields, and of who may see it.
     pub facets: Vec<i64>,
     /// When it was read.
@@ -31,8 +32,6 @@ pub struct NewChunk {
     pub tokens: u64,
     /// Its text and where that stands, sealed for (`chunks`, `text`, document and place).
     pub sealed_text: Vec<u8>,
-    /// What was embedded of it, sealed for (`vectors`, `vector`, document and place).
-    pub sealed_vector: Vec<u8>,
     /// Keyed hashes of its tokens, each with how often it has it.
     pub postings: Vec<(i64, u64)>,
 }
@@ -46,6 +45,8 @@ pub enum Published {
     Gone,
     /// The tenant would have more chunks than it may; nothing of it is kept.
     NoRoom,
+    /// Other spaces are searched by now than it was embedded for; nothing of it is kept. Embed it for those.
+    OtherSpaces,
 }
 
 struct Counts {
@@ -72,7 +73,7 @@ impl TenantStore {
         // Many rows come.
         aside(async move {
             let mut tx = store.home.db().write().await?;
-            let published = publish(&mut tx, &publication, chunks_max).await?;
+            let published = publish(&mut tx, &*store.vectors.engine, &publication, chunks_max).await?;
             if matches!(published, Published::Shown(_)) {
                 tx.commit().await?;
             }
@@ -90,6 +91,7 @@ impl TenantStore {
             let counts = raise_epoch(&mut tx).await?;
             let row = documents::find(&mut tx, id).await?.ok_or_else(Error::not_found)?;
             let gone = clear(&mut tx, id).await?;
+            store.vectors.engine.write(&mut tx, &Change::Removed { document: id }).await?;
             tx.exec("DELETE FROM documents WHERE id = $1", args![id]).await?;
             tx.exec("UPDATE files SET state = 'removing' WHERE id = $1", args![row.raw_file]).await?;
             let left = Counts {
@@ -106,12 +108,13 @@ impl TenantStore {
     }
 }
 
-async fn publish(tx: &mut Tx, publication: &Publication, chunks_max: u64) -> Result<Published> {
+async fn publish(tx: &mut Tx, engine: &dyn VectorEngine, publication: &Publication, chunks_max: u64) -> Result<Published> {
     let counts = raise_epoch(tx).await?;
     let id = publication.document;
     if documents::find(tx, id).await?.is_none() {
         return Ok(Published::Gone);
     }
+    let Some(serving) = embedded_for(tx, publication).await? else { return Ok(Published::OtherSpaces) };
     let gone = clear(tx, id).await?;
     let total = publication.chunks.len() as u64;
     let now = Counts {
@@ -124,12 +127,24 @@ async fn publish(tx: &mut Tx, publication: &Publication, chunks_max: u64) -> Res
         return Ok(Published::NoRoom);
     }
     insert(tx, publication, counts.next_chunk).await?;
+    let vectors: Vec<(u64, &[NewVector])> =
+        publication.vectors.iter().map(|(space, vectors)| (space.space, vectors.as_slice())).collect();
+    engine.write(tx, &Change::Published { document: id, first: counts.next_chunk, vectors: &vectors }).await?;
     let shown = "UPDATE documents SET status = 'ready', chunks_total = $2, chunks_done = $2, published = $3, embedder = $4, \
                  dimension = $5, changed_at = $6, sealed_detail = $7 WHERE id = $1";
-    let Publication { embedder, dimension, changed_at, sealed_detail, .. } = publication;
-    tx.exec(shown, args![id, total, now.epoch, embedder, dimension, changed_at, sealed_detail]).await?;
+    let Publication { changed_at, sealed_detail, .. } = publication;
+    tx.exec(shown, args![id, total, now.epoch, serving.embedder, serving.dimension, changed_at, sealed_detail]).await?;
     keep(tx, &now).await?;
     Ok(Published::Shown(now.epoch))
+}
+
+/// The space that serves, if every space that a search may look into has a vector for each chunk.
+async fn embedded_for<'a>(tx: &mut Tx, publication: &'a Publication) -> Result<Option<&'a Space>> {
+    let Some(spaces) = spaces::find(tx).await? else { return Ok(None) };
+    let total = publication.chunks.len();
+    let has = |space: &Space| publication.vectors.iter().find(|(given, vectors)| given == space && vectors.len() == total);
+    let has_all = spaces.iter().all(|space| has(space).is_some());
+    Ok(has(&spaces.serving).filter(|_| has_all).map(|(serving, _)| serving))
 }
 
 async fn insert(tx: &mut Tx, publication: &Publication, first: u64) -> Result<()> {
@@ -144,9 +159,13 @@ async fn insert(tx: &mut Tx, publication: &Publication, first: u64) -> Result<()
         .collect();
     tx.exec_all("INSERT INTO chunks (chunk, document, place, tokens, sealed_text) VALUES ($1, $2, $3, $4, $5)", &chunks)
         .await?;
-    let vectors: Vec<Vec<Val<'_>>> =
-        numbered().map(|(number, chunk)| vec![Val::count(number), Val::bytes(&chunk.sealed_vector)]).collect();
-    tx.exec_all("INSERT INTO vectors (chunk, sealed_vector) VALUES ($1, $2)", &vectors).await?;
+    for (space, vectors) in &publication.vectors {
+        let numbered = (first..).zip(vectors);
+        let rows: Vec<Vec<Val<'_>>> = numbered
+            .map(|(number, vector)| vec![Val::count(number), Val::count(space.space), Val::bytes(&vector.sealed)])
+            .collect();
+        tx.exec_all("INSERT INTO vectors (chunk, space, sealed_vector) VALUES ($1, $2, $3)", &rows).await?;
+    }
     // In the order of the key, which is kinder to the pages.
     let mut postings: Vec<(i64, u64, u64)> = numbered()
         .flat_map(|(number, chunk)| chunk.postings.iter().map(move |(token, often)| (*token, number, *often)))

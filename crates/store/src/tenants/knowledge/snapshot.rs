@@ -32,11 +32,9 @@ pub struct PublishedDocument {
     pub id: DocumentId,
     /// The epoch that showed it as it stands.
     pub published: u64,
-    /// What embedded it.
-    pub embedder: String,
 }
 
-rec!(PublishedDocument { id, published, embedder });
+rec!(PublishedDocument { id, published });
 
 /// A chunk as it is ranked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +47,8 @@ pub struct ChunkVector {
     pub place: u64,
     /// Its length.
     pub tokens: u64,
-    /// What was embedded of it.
-    pub sealed_vector: Vec<u8>,
+    /// Its vector, where that is wanted and there.
+    pub sealed_vector: Option<Vec<u8>>,
 }
 
 rec!(ChunkVector { chunk, document, place, tokens, sealed_vector });
@@ -121,16 +119,26 @@ impl Knowledge {
 
     /// All documents that can be found.
     pub async fn published(&mut self) -> Result<Vec<PublishedDocument>> {
-        let published = "SELECT id, published, embedder FROM documents WHERE published IS NOT NULL ORDER BY id";
+        let published = "SELECT id, published FROM documents WHERE published IS NOT NULL ORDER BY id";
         self.tx.all(published, &[]).await
     }
 
-    /// At most `limit` chunks from the one numbered `from` on, in their order.
-    pub async fn vectors(&mut self, from: u64, limit: u32) -> Result<Vec<ChunkVector>> {
+    /// At most `limit` chunks from the one numbered `from` on, in their order; with their vectors of a space where one is named.
+    pub async fn chunks(&mut self, from: u64, limit: u32, space: Option<u64>) -> Result<Vec<ChunkVector>> {
+        let Some(space) = space else {
+            let bare = "SELECT chunk, document, place, tokens, CAST(NULL AS BYTEA) AS sealed_vector FROM chunks \
+                        WHERE chunk >= $1 ORDER BY chunk LIMIT $2";
+            return self.tx.all(bare, args![from, limit]).await;
+        };
         let vectors = "SELECT c.chunk AS chunk, c.document AS document, c.place AS place, c.tokens AS tokens, \
-                       v.sealed_vector AS sealed_vector FROM chunks c JOIN vectors v ON v.chunk = c.chunk \
+                       v.sealed_vector AS sealed_vector FROM chunks c LEFT JOIN vectors v ON v.chunk = c.chunk AND v.space = $3 \
                        WHERE c.chunk >= $1 ORDER BY c.chunk LIMIT $2";
-        self.tx.all(vectors, args![from, limit]).await
+        self.tx.all(vectors, args![from, limit, space]).await
+    }
+
+    /// The transaction that all this is read in.
+    pub(crate) fn tx(&mut self) -> &mut Tx {
+        &mut self.tx
     }
 
     /// How many chunks have each of these tokens; those that none has are not told.

@@ -1,27 +1,35 @@
-//! One tenant's vectors in memory, as they stood at one epoch.
+//! One tenant's chunks in memory, as they stood at one epoch, with their vectors where the engine wants them there.
 
 use std::{collections::HashMap, sync::Arc};
 
 use insula_model::{DocumentId, Error, Result};
-use insula_store::{ChunkVector, Corpus, Knowledge, PublishedDocument, TenantSeals};
 
-use super::{detail::open_vector, embed::Embedder};
+use super::{Space, embedded::GraphCell, spaces::open_vector};
+use crate::{
+    TenantSeals,
+    tenants::{ChunkVector, Corpus, Knowledge},
+};
 
 /// Chunks that are read at once.
 const PAGE: u32 = 512;
 
 /// What is ranked.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Index {
+#[derive(Debug, Clone, Default)]
+pub struct Index {
     epoch: u64,
     /// All chunks below this number are known.
     next_chunk: u64,
+    /// Which vectors these are.
+    space: u64,
+    /// The numbers of each vector; none where vectors are elsewhere.
     dimension: usize,
     documents: Vec<Shown>,
     /// In the order of their numbers.
     entries: Vec<Entry>,
     /// One after the other, as the entries.
     vectors: Vec<f32>,
+    /// Ways from each vector to those near it, where there are so many that they are worth it. Clones share it.
+    pub(super) graph: GraphCell,
 }
 
 /// A document, and the epoch that showed it as it stands.
@@ -33,7 +41,7 @@ struct Shown {
 
 /// A chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
     /// Its number.
     pub chunk: u64,
     /// Its length.
@@ -43,8 +51,8 @@ pub(super) struct Entry {
 }
 
 impl Index {
-    /// An index of these chunks.
-    #[cfg(test)]
+    /// An index of these chunks, numbered from 1: each one's document, length and vector.
+    #[doc(hidden)]
     pub fn of(dimension: usize, chunks: &[(DocumentId, u64, Vec<f32>)]) -> Self {
         let mut index = Self { dimension, ..Self::default() };
         for (chunk, (id, tokens, vector)) in (1..).zip(chunks) {
@@ -58,13 +66,8 @@ impl Index {
         &self.entries
     }
 
-    /// Their vectors, in the same order.
-    pub fn vectors(&self) -> impl Iterator<Item = &[f32]> {
-        self.vectors.chunks_exact(self.dimension.max(1))
-    }
-
     /// Its documents.
-    pub fn documents(&self) -> impl Iterator<Item = DocumentId> {
+    pub fn documents(&self) -> impl ExactSizeIterator<Item = DocumentId> {
         self.documents.iter().map(|shown| shown.id)
     }
 
@@ -73,10 +76,32 @@ impl Index {
         self.entries.binary_search_by_key(&chunk, |entry| entry.chunk).ok()
     }
 
+    /// The vector of an entry.
+    pub(super) fn vector(&self, place: usize) -> &[f32] {
+        &self.vectors[place * self.dimension..(place + 1) * self.dimension]
+    }
+
+    /// All vectors, in the order of the entries.
+    #[cfg(test)]
+    fn vectors(&self) -> impl Iterator<Item = &[f32]> {
+        self.vectors.chunks_exact(self.dimension.max(1))
+    }
+
+    /// The numbers of each vector.
+    pub(super) fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    /// All chunks below this number are known.
+    pub(super) fn next_chunk(&self) -> u64 {
+        self.next_chunk
+    }
+
     /// What it takes in memory.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         let documents = self.documents.len() * size_of::<Shown>();
-        (documents + self.entries.len() * size_of::<Entry>() + self.vectors.len() * size_of::<f32>()) as u64
+        let own = (documents + self.entries.len() * size_of::<Entry>() + self.vectors.len() * size_of::<f32>()) as u64;
+        own + self.graph.bytes()
     }
 
     /// Forgets chunks whose document is gone, or is shown anew.
@@ -85,14 +110,21 @@ impl Index {
         if stays.iter().all(|stays| *stays) {
             return;
         }
-        let mut kept = Self { epoch: self.epoch, next_chunk: self.next_chunk, dimension: self.dimension, ..Self::default() };
-        for (entry, vector) in self.entries.iter().zip(self.vectors()) {
+        let mut kept = Self { documents: Vec::new(), entries: Vec::new(), vectors: Vec::new(), ..self.clone_head() };
+        for (place, entry) in self.entries.iter().enumerate() {
             let document = entry.document as usize;
             if stays[document] {
+                let vector = if self.dimension == 0 { &[] } else { self.vector(place) };
                 kept.push(entry.chunk, self.documents[document], entry.tokens.into(), vector);
             }
         }
         *self = kept;
+    }
+
+    fn clone_head(&self) -> Self {
+        let Self { epoch, next_chunk, space, dimension, graph, .. } = self;
+        let (epoch, next_chunk, space, dimension, graph) = (*epoch, *next_chunk, *space, *dimension, graph.clone());
+        Self { epoch, next_chunk, space, dimension, graph, ..Self::default() }
     }
 
     /// Adds a chunk with a number above all others. Those of a document stand together.
@@ -102,7 +134,7 @@ impl Index {
         }
         let document = u32::try_from(self.documents.len() - 1).unwrap_or(u32::MAX);
         self.entries.push(Entry { chunk, tokens: u32::try_from(tokens).unwrap_or(u32::MAX), document });
-        // One of another kind cannot be compared: it lies near nothing, and is found by its words.
+        // One that is not there, or of another length, lies near nothing: its chunk is found by its words.
         let fits = vector.len() == self.dimension;
         self.vectors.extend((0..self.dimension).map(|at| if fits { vector[at] } else { 0.0 }));
     }
@@ -113,31 +145,31 @@ pub(super) async fn refresh(
     held: &mut Arc<Index>,
     knowledge: &mut Knowledge,
     corpus: Corpus,
+    space: &Space,
+    with_vectors: bool,
     seals: &Arc<TenantSeals>,
-    embedder: &dyn Embedder,
 ) -> Result<()> {
-    if held.epoch == corpus.epoch {
+    if held.epoch == corpus.epoch && held.space == space.space {
         return Ok(());
     }
+    let dimension = if with_vectors { space.dimension as usize } else { 0 };
     let mut index = std::mem::take(held);
-    if index.epoch > corpus.epoch || index.dimension != embedder.dimension() {
-        // The data is older than what is known of it: it was put back.
-        index = Arc::new(Index { dimension: embedder.dimension(), next_chunk: 1, ..Index::default() });
+    if index.epoch > corpus.epoch || index.space != space.space {
+        // Other vectors serve now; or the data is older than what is known of it: it was put back.
+        index = Arc::new(Index { dimension, next_chunk: 1, space: space.space, ..Index::default() });
     }
     let changed = Arc::make_mut(&mut index);
-    let published = knowledge.published().await?;
-    changed.retain(&published.iter().map(|document| (document.id, document.published)).collect());
-    let published: HashMap<DocumentId, PublishedDocument> =
-        published.into_iter().map(|document| (document.id, document)).collect();
+    let published = knowledge.published().await?.into_iter().map(|document| (document.id, document.published)).collect();
+    changed.retain(&published);
     loop {
-        let page = knowledge.vectors(changed.next_chunk, PAGE).await?;
+        let vectors_of = with_vectors.then_some(space.space);
+        let page = knowledge.chunks(changed.next_chunk, PAGE, vectors_of).await?;
         let is_last = page.len() < PAGE as usize;
-        for (row, vector) in open(page, seals).await? {
+        for (row, vector) in open(page, space.space, seals).await? {
             changed.next_chunk = row.chunk + 1;
-            let document =
-                published.get(&row.document).ok_or_else(|| Error::internal("a chunk is there without its document"))?;
-            let vector = if document.embedder == embedder.name() { &vector[..] } else { &[] };
-            changed.push(row.chunk, Shown { id: row.document, published: document.published }, row.tokens, vector);
+            let published =
+                *published.get(&row.document).ok_or_else(|| Error::internal("a chunk is there without its document"))?;
+            changed.push(row.chunk, Shown { id: row.document, published }, row.tokens, &vector);
         }
         if is_last {
             break;
@@ -149,15 +181,16 @@ pub(super) async fn refresh(
 }
 
 /// Opens a page of vectors, off the runtime's own threads.
-async fn open(page: Vec<ChunkVector>, seals: &Arc<TenantSeals>) -> Result<Vec<(ChunkVector, Vec<f32>)>> {
-    if page.is_empty() {
-        return Ok(Vec::new());
+async fn open(page: Vec<ChunkVector>, space: u64, seals: &Arc<TenantSeals>) -> Result<Vec<(ChunkVector, Vec<f32>)>> {
+    if page.iter().all(|row| row.sealed_vector.is_none()) {
+        return Ok(page.into_iter().map(|row| (row, Vec::new())).collect());
     }
     let seals = Arc::clone(seals);
     let open = move || {
         let opened = page.into_iter().map(|row| {
-            let vector = open_vector(&seals, row.document, row.place, &row.sealed_vector)?;
-            Ok((row, vector))
+            let sealed = row.sealed_vector.as_deref();
+            let vector = sealed.map(|sealed| open_vector(&seals, space, row.document, row.place, sealed)).transpose()?;
+            Ok((row, vector.unwrap_or_default()))
         });
         opened.collect()
     };
@@ -172,6 +205,10 @@ mod tests {
         DocumentId::from_bytes([n; 16])
     }
 
+    fn parts(index: &Index) -> (Vec<DocumentId>, Vec<Entry>, Vec<f32>) {
+        (index.documents().collect(), index.entries.clone(), index.vectors.clone())
+    }
+
     #[test]
     fn what_is_gone_or_shown_anew_is_forgotten() {
         let chunks =
@@ -179,9 +216,9 @@ mod tests {
         let mut index = Index::of(2, &chunks);
         assert_eq!(index.documents().count(), 3);
         index.retain(&[(id(1), 1), (id(2), 1), (id(3), 1)].into());
-        assert_eq!(index, Index::of(2, &chunks), "nothing has changed");
+        assert_eq!(parts(&index), parts(&Index::of(2, &chunks)), "nothing has changed");
         index.retain(&[(id(1), 1), (id(3), 2)].into());
-        assert_eq!(index, Index::of(2, &chunks[..2]));
+        assert_eq!(parts(&index), parts(&Index::of(2, &chunks[..2])));
         assert_eq!((index.place_of(2), index.place_of(3)), (Some(1), None));
         assert!(index.bytes() > 0);
     }

@@ -25,12 +25,12 @@ struct Held {
 
 impl Indexes {
     /// Room for so many bytes.
-    pub fn new(bytes_max: u64) -> Self {
+    pub(super) fn new(bytes_max: u64) -> Self {
         Self { bytes_max, held: Mutex::default() }
     }
 
     /// A tenant's index, now the most recently used; an empty one where it is not in memory.
-    pub fn slot(&self, tenant: TenantId) -> Slot {
+    pub(super) fn slot(&self, tenant: TenantId) -> Slot {
         let mut held = self.held.lock();
         let slot = held.slots.entry(tenant).or_insert_with(|| (Slot::default(), 0)).0.clone();
         held.slots.to_back(&tenant);
@@ -39,7 +39,7 @@ impl Indexes {
 
     /// Notes what an index takes, and makes room: those that were not used for longest go. One that is larger than all the room goes
     /// too, once its search is over.
-    pub fn weigh(&self, tenant: TenantId, slot: &Slot, bytes: u64) {
+    pub(super) fn weigh(&self, tenant: TenantId, slot: &Slot, bytes: u64) {
         let mut held = self.held.lock();
         let Held { slots, bytes: sum } = &mut *held;
         // Forgotten meanwhile: what was made is nobody's.
@@ -53,13 +53,13 @@ impl Indexes {
     }
 
     /// Forgets those of tenants that are not there any more.
-    pub fn retain(&self, is_there: impl Fn(TenantId) -> bool) {
+    pub(super) fn retain(&self, is_there: impl Fn(TenantId) -> bool) {
         let known: Vec<TenantId> = self.held.lock().slots.keys().copied().collect();
         known.into_iter().filter(|tenant| !is_there(*tenant)).for_each(|tenant| self.forget(tenant));
     }
 
     /// Forgets a tenant's.
-    pub fn forget(&self, tenant: TenantId) {
+    pub(super) fn forget(&self, tenant: TenantId) {
         let mut held = self.held.lock();
         if let Some((_, bytes)) = held.slots.remove(&tenant) {
             held.bytes -= bytes;
