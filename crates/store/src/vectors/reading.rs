@@ -71,6 +71,9 @@ impl Reading {
 
     /// The nearest chunks to a place in the space that serves, the best first: as many as are wanted wherever so many count.
     pub async fn nearest(&mut self, vector: &[f32], counting: Option<&HashSet<DocumentId>>, limit: usize) -> Result<Vec<Near>> {
+        if self.space.is_none() {
+            return Ok(Vec::new());
+        }
         let counts: Option<Arc<[bool]>> =
             counting.map(|counting| self.index.documents().map(|id| counting.contains(&id)).collect());
         let ask = Nearest { vector: vector.into(), counts, limit };

@@ -71,6 +71,7 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_tenant.documents", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
     ("insula_tenant.chunks", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.vectors", "insula_tenant", "SELECT INSERT DELETE"),
+    ("insula_tenant.spaces", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.postings", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.facets", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_keys.schema_steps", "insula_keys", "SELECT"),
