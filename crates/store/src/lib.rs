@@ -103,7 +103,9 @@ pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
     BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FilePage, FileRow,
     IdempotencyRow, IdempotencyState, Knowledge, LineRow, NewChunk, Posting, ProviderCredentialRow, Publication, Published,
-    PublishedDocument, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
+    PublishedDocument, StagedVector, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};
-pub use vectors::{Entry, Index, Near, NewVector, Reading, Space, Spaces, exact_order, inner_product};
+pub use vectors::{
+    Entry, Filled, Filling, Index, Near, NewVector, Reading, Served, Space, Spaces, Unfilled, exact_order, inner_product,
+};

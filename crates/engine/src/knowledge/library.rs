@@ -1,52 +1,136 @@
 //! What this node does with all tenants' documents.
 
 use std::{
-    sync::{Arc, Weak},
+    collections::HashMap,
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
 use insula_ingest::child::Reader;
-use insula_model::{RunKind, TenantState};
-use insula_store::RunsMax;
+use insula_model::{Error, RunKind, TenantId, TenantState};
+use insula_providers::Providers;
+use insula_store::{RunsMax, Space};
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::{
-    embed::{Embedder, Hashing},
+    KnowledgeSettings, anew,
+    embed::{Embedder, Embedders},
     ingest,
     reading::Readers,
 };
-use crate::{Engine, runs::Runner};
+use crate::{Engine, directory::TenantEntry, runs::Runner};
+
+/// How often it is asked at most that a tenant's documents are embedded anew.
+const ASKED_EVERY: Duration = Duration::from_secs(10);
+/// Tenants of which that is remembered; of more it is asked more often.
+const ASKED_MAX: usize = 10_000;
+/// Runs of which failures in a row are remembered; those of more begin with short pauses again.
+const FAILING_MAX: usize = 10_000;
 
 /// What makes vectors, and the work on documents that are not ready.
 pub(crate) struct Library {
-    pub(super) embedder: Arc<dyn Embedder>,
-    runner: Runner,
+    pub(super) embedders: Embedders,
+    reading: Runner,
+    embedding: Runner,
+    /// How errors look to a caller.
+    status_of: OnceLock<fn(&Error) -> u16>,
+    /// How often in a row a run could not embed.
+    failing: Mutex<HashMap<[u8; 16], u32>>,
+    asked: Mutex<HashMap<TenantId, Instant>>,
 }
 
 impl Library {
     /// Holds nothing yet.
-    pub fn new() -> Self {
-        Self { embedder: Arc::new(Hashing), runner: Runner::new(RunKind::Document) }
+    pub fn new(settings: &KnowledgeSettings, providers: Arc<Providers>) -> Self {
+        Self {
+            embedders: Embedders::new(settings.local_models.clone(), settings.embedders.clone(), providers),
+            reading: Runner::new(RunKind::Document),
+            embedding: Runner::new(RunKind::Embedding),
+            status_of: OnceLock::new(),
+            failing: Mutex::default(),
+            asked: Mutex::default(),
+        }
     }
 
     /// There is a document to read.
     pub fn wake(&self) {
-        self.runner.wake();
+        self.reading.wake();
+    }
+
+    /// There are chunks to embed anew.
+    pub(super) fn wake_embedding(&self) {
+        self.embedding.wake();
     }
 
     /// Takes up no further document, and lays down those under way.
     pub async fn stop(&self) {
-        self.runner.stop().await;
+        tokio::join!(self.reading.stop(), self.embedding.stop());
+    }
+
+    /// The status that an error has for a caller; before anything is served, that of a failure.
+    pub(super) fn status_of(&self) -> fn(&Error) -> u16 {
+        self.status_of.get().copied().unwrap_or(|_| 500)
+    }
+
+    /// How often in a row a run could not embed.
+    pub(super) fn failures(&self, run: [u8; 16]) -> u32 {
+        self.failing.lock().get(&run).copied().unwrap_or_default()
+    }
+
+    /// Notes that a run could not embed, or that it could.
+    pub(super) fn note_failing(&self, run: [u8; 16], fails: bool) {
+        let mut failing = self.failing.lock();
+        match fails {
+            true if failing.len() < FAILING_MAX || failing.contains_key(&run) => {
+                let failures = failing.entry(run).or_default();
+                *failures = failures.saturating_add(1);
+            }
+            true => {}
+            false => drop(failing.remove(&run)),
+        }
+    }
+
+    /// Whether it is time to ask again that a tenant's documents are embedded anew.
+    pub(super) fn may_ask(&self, tenant: TenantId) -> bool {
+        let (mut asked, now) = (self.asked.lock(), Instant::now());
+        if asked.get(&tenant).is_some_and(|at| now.duration_since(*at) < ASKED_EVERY) {
+            return false;
+        }
+        if asked.len() >= ASKED_MAX {
+            asked.clear();
+        }
+        asked.insert(tenant, now);
+        true
     }
 }
 
 impl Engine {
-    /// Starts to read documents that were handed in, for as long as the engine lives. A process that only runs a command does not.
-    /// `reader` knows the program that reads, and what it may take.
-    pub fn start_reading(self: &Arc<Self>, reader: Reader) {
-        let settings = &self.settings.knowledge;
+    /// Starts to read documents that were handed in, and to embed anew what another embedder is chosen for, for as long as the engine lives. A
+    /// process that only runs a command does not. `reader` knows the program that reads, and what it may take; `status_of` the status that an error
+    /// has for a caller.
+    pub fn start_reading(self: &Arc<Self>, reader: Reader, status_of: fn(&Error) -> u16) {
+        let (settings, library) = (&self.settings.knowledge, &self.knowledge);
+        let _ = library.status_of.set(status_of);
         let most = RunsMax { runs: settings.reading_max, per_tenant: settings.reading_per_tenant_max };
-        self.knowledge.runner.start(self, most, ingest::perform(Readers::new(reader, settings)));
+        library.reading.start(self, most, ingest::perform(Readers::new(reader, settings)));
+        library.embedding.start(self, RunsMax { runs: settings.embedding_anew_max, per_tenant: 1 }, anew::perform());
         tokio::spawn(tidy(Arc::downgrade(self)));
+    }
+
+    /// The name of the embedder that is chosen for a tenant.
+    pub(crate) fn chosen_embedder_name<'a>(&'a self, tenant: &'a TenantEntry) -> &'a str {
+        tenant.embedder.as_deref().unwrap_or(&self.settings.knowledge.embedder)
+    }
+
+    /// The embedder that is chosen for a tenant; `None` where there is none of that name.
+    pub(super) fn chosen_embedder(&self, tenant: &TenantEntry) -> Option<Arc<dyn Embedder>> {
+        self.knowledge.embedders.named(self.chosen_embedder_name(tenant), self.clock.now())
+    }
+
+    /// What makes the vectors of a space; `None` where it is not there any more.
+    pub(super) fn embedder_of(&self, space: &Space) -> Option<Arc<dyn Embedder>> {
+        self.knowledge.embedders.of_identity(&space.embedder, self.clock.now())
     }
 }
 

@@ -9,17 +9,18 @@ use std::{
 };
 
 use insula_ingest::words;
-use insula_model::{DocumentId, Error, Result, TenantScope};
-use insula_store::{ChunkText, Index, TenantSeals};
+use insula_model::{DocumentId, Error, ErrorKind, Result, TenantScope};
+use insula_store::{ChunkText, Index, Reading, Space, TenantSeals};
 
 use super::{
     Citation, Filter,
     detail::{Detail, Passage},
+    embed::{Errand, Side},
     ingest::word_key,
     lexical,
     rank::{Question, Ranked, depth, rank},
 };
-use crate::Engine;
+use crate::{Engine, directory::TenantCredential};
 
 /// Hits, where nobody says how many, and at most.
 const LIMIT_DEFAULT: u32 = 10;
@@ -29,12 +30,13 @@ const QUERY_CHARS_MAX: usize = 4_096;
 const WORDS_MAX: usize = 64;
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Ask {
     query: String,
     limit: usize,
     filter: Filter,
     reader: Option<String>,
+    by: Option<TenantCredential>,
 }
 
 impl Ask {
@@ -50,7 +52,14 @@ impl Ask {
         if !(1..=LIMIT_MAX).contains(&limit) {
             return Err(Error::invalid(format!("a search finds 1 to {LIMIT_MAX} chunks")).at("limit"));
         }
-        Ok(Self { query, limit: limit as usize, filter, reader })
+        Ok(Self { query, limit: limit as usize, filter, reader, by: None })
+    }
+
+    /// The same, asked with this credential of the tenant's: where the question has to be embedded at a cost, the budgets of its key count it too. Without one
+    /// only the tenant's own do.
+    #[must_use]
+    pub fn with(self, credential: TenantCredential) -> Self {
+        Self { by: Some(credential), ..self }
     }
 }
 
@@ -69,29 +78,103 @@ pub struct Hit {
     pub citation: Option<Citation>,
 }
 
-/// Searches a tenant's documents.
+/// What a search comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The best first.
+    pub hits: Vec<Hit>,
+    /// Whether the question could not be embedded, so that only what has its words is found.
+    pub words_only: bool,
+}
+
+/// How often a question is embedded again because another space serves by then.
+const SPACES_MAX: u32 = 3;
+
+/// Searches a tenant's documents. Where the embedder's provider cannot be reached, what has the question's words is found all the same.
 ///
 /// # Errors
-/// When the tenant's own data cannot be reached.
-pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Vec<Hit>> {
+/// When the tenant's own data cannot be reached. Where the question has to be embedded at a cost: [`ErrorKind::BudgetExceeded`], and
+/// [`ErrorKind::RateLimited`] for the tenant's own pace.
+pub async fn search(engine: &Arc<Engine>, scope: &TenantScope, ask: &Ask) -> Result<Found> {
     let seals = engine.store.seals(scope).await?;
     let asked: Vec<String> = words::tokens(&ask.query, None).collect();
     let mut seen = HashSet::new();
     let distinct = asked.iter().filter(|word| seen.insert(*word)).take(WORDS_MAX);
     let keys: Vec<i64> = distinct.map(|word| word_key(&seals, word)).collect();
 
-    // Before the snapshot: whoever makes vectors may be slow.
-    let vector = engine.knowledge.embedder.embed(vec![ask.query.clone()]).await?.pop().unwrap_or_default();
-    let mut reading = engine.store.reading(scope).await?;
+    let (mut reading, vector) = read(engine, scope, ask).await?;
     let (corpus, index) = (reading.corpus(), Arc::clone(reading.index()));
     let counting = ask.filter.resolve(reading.knowledge(), &seals, ask.reader.as_deref()).await?;
     let terms = lexical::look_up(reading.knowledge(), corpus, &keys).await?;
-    let near = reading.nearest(&vector, counting.as_ref(), depth(ask.limit)).await?;
+    let near = match &vector {
+        Some(vector) => reading.nearest(vector, counting.as_ref(), depth(ask.limit)).await?,
+        None => Vec::new(),
+    };
     let ranked = ranked(index, Question { near, terms, corpus, counting, limit: ask.limit }).await?;
     let chunks: Vec<u64> = ranked.iter().map(|ranked| ranked.chunk).collect();
     let texts = reading.knowledge().texts(&chunks).await?;
+    // A tenant without documents lacks nothing.
+    let words_only = vector.is_none() && reading.space().is_some();
     drop(reading);
-    hits(ask, &seals, &asked.into_iter().collect(), &ranked, texts)
+    Ok(Found { hits: hits(ask, &seals, &asked.into_iter().collect(), &ranked, texts)?, words_only })
+}
+
+/// The documents as they stand, and where the question lies in the space that serves them.
+async fn read(engine: &Arc<Engine>, scope: &TenantScope, ask: &Ask) -> Result<(Reading, Option<Vec<f32>>)> {
+    let mut serving = engine.store.serving_space(scope).await?;
+    for _ in 0..SPACES_MAX {
+        // Before the snapshot: whoever makes vectors may be slow, and writes to the tenant's data.
+        let vector = match &serving {
+            Some(space) => embed(engine, scope, ask, space).await?,
+            None => None,
+        };
+        let reading = engine.store.reading(scope).await?;
+        if reading.space() == serving.as_ref() {
+            return Ok((reading, vector));
+        }
+        // Another space serves by now.
+        serving = reading.space().cloned();
+    }
+    // Whoever switches so often finds words.
+    Ok((engine.store.reading(scope).await?, None))
+}
+
+/// Where the question lies in a space; `None` where its embedder cannot be reached, or is not there any more.
+async fn embed(engine: &Arc<Engine>, scope: &TenantScope, ask: &Ask, space: &Space) -> Result<Option<Vec<f32>>> {
+    let credential = match &ask.by {
+        Some(credential) => credential.clone(),
+        None => engine.directory.for_job(scope.tenant(), "search")?,
+    };
+    engine.embed_anew_if_chosen(&credential.tenant, space).await?;
+    let Some(embedder) = engine.embedder_of(space) else {
+        tracing::warn!(embedder = space.embedder, "the embedder of a tenant's documents is not there; words are searched alone");
+        return Ok(None);
+    };
+    let errand = Errand::of_caller(engine, credential);
+    match embedder.embed(&errand, Side::Query, vec![ask.query.clone()]).await {
+        Ok(mut vectors) => Ok(vectors.pop().filter(|vector| vector.len() == space.dimension as usize)),
+        Err(error) if is_of_embedder(&error) => {
+            tracing::warn!(embedder = embedder.name(), %error, "a question cannot be embedded; words are searched alone");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error says that the embedder cannot be asked, and not that this caller may not.
+fn is_of_embedder(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ProviderFailed
+            | ErrorKind::ProviderTimeout
+            | ErrorKind::ProviderRateLimited { .. }
+            | ErrorKind::ProviderRejected(_)
+            | ErrorKind::AnswerTooLarge
+            | ErrorKind::Unavailable { .. }
+            | ErrorKind::NoRoute
+            | ErrorKind::ModelNotFound
+            | ErrorKind::UnknownPrice
+    )
 }
 
 /// Ranks off the runtime's own threads: it takes long where there is much.

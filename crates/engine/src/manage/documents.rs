@@ -1,11 +1,13 @@
 //! Documents as a tenant's admins and operators manage them: operators see how they stand, not what they hold.
 
+use std::sync::Arc;
+
 use insula_model::{DocumentId, Error, ErrorKind, Result};
 
 use super::page::{Page, PageAsk};
 pub use crate::knowledge::{
-    Ask, Citation, DocumentContent, DocumentDefect, DocumentFinding, DocumentReport, DocumentView, Filter, Findings, Handing,
-    Hit, Metadata, NewDocument, Trouble, access_list,
+    Ask, Citation, DocumentContent, DocumentDefect, DocumentFinding, DocumentReport, DocumentView, Filter, Findings, Found,
+    Handing, Hit, Metadata, NewDocument, Trouble, access_list,
 };
 use crate::{
     Engine,
@@ -63,11 +65,12 @@ pub async fn remove(engine: &Engine, tenant: &ManagedTenant, id: &str) -> Result
 ///
 /// # Errors
 /// [`ErrorKind::Forbidden`] for an operator, who sees no content.
-pub async fn search(engine: &Engine, tenant: &ManagedTenant, ask: &Ask) -> Result<Vec<Hit>> {
-    if !sees_content(tenant) {
+pub async fn search(engine: &Arc<Engine>, tenant: &ManagedTenant, ask: Ask) -> Result<Found> {
+    let Caller::TenantAdmin(key) = tenant.by else {
         return Err(Error::new(ErrorKind::Forbidden, "an operator sees no content; it is its tenant's alone"));
-    }
-    knowledge::search(engine, &tenant.scope, ask).await
+    };
+    let credential = engine.directory.for_key(tenant.scope.tenant(), key, "search")?;
+    knowledge::search(engine, &tenant.scope, &ask.with(credential)).await
 }
 
 fn named(id: &str) -> Result<DocumentId> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Json, extract::State};
 use insula_engine::{
     directory::ManagedTenant,
-    manage::documents::{self, Ask, Citation, Filter, Hit},
+    manage::documents::{self, Ask, Citation, Filter, Found, Hit},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +15,6 @@ use crate::{
     App,
     errors::{Failure, InputErrors, TenantErrors},
     extract::{Authorised, StrictJson},
-    wire::Listed,
 };
 
 /// What is asked.
@@ -38,7 +37,8 @@ pub(crate) struct Search {
 
 /// A chunk that is found.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Found {
+#[schema(as = SearchHit)]
+struct Passage {
     /// The document's id.
     document: String,
     /// Which chunk of it, from 0.
@@ -49,6 +49,17 @@ pub(crate) struct Found {
     score: f64,
     /// Where it stands; null where no quote of it holds.
     citation: Option<Quoted>,
+}
+
+/// What is found.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SearchResult {
+    /// The chunks, the best first.
+    data: Vec<Passage>,
+    /// Whether the question could not be embedded, because its embedder cannot be reached: then only chunks with its words are found, and there may be fewer.
+    words_only: bool,
+    /// Always null: a search answers all that it finds at once.
+    next_cursor: Option<String>,
 }
 
 /// A quote, word for word, and where it stands.
@@ -87,7 +98,7 @@ struct Place {
     time_ms: Option<u64>,
 }
 
-impl From<Hit> for Found {
+impl From<Hit> for Passage {
     fn from(hit: Hit) -> Self {
         let Hit { document, chunk, text, score, citation } = hit;
         Self { document: document.to_string(), chunk, text, score, citation: citation.map(Quoted::from) }
@@ -114,15 +125,15 @@ impl From<Citation> for Quoted {
     post, path = "/api/v1/tenants/{tenant}/search", operation_id = "search", tag = "knowledge",
     extensions(("x-credential" = json!("tenant-admin"))), security(("tenantKey" = [])),
     params(("tenant" = String, Path, description = "Slug or id")), request_body = Search,
-    responses((status = 200, description = "What is found", body = Listed<Found>), TenantErrors, InputErrors),
+    responses((status = 200, description = "What is found", body = SearchResult), TenantErrors, InputErrors),
 )]
 pub(crate) async fn search(
     State(app): State<App>,
     Authorised(tenant): Authorised<ManagedTenant>,
     StrictJson(asked): StrictJson<Search>,
-) -> Result<Json<Listed<Found>>, Failure> {
+) -> Result<Json<SearchResult>, Failure> {
     let Search { query, limit, filter, end_user } = asked;
     let ask = Ask::new(query, limit, Filter::parse(&filter)?, end_user)?;
-    let hits = documents::search(&app.engine, &tenant, &ask).await?;
-    Ok(Json(Listed::whole(hits.into_iter().map(Found::from))))
+    let Found { hits, words_only } = documents::search(&app.engine, &tenant, ask).await?;
+    Ok(Json(SearchResult { data: hits.into_iter().map(Passage::from).collect(), words_only, next_cursor: None }))
 }

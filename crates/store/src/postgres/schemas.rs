@@ -58,6 +58,7 @@ impl Schema {
                 ("0004_provider_credentials", include_str!("schema/tenant/0004_provider_credentials.sql")),
                 ("0005_knowledge", include_str!("schema/tenant/0005_knowledge.sql")),
                 ("0006_spaces", include_str!("schema/tenant/0006_spaces.sql")),
+                ("0008_embedders", include_str!("schema/tenant/0008_embedders.sql")),
             ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }

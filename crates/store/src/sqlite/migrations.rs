@@ -50,6 +50,7 @@ pub(super) const TENANT: Schema = Schema {
         include_str!("schema/tenant/0004_provider_credentials.sql"),
         include_str!("schema/tenant/0005_knowledge.sql"),
         include_str!("schema/tenant/0006_spaces.sql"),
+        include_str!("schema/tenant/0008_embedders.sql"),
     ],
 };
 

@@ -30,8 +30,9 @@ pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use knowledge::{
     ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, NewChunk, Posting, Publication, Published,
-    PublishedDocument, TokenCount,
+    PublishedDocument, StagedVector, TokenCount,
 };
+pub(crate) use knowledge::raise_epoch;
 pub use provider_credentials::ProviderCredentialRow;
 pub use requests::RequestRow;
 pub use responses::{ResponseRow, ResponsesMax};

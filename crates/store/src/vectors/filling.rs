@@ -8,14 +8,11 @@ use std::collections::HashSet;
 
 use insula_model::{DocumentId, EmbeddingWait, Error, Result};
 
-use super::{
-    Change, NewVector, Space,
-    spaces::{Spaces, find},
-};
+use super::{Change, NewVector, Space, Spaces, spaces::find};
 use crate::{
     TenantStore,
     query::{Tx, Val, args, aside, rec},
-    tenants::knowledge::raise_epoch,
+    tenants::raise_epoch,
 };
 
 /// A chunk without a vector in a space.
@@ -94,7 +91,7 @@ impl TenantStore {
             if known.next.as_ref().is_some_and(is_it) {
                 return Ok(known);
             }
-            give_up(&mut tx, &known).await?;
+            give_up(&store, &mut tx, &known).await?;
             let last: Number = tx.one("SELECT MAX(space) AS number FROM spaces", &[]).await?;
             let insert = "INSERT INTO spaces (space, embedder, dimension) VALUES ($1, $2, $3)";
             tx.exec(insert, args![last.number + 1, embedder, dimension]).await?;
@@ -113,7 +110,7 @@ impl TenantStore {
             let mut tx = store.home.db().write().await?;
             lock(&mut tx).await?;
             if let Some(known) = find(&mut tx).await? {
-                give_up(&mut tx, &known).await?;
+                give_up(&store, &mut tx, &known).await?;
                 tx.commit().await?;
             }
             Ok(())
@@ -225,10 +222,11 @@ async fn is_next(tx: &mut Tx, space: &Space) -> Result<bool> {
     Ok(find(tx).await?.and_then(|spaces| spaces.next).as_ref() == Some(space))
 }
 
-async fn give_up(tx: &mut Tx, known: &Spaces) -> Result<()> {
+async fn give_up(store: &TenantStore, tx: &mut Tx, known: &Spaces) -> Result<()> {
     let Some(next) = &known.next else { return Ok(()) };
     tx.exec("UPDATE corpus SET next_space = NULL, next_waiting = NULL WHERE id = 1", &[]).await?;
-    drop_space(tx, next.space).await
+    drop_space(tx, next.space).await?;
+    store.vectors.engine.write(tx, &Change::GivenUp { space: next.space }).await
 }
 
 async fn drop_space(tx: &mut Tx, space: u64) -> Result<()> {

@@ -7,6 +7,7 @@
 //! - [`embedded`]: vectors are opened into memory; exact, and by a graph where there are many.
 
 mod embedded;
+mod filling;
 mod index;
 mod indexes;
 mod reading;
@@ -18,9 +19,11 @@ use insula_model::{DocumentId, Result, TenantId};
 
 pub(crate) use embedded::Embedded;
 pub use embedded::{exact_order, inner_product};
+pub use filling::{Filled, Filling, Served, Unfilled};
 pub use index::{Entry, Index};
 use indexes::Indexes;
 pub use reading::Reading;
+pub(crate) use spaces::open_vector;
 pub use spaces::{NewVector, Space, Spaces};
 
 use crate::{TenantStore, query::Tx, tenants::Knowledge};
@@ -65,6 +68,25 @@ pub(crate) enum Change<'a> {
     Removed {
         /// Which one.
         document: DocumentId,
+    },
+    /// Chunks that are shown get a vector in a space that does not serve yet.
+    Filled {
+        /// Which space.
+        space: u64,
+        /// The chunks.
+        chunks: &'a [&'a Filled],
+    },
+    /// A space serves from now on, and what there was of another goes.
+    Serves {
+        /// Which one does.
+        space: u64,
+        /// Which one did.
+        instead_of: u64,
+    },
+    /// What there is of a space that never served goes.
+    GivenUp {
+        /// Which one.
+        space: u64,
     },
 }
 

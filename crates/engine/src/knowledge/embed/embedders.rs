@@ -19,7 +19,7 @@ use super::{
 use crate::knowledge::settings::ProviderModel;
 
 /// All embedders that there are.
-pub(crate) struct Embedders {
+pub(in crate::knowledge) struct Embedders {
     local: LocalModels,
     named: Vec<ProviderModel>,
     providers: Arc<Providers>,
@@ -29,7 +29,7 @@ pub(crate) struct Embedders {
 const ASKED_FOR: char = '@';
 
 /// What is kept with the vectors of a provider's model.
-pub(crate) fn identity_of_model(name: &str, dimensions: Option<u32>) -> String {
+pub(super) fn identity_of_model(name: &str, dimensions: Option<u32>) -> String {
     dimensions.map_or_else(|| name.to_owned(), |dimensions| format!("{name}{ASKED_FOR}{dimensions}"))
 }
 

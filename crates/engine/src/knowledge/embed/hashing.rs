@@ -22,6 +22,10 @@ impl Embedder for Hashing {
         u32::try_from(hashing::DIMENSIONS_DEFAULT).ok()
     }
 
+    fn is_dear(&self) -> bool {
+        false
+    }
+
     fn room(&self, _errand: &Errand) -> Room {
         Room { texts: TEXTS_AT_ONCE, bytes: usize::MAX }
     }

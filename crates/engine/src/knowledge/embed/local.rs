@@ -46,6 +46,10 @@ impl Embedder for Local {
         Some(self.0.dimension())
     }
 
+    fn is_dear(&self) -> bool {
+        true
+    }
+
     fn room(&self, _errand: &Errand) -> Room {
         Room { texts: TEXTS_AT_ONCE, bytes: usize::MAX }
     }

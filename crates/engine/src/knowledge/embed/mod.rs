@@ -14,11 +14,14 @@ mod provider;
 
 use std::{pin::Pin, sync::Arc};
 
-use insula_model::{Error, Result};
+use insula_model::{Result, TenantId};
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
-pub(crate) use embedders::{Embedders, identity_of_model};
+pub(super) use embedders::Embedders;
+use embedders::identity_of_model;
 pub use local::{LocalModel, LocalModels};
-pub(super) use pause::{Pause, judge};
+pub(super) use pause::{AGAIN_WHEN_SUSPENDED, AGAIN_WITHOUT_MONEY, Came, embed_some};
 
 use crate::{Engine, directory::TenantCredential};
 
@@ -42,6 +45,14 @@ pub(super) trait Embedder: Send + Sync {
     /// The numbers of a vector; absent while only a vector can tell.
     fn dimension(&self) -> Option<u32>;
 
+    /// Whether a vector costs more than keeping it before its document is whole.
+    fn is_dear(&self) -> bool;
+
+    /// Whether asking it has any prospect: false while no budget would cover even a little.
+    fn may_ask(&self, _errand: &Errand) -> bool {
+        true
+    }
+
     /// How much it takes at once in this name.
     fn room(&self, errand: &Errand) -> Room;
 
@@ -58,8 +69,24 @@ pub(crate) struct Errand {
     pub credential: TenantCredential,
     /// Whether nobody waits for it.
     pub is_background: bool,
-    /// The status that an error has for a caller; the mapping is the server's.
-    pub status_of: fn(&Error) -> u16,
+    /// Before then nothing is asked that nobody waits for: the tenant's callers find room.
+    not_before: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Errand {
+    /// One for whoever asks.
+    pub fn of_caller(engine: &Arc<Engine>, credential: TenantCredential) -> Self {
+        Self { engine: Arc::clone(engine), credential, is_background: false, not_before: Arc::default() }
+    }
+
+    /// One for a job that nobody waits for.
+    ///
+    /// # Errors
+    /// Those of [`Directory::for_job`](crate::directory::Directory).
+    pub fn of_job(engine: &Arc<Engine>, tenant: TenantId, job: &'static str) -> Result<Self> {
+        let credential = engine.directory.for_job(tenant, job)?;
+        Ok(Self { is_background: true, ..Self::of_caller(engine, credential) })
+    }
 }
 
 /// How much is embedded at once.

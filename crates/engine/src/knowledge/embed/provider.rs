@@ -4,13 +4,24 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use insula_model::{Cause, Error, ErrorKind, Result};
-use insula_providers::EmbeddingsRequest;
+use insula_model::{Cause, Error, ErrorKind, Operation, Result, Subject};
+use insula_providers::{EmbeddingsRequest, Viewer};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Embedder, Embedding, Errand, Room, Side, identity_of_model};
-use crate::{Answer, CacheControl, Call, batches, work::Work};
+use crate::{
+    Answer, CacheControl, Call,
+    accounts::{Ask, OutputAsk},
+    batches::{self, LEFT_TO_OTHERS, wait_for_room},
+    work::Work,
+};
+
+/// Bytes of prose that make a token, on average; as pace limits count.
+const BYTES_PER_TOKEN: u64 = 4;
+/// Tokens of a short text: where a budget has no room for so many, there is no prospect.
+const A_LITTLE: u64 = 64;
 
 /// A provider's model.
 pub(super) struct Remote {
@@ -44,13 +55,29 @@ impl Embedder for Remote {
         self.dimensions
     }
 
+    fn is_dear(&self) -> bool {
+        true
+    }
+
+    fn may_ask(&self, errand: &Errand) -> bool {
+        let (engine, tenant) = (&errand.engine, errand.credential.scope.tenant());
+        let now = engine.clock.now();
+        let routes = engine.providers.candidates(&self.model, Operation::Embeddings, now, &Viewer::default());
+        let Some(route) = routes.ok().and_then(|mut routes| routes.pop()) else { return true };
+        let subjects = vec![Subject::Platform, Subject::Tenant(tenant)];
+        let price = route.price_row.price;
+        engine.accounts.could_fit(&Ask { tenant, subjects, input_tokens_max: A_LITTLE, output: OutputAsk::Fixed(0), price })
+    }
+
     fn room(&self, errand: &Errand) -> Room {
         let (engine, tenant) = (&errand.engine, &errand.credential.tenant);
         // By any text of it: what there is room for is decided by the model and whoever serves it.
         let Ok(request) = EmbeddingsRequest::parse(self.body(&["a".to_owned()])) else { return Room { texts: 1, bytes: 0 } };
-        let (texts, bytes) = batches::embedding_room(engine, tenant, &Work::Embeddings(Box::new(request)), Cause::Embedding);
+        let (texts, bytes) = batches::embedding_room(engine, tenant, &Work::Embeddings(Box::new(request)));
+        // More than there is in a minute would count as that much: texts that go together must not get around their tenant's pace.
+        let pace = tenant.limits.tokens_per_minute.map_or(u64::MAX, |tokens| u64::from(tokens / LEFT_TO_OTHERS) * BYTES_PER_TOKEN);
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        Room { texts: whole(texts), bytes: whole(bytes) }
+        Room { texts: whole(texts), bytes: whole(bytes.min(pace)) }
     }
 
     fn embed(&self, errand: &Errand, _side: Side, texts: Vec<String>) -> Embedding {
@@ -63,7 +90,11 @@ impl Embedder for Remote {
 }
 
 async fn ask(errand: &Errand, request: EmbeddingsRequest) -> Result<Bytes> {
-    let Errand { engine, credential, is_background, status_of } = errand;
+    let Errand { engine, credential, is_background, not_before } = errand;
+    let held = not_before.lock().filter(|_| *is_background);
+    if let Some(until) = held {
+        sleep_until(until).await;
+    }
     let call = Call {
         request: engine.request_id(credential.tenant.request_tag),
         credential: credential.clone(),
@@ -77,10 +108,13 @@ async fn ask(errand: &Errand, request: EmbeddingsRequest) -> Result<Bytes> {
         complexity: None,
         cause: Cause::Embedding,
         is_background: *is_background,
-        status_of: *status_of,
+        status_of: engine.knowledge.status_of(),
     };
     match engine.embeddings(call, request).await? {
-        Answer::Json { body, .. } => Ok(body),
+        Answer::Json { body, rates, .. } => {
+            *not_before.lock() = Some(Instant::now() + wait_for_room(&rates));
+            Ok(body)
+        }
         Answer::Cached { transcript, .. } | Answer::Replay(transcript) => Ok(transcript.body.clone()),
         Answer::Stream { .. } => Err(Error::internal("embeddings were answered with a stream")),
     }

@@ -2,6 +2,7 @@
 //!
 //! - [`documents`]: a document as its row tells of it, from its arrival to its end;
 //! - [`publish`]: all of a document becomes searchable in one transaction, or goes in one;
+//! - [`staged`]: vectors of documents that are not shown yet, as they come;
 //! - [`snapshot`]: what a search reads, from one unchanging state.
 //!
 //! Chunks are numbered within the tenant, upwards, and no number is given twice: whoever knows all chunks up to a number has to
@@ -11,7 +12,10 @@
 mod documents;
 mod publish;
 mod snapshot;
+mod staged;
 
 pub use documents::{DocumentRow, DocumentsMax};
+pub(crate) use publish::raise_epoch;
 pub use publish::{NewChunk, Publication, Published};
 pub use snapshot::{ChunkText, ChunkVector, Corpus, Knowledge, Posting, PublishedDocument, TokenCount};
+pub use staged::StagedVector;

@@ -2,7 +2,7 @@
 
 use insula_model::{DocumentId, Error, Result, Timestamp};
 
-use super::{super::TenantStore, documents};
+use super::{super::TenantStore, documents, staged};
 use crate::{
     query::{Tx, Val, args, aside, rec},
     vectors::{Change, NewVector, Space, VectorEngine, spaces},
@@ -88,9 +88,10 @@ impl TenantStore {
         // Many rows go.
         aside(async move {
             let mut tx = store.home.db().write().await?;
-            let counts = raise_epoch(&mut tx).await?;
+            let counts = raised(&mut tx).await?;
             let row = documents::find(&mut tx, id).await?.ok_or_else(Error::not_found)?;
             let gone = clear(&mut tx, id).await?;
+            staged::forget(&mut tx, id).await?;
             store.vectors.engine.write(&mut tx, &Change::Removed { document: id }).await?;
             tx.exec("DELETE FROM documents WHERE id = $1", args![id]).await?;
             tx.exec("UPDATE files SET state = 'removing' WHERE id = $1", args![row.raw_file]).await?;
@@ -109,13 +110,14 @@ impl TenantStore {
 }
 
 async fn publish(tx: &mut Tx, engine: &dyn VectorEngine, publication: &Publication, chunks_max: u64) -> Result<Published> {
-    let counts = raise_epoch(tx).await?;
+    let counts = raised(tx).await?;
     let id = publication.document;
     if documents::find(tx, id).await?.is_none() {
         return Ok(Published::Gone);
     }
     let Some(serving) = embedded_for(tx, publication).await? else { return Ok(Published::OtherSpaces) };
     let gone = clear(tx, id).await?;
+    staged::forget(tx, id).await?;
     let total = publication.chunks.len() as u64;
     let now = Counts {
         chunks: counts.chunks.saturating_sub(gone.chunks) + total,
@@ -131,7 +133,7 @@ async fn publish(tx: &mut Tx, engine: &dyn VectorEngine, publication: &Publicati
         publication.vectors.iter().map(|(space, vectors)| (space.space, vectors.as_slice())).collect();
     engine.write(tx, &Change::Published { document: id, first: counts.next_chunk, vectors: &vectors }).await?;
     let shown = "UPDATE documents SET status = 'ready', chunks_total = $2, chunks_done = $2, published = $3, embedder = $4, \
-                 dimension = $5, changed_at = $6, sealed_detail = $7 WHERE id = $1";
+                 dimension = $5, changed_at = $6, sealed_detail = $7, waiting = NULL WHERE id = $1";
     let Publication { changed_at, sealed_detail, .. } = publication;
     tx.exec(shown, args![id, total, now.epoch, serving.embedder, serving.dimension, changed_at, sealed_detail]).await?;
     keep(tx, &now).await?;
@@ -200,8 +202,13 @@ async fn clear(tx: &mut Tx, id: DocumentId) -> Result<Held> {
     Ok(held)
 }
 
+/// The next epoch. First of all: who changes documents or spaces waits here for who does.
+pub(crate) async fn raise_epoch(tx: &mut Tx) -> Result<u64> {
+    Ok(raised(tx).await?.epoch)
+}
+
 /// The next epoch, with what the corpus holds. First of all: who changes documents waits here for who does.
-async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
+async fn raised(tx: &mut Tx) -> Result<Counts> {
     let first = "INSERT INTO corpus (id, epoch, chunks, tokens, next_chunk) VALUES (1, 0, 0, 0, 1) ON CONFLICT (id) DO NOTHING";
     tx.exec(first, &[]).await?;
     tx.one("UPDATE corpus SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, chunks, tokens, next_chunk", &[]).await
