@@ -60,7 +60,8 @@ impl Batch {
 
     /// For each token what is added to every score of it.
     pub fn unseen(&self) -> Vec<f32> {
-        let of_text = |own: &usize| (0..self.length).map(move |place| if place < *own { 0.0 } else { UNSEEN }).collect::<Vec<_>>();
+        let of_text =
+            |own: &usize| (0..self.length).map(move |place| if place < *own { 0.0 } else { UNSEEN }).collect::<Vec<_>>();
         self.lengths.iter().flat_map(of_text).collect()
     }
 }

@@ -115,7 +115,10 @@ impl Description {
     /// [`Unusable`] with the file that is missing, or wrong.
     pub fn read(directory: &Path) -> Result<Self, Unusable> {
         if !directory.is_dir() {
-            return Err(Unusable::new(directory, "there is no such directory; it should hold config.json, tokenizer.json and model.safetensors"));
+            return Err(Unusable::new(
+                directory,
+                "there is no such directory; it should hold config.json, tokenizer.json and model.safetensors",
+            ));
         }
         let shape = shape(directory)?;
         let pooling = pooling(directory)?;
@@ -124,7 +127,10 @@ impl Description {
         let tokens_max = sentence.max_seq_length.unwrap_or(positions).min(positions);
         if tokens_max < TOKENS_MIN {
             let file = directory.join("sentence_bert_config.json");
-            return Err(Unusable::new(&file, format!("max_seq_length leaves {tokens_max} tokens; at least {TOKENS_MIN} are needed")));
+            return Err(Unusable::new(
+                &file,
+                format!("max_seq_length leaves {tokens_max} tokens; at least {TOKENS_MIN} are needed"),
+            ));
         }
         let prompts: PromptsConfig = optional(&directory.join("config_sentence_transformers.json"))?.unwrap_or_default();
         Ok(Self {
@@ -223,7 +229,9 @@ fn shape(directory: &Path) -> Result<Shape, Unusable> {
 fn plausible(shape: &Shape) -> Result<(), String> {
     let Shape { hidden, layers, heads, .. } = *shape;
     if !(1..=HIDDEN_MAX).contains(&hidden) || !(1..=LAYERS_MAX).contains(&layers) {
-        return Err(format!("hidden_size is {hidden} and num_hidden_layers {layers}; at most {HIDDEN_MAX} and {LAYERS_MAX} are supported"));
+        return Err(format!(
+            "hidden_size is {hidden} and num_hidden_layers {layers}; at most {HIDDEN_MAX} and {LAYERS_MAX} are supported"
+        ));
     }
     if heads == 0 || !hidden.is_multiple_of(heads) {
         return Err(format!("hidden_size {hidden} cannot be divided among {heads} heads"));
@@ -268,7 +276,9 @@ fn pooling(directory: &Path) -> Result<Pooling, Unusable> {
     for module in &modules {
         match module.kind.rsplit('.').next().unwrap_or_default() {
             "Transformer" if module.path.is_empty() => {}
-            "Transformer" => return Err(Unusable::new(&file, "the network must stand in the directory itself (its path empty)")),
+            "Transformer" => {
+                return Err(Unusable::new(&file, "the network must stand in the directory itself (its path empty)"));
+            }
             "Pooling" if Path::new(&module.path).file_name().is_some_and(|name| name == module.path.as_str()) => {
                 pooling = directory.join(&module.path);
             }
@@ -276,7 +286,10 @@ fn pooling(directory: &Path) -> Result<Pooling, Unusable> {
             // Vectors are made of length one in any case.
             "Normalize" => {}
             other => {
-                return Err(Unusable::new(&file, format!("it names a module {other:?}; Transformer, Pooling and Normalize are supported")));
+                return Err(Unusable::new(
+                    &file,
+                    format!("it names a module {other:?}; Transformer, Pooling and Normalize are supported"),
+                ));
             }
         }
     }
@@ -348,7 +361,9 @@ fn optional<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, Unusable> {
         return Err(Unusable::new(file, format!("it has {length} bytes; at most {FILE_BYTES_MAX} are expected")));
     }
     let bytes = fs::read(file).map_err(|error| Unusable::new(file, format!("it cannot be read: {error}")))?;
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| Unusable::new(file, format!("it is not what is expected: {error}")))
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| Unusable::new(file, format!("it is not what is expected: {error}")))
 }
 
 #[cfg(test)]

@@ -57,13 +57,13 @@ impl Model {
         let description = Description::read(directory)?;
         let (tokenizer, tokenizer_checksum) = tokenizer(&description)?;
         let weights = Weights::read(directory, bounds.weights_bytes_max)?;
-        let network =
-            Bert::new(&description.shape, &weights.builder()).map_err(|error| Weights::misfit(directory, &error))?;
-        let threads = ThreadPoolBuilder::new().num_threads(bounds.threads.max(1)).thread_name(|place| format!("embedder-{place}"));
-        let threads = threads.build().map_err(|error| Unusable::new(directory, format!("threads cannot be started: {error}")))?;
+        let network = Bert::new(&description.shape, &weights.builder()).map_err(|error| Weights::misfit(directory, &error))?;
+        let threads =
+            ThreadPoolBuilder::new().num_threads(bounds.threads.max(1)).thread_name(|place| format!("embedder-{place}"));
+        let threads =
+            threads.build().map_err(|error| Unusable::new(directory, format!("threads cannot be started: {error}")))?;
         let checksum = checksum(&description, tokenizer_checksum, weights.checksum);
-        let model =
-            Self { checksum, description, bounds, tokenizer, network, threads, turn: Mutex::new(()) };
+        let model = Self { checksum, description, bounds, tokenizer, network, threads, turn: Mutex::new(()) };
         // What is wrong with the numbers is learned now, not with somebody's document.
         match model.embed(Side::Document, &["a trial".to_owned()]) {
             Ok(_) => Ok(model),

@@ -18,7 +18,9 @@ fn one(pooling: Pooling, tokens: &[f32], size: usize) -> Vec<f32> {
     match pooling {
         // Of a sum only the direction is kept, so it is the mean.
         Pooling::Mean => vectors.for_each(|next| vector.iter_mut().zip(next).for_each(|(sum, number)| *sum += number)),
-        Pooling::Max => vectors.for_each(|next| vector.iter_mut().zip(next).for_each(|(most, number)| *most = most.max(*number))),
+        Pooling::Max => {
+            vectors.for_each(|next| vector.iter_mut().zip(next).for_each(|(most, number)| *most = most.max(*number)))
+        }
         Pooling::First => {}
     }
     vector

@@ -31,7 +31,8 @@ impl Weights {
         let file = directory.join(FILE);
         let bytes = bytes(&file, directory, bytes_max)?;
         let checksum = crc32fast::hash(&bytes);
-        let damaged = |error: candle_core::Error| Unusable::new(&file, format!("it holds no weights that can be read: {error}"));
+        let damaged =
+            |error: candle_core::Error| Unusable::new(&file, format!("it holds no weights that can be read: {error}"));
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(damaged)?;
         let Some(prefix) = PREFIXES.iter().find(|prefix| tensors.contains_key(&format!("{prefix}{FIRST}"))) else {
             return Err(Unusable::new(&file, format!("it has no {FIRST}; is it a model of the BERT family?")));

@@ -3,7 +3,8 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use insula_engine::{
-    CacheSettings, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings, batches::BatchSettings,
+    CacheSettings, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings,
+    batches::BatchSettings,
     files::FileSettings,
     knowledge::{KnowledgeSettings, LocalModels, ProviderModel},
 };

@@ -80,6 +80,7 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::documents::list, api::documents::add))
         .routes(routes!(api::documents::read, api::documents::remove))
         .routes(routes!(api::search::search))
+        .routes(routes!(api::embedder::of_tenant, api::embedder::replace_of_tenant))
         .routes(routes!(api::batches::list))
         .routes(routes!(api::batches::read))
         .routes(routes!(api::batches::cancel))

@@ -103,7 +103,7 @@ pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
     BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FilePage, FileRow,
     IdempotencyRow, IdempotencyState, Knowledge, LineRow, NewChunk, Posting, ProviderCredentialRow, Publication, Published,
-    PublishedDocument, StagedVector, RequestRow, ResponseRow, ResponsesMax, TenantStore, TokenCount, Written,
+    PublishedDocument, RequestRow, ResponseRow, ResponsesMax, StagedVector, TenantStore, TokenCount, Written,
 };
 pub use vault::{AnswerKey, RootKey, TenantSeals};
 pub use vectors::{

@@ -3,6 +3,7 @@
 mod budgets;
 mod cache;
 mod documents;
+mod embedder;
 mod end_users;
 mod export;
 mod keys;

@@ -90,18 +90,39 @@ fn each_mistake_names_its_file() {
     let cases = [
         (vec![], "config.json: it is missing"),
         (network(|config| config["model_type"] = json!("t5")), "config.json: model_type is \"t5\""),
-        (network(|config| config["num_attention_heads"] = json!(3)), "config.json: hidden_size 8 cannot be divided among 3 heads"),
+        (
+            network(|config| config["num_attention_heads"] = json!(3)),
+            "config.json: hidden_size 8 cannot be divided among 3 heads",
+        ),
         (network(|config| config["hidden_act"] = json!("swish")), "config.json: hidden_act is \"swish\""),
         (network(|config| config["hidden_size"] = json!("many")), "config.json: it is not what is expected"),
-        (network(|config| config["num_hidden_layers"] = json!(100_000)), "config.json: hidden_size is 8 and num_hidden_layers 100000"),
+        (
+            network(|config| config["num_hidden_layers"] = json!(100_000)),
+            "config.json: hidden_size is 8 and num_hidden_layers 100000",
+        ),
         (network(|config| config["pad_token_id"] = json!(30)), "config.json: pad_token_id 30"),
         (network(|config| config["max_position_embeddings"] = json!(7)), "config.json: max_position_embeddings is 7"),
         (network(|config| config["position_embedding_type"] = json!("relative_key")), "config.json: position_embedding_type"),
-        (beside("sentence_bert_config.json", json!({"max_seq_length": 2})), "sentence_bert_config.json: max_seq_length leaves 2"),
-        (beside("modules.json", json!([{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}])), "modules.json: it names a module \"Dense\""),
-        (beside("modules.json", json!([{"path": "../else", "type": "models.Pooling"}])), "modules.json: \"../else\" is no directory"),
-        (beside("1_Pooling/config.json", json!({"pooling_mode_lasttoken": true})), "1_Pooling/config.json: it asks for pooling by [\"lasttoken\"]"),
-        (beside("1_Pooling/config.json", json!({"pooling_mode_mean_tokens": true, "include_prompt": false})), "1_Pooling/config.json: include_prompt"),
+        (
+            beside("sentence_bert_config.json", json!({"max_seq_length": 2})),
+            "sentence_bert_config.json: max_seq_length leaves 2",
+        ),
+        (
+            beside("modules.json", json!([{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}])),
+            "modules.json: it names a module \"Dense\"",
+        ),
+        (
+            beside("modules.json", json!([{"path": "../else", "type": "models.Pooling"}])),
+            "modules.json: \"../else\" is no directory",
+        ),
+        (
+            beside("1_Pooling/config.json", json!({"pooling_mode_lasttoken": true})),
+            "1_Pooling/config.json: it asks for pooling by [\"lasttoken\"]",
+        ),
+        (
+            beside("1_Pooling/config.json", json!({"pooling_mode_mean_tokens": true, "include_prompt": false})),
+            "1_Pooling/config.json: include_prompt",
+        ),
     ];
     for (files, expected) in cases {
         let refused = read(&files).unwrap_err();

@@ -15,7 +15,8 @@ pub const EPSILON: f64 = 1e-6;
 
 /// What the tokenizer knows. The first is `[PAD]`, the second `[UNK]`; words follow, and parts of words.
 pub const VOCABULARY: [&str; 18] = [
-    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "a", "river", "boat", "lease", "rise", "##s", "end", "in", "may", "of", ";", ",", "un",
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "a", "river", "boat", "lease", "rise", "##s", "end", "in", "may", "of", ";",
+    ",", "un",
 ];
 
 /// How wide a number is in the file.
@@ -175,10 +176,9 @@ fn modules() -> Value {
 
 /// With a truncation and a padding of its own, as published models have them from their last use.
 fn tokenizer() -> Value {
-    let vocabulary: Map<String, Value> = VOCABULARY.iter().zip(0..).map(|(token, id)| ((*token).to_owned(), json!(id))).collect();
-    let special = |id: usize| {
-        json!({"id": id, "content": VOCABULARY[id], "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false})
-    };
+    let vocabulary: Map<String, Value> =
+        VOCABULARY.iter().zip(0..).map(|(token, id)| ((*token).to_owned(), json!(id))).collect();
+    let special = |id: usize| json!({"id": id, "content": VOCABULARY[id], "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false});
     let frame = |token: &str, id: usize| json!({"id": token, "ids": [id], "tokens": [token]});
     json!({
         "version": "1.0",

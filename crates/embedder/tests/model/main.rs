@@ -134,7 +134,8 @@ fn what_is_wrong_is_told_with_its_file() {
     let files = Files::default();
     let usual = Bounds::default();
     let gone = |name: &'static str| move |directory: &Path| fs::remove_file(directory.join(name)).unwrap();
-    let written = |name: &'static str, text: &'static str| move |directory: &Path| fs::write(directory.join(name), text).unwrap();
+    let written =
+        |name: &'static str, text: &'static str| move |directory: &Path| fs::write(directory.join(name), text).unwrap();
     let weights = "model.safetensors: ";
     let cases = [
         (refusal(&files, usual, gone("tokenizer.json")), "tokenizer.json: it is missing".to_owned()),

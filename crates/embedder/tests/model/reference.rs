@@ -51,7 +51,8 @@ impl Reference {
     }
 
     fn layer(&self, name: &str, tokens: &[Row]) -> Vec<Row> {
-        let all = |part: &str| tokens.iter().map(|token| self.linear(&format!("{name}.attention.{part}"), token)).collect::<Vec<_>>();
+        let all =
+            |part: &str| tokens.iter().map(|token| self.linear(&format!("{name}.attention.{part}"), token)).collect::<Vec<_>>();
         let (queries, keys, values) = (all("self.query"), all("self.key"), all("self.value"));
         let attended = queries.iter().map(|query| attend(query, &keys, &values));
         let bent = attended.zip(tokens).map(|(attended, token)| {

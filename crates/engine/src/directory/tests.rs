@@ -54,7 +54,7 @@ impl World {
             routing: Routing::default(),
             provider_credentials: Default::default(),
             cache: insula_model::CacheRules::default(),
-embedder: None,
+            embedder: None,
             region: None,
             placement: Placement::Shared,
             tags: Default::default(),

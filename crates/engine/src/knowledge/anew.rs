@@ -155,7 +155,11 @@ impl Anew {
             }
         };
         if length != space.dimension as usize {
-            tracing::error!(embedder = space.embedder, dimension = space.dimension, "an embedder gives vectors of another length than it did");
+            tracing::error!(
+                embedder = space.embedder,
+                dimension = space.dimension,
+                "an embedder gives vectors of another length than it did"
+            );
             return Ok(self.waits(Came::without_embedder()));
         }
         let last = unfilled.get(vectors.len() - 1).map_or(self.seen, |chunk| chunk.chunk);

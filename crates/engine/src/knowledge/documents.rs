@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use insula_model::{DocumentId, DocumentStatus, EmbeddingWait, Error, ErrorKind, FilePurpose, Result, RunKind, TenantScope, Timestamp};
+use insula_model::{
+    DocumentId, DocumentStatus, EmbeddingWait, Error, ErrorKind, FilePurpose, Result, RunKind, TenantScope, Timestamp,
+};
 use insula_store::{DocumentRow, DocumentsMax, TenantSeals, TenantStore};
 use serde_json::Value;
 

@@ -67,7 +67,10 @@ impl Placing<'_> {
     async fn everywhere(&self, passages: &[Passage]) -> Result<Vec<(Space, Vec<NewVector>)>, Halt> {
         let texts: Vec<String> = passages.iter().map(Passage::searched).collect();
         let spaces = match self.store.known_spaces().await? {
-            Some(spaces) => spaces,
+            Some(spaces) => {
+                self.engine.embed_anew_if_chosen(&self.errand.credential.tenant, &spaces.serving).await?;
+                spaces
+            }
             None => self.first_space(&texts).await?,
         };
         let all = spaces.iter().count();
@@ -88,7 +91,8 @@ impl Placing<'_> {
         // Only a vector can tell how many numbers it has. What it cost is not lost: they are kept for this very document.
         let some = &texts[..texts.len().min(LOOKED_AT)];
         let vectors = self.some(&*embedder, some).await?;
-        let dimension = u32::try_from(vectors[0].len()).map_err(Error::internal)?;
+        let first = vectors.first().ok_or_else(|| Error::internal("a document without text is embedded"))?;
+        let dimension = u32::try_from(first.len()).map_err(Error::internal)?;
         let spaces = self.store.spaces(embedder.name(), dimension).await?;
         if spaces.serving.embedder == embedder.name() {
             self.stage(&spaces.serving, some, (0..).zip(vectors).collect()).await?;
@@ -188,7 +192,11 @@ fn check_length(space: &Space, vectors: &[Vec<f32>]) -> Result<(), Halt> {
     if vectors.iter().all(|vector| vector.len() == space.dimension as usize) {
         return Ok(());
     }
-    tracing::error!(embedder = space.embedder, dimension = space.dimension, "an embedder gives vectors of another length than it did");
+    tracing::error!(
+        embedder = space.embedder,
+        dimension = space.dimension,
+        "an embedder gives vectors of another length than it did"
+    );
     Err(Came::without_embedder().into())
 }
 

@@ -145,9 +145,15 @@ async fn embed(engine: &Arc<Engine>, scope: &TenantScope, ask: &Ask, space: &Spa
         Some(credential) => credential.clone(),
         None => engine.directory.for_job(scope.tenant(), "search")?,
     };
-    engine.embed_anew_if_chosen(&credential.tenant, space).await?;
+    if let Err(error) = engine.embed_anew_if_chosen(&credential.tenant, space).await {
+        // The next search asks again.
+        tracing::warn!(%error, "it cannot be asked that documents are embedded anew");
+    }
     let Some(embedder) = engine.embedder_of(space) else {
-        tracing::warn!(embedder = space.embedder, "the embedder of a tenant's documents is not there; words are searched alone");
+        tracing::warn!(
+            embedder = space.embedder,
+            "the embedder of a tenant's documents is not there; words are searched alone"
+        );
         return Ok(None);
     };
     let errand = Errand::of_caller(engine, credential);

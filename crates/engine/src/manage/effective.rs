@@ -5,7 +5,7 @@ use insula_model::{
     Routing, Slug, Strategy, Subject,
 };
 
-use super::budgets;
+use super::{budgets, embedder};
 use crate::{Engine, QueueSettings, directory::ManagedTenant};
 
 /// All that is in force for a tenant.
@@ -55,7 +55,6 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
     let lineage =
         Lineage { segment: segment.as_ref().map(|segment| &segment.defaults), plan: plan.as_ref().map(|plan| &plan.defaults) };
     let models = lineage.models(record.models.as_deref());
-    let embedder = lineage.embedder(record.embedder.as_deref());
     EffectiveView {
         plan: record.plan.clone(),
         segment: record.segment.clone(),
@@ -65,9 +64,6 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
         models: Effective { value: models.value.map(<[String]>::to_vec), origin: models.origin },
         routing: lineage.routing(&record.routing, &platform_routing(engine.settings.routing.attempts_max)),
         cache: lineage.cache(&record.cache),
-        embedder: Effective {
-            value: Some(embedder.value.unwrap_or(&engine.settings.knowledge.embedder).to_owned()),
-            origin: embedder.origin,
-        },
+        embedder: embedder::chosen(engine, &tenant.entry),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use insula_model::{Defaults, Result, Segment};
 
-use super::defaults;
+use super::{defaults, embedder};
 use crate::{Engine, directory::Operator};
 
 /// All segments, in order of their names.
@@ -24,6 +24,7 @@ pub fn read(engine: &Engine, _by: &Operator, path: &str) -> Result<Arc<Segment>>
 pub async fn replace(engine: &Engine, by: &Operator, path: &str, new: Defaults) -> Result<Arc<Segment>> {
     let name = defaults::new_name(path)?;
     defaults::check(&new)?;
+    embedder::check(engine, new.embedder.as_deref())?;
     let segment = Segment { name, defaults: new, version: 1, created_at: engine.clock.now() };
     let segment = engine.directory.put_segment(&segment, &engine.accounts).await?;
     tracing::info!(segment = %segment.name, by = %by.key(), version = segment.version, "segment replaced");

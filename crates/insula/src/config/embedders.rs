@@ -43,7 +43,9 @@ impl Embedder {
             wrong("name", "is that of the embedder that is built in".into(), "give it another name");
         }
         match (&self.model, &self.directory) {
-            (None, None) => wrong("model", "is missing".into(), "name a model of the price book, or a local model's `directory`"),
+            (None, None) => {
+                wrong("model", "is missing".into(), "name a model of the price book, or a local model's `directory`")
+            }
             (Some(_), Some(_)) => wrong("directory", "stands beside model".into(), "keep one of the two"),
             (None, Some(_)) if self.dimensions.is_some() => {
                 wrong("dimensions", "stands beside directory".into(), "leave it out: a local model has as many as it has");

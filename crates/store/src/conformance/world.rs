@@ -164,7 +164,7 @@ pub(super) fn tenant(ids: &IdGenerator, slug: &str, now: Timestamp) -> Tenant {
         routing: Routing::default(),
         provider_credentials: Default::default(),
         cache: insula_model::CacheRules::default(),
-embedder: None,
+        embedder: None,
         region: None,
         placement: Placement::Shared,
         tags: [("cost-centre".to_owned(), "a\"b".to_owned())].into(),

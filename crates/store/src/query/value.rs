@@ -12,10 +12,10 @@ use std::{
 
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
-    Cause, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId, DocumentStatus, EmbeddingWait,
-    EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation, Placement,
-    ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice, Slug, Subject, TenantId, TenantState,
-    Timestamp, WebhookId, Window,
+    Cause, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId, DocumentStatus,
+    EmbeddingWait, EndUserId, Error, EventId, EventType, FileId, FilePurpose, FileState, KeyId, Money, Name, Operation,
+    Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice, Slug, Subject, TenantId,
+    TenantState, Timestamp, WebhookId, Window,
 };
 use rusqlite::{
     ToSql,

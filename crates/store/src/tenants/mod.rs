@@ -28,11 +28,11 @@ pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
 pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
+pub(crate) use knowledge::raise_epoch;
 pub use knowledge::{
     ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, Knowledge, NewChunk, Posting, Publication, Published,
     PublishedDocument, StagedVector, TokenCount,
 };
-pub(crate) use knowledge::raise_epoch;
 pub use provider_credentials::ProviderCredentialRow;
 pub use requests::RequestRow;
 pub use responses::{ResponseRow, ResponsesMax};

@@ -86,7 +86,9 @@ impl TenantStore {
         aside(async move {
             let mut tx = store.home.db().write().await?;
             lock(&mut tx).await?;
-            let known = find(&mut tx).await?.ok_or_else(|| Error::internal("there is no space that another could take the place of"))?;
+            let known = find(&mut tx)
+                .await?
+                .ok_or_else(|| Error::internal("there is no space that another could take the place of"))?;
             let is_it = |space: &Space| space.embedder == embedder && space.dimension == dimension;
             if known.next.as_ref().is_some_and(is_it) {
                 return Ok(known);
@@ -201,7 +203,8 @@ impl TenantStore {
                 return Ok(Served::Unfilled);
             }
             let old = find(&mut tx).await?.ok_or_else(|| Error::internal("a space that is filled is not there"))?.serving;
-            tx.exec("UPDATE corpus SET space = $1, next_space = NULL, next_waiting = NULL WHERE id = 1", args![space.space]).await?;
+            tx.exec("UPDATE corpus SET space = $1, next_space = NULL, next_waiting = NULL WHERE id = 1", args![space.space])
+                .await?;
             let documents = "UPDATE documents SET embedder = $1, dimension = $2 WHERE published IS NOT NULL";
             tx.exec(documents, args![space.embedder, space.dimension]).await?;
             drop_space(&mut tx, old.space).await?;

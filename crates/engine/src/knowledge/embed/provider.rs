@@ -75,7 +75,8 @@ impl Embedder for Remote {
         let Ok(request) = EmbeddingsRequest::parse(self.body(&["a".to_owned()])) else { return Room { texts: 1, bytes: 0 } };
         let (texts, bytes) = batches::embedding_room(engine, tenant, &Work::Embeddings(Box::new(request)));
         // More than there is in a minute would count as that much: texts that go together must not get around their tenant's pace.
-        let pace = tenant.limits.tokens_per_minute.map_or(u64::MAX, |tokens| u64::from(tokens / LEFT_TO_OTHERS) * BYTES_PER_TOKEN);
+        let pace =
+            tenant.limits.tokens_per_minute.map_or(u64::MAX, |tokens| u64::from(tokens / LEFT_TO_OTHERS) * BYTES_PER_TOKEN);
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Room { texts: whole(texts), bytes: whole(bytes.min(pace)) }
     }
@@ -135,7 +136,8 @@ struct Vector {
 /// somebody else's: then it is no answer.
 fn read(body: &[u8], count: usize, dimension: Option<u32>) -> Result<Vec<Vec<f32>>> {
     let wrong = |what: String| Error::new(ErrorKind::ProviderFailed, format!("the embedder's answer cannot be used: {what}"));
-    let said: Said = serde_json::from_slice(body).map_err(|error| wrong("it is not of the right form".to_owned()).caused_by(error))?;
+    let said: Said =
+        serde_json::from_slice(body).map_err(|error| wrong("it is not of the right form".to_owned()).caused_by(error))?;
     let mut placed = vec![None; count];
     for Vector { index, embedding } in said.data {
         match placed.get_mut(index) {

@@ -36,7 +36,7 @@ async fn create_tenant(store: &Store, clock: &Arc<ManualClock>) -> Result<Tenant
         routing: Routing::default(),
         provider_credentials: Default::default(),
         cache: insula_model::CacheRules::default(),
-embedder: None,
+        embedder: None,
         region: None,
         placement: Placement::Shared,
         tags: Default::default(),

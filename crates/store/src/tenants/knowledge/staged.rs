@@ -59,7 +59,8 @@ impl TenantStore {
 
     /// The vectors of a document that came before, in the order of their places.
     pub async fn staged_vectors(&self, seals: &TenantSeals, document: DocumentId, space: u64) -> Result<Vec<StagedVector>> {
-        let find = "SELECT place, text_key, sealed_vector FROM staged_vectors WHERE document = $1 AND space = $2 ORDER BY place";
+        let find =
+            "SELECT place, text_key, sealed_vector FROM staged_vectors WHERE document = $1 AND space = $2 ORDER BY place";
         let rows: Vec<Row> = self.home.db().read().await?.all(find, args![document, space]).await?;
         let open = |row: Row| {
             let plain = open_vector(seals, space, document, row.place, &row.sealed_vector)?;
