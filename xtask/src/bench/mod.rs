@@ -33,6 +33,10 @@ enum What {
     Batch,
     /// Who gets how much of a provider beside whom, its pace, and how many it is found to bear.
     Fairness,
+    /// Documents of many tenants while the server is killed (`many`), and a thousand pages (`pages`).
+    Knowledge,
+    /// How well and how fast vectors are found, beside comparing all of them.
+    Vectors,
     /// A minute without PostgreSQL under load: who is refused, when all is served again, what is billed.
     Outage,
 }
@@ -54,6 +58,8 @@ pub fn run(options: &Options) -> Result<()> {
         What::Overhead => ("overhead", None, RELEASE),
         What::Translation => ("translation", None, RELEASE),
         What::Fairness => ("fairness", None, RELEASE),
+        What::Knowledge => ("knowledge", None, RELEASE),
+        What::Vectors => ("vectors", None, RELEASE),
         What::Outage => return outage(options),
     };
     // Only what is needed: each program is linked with optimisation over all crates.

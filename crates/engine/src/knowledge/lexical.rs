@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use insula_model::Result;
-use insula_store::{Corpus, Index, Knowledge};
+use insula_store::{Corpus, Index, Knowledge, TokenCount};
 
 use super::rank::best;
 
@@ -13,6 +13,8 @@ const K1: f64 = 1.2;
 const B: f64 = 0.75;
 /// A word that more than one of so many chunks has tells little, and is passed over where a rarer one is found.
 const COMMON_ONE_IN: u64 = 5;
+/// Postings that one question reads: the rarest words first, as many as have no more together. The rarest is always read.
+const POSTINGS_MAX: u64 = 400_000;
 
 /// The chunks that have a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +28,9 @@ pub(super) struct Term {
 /// Looks up words by their keys.
 pub(super) async fn look_up(knowledge: &mut Knowledge, corpus: Corpus, keys: &[i64]) -> Result<Vec<Term>> {
     let found = knowledge.token_counts(keys).await?;
-    let is_rare = |chunks: u64| chunks.saturating_mul(COMMON_ONE_IN) <= corpus.chunks;
-    let any_rare = found.iter().any(|count| is_rare(count.chunks));
-    let wanted = found.iter().filter(|count| !any_rare || is_rare(count.chunks));
-    let mut terms: BTreeMap<i64, Term> =
-        wanted.map(|count| (count.token, Term { chunks: count.chunks, postings: Vec::new() })).collect();
+    let mut terms: BTreeMap<i64, Term> = worth_reading(found, corpus.chunks)
+        .map(|count| (count.token, Term { chunks: count.chunks, postings: Vec::new() }))
+        .collect();
     let keys: Vec<i64> = terms.keys().copied().collect();
     for posting in knowledge.postings(&keys).await? {
         if let Some(term) = terms.get_mut(&posting.token) {
@@ -38,6 +38,20 @@ pub(super) async fn look_up(knowledge: &mut Knowledge, corpus: Corpus, keys: &[i
         }
     }
     Ok(terms.into_values().collect())
+}
+
+/// The words that tell something, as many as may be read.
+fn worth_reading(mut found: Vec<TokenCount>, all: u64) -> impl Iterator<Item = TokenCount> {
+    found.sort_unstable_by_key(|count| (count.chunks, count.token));
+    let is_rare = move |chunks: u64| chunks.saturating_mul(COMMON_ONE_IN) <= all;
+    let any_rare = found.first().is_some_and(|count| is_rare(count.chunks));
+    let mut read = 0_u64;
+    found.into_iter().enumerate().filter(move |(_, count)| !any_rare || is_rare(count.chunks)).map_while(
+        move |(rank, count)| {
+            read = read.saturating_add(count.chunks);
+            (rank == 0 || read <= POSTINGS_MAX).then_some(count)
+        },
+    )
 }
 
 /// At most `depth` places of entries whose document counts, those first that have the words best.
@@ -75,6 +89,23 @@ mod tests {
         assert_eq!(matching(&index, &[common.clone(), rare], corpus, &[true], 9), [1, 0, 2]);
         assert_eq!(matching(&index, std::slice::from_ref(&common), corpus, &[true], 1), [0]);
         assert!(matching(&index, &[common], corpus, &[false], 9).is_empty());
+    }
+
+    #[test]
+    fn rare_words_are_read_and_no_more_than_may_be() {
+        let read = |counts: &[u64], all: u64| -> Vec<u64> {
+            let found = (0..).zip(counts).map(|(token, chunks)| TokenCount { token, chunks: *chunks }).collect();
+            worth_reading(found, all).map(|count| count.chunks).collect()
+        };
+        assert_eq!(read(&[90, 3, 20], 100), [3, 20], "one in five is rare enough");
+        assert_eq!(read(&[90, 30], 100), [30, 90], "where none is rare all are read");
+        assert_eq!(read(&[POSTINGS_MAX, 7, POSTINGS_MAX - 7], 10_000_000), [7, POSTINGS_MAX - 7]);
+        assert_eq!(
+            read(&[POSTINGS_MAX + 1, POSTINGS_MAX + 2], 10_000_000),
+            [POSTINGS_MAX + 1],
+            "the rarest, whatever it takes"
+        );
+        assert!(read(&[], 5).is_empty());
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::{
 
 /// Chunks that are read at once.
 const PAGE: u32 = 512;
+/// Vectors that stand together in memory.
+const SEGMENT: usize = 1_024;
 
 /// What is ranked.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +28,9 @@ pub struct Index {
     documents: Vec<Shown>,
     /// In the order of their numbers.
     entries: Vec<Entry>,
-    /// One after the other, as the entries.
-    vectors: Vec<f32>,
+    /// Their vectors, in the same order: [`SEGMENT`] in each piece. A state of the documents shares its pieces with the one before, so that
+    /// what is added costs no copy of what was there, also while somebody searches.
+    vectors: Vec<Arc<Vec<f32>>>,
     /// Ways from each vector to those near it, where there are so many that they are worth it. Clones share it.
     pub(super) graph: GraphCell,
 }
@@ -78,13 +81,14 @@ impl Index {
 
     /// The vector of an entry.
     pub(super) fn vector(&self, place: usize) -> &[f32] {
-        &self.vectors[place * self.dimension..(place + 1) * self.dimension]
+        let first = place % SEGMENT * self.dimension;
+        &self.vectors[place / SEGMENT][first..first + self.dimension]
     }
 
     /// All vectors, in the order of the entries.
     #[cfg(test)]
     fn vectors(&self) -> impl Iterator<Item = &[f32]> {
-        self.vectors.chunks_exact(self.dimension.max(1))
+        (0..self.entries.len()).map(|place| self.vector(place))
     }
 
     /// The numbers of each vector.
@@ -97,11 +101,16 @@ impl Index {
         self.next_chunk
     }
 
+    /// Whether there are ways from each vector to those near it by now.
+    pub fn has_graph(&self) -> bool {
+        self.graph.get().is_some()
+    }
+
     /// What it takes in memory.
-    pub(super) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         let documents = self.documents.len() * size_of::<Shown>();
-        let own = (documents + self.entries.len() * size_of::<Entry>() + self.vectors.len() * size_of::<f32>()) as u64;
-        own + self.graph.bytes()
+        let vectors = self.entries.len() * self.dimension * size_of::<f32>();
+        (documents + self.entries.len() * size_of::<Entry>() + vectors) as u64 + self.graph.bytes()
     }
 
     /// Forgets chunks whose document is gone, or is shown anew.
@@ -114,8 +123,7 @@ impl Index {
         for (place, entry) in self.entries.iter().enumerate() {
             let document = entry.document as usize;
             if stays[document] {
-                let vector = if self.dimension == 0 { &[] } else { self.vector(place) };
-                kept.push(entry.chunk, self.documents[document], entry.tokens.into(), vector);
+                kept.push(entry.chunk, self.documents[document], entry.tokens.into(), self.vector(place));
             }
         }
         *self = kept;
@@ -133,10 +141,15 @@ impl Index {
             self.documents.push(document);
         }
         let document = u32::try_from(self.documents.len() - 1).unwrap_or(u32::MAX);
+        if self.entries.len().is_multiple_of(SEGMENT) {
+            self.vectors.push(Arc::new(Vec::with_capacity(self.dimension)));
+        }
         self.entries.push(Entry { chunk, tokens: u32::try_from(tokens).unwrap_or(u32::MAX), document });
         // One that is not there, or of another length, lies near nothing: its chunk is found by its words.
         let fits = vector.len() == self.dimension;
-        self.vectors.extend((0..self.dimension).map(|at| if fits { vector[at] } else { 0.0 }));
+        if let Some(last) = self.vectors.last_mut() {
+            Arc::make_mut(last).extend((0..self.dimension).map(|at| if fits { vector[at] } else { 0.0 }));
+        }
     }
 }
 
@@ -206,7 +219,7 @@ mod tests {
     }
 
     fn parts(index: &Index) -> (Vec<DocumentId>, Vec<Entry>, Vec<f32>) {
-        (index.documents().collect(), index.entries.clone(), index.vectors.clone())
+        (index.documents().collect(), index.entries.clone(), index.vectors().flatten().copied().collect())
     }
 
     #[test]
@@ -221,6 +234,17 @@ mod tests {
         assert_eq!(parts(&index), parts(&Index::of(2, &chunks[..2])));
         assert_eq!((index.place_of(2), index.place_of(3)), (Some(1), None));
         assert!(index.bytes() > 0);
+    }
+
+    #[test]
+    fn what_is_added_copies_nothing_of_what_was_there() {
+        let chunks: Vec<_> = (0..SEGMENT * 2 + 1).map(|n| (id(1), 3, vec![n as f32])).collect();
+        let before = Index::of(1, &chunks[..SEGMENT * 2]);
+        let mut after = before.clone();
+        after.push(SEGMENT as u64 * 2 + 1, before.documents[0], 3, &[9.0]);
+        assert!((0..2).all(|n| Arc::ptr_eq(&before.vectors[n], &after.vectors[n])));
+        assert_eq!((before.vectors().count(), after.vector(SEGMENT * 2)), (SEGMENT * 2, &[9.0][..]));
+        assert_eq!(parts(&before), parts(&Index::of(1, &chunks[..SEGMENT * 2])));
     }
 
     #[test]

@@ -19,9 +19,9 @@ const CONNECTIVITY: usize = 16;
 /// Candidates that are looked at for each vector that is added.
 const EXPANSION_ADD: usize = 128;
 /// Candidates that are looked at for a question, at least.
-const EXPANSION_SEARCH: usize = 192;
-/// So many times more than are wanted are taken from the graph and compared exactly: its own numbers are rounded.
-const OVERSAMPLING: usize = 4;
+const EXPANSION_SEARCH: usize = 96;
+/// So many more than are wanted are taken from the graph, and half as many again, and compared exactly: its own numbers are rounded.
+const OVERSAMPLING: usize = 16;
 /// Searches that go through one graph at once; one more compares all vectors instead.
 const SEARCHES_MAX: usize = 64;
 /// After so many vectors it is looked whether the graph is still wanted.
@@ -44,7 +44,7 @@ impl std::fmt::Debug for GraphCell {
 }
 
 /// A graph of the chunks below a number.
-pub(super) struct Graph {
+pub(in crate::vectors) struct Graph {
     ways: usearch::Index,
     /// It holds the chunks below this one.
     pub next_chunk: u64,
@@ -54,7 +54,7 @@ pub(super) struct Graph {
 
 impl GraphCell {
     /// The graph, where there is one.
-    pub(super) fn get(&self) -> Option<Arc<Graph>> {
+    pub(in crate::vectors) fn get(&self) -> Option<Arc<Graph>> {
         self.0.graph.lock().clone()
     }
 
@@ -107,7 +107,7 @@ impl Graph {
 
     /// The nearest chunks of the graph that are wanted, roughly, for the caller to compare exactly.
     pub(super) fn nearest(&self, question: &[f32], limit: usize, is_wanted: impl Fn(u64) -> bool) -> Result<Vec<u64>> {
-        let found = self.ways.filtered_search(question, limit * OVERSAMPLING, is_wanted);
+        let found = self.ways.filtered_search(question, limit + limit / 2 + OVERSAMPLING, is_wanted);
         found.map(|matches| matches.keys).map_err(Error::internal)
     }
 }

@@ -102,27 +102,39 @@ impl VectorEngine for Embedded {
 
 /// The nearest chunks that count.
 fn nearest(index: &Index, ask: &Nearest) -> Result<Vec<Near>> {
-    let Nearest { vector, counts, limit } = ask;
-    if vector.len() != index.dimension() {
+    if ask.vector.len() != index.dimension() {
         return Err(Error::internal("a question was embedded for another space"));
     }
-    let does_count = |document: u32| counts.as_ref().is_none_or(|counts| counts[document as usize]);
-    let counting: Vec<usize> =
-        (0..index.entries().len()).filter(|place| does_count(index.entries()[*place].document)).collect();
-    let graph = if counting.len() > EXACT_MAX { index.graph.get() } else { None };
-    let Some(graph) = graph else { return Ok(exact::nearest(index, counting.into_iter(), vector, *limit)) };
-    let is_wanted = |chunk| index.place_of(chunk).is_some_and(|place| does_count(index.entries()[place].document));
-    // More at once than the graph takes: they are compared one by one.
-    let Ok(rough) = graph.nearest(vector, *limit, is_wanted) else {
-        return Ok(exact::nearest(index, counting.into_iter(), vector, *limit));
-    };
-    let mut found = graph::compared(index, &rough, vector);
-    let known = known_to(&graph, index);
-    let later = counting.iter().copied().filter(|place| *place >= known);
-    found.extend(exact::nearest(index, later, vector, *limit));
-    let found = exact::best(found, *limit);
-    if found.len() < (*limit).min(counting.len()) {
-        return Ok(exact::nearest(index, counting.into_iter(), vector, *limit));
+    // Most questions are asked of everything.
+    match &ask.counts {
+        None => Ok(among(index, ask, 0..index.entries().len(), |_| true)),
+        Some(counts) => {
+            let does_count = |place: usize| counts[index.entries()[place].document as usize];
+            let counting: Vec<usize> = (0..index.entries().len()).filter(|place| does_count(*place)).collect();
+            Ok(among(index, ask, counting.into_iter(), does_count))
+        }
     }
-    Ok(found)
+}
+
+/// The nearest of these entries, in the order of their numbers: through the graph where they are many.
+fn among(
+    index: &Index,
+    ask: &Nearest,
+    counting: impl ExactSizeIterator<Item = usize> + Clone,
+    does_count: impl Fn(usize) -> bool,
+) -> Vec<Near> {
+    let Nearest { vector, limit, .. } = ask;
+    let wanted = (*limit).min(counting.len());
+    let graph = if counting.len() > EXACT_MAX { index.graph.get() } else { None };
+    let found = graph.and_then(|graph| {
+        let is_wanted = |chunk| index.place_of(chunk).is_some_and(&does_count);
+        // It may have more at once than it takes.
+        let rough = graph.nearest(vector, *limit, is_wanted).ok()?;
+        let known = known_to(&graph, index);
+        let mut found = graph::compared(index, &rough, vector);
+        let later = (known..index.entries().len()).filter(|place| does_count(*place));
+        found.extend(exact::nearest(index, later, vector, *limit));
+        Some(exact::best(found, *limit)).filter(|found| found.len() == wanted)
+    });
+    found.unwrap_or_else(|| exact::nearest(index, counting, vector, *limit))
 }
