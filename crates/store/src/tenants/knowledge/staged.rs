@@ -2,7 +2,7 @@
 
 use insula_model::{DocumentId, Result};
 
-use super::super::TenantStore;
+use super::{super::TenantStore, documents};
 use crate::{
     TenantSeals,
     query::{Tx, Val, args, rec},
@@ -28,19 +28,11 @@ struct Row {
 
 rec!(Row { place, text_key, sealed_vector });
 
-struct Document {
-    id: DocumentId,
-}
-
-rec!(Document { id });
-
 impl TenantStore {
     /// Keeps vectors of a document that is not shown yet. Those of one that is gone are dropped.
     pub async fn stage_vectors(&self, document: DocumentId, space: u64, staged: &[StagedVector]) -> Result<()> {
         let mut tx = self.home.db().write().await?;
-        let find = "SELECT id FROM documents WHERE id = $1 AND status NOT IN ('ready', 'failed')";
-        let found: Option<Document> = tx.optional(find, args![document]).await?;
-        if found.is_none() {
+        if documents::find(&mut tx, document).await?.is_none_or(|row| row.status.is_over()) {
             return Ok(());
         }
         let rows: Vec<Vec<Val<'_>>> = staged
