@@ -90,7 +90,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>> {
-        let ids = IdGenerator::new(clock.clone(), random.clone());
+        let (ids, providers) = (IdGenerator::new(clock.clone(), random.clone()), Arc::new(providers));
         let coordination = Arc::new(coordination);
         let directory = match store.cluster() {
             None => Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?,
@@ -115,14 +115,14 @@ impl Engine {
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
             batches: Runner::new(RunKind::Batch),
-            knowledge: Library::new(),
+            knowledge: Library::new(&settings.knowledge, Arc::clone(&providers)),
             answer_rooms: AnswerRooms::new(settings.answers_bytes_max),
             coordination,
             health: Health::new(settings.routing.clone(), clock.clone()),
             versions: Versions::default(),
             queue: Queue::new(&settings, clock.clone(), store.cluster().cloned()),
             store,
-            providers: Arc::new(providers),
+            providers,
             clock,
             random,
             ids,

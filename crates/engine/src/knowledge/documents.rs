@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use insula_model::{
-    DocumentId, DocumentStatus, Error, ErrorKind, FileId, FilePurpose, Result, RunKind, TenantScope, Timestamp, VectorStoreId,
+    DocumentId, DocumentStatus, EmbeddingWait, Error, ErrorKind, FileId, FilePurpose, Result, RunKind, TenantScope, Timestamp, VectorStoreId,
 };
 use insula_store::{DocumentRow, DocumentsMax, TenantSeals, TenantStore};
 use serde_json::Value;
@@ -37,6 +37,8 @@ pub struct DocumentView {
     pub chunks_total: u64,
     /// Those that are embedded.
     pub chunks_done: u64,
+    /// What the others wait for.
+    pub waiting: Option<EmbeddingWait>,
     /// What embedded it.
     pub embedder: Option<String>,
     /// The numbers of each of its vectors.
@@ -81,6 +83,7 @@ impl DocumentView {
             bytes: row.bytes,
             chunks_total: row.chunks_total,
             chunks_done: row.chunks_done,
+            waiting: row.waiting,
             embedder: row.embedder,
             dimension: row.dimension,
             vector_store: row.vector_store,
@@ -169,6 +172,7 @@ impl Handing {
             bytes: written.bytes,
             chunks_total: 0,
             chunks_done: 0,
+            waiting: None,
             published: None,
             embedder: None,
             dimension: None,

@@ -65,11 +65,12 @@ pub async fn remove(engine: &Arc<Engine>, tenant: &ManagedTenant, id: &str) -> R
 ///
 /// # Errors
 /// [`ErrorKind::Forbidden`] for an operator, who sees no content.
-pub async fn search(engine: &Engine, tenant: &ManagedTenant, ask: &Ask) -> Result<Looked> {
-    if !sees_content(tenant) {
+pub async fn search(engine: &Arc<Engine>, tenant: &ManagedTenant, ask: Ask) -> Result<Looked> {
+    let Caller::TenantAdmin(key) = tenant.by else {
         return Err(Error::new(ErrorKind::Forbidden, "an operator sees no content; it is its tenant's alone"));
-    }
-    knowledge::look(engine, &tenant.scope, ask).await
+    };
+    let credential = engine.directory.for_key(tenant.scope.tenant(), key, "search")?;
+    knowledge::look(engine, &tenant.scope, &ask.with(credential)).await
 }
 
 pub(super) fn named(id: &str) -> Result<DocumentId> {

@@ -180,7 +180,7 @@ pub(crate) struct SearchResult {
     data: Vec<Found>,
     /// Null: all of them are told.
     next_cursor: Option<String>,
-    /// `words_alone` while what searches vectors does not answer: chunks that have no word of the question are not found. Absent otherwise.
+    /// `words_alone` while what makes or searches vectors does not answer: chunks that have no word of the question are not found. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<&'static str>,
 }
@@ -202,7 +202,7 @@ pub(crate) async fn search(
     let Search { query, limit, filter, end_user, corpora } = asked;
     let ask = Ask::new(query, limit, Filter::parse(&filter)?, end_user)?
         .within(corpora.map_or(CorporaChoice::Profile, CorporaChoice::from));
-    let Looked { hits, by_words_alone } = documents::search(&app.engine, &tenant, &ask).await?;
+    let Looked { hits, by_words_alone } = documents::search(&app.engine, &tenant, ask).await?;
     let degraded = by_words_alone.then_some("words_alone");
     Ok(Json(SearchResult { data: hits.into_iter().map(Found::from).collect(), next_cursor: None, degraded }))
 }

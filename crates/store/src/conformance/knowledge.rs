@@ -8,12 +8,12 @@ use crate::{
     Written,
 };
 
-const MOST: DocumentsMax = DocumentsMax { count: 100, bytes: 1_000 };
-const CHUNKS_MAX: u64 = 1_000;
+pub(super) const MOST: DocumentsMax = DocumentsMax { count: 100, bytes: 1_000 };
+pub(super) const CHUNKS_MAX: u64 = 1_000;
 const BYTES: u64 = 10;
 
 /// Hands in a document; its row, and whether there was room.
-async fn hand_in(world: &World, store: &TenantStore, most: DocumentsMax) -> (DocumentRow, bool) {
+pub(super) async fn hand_in(world: &World, store: &TenantStore, most: DocumentsMax) -> (DocumentRow, bool) {
     let now = world.clock.now();
     let file = FileRow {
         id: world.ids().file(),
@@ -34,6 +34,7 @@ async fn hand_in(world: &World, store: &TenantStore, most: DocumentsMax) -> (Doc
         bytes: BYTES,
         chunks_total: 0,
         chunks_done: 0,
+        waiting: None,
         published: None,
         embedder: None,
         dimension: None,
@@ -49,8 +50,8 @@ async fn hand_in(world: &World, store: &TenantStore, most: DocumentsMax) -> (Doc
     (row, is_in)
 }
 
-/// A publication of chunks with these postings.
-async fn publication(
+/// A publication of chunks with these postings, in the space that serves.
+pub(super) async fn publication(
     world: &World,
     store: &TenantStore,
     document: DocumentId,

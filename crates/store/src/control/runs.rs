@@ -10,7 +10,7 @@ use crate::query::{Tx, args, rec};
 pub struct Run {
     /// What is done.
     pub kind: RunKind,
-    /// To what: the id of a batch, a document.
+    /// To what: the id of a batch, a document, or the tenant itself.
     pub id: [u8; 16],
     /// Whose it is.
     pub tenant: TenantId,
@@ -72,6 +72,16 @@ impl Control {
         refuse_gone(&mut tx, Some(tenant)).await?;
         let insert = "INSERT INTO runs (kind, id, tenant, queued_at, claimed_until) VALUES ($1, $2, $3, $4, $4) \
                       ON CONFLICT (id) DO UPDATE SET queued_at = $4, claimed_until = $4";
+        tx.exec(insert, args![kind, id, tenant, now]).await?;
+        tx.commit().await
+    }
+
+    /// The same, where it may be noted already.
+    pub async fn ensure_run(&self, kind: RunKind, tenant: TenantId, id: [u8; 16], now: Timestamp) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        refuse_gone(&mut tx, Some(tenant)).await?;
+        let insert = "INSERT INTO runs (kind, id, tenant, queued_at, claimed_until) VALUES ($1, $2, $3, $4, $4) \
+                      ON CONFLICT (id) DO NOTHING";
         tx.exec(insert, args![kind, id, tenant, now]).await?;
         tx.commit().await
     }

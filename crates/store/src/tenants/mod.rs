@@ -29,9 +29,10 @@ pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
 pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
+pub(crate) use knowledge::raise_epoch;
 pub use knowledge::{
     Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, KnowledgeReader, NewChunk,
-    Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StatusCount, TokenCount,
+    Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StagedVector, StatusCount, TokenCount,
     VectorStoreRow, Within,
 };
 pub use profile::ProfileRow;

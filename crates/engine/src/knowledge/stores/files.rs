@@ -155,6 +155,7 @@ fn row(
         bytes: view.bytes,
         chunks_total: 0,
         chunks_done: 0,
+        waiting: None,
         published: None,
         embedder: None,
         dimension: None,

@@ -1,6 +1,6 @@
 //! What is found in a store.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use insula_model::{Error, Result, VectorStoreId};
 
@@ -31,7 +31,7 @@ pub struct StoreAsk {
 /// # Errors
 /// [`insula_model::ErrorKind::NotFound`] where the tenant has no such store; [`insula_model::ErrorKind::Invalid`] where it has expired, or
 /// naming what is wrong with the question.
-pub async fn search(engine: &Engine, credential: &TenantCredential, id: VectorStoreId, ask: StoreAsk) -> Result<Vec<Hit>> {
+pub async fn search(engine: &Arc<Engine>, credential: &TenantCredential, id: VectorStoreId, ask: StoreAsk) -> Result<Vec<Hit>> {
     if !(1..=QUERIES_MAX).contains(&ask.queries.len()) {
         return Err(Error::invalid(format!("ask 1 to {QUERIES_MAX} questions at once")).at("query"));
     }
@@ -42,7 +42,7 @@ pub async fn search(engine: &Engine, credential: &TenantCredential, id: VectorSt
     for query in ask.queries {
         let asked = Ask::new(query, ask.limit, filter.clone(), reader.clone()).map_err(renamed)?;
         // No corpus is in a store.
-        let asked = asked.within(CorporaChoice::Named(Vec::new()));
+        let asked = asked.within(CorporaChoice::Named(Vec::new())).with(credential.clone());
         let found = search_documents(engine, &credential.scope, &asked).await?;
         most = asked.limit();
         for hit in found {

@@ -182,6 +182,7 @@ impl<'a> Shelf<'a> {
             bytes: 1,
             chunks_total: 0,
             chunks_done: 0,
+            waiting: None,
             published: None,
             embedder: None,
             dimension: None,

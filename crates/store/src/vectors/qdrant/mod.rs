@@ -23,7 +23,10 @@ mod settle;
 pub(crate) mod tests;
 mod wire;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use insula_model::{DocumentId, Result, TenantId, VectorCollection};
 use parking_lot::Mutex;
@@ -129,8 +132,22 @@ impl VectorEngine for Qdrant {
     }
 
     fn write<'a>(&'a self, tx: &'a mut Tx, change: &'a Change<'a>) -> Pending<'a, ()> {
-        let document: DocumentId = change.document();
-        Box::pin(outbox::note(tx, document))
+        Box::pin(async move {
+            match change {
+                Change::Published { document, .. } | Change::Removed { document } => outbox::note(tx, *document).await,
+                Change::Filled { chunks, .. } => {
+                    let documents: BTreeSet<DocumentId> = chunks.iter().map(|filled| filled.document).collect();
+                    outbox::note_ahead(tx, documents).await
+                }
+                Change::Serves { .. } => outbox::note_served(tx).await,
+                // Which spaces there are is compared with what is kept of that: what is there of others goes.
+                Change::GivenUp { .. } => Ok(()),
+            }
+        })
+    }
+
+    fn is_behind<'a>(&'a self, tx: &'a mut Tx) -> Pending<'a, bool> {
+        Box::pin(outbox::is_behind(tx))
     }
 
     fn settle<'a>(&'a self, tenant: &'a TenantStore, wanted: VectorCollection) -> Pending<'a, ()> {

@@ -52,7 +52,7 @@ pub(super) async fn nearest(
 ) -> Result<Vec<Near>> {
     let home = outbox::home(snapshot.tx()).await?;
     let noted = outbox::noted(snapshot.tx(), u32::MAX).await?;
-    let noted: HashSet<DocumentId> = noted.into_iter().map(|noted| noted.document).collect();
+    let noted: HashSet<DocumentId> = noted.into_iter().filter(|noted| !noted.is_ahead).map(|noted| noted.document).collect();
     let counts = |place: usize| ask.counts.as_ref().is_none_or(|counts| counts[place]);
     let documents: Vec<DocumentId> = index.documents().collect();
     let is_settled = |(place, id): (usize, &DocumentId)| counts(place) && home.is_some() && !noted.contains(id);
