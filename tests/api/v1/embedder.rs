@@ -164,8 +164,13 @@ async fn killed(mut node: Node) {
     let sent = texts(&node.simulator().requests());
     assert!((40..=44).contains(&sent.len()) && most_often(&sent) <= 2, "{} of 40, {} times", sent.len(), most_often(&sent));
     assert_eq!(search(&tenant, &json!({"query": "matter m39", "limit": 50})).await.len(), 40);
-    let compared = Comparison::of(&attempts(&tenant.admin, &tenant.id).await, &node.simulator().requests());
-    assert!(compared.is_sound() && compared.estimated <= 1, "{compared:?}");
+    // What was under way is in the ledger once it is swept. One more may be estimated: one whose answer was heard a moment before the kill.
+    let compared = eventually_within(SOON, "all of it is in the ledger", || async {
+        let compared = Comparison::of(&attempts(&tenant.admin, &tenant.id).await, &node.simulator().requests());
+        compared.lost.is_empty().then_some(compared)
+    });
+    let compared = compared.await;
+    assert!(compared.is_sound() && compared.estimated <= 2, "{compared:?}");
 }
 
 #[tokio::test]
