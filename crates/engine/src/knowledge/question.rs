@@ -1,6 +1,9 @@
 //! Where a question lies among what is searched: in the space of each place, made by whatever made that place's vectors.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use insula_model::{Error, ErrorKind, Result, TenantScope};
 use insula_store::Space;
@@ -62,9 +65,8 @@ pub(super) async fn questions(engine: &Arc<Engine>, scope: &TenantScope, ask: &A
             // The next search asks again.
             tracing::warn!(%error, "it cannot be asked that documents are embedded anew");
         }
-        if !questions.0.contains_key(&key(&space)) {
-            let vector = embed(engine, scope, ask, &space).await?;
-            questions.0.insert(key(&space), vector);
+        if let Entry::Vacant(place) = questions.0.entry(key(&space)) {
+            place.insert(embed(engine, scope, ask, &space).await?);
         }
     }
     Ok(questions)
