@@ -111,6 +111,6 @@ pub use tenants::{
 };
 pub use vault::{AnswerKey, Opener, RootKey, TenantSeals};
 pub use vectors::{
-    AuditFinding, AuditKind, Entry, Filled, Filling, Index, Near, NewVector, QdrantOptions, Reading, Served, Space, Spaces, Unfilled,
-    exact_order, inner_product,
+    AuditFinding, AuditKind, Entry, Filled, Filling, Index, Near, NewVector, QdrantOptions, Reading, Served, Space, Spaces,
+    Unfilled, exact_order, inner_product,
 };

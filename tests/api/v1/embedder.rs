@@ -11,10 +11,10 @@ use insula_simulator::{Fault, FaultKind, RequestRecord, Scenario};
 use insula_tests::cluster::Shared;
 use insula_tests::config::ServeConfig;
 use insula_tests::documents::{found, hand_in, over, publish, search};
+use insula_tests::eventually_within;
 use insula_tests::ledger::{Comparison, attempts, request_ids, stored};
 use insula_tests::node::Setup;
 use insula_tests::tenant::list;
-use insula_tests::eventually_within;
 use insula_tests::{Node, Prices, TestTenant, usd};
 use serde_json::{Value, json};
 

@@ -100,7 +100,9 @@ impl Anew {
     /// One batch, or whatever comes before the first and behind the last.
     async fn step(&mut self) -> Result<Step> {
         let Some(spaces) = self.store.known_spaces().await? else { return Ok(Step::Laid(Laid::Over)) };
-        let Some(embedder) = self.engine.chosen_embedder(self.run.tenant) else { return Ok(self.waits(Came::without_embedder())) };
+        let Some(embedder) = self.engine.chosen_embedder(self.run.tenant) else {
+            return Ok(self.waits(Came::without_embedder()));
+        };
         if spaces.serving.embedder == embedder.name() {
             self.intend().await?;
             self.store.give_up_space().await?;

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use insula_model::{
-    DocumentId, DocumentStatus, EmbeddingWait, Error, ErrorKind, FileId, FilePurpose, Result, RunKind, TenantScope, Timestamp, VectorStoreId,
+    DocumentId, DocumentStatus, EmbeddingWait, Error, ErrorKind, FileId, FilePurpose, Result, RunKind, TenantScope, Timestamp,
+    VectorStoreId,
 };
 use insula_store::{DocumentRow, DocumentsMax, TenantSeals, TenantStore};
 use serde_json::Value;

@@ -160,7 +160,15 @@ mod tests {
         };
         let counting = counting.cloned();
         (
-            Found { index: Arc::new(index), embedder: Some("one".to_owned()), near, by_words_alone: false, is_moved: false, postings, counting },
+            Found {
+                index: Arc::new(index),
+                embedder: Some("one".to_owned()),
+                near,
+                by_words_alone: false,
+                is_moved: false,
+                postings,
+                counting,
+            },
             statistics,
         )
     }

@@ -106,7 +106,13 @@ async fn epoch(engine: &Engine, call: &Call) -> Result<u64> {
 }
 
 /// The one search. Whatever it costs is reserved for by itself, before what the answer costs.
-async fn search(engine: &Arc<Engine>, call: &Call, ask: &RetrievalAsk, query: String, reader: Option<String>) -> Result<Vec<Hit>> {
+async fn search(
+    engine: &Arc<Engine>,
+    call: &Call,
+    ask: &RetrievalAsk,
+    query: String,
+    reader: Option<String>,
+) -> Result<Vec<Hit>> {
     let filter = filter(engine, call, ask).await?;
     let limit = Some(ask.limit.unwrap_or(LIMIT));
     let asked = Ask::new(query, limit, filter, Some(reader.unwrap_or_else(|| NOBODY.to_owned())));
@@ -177,7 +183,11 @@ fn named(error: Error, ask: &RetrievalAsk) -> Error {
 /// Where documents cannot be searched, the request is refused and not answered from less than was asked for.
 fn unreachable(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unavailable { .. } | ErrorKind::BudgetExceeded(_) | ErrorKind::RateLimited { .. } => error,
+        ErrorKind::Invalid
+        | ErrorKind::NotFound
+        | ErrorKind::Unavailable { .. }
+        | ErrorKind::BudgetExceeded(_)
+        | ErrorKind::RateLimited { .. } => error,
         _ => unsearchable().caused_by(error),
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::{
-    Batches, Bounds, Budgets, Cache, Coordination, Durability, Embedder, Files, Knowledge, Log, Prices, Provider, Queue, Routing, Server,
-    Storage, Vectors, Webhooks,
+    Batches, Bounds, Budgets, Cache, Coordination, Durability, Embedder, Files, Knowledge, Log, Prices, Provider, Queue,
+    Routing, Server, Storage, Vectors, Webhooks,
     section::{Key, Section},
 };
 

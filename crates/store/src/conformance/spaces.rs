@@ -136,6 +136,6 @@ async fn vectors_are_kept_until_their_document_is_over() {
         store.stage_vectors(row.id, 1, &[again]).await.unwrap();
         assert!(store.staged_vectors(&seals, row.id, 1).await.unwrap().is_empty());
         let other = world.store.tenant(&world.stranger).await.unwrap();
-        assert!(other.staged_vectors(&*world.store.seals(&world.stranger).await.unwrap(), row.id, 1).await.unwrap().is_empty());
+        assert!(other.staged_vectors(&world.store.seals(&world.stranger).await.unwrap(), row.id, 1).await.unwrap().is_empty());
     }
 }

@@ -13,9 +13,10 @@ use std::{
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
     Cause, CorpusId, CorpusName, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId,
-    DocumentStatus, EmbeddingWait, EndUserId, Error, EventId, EventType, FileBatchId, FileId, FilePurpose, FileState, Jurisdiction, KeyId,
-    Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice,
-    Slug, Subject, TenantId, TenantState, Timestamp, VectorCollection, VectorRules, VectorStoreId, WebhookId, Window,
+    DocumentStatus, EmbeddingWait, EndUserId, Error, EventId, EventType, FileBatchId, FileId, FilePurpose, FileState,
+    Jurisdiction, KeyId, Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing,
+    RunKind, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, VectorCollection, VectorRules, VectorStoreId,
+    WebhookId, Window,
 };
 use rusqlite::{
     ToSql,

@@ -32,8 +32,8 @@ pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub(crate) use knowledge::raise_epoch;
 pub use knowledge::{
     Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, KnowledgeReader, NewChunk,
-    Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StagedVector, StatusCount, TokenCount,
-    VectorStoreRow, Within,
+    Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StagedVector, StatusCount,
+    TokenCount, VectorStoreRow, Within,
 };
 pub use profile::ProfileRow;
 pub use provider_credentials::ProviderCredentialRow;

@@ -8,7 +8,10 @@ use std::collections::HashSet;
 
 use insula_model::{DocumentId, EmbeddingWait, Error, Result};
 
-use super::{Change, NewVector, Space, Spaces, spaces::{find, lock_corpus, make_space}};
+use super::{
+    Change, NewVector, Space, Spaces,
+    spaces::{find, lock_corpus, make_space},
+};
 use crate::{
     TenantStore,
     query::{Tx, Val, args, aside, rec},

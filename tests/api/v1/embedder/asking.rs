@@ -15,7 +15,8 @@ async fn a_corpus_costs_nobody_anything_and_is_searched_beside_what_does() {
     let node = by_the_simulator().start().await;
     let tenant = node.tenant("reader").await;
     let corpus = corpora::granted(&tenant, "law", "eu").await;
-    corpora::publish(&tenant.operator, &corpus, &json!({"name": "quince act", "text": "The quince is taxed in October."})).await;
+    corpora::publish(&tenant.operator, &corpus, &json!({"name": "quince act", "text": "The quince is taxed in October."}))
+        .await;
     assert_eq!(node.simulator().count(), 0, "nobody is asked for a corpus");
     publish(&tenant, "quince", "The quince ripens in October.").await;
 

@@ -24,6 +24,6 @@ pub(crate) use publish::raise_epoch;
 pub use publish::{NewChunk, Publication, Published};
 pub use reader::KnowledgeReader;
 pub use snapshot::{ChunkText, ChunkVector, Corpus, Knowledge, Posting, PublishedDocument, TokenCount};
+pub use staged::StagedVector;
 pub use store_files::{Attached, FileBatchRow, SealedPassage, StatusCount, Within};
 pub use vector_stores::{SealedDetail, Slice, VectorStoreRow};
-pub use staged::StagedVector;

@@ -124,8 +124,7 @@ impl<'a> Shelf<'a> {
         for Unfilled { chunk, document, place, .. } in unfilled {
             let vector = self.bed.any(next.space.dimension as usize);
             next.chunks.insert(chunk, vector.clone());
-            let vector =
-                NewVector::seal(&self.seals, next.space.space, document, place, vector, &*self.bed.world.random);
+            let vector = NewVector::seal(&self.seals, next.space.space, document, place, vector, &*self.bed.world.random);
             filled.push(Filled { chunk, document, place, vector });
         }
         let is_some = !filled.is_empty();
