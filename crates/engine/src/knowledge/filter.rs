@@ -11,6 +11,7 @@ use insula_store::{Knowledge, Opener};
 use serde_json::Value;
 
 use super::{
+    Metadata,
     condition::{Condition, is_tree},
     detail::Detail,
     fields::Fields,
@@ -106,11 +107,9 @@ impl Filter {
             counting.narrow(holders(condition, knowledge, opener).await?);
         }
         if !compared.is_empty() {
-            let fields = fields.of(home, knowledge, opener).await?;
-            let holds =
-                |id: &DocumentId| fields.get(id).is_some_and(|fields| compared.iter().all(|condition| condition.holds(fields)));
-            let all = counting.0.take().unwrap_or_else(|| fields.keys().copied().collect());
-            counting.narrow(all.into_iter().filter(holds).collect());
+            let holds = |fields: &Metadata| compared.iter().all(|condition| condition.holds(fields));
+            let among = counting.0.take();
+            counting.narrow(fields.that_hold(home, knowledge, opener, among, holds).await?);
         }
         let withdrawn = knowledge.withdrawn(now).await?;
         if !withdrawn.is_empty() {
@@ -183,10 +182,7 @@ mod tests {
     use insula_model::FileId;
     use serde_json::json;
 
-    use super::{
-        super::{Metadata, detail::Stored},
-        *,
-    };
+    use super::{super::detail::Stored, *};
 
     fn parse(filter: Value) -> Result<Filter> {
         Filter::parse(&serde_json::from_value(filter).unwrap())

@@ -174,7 +174,8 @@ impl Reading {
         let intent = Intent::note(engine, self.scope.tenant()).await?;
         let published = self.store.publish_document(publication, settings.chunks_per_tenant_max).await?;
         if let Some(intent) = intent {
-            intent.fulfil(engine, &self.scope).await;
+            // Others wait for this place: what it does not get done goes on beside.
+            intent.fulfil_soon(engine, self.scope).await;
         }
         match published {
             Published::Shown(epoch) => tracing::info!(document = %self.row.id, epoch, "a document can be searched"),

@@ -48,7 +48,8 @@ section! {
         /// Documents of one tenant that are read at once, over all nodes; further ones wait.
         reading_per_tenant_max: NonZeroU32 = NonZeroU32::MIN;
         /// Bytes of all tenants' vectors that this node holds in memory; those that were not searched for longest are read again
-        /// when they are.
-        index_bytes_max: u64 = 256 * 1024 * 1024;
+        /// when they are. One tenant's of more are read for each search: `chunks_per_tenant_max` chunks of 384 numbers take some 310 MB,
+        /// and half as much again where there is room for a graph.
+        index_bytes_max: u64 = 512 * 1024 * 1024;
     }
 }

@@ -3,7 +3,7 @@
 use insula_model::{Result, RunKind, TenantId, Timestamp};
 
 use super::{Control, tenants::refuse_gone};
-use crate::query::{Tx, args, rec};
+use crate::query::{Tx, Val, args, rec};
 
 /// Work that is not over. Whoever claimed it does it until `claimed_until`, unless the claim is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +123,14 @@ impl Control {
     pub async fn forget_run(&self, id: [u8; 16]) -> Result<()> {
         let mut tx = self.db.write().await?;
         tx.exec("DELETE FROM runs WHERE id = $1", args![id]).await?;
+        tx.commit().await
+    }
+
+    /// The same for much of it at once.
+    pub async fn forget_runs(&self, ids: &[[u8; 16]]) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        let rows: Vec<Vec<Val<'_>>> = ids.iter().map(|id| vec![Val::bytes(id)]).collect();
+        tx.exec_all("DELETE FROM runs WHERE id = $1", &rows).await?;
         tx.commit().await
     }
 

@@ -203,7 +203,7 @@ pub(crate) struct Vectors {
 impl Vectors {
     /// With room in memory for so many bytes.
     pub(crate) fn new(engine: Box<dyn VectorEngine>, index_bytes_max: u64) -> Self {
-        Self { engine, embedded: Embedded::new(), indexes: Indexes::new(index_bytes_max) }
+        Self { engine, embedded: Embedded::new(index_bytes_max), indexes: Indexes::new(index_bytes_max) }
     }
 
     /// Forgets what is in memory of tenants that are not there any more.

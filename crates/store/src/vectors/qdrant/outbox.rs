@@ -129,6 +129,14 @@ pub(super) async fn note_again(tenant: &TenantStore, documents: &[DocumentId]) -
     tx.commit().await
 }
 
+/// Notes all documents to be brought there once more.
+pub(super) async fn note_everything(tenant: &TenantStore) -> Result<()> {
+    let mut tx = tenant.home.db().write().await?;
+    let since = raise(&mut tx).await?;
+    note_all(&mut tx, since).await?;
+    tx.commit().await
+}
+
 /// Where a tenant's points are; nothing where it has none.
 pub(super) async fn home(tx: &mut Tx) -> Result<Option<Home>> {
     tx.optional("SELECT collection, moving_to, leaving, spaces, version FROM vector_home WHERE id = 1", &[]).await

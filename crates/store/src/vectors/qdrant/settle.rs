@@ -41,6 +41,9 @@ struct Truth {
 
 /// Brings all points of a tenant to what its tables say, in the collection that is wanted for it.
 pub(super) async fn settle(engine: &Qdrant, tenant: &TenantStore, wanted: VectorCollection) -> Result<()> {
+    if engine.take_lacking(tenant.tenant) {
+        outbox::note_everything(tenant).await?;
+    }
     loop {
         let (home, noted, spaces) = {
             let mut tx = tenant.home.db().read().await?;
