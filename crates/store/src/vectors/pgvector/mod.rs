@@ -78,12 +78,13 @@ impl VectorEngine for Pgvector {
         Box::pin(async move {
             forget_home(tx).await?;
             let tx = shared(tx)?;
-            match change {
+            let written = match change {
                 Change::Published { document, first, vectors } => {
                     write::publish(tx, &self.statements, *document, *first, vectors).await
                 }
                 Change::Removed { document } => write::remove(tx, *document).await,
-            }
+            };
+            written.map_err(unchangeable)
         })
     }
 
@@ -122,4 +123,10 @@ fn shared(tx: &mut Tx) -> Result<&PgTx> {
 fn unsearchable(error: Error) -> Error {
     let kind = ErrorKind::Unavailable { retry_after: RETRY_AFTER };
     Error::new(kind, "documents cannot be searched just now; try again in a moment").caused_by(error)
+}
+
+/// The same of a change, which is not made by halves: nothing of it stays.
+fn unchangeable(error: Error) -> Error {
+    let kind = ErrorKind::Unavailable { retry_after: RETRY_AFTER };
+    Error::new(kind, "documents cannot be changed just now; try again in a moment").caused_by(error)
 }
