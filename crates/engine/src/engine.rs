@@ -22,7 +22,7 @@ use crate::{
     end_users::{self, EndUsers},
     idempotency::Twins,
     isolation::Salts,
-    knowledge::Library,
+    knowledge::{Library, turns::Searches},
     labels,
     pipeline::{self, Answer, Call},
     queue::Queue,
@@ -68,6 +68,7 @@ pub struct Engine {
     pub(crate) webhooks: Webhooks,
     pub(crate) batches: Runner,
     pub(crate) knowledge: Library,
+    pub(crate) searches: Searches,
 }
 
 /// Counts requests under way, so that a stop can wait for the last.
@@ -116,6 +117,7 @@ impl Engine {
             webhooks: Webhooks::new(store.platform_secret("webhook")),
             batches: Runner::new(RunKind::Batch),
             knowledge: Library::new(),
+            searches: Searches::new(settings.knowledge.searches_per_tenant_max),
             answer_rooms: AnswerRooms::new(settings.answers_bytes_max),
             coordination,
             health: Health::new(settings.routing.clone(), clock.clone()),

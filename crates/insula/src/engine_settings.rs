@@ -112,6 +112,7 @@ fn knowledge_settings(knowledge: &config::Knowledge) -> KnowledgeSettings {
         },
         reading_max: knowledge.reading_max,
         reading_per_tenant_max: knowledge.reading_per_tenant_max.get(),
+        searches_per_tenant_max: knowledge.searches_per_tenant_max.get(),
     }
 }
 

@@ -16,6 +16,7 @@ mod profile;
 mod provider_credentials;
 mod requests;
 mod search;
+mod search_limits;
 mod statements;
 mod tenants;
 mod tokens;

@@ -11,9 +11,9 @@ use insula_store::{Knowledge, Opener};
 use serde_json::Value;
 
 use super::{
-    condition::{Condition, is_tree},
+    condition::{Condition, VALUES_MAX, is_tree},
     detail::Detail,
-    fields::Fields,
+    fields::{Fields, Known},
     metadata::{open_facet, reader_facet},
 };
 
@@ -43,7 +43,13 @@ impl Filter {
         if fields.len() > CONDITIONS_MAX {
             return Err(Error::invalid(format!("`filter` takes at most {CONDITIONS_MAX} fields")).at("filter"));
         }
-        let conditions = fields.iter().map(|(field, wanted)| Condition::of_field(field, wanted)).collect::<Result<_>>()?;
+        let conditions: Vec<_> =
+            fields.iter().map(|(field, wanted)| Condition::of_field(field, wanted)).collect::<Result<_>>()?;
+        if conditions.iter().map(Condition::values).sum::<usize>() > VALUES_MAX {
+            let message =
+                format!("`filter` takes at most {VALUES_MAX} values, those of all its fields together; ask for fewer at once");
+            return Err(Error::invalid(message).at("filter"));
+        }
         Ok(Self { stores: None, conditions })
     }
 
@@ -107,10 +113,8 @@ impl Filter {
         }
         if !compared.is_empty() {
             let fields = fields.of(home, knowledge, opener).await?;
-            let holds =
-                |id: &DocumentId| fields.get(id).is_some_and(|fields| compared.iter().all(|condition| condition.holds(fields)));
-            let all = counting.0.take().unwrap_or_else(|| fields.keys().copied().collect());
-            counting.narrow(all.into_iter().filter(holds).collect());
+            let compared: Vec<Condition> = compared.into_iter().cloned().collect();
+            counting = Counting(Some(held_against(compared, fields, counting.0.take()).await?));
         }
         let withdrawn = knowledge.withdrawn(now).await?;
         if !withdrawn.is_empty() {
@@ -131,6 +135,22 @@ impl Filter {
             && reader.is_none_or(|reader| detail.may_be_seen_by(reader))
             && self.conditions.iter().all(|condition| condition.holds(&detail.metadata))
     }
+}
+
+/// Those of `among`, or of all, for whose fields all of this holds: off the runtime's own threads, as that may be many values of many
+/// documents.
+async fn held_against(
+    conditions: Vec<Condition>,
+    fields: Arc<Known>,
+    among: Option<HashSet<DocumentId>>,
+) -> Result<HashSet<DocumentId>> {
+    let hold = move || {
+        let holds =
+            |id: &DocumentId| fields.get(id).is_some_and(|fields| conditions.iter().all(|condition| condition.holds(fields)));
+        let all = among.unwrap_or_else(|| fields.keys().copied().collect());
+        all.into_iter().filter(holds).collect()
+    };
+    tokio::task::spawn_blocking(hold).await.map_err(Error::internal)
 }
 
 /// The documents that count so far; all where absent.
@@ -255,5 +275,10 @@ mod tests {
         }
         let many = (0..17).map(|n| (n.to_string(), json!(1))).collect();
         assert_eq!(Filter::parse(&many).unwrap_err().param(), Some("filter"));
+        // Each field may have as many values as all together.
+        let values = |count: usize| json!({"in": (0..count).collect::<Vec<_>>()});
+        assert!(parse(json!({"a": values(VALUES_MAX)})).is_ok());
+        assert_eq!(parse(json!({"a": values(VALUES_MAX), "b": 1})).unwrap_err().param(), Some("filter"));
+        assert_eq!(parse(json!({"a": values(VALUES_MAX), "b": {"gt": 1}})).unwrap_err().param(), Some("filter"));
     }
 }

@@ -17,6 +17,7 @@ use super::{
     metadata::{open_facet, reader_facet},
     raw::{self, Raw},
     reading::{Handed, Readers},
+    resting,
     settling::Intent,
 };
 use crate::{
@@ -32,7 +33,11 @@ const TOLD_EVERY: usize = 256;
 /// Reads documents.
 pub(super) fn perform(readers: Readers) -> Perform {
     let readers = Arc::new(readers);
-    Arc::new(move |engine, run, watch| Box::pin(ingest(engine, Arc::clone(&readers), run, watch)))
+    Arc::new(move |engine, run, watch| {
+        let readers = Arc::clone(&readers);
+        let work = async move |engine, run, watch| ingest(engine, readers, run, watch).await;
+        Box::pin(resting::unless_suspended(engine, run, watch, work))
+    })
 }
 
 /// A document that is being read.

@@ -140,15 +140,7 @@ pub struct Looked {
     pub by_words_alone: bool,
 }
 
-/// Searches a tenant's documents, and the corpora that are chosen.
-///
-/// # Errors
-/// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached.
-pub async fn search(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Vec<Hit>> {
-    Ok(look(engine, scope, ask).await?.hits)
-}
-
-/// Searches the same, and says how. Without what searches vectors it goes on: whoever asks for a word of a document is better served with
+/// Searches a tenant's documents, and the corpora that are chosen. Without what searches vectors it goes on: whoever asks for a word of a document is better served with
 /// that than with nothing.
 ///
 /// # Errors

@@ -23,6 +23,8 @@ pub struct KnowledgeSettings {
     pub reading_max: u32,
     /// Documents of one tenant that are read at once, over all nodes.
     pub reading_per_tenant_max: u32,
+    /// Searches of one tenant that run at once on this node.
+    pub searches_per_tenant_max: u32,
 }
 
 impl Default for KnowledgeSettings {
@@ -37,6 +39,7 @@ impl Default for KnowledgeSettings {
             policy: Policy::Neutralise,
             reading_max: 2,
             reading_per_tenant_max: 1,
+            searches_per_tenant_max: 4,
         }
     }
 }

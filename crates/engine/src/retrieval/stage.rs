@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Grounds, grounds::Terms, instructions::instructions};
 use crate::{
     Call, Engine,
-    knowledge::{self, Ask, CorporaChoice, Filter, Hit, Looked, SCORE_MAX, stores},
+    knowledge::{self, Ask, CorporaChoice, Filter, Hit, Looked, SCORE_MAX, stores, turns},
     trace::Trace,
     work::{Chat, Work},
 };
@@ -30,7 +30,7 @@ const AT: &str = "insula.retrieval";
 ///
 /// # Errors
 /// `Invalid` or `NotFound`, naming what is wrong with what is asked; `Unavailable` where the documents cannot be searched now.
-pub(crate) async fn resolve(engine: &Engine, call: &Call, work: Arc<Work>, trace: &mut Trace) -> Result<Arc<Work>> {
+pub(crate) async fn resolve(engine: &Arc<Engine>, call: &Call, work: Arc<Work>, trace: &mut Trace) -> Result<Arc<Work>> {
     let Work::Chat(chat) = &*work else { return Ok(work) };
     let Some(ask) = &chat.retrieval else { return Ok(carried(chat, trace).map_or_else(|| work.clone(), Arc::new)) };
     let begun = engine.clock.elapsed();
@@ -56,7 +56,7 @@ fn carried(chat: &Chat, trace: &mut Trace) -> Option<Work> {
     Some(Work::Chat(Box::new(Chat { grounds: Some(grounds), ..chat.clone() })))
 }
 
-async fn grounded(engine: &Engine, call: &Call, chat: &Chat, ask: &RetrievalAsk) -> Result<Chat> {
+async fn grounded(engine: &Arc<Engine>, call: &Call, chat: &Chat, ask: &RetrievalAsk) -> Result<Chat> {
     let query = question(chat, ask)?;
     let reader = call.end_user.as_ref().map(|user| user.name.clone());
     // Read before the search: what is kept under it is found by nobody once the documents have changed.
@@ -106,16 +106,24 @@ async fn epoch(engine: &Engine, call: &Call) -> Result<u64> {
 }
 
 /// The one search. Whatever it costs is reserved for by itself, before what the answer costs.
-async fn search(engine: &Engine, call: &Call, ask: &RetrievalAsk, query: String, reader: Option<String>) -> Result<Vec<Hit>> {
+async fn search(
+    engine: &Arc<Engine>,
+    call: &Call,
+    ask: &RetrievalAsk,
+    query: String,
+    reader: Option<String>,
+) -> Result<Vec<Hit>> {
     let filter = filter(engine, call, ask).await?;
     let limit = Some(ask.limit.unwrap_or(LIMIT));
     let asked = Ask::new(query, limit, filter, Some(reader.unwrap_or_else(|| NOBODY.to_owned())));
     let asked = asked.map_err(|error| named(error, ask))?.within(corpora(ask));
-    let Looked { mut hits, by_words_alone } =
-        knowledge::look(engine, &call.credential.scope, &asked).await.map_err(|error| {
-            let error = unreachable(error);
-            if error.param() == Some("corpora") { error.within(AT) } else { error }
-        })?;
+    let turn = turns::take(engine, &call.credential.tenant, call.is_background).await?;
+    let (engine, scope) = (Arc::clone(engine), call.credential.scope);
+    let looked = turn.hold(async move { knowledge::look(&engine, &scope, &asked).await }).await;
+    let Looked { mut hits, by_words_alone } = looked.map_err(|error| {
+        let error = unreachable(error);
+        if error.param() == Some("corpora") { error.within(AT) } else { error }
+    })?;
     if by_words_alone {
         return Err(unsearchable());
     }

@@ -30,8 +30,8 @@ pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub use knowledge::{
-    Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, KnowledgeReader, NewChunk,
-    Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StatusCount, TokenCount,
+    Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, KnowledgeReader, Lacking,
+    NewChunk, Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StatusCount, TokenCount,
     VectorStoreRow, Within,
 };
 pub use profile::ProfileRow;
@@ -40,5 +40,5 @@ pub use requests::RequestRow;
 pub use responses::{ResponseRow, ResponsesMax};
 pub(crate) use store::Arriving;
 pub use store::TenantStore;
-pub use stored_files::{FilePage, FileRow, Written};
+pub use stored_files::{FilePage, FileRow, Room, Written};
 pub(crate) use traces::finished_at;

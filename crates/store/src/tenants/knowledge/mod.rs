@@ -1,6 +1,7 @@
 //! What a tenant's documents hold, and how it is looked up.
 //!
 //! - [`documents`]: a document as its row tells of it, from its arrival to its end;
+//! - [`room`]: how much more may be handed in;
 //! - [`publish`]: all of a document becomes searchable in one transaction, or goes in one;
 //! - [`vector_stores`] and [`store_files`]: which vector stores there are, and which documents are in which;
 //! - [`snapshot`]: what a search reads, from one unchanging state;
@@ -13,13 +14,15 @@
 mod documents;
 mod publish;
 mod reader;
+mod room;
 mod snapshot;
 mod store_files;
 mod vector_stores;
 
-pub use documents::{DocumentRow, DocumentsMax};
+pub use documents::DocumentRow;
 pub use publish::{NewChunk, Publication, Published};
 pub use reader::KnowledgeReader;
+pub use room::{DocumentsMax, Lacking};
 pub use snapshot::{ChunkText, ChunkVector, Corpus, Knowledge, Posting, PublishedDocument, TokenCount};
 pub use store_files::{Attached, FileBatchRow, SealedPassage, StatusCount, Within};
 pub use vector_stores::{SealedDetail, Slice, VectorStoreRow};
