@@ -7,7 +7,7 @@ use std::{
 };
 
 use insula_gate::{Gate, SystemResolver};
-use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, RunKind, TenantId};
+use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, RunKind, TenantId, Timestamp};
 use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest, Providers};
 use insula_store::{Cluster, Coordination, Store};
 use parking_lot::Mutex;
@@ -49,6 +49,8 @@ pub struct Engine {
     pub random: Arc<dyn Random>,
     /// New ids.
     pub ids: IdGenerator,
+    /// When it was started.
+    pub(crate) started_at: Timestamp,
     pub(crate) settings: EngineSettings,
     pub(crate) coordination: Arc<Coordination>,
     pub(crate) queue: Arc<Queue>,
@@ -91,7 +93,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>> {
-        let ids = IdGenerator::new(clock.clone(), random.clone());
+        let (ids, started_at) = (IdGenerator::new(clock.clone(), random.clone()), clock.now());
         let coordination = Arc::new(coordination);
         let directory = match store.cluster() {
             None => Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?,
@@ -128,6 +130,7 @@ impl Engine {
             clock,
             random,
             ids,
+            started_at,
             settings,
             twins: Arc::default(),
             drains: Mutex::default(),

@@ -15,10 +15,18 @@ const CHUNK_BYTES: usize = 256 * 1024;
 const AHEAD_BYTES_MAX: u64 = 1024 * 1024;
 
 /// An upload that began so long ago is over, whatever its row says.
-pub(crate) const UPLOAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const UPLOAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Characters of a file's name.
 const NAME_CHARS_MAX: usize = 255;
+
+/// Removes what interrupted uploads of a tenant left, so that they keep no room from others. Where one process serves alone, none that began
+/// before it did is under way.
+pub(crate) async fn sweep(engine: &Engine, store: &TenantStore) -> Result<()> {
+    let long_ago = engine.clock.now().minus(UPLOAD_MAX);
+    let before = if engine.store.cluster().is_none() { long_ago.max(engine.started_at) } else { long_ago };
+    store.sweep_files(before).await
+}
 
 /// A file that is being written. Nobody sees it before it is published; dropped before that, what was written is removed.
 pub(crate) struct FileWriter {
@@ -140,7 +148,7 @@ impl Upload {
     /// [`ErrorKind::TooLarge`] where the tenant has as many files as it may have.
     pub async fn begin(engine: &Engine, scope: &TenantScope, name: &str) -> Result<Self> {
         let settings = &engine.settings.files;
-        engine.store.tenant(scope).await?.sweep_files(engine.clock.now().minus(UPLOAD_MAX)).await?;
+        sweep(engine, &engine.store.tenant(scope).await?).await?;
         let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
         // What it is for may be said behind it, and is told once it is whole.
         let writer = FileWriter::begin(engine, scope, FilePurpose::Batch, &name, settings.per_tenant_max).await?;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Engine,
-    files::{FileWriter, UPLOAD_MAX},
+    files::{self, FileWriter},
 };
 
 /// Characters of a document's name, and of its media type.
@@ -126,7 +126,7 @@ impl Handing {
     pub async fn begin(engine: &Engine, scope: &TenantScope) -> Result<Self> {
         let settings = &engine.settings.knowledge;
         let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
-        store.sweep_files(engine.clock.now().minus(UPLOAD_MAX)).await?;
+        files::sweep(engine, &store).await?;
         // How many a tenant may have is decided when it is whole.
         let writer = FileWriter::begin(engine, scope, FilePurpose::Document, "", u64::MAX).await?;
         let (document_bytes_max, tenant_bytes_max) = (settings.document_bytes_max, settings.tenant_bytes_max);

@@ -57,7 +57,8 @@ async fn documents_under_way_take_room_from_each_other() {
     refused.problem(413, "too_large");
     assert!(refused.text().contains("handed in"), "{}", refused.text());
     drop(half);
-    eventually("its room is free again", || async { (document(&tenant.admin, &path, MIB).await.status == 201).then_some(()) }).await;
+    eventually("its room is free again", || async { (document(&tenant.admin, &path, MIB).await.status == 201).then_some(()) })
+        .await;
     let other = node.tenant("roomy").await;
     document(&other.admin, &other.path("/documents"), 5 * MIB / 2).await.expect(201);
 }
@@ -136,4 +137,30 @@ async fn files_that_come_together_count_together() {
     let reply = caller.post(&format!("{}/{store}/files", stores::STORES), &attach).await;
     reply.openai_error(413, "too_large");
     assert!(reply.text().contains("remove some"), "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_kill_leaves_keeps_no_room() {
+    let mut node = node(&[("files", "tenant_bytes_max = 4194304")]).await;
+    let tenant = node.tenant("killed").await;
+    let half = begun(&tenant.service, "/v1/files", 5 * MIB / 2).await;
+    let text = "x".repeat(5 * MIB / 2);
+    let fields = [("purpose", "batch"), ("file", text.as_str())];
+    eventually("it is under way", || async {
+        let reply = upload(&tenant.service, &fields).send().await;
+        match reply.status {
+            200 => {
+                let made = reply.json();
+                tenant.service.delete(&format!("/v1/files/{}", made["id"].as_str().unwrap())).await.expect(200);
+                None
+            }
+            _ => Some(()),
+        }
+    })
+    .await;
+    node.kill();
+    drop(half);
+    node.start_again().await;
+    let tenant = tenant.at(&node.operator());
+    upload(&tenant.service, &fields).send().await.expect(200);
 }

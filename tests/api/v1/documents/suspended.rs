@@ -47,7 +47,11 @@ async fn rests(node: &Node) {
     let (ready, resting) = (count(&tenant, &["ready"]).await, count(&tenant, &["queued", "reading", "embedding"]).await);
     assert!(resting > 1 && ready + resting == handed_in + 2, "{ready} ready, {resting} rest");
     tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!((count(&tenant, &["ready"]).await, count(&tenant, &["failed"]).await), (ready, 0), "nothing goes on, and nothing fails");
+    assert_eq!(
+        (count(&tenant, &["ready"]).await, count(&tenant, &["failed"]).await),
+        (ready, 0),
+        "nothing goes on, and nothing fails"
+    );
     // Another tenant's are read meanwhile, and what is deleted is deleted.
     publish(&node.tenant("awake").await, "x", "text").await;
     tenant.operator.delete(&tenant.path(&format!("/documents/{first}"))).await.expect(204);
