@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, path::Path, sync::Arc, time::Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use insula_model::{
     CacheRules, Clock, DocumentId, DocumentStatus, FilePurpose, IdGenerator, OsRandom, Placement, Routing, ScopeSource,
