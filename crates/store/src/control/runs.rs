@@ -116,6 +116,15 @@ impl Control {
         tx.commit().await
     }
 
+    /// The same of many at once.
+    pub async fn forget_runs(&self, ids: &[[u8; 16]]) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        for id in ids {
+            tx.exec("DELETE FROM runs WHERE id = $1", args![*id]).await?;
+        }
+        tx.commit().await
+    }
+
     /// Forgets work that whoever has this claim found to be over. It stays where it was queued again meanwhile.
     pub async fn finish_run(&self, run: &Run) -> Result<()> {
         let mut tx = self.db.write().await?;

@@ -1,7 +1,8 @@
 //! How much may be handed in: what is under way counts.
 
-use http::Method;
-use insula_tests::batch::{form, form_type, upload};
+use std::time::Duration;
+
+use insula_tests::batch::{form, form_type};
 use insula_tests::config::ServeConfig;
 use insula_tests::documents::{hand_in, publish_with};
 use insula_tests::http::Caller;
@@ -20,26 +21,53 @@ async fn node(more: &[(&'static str, &str)]) -> Node {
     Setup::default().serve(ServeConfig { more, ..ServeConfig::default() }).start().await
 }
 
-/// An upload of so many bytes that stops short of its end, for as long as this is kept.
-async fn begun(caller: &Caller, path: &str, bytes: usize) -> TcpStream {
-    let whole = form(&[("purpose", "batch"), ("file", &"x".repeat(bytes))]);
+/// Of four mebibytes one upload of this size fits, and two do not.
+const BYTES: usize = 5 * MIB / 2;
+
+/// An upload of so many bytes to this path, as it goes over the wire.
+fn sent(caller: &Caller, path: &str, bytes: usize) -> Vec<u8> {
+    let text = "x".repeat(bytes);
     // Documents take no purpose.
-    let whole = if path.ends_with("/documents") { form(&[("file", &"x".repeat(bytes))]) } else { whole };
+    let file = ("file", text.as_str());
+    let form = if path.ends_with("/documents") { form(&[file]) } else { form(&[("purpose", "batch"), file]) };
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: insula\r\nauthorization: Bearer {}\r\ncontent-type: {}\r\ncontent-length: {}\r\n\r\n",
         caller.credential().unwrap(),
         form_type(),
-        whole.len()
+        form.len()
     );
-    let mut socket = raw::connect(caller.base()).await;
-    socket.write_all(head.as_bytes()).await.unwrap();
-    socket.write_all(&whole.as_bytes()[..whole.len() - 64]).await.unwrap();
-    socket
+    [head.into_bytes(), form.into_bytes()].concat()
 }
 
-async fn document(caller: &Caller, path: &str, bytes: usize) -> Reply {
-    let form = form(&[("file", &"x".repeat(bytes))]);
-    caller.call(Method::POST, path).header("content-type", &form_type()).body(form).send().await
+/// Uploads so many bytes; nothing where the connection was closed before it could be heard why.
+async fn upload(caller: &Caller, path: &str, bytes: usize) -> Option<Reply> {
+    raw::send(caller.base(), &sent(caller, path, bytes)).await
+}
+
+/// An upload that stops short of its end, and what another is told that does not fit beside it.
+async fn crowded(caller: &Caller, path: &str) -> (TcpStream, Reply) {
+    for _ in 0..20 {
+        let mut half = raw::connect(caller.base()).await;
+        let sent = sent(caller, path, BYTES);
+        half.write_all(&sent[..sent.len() - 64]).await.unwrap();
+        // So that it is the first; if it was not, it is refused itself.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match upload(caller, path, BYTES).await {
+            Some(reply) if reply.status == 413 => return (half, reply),
+            Some(reply) => {
+                let made = reply.json();
+                caller.delete(&format!("{path}/{}", made["id"].as_str().unwrap())).await;
+            }
+            None => {}
+        }
+    }
+    panic!("uploads take no room from each other");
+}
+
+/// Uploads once there is room.
+async fn fits(caller: &Caller, path: &str) {
+    let upload = || async { upload(caller, path, BYTES).await.filter(|reply| reply.status < 300) };
+    eventually("there is room", upload).await;
 }
 
 #[tokio::test]
@@ -47,20 +75,14 @@ async fn documents_under_way_take_room_from_each_other() {
     let node = node(&[("knowledge", "tenant_bytes_max = 4194304")]).await;
     let tenant = node.tenant("parallel").await;
     let path = tenant.path("/documents");
-    let half = begun(&tenant.admin, &path, 5 * MIB / 2).await;
-    let refused = eventually("the other counts", || async {
-        let reply = document(&tenant.admin, &path, 5 * MIB / 2).await;
-        (reply.status != 201).then_some(reply)
-    });
-    // Whichever came first, both together do not fit.
-    let refused = refused.await;
+    let (half, refused) = crowded(&tenant.admin, &path).await;
     refused.problem(413, "too_large");
-    assert!(refused.text().contains("handed in"), "{}", refused.text());
-    drop(half);
-    eventually("its room is free again", || async { (document(&tenant.admin, &path, MIB).await.status == 201).then_some(()) })
-        .await;
+    assert!(refused.text().contains("being handed in"), "{}", refused.text());
+    // Another tenant has all the room.
     let other = node.tenant("roomy").await;
-    document(&other.admin, &other.path("/documents"), 5 * MIB / 2).await.expect(201);
+    fits(&other.admin, &other.path("/documents")).await;
+    drop(half);
+    fits(&tenant.admin, &path).await;
 }
 
 #[tokio::test]
@@ -68,28 +90,13 @@ async fn files_under_way_take_room_from_each_other() {
     let node = node(&[("files", "tenant_bytes_max = 4194304")]).await;
     let tenant = node.tenant("parallel").await;
     let caller = &tenant.service;
-    let half = begun(caller, "/v1/files", 5 * MIB / 2).await;
-    let text = "x".repeat(5 * MIB / 2);
-    let refused = eventually("the other counts", || async {
-        let reply = upload(caller, &[("purpose", "batch"), ("file", &text)]).send().await;
-        match reply.status {
-            200 => {
-                let made = reply.json();
-                caller.delete(&format!("/v1/files/{}", made["id"].as_str().unwrap())).await.expect(200);
-                None
-            }
-            _ => Some(reply),
-        }
-    });
-    let refused = refused.await;
+    let (half, refused) = crowded(caller, "/v1/files").await;
     refused.openai_error(413, "too_large");
     assert!(refused.text().contains("being uploaded"), "{}", refused.text());
     // What is left is there to be used.
-    upload(caller, &[("purpose", "batch"), ("file", &"x".repeat(MIB / 2))]).send().await.expect(200);
+    upload(caller, "/v1/files", MIB / 4).await.unwrap().expect(200);
     drop(half);
-    let text = "x".repeat(5 * MIB / 2);
-    let sent = || async { (upload(caller, &[("purpose", "batch"), ("file", &text)]).send().await.status == 200).then_some(()) };
-    eventually("its room is free again", sent).await;
+    fits(caller, "/v1/files").await;
 }
 
 #[tokio::test]
@@ -143,24 +150,9 @@ async fn files_that_come_together_count_together() {
 async fn what_a_kill_leaves_keeps_no_room() {
     let mut node = node(&[("files", "tenant_bytes_max = 4194304")]).await;
     let tenant = node.tenant("killed").await;
-    let half = begun(&tenant.service, "/v1/files", 5 * MIB / 2).await;
-    let text = "x".repeat(5 * MIB / 2);
-    let fields = [("purpose", "batch"), ("file", text.as_str())];
-    eventually("it is under way", || async {
-        let reply = upload(&tenant.service, &fields).send().await;
-        match reply.status {
-            200 => {
-                let made = reply.json();
-                tenant.service.delete(&format!("/v1/files/{}", made["id"].as_str().unwrap())).await.expect(200);
-                None
-            }
-            _ => Some(()),
-        }
-    })
-    .await;
+    let (half, _) = crowded(&tenant.service, "/v1/files").await;
     node.kill();
     drop(half);
     node.start_again().await;
-    let tenant = tenant.at(&node.operator());
-    upload(&tenant.service, &fields).send().await.expect(200);
+    fits(&tenant.at(&node.operator()).service, "/v1/files").await;
 }

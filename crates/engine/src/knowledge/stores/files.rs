@@ -116,19 +116,24 @@ pub(super) async fn attach_all(
     let most = room::most(&engine.settings.knowledge);
     // Noted to be read before they are there: a run without a document is forgotten, a document without a run would wait for good.
     let ids: Vec<[u8; 16]> = rows.iter().map(|row| *row.id.as_bytes()).collect();
-    engine.store.control().queue_runs(RunKind::Document, scope.tenant(), &ids, now).await?;
-    match store.attach_documents(id, &rows, batch, most, now).await {
+    let control = engine.store.control();
+    control.queue_runs(RunKind::Document, scope.tenant(), &ids, now).await?;
+    let refused = match store.attach_documents(id, &rows, batch, most, now).await {
         Ok(Attached::Done) => {
             engine.knowledge.wake();
-            Ok(())
+            return Ok(());
         }
-        Ok(Attached::NoStore) => Err(no_such_store()),
-        Ok(Attached::NoRoom(lacking)) => Err(room::refusal(lacking, most)),
+        Ok(Attached::NoStore) => no_such_store(),
+        Ok(Attached::NoRoom(lacking)) => room::refusal(lacking, most),
         Err(error) if *error.kind() == ErrorKind::Conflict => {
-            Err(Error::new(ErrorKind::Conflict, "somebody else is putting one of these files into the store; try again"))
+            Error::new(ErrorKind::Conflict, "somebody else is putting one of these files into the store; try again")
         }
-        Err(error) => Err(error),
-    }
+        // They may be there all the same.
+        Err(error) => return Err(error),
+    };
+    // Or they would be waited for, and the tenant's other documents behind them.
+    control.forget_runs(&ids).await?;
+    Err(refused)
 }
 
 fn row(
