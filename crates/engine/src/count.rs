@@ -19,7 +19,7 @@ impl Engine {
     /// A limit on pace, or no such model for this caller.
     pub async fn count_tokens(self: &Arc<Self>, call: &Call, request: ChatRequest) -> Result<u64> {
         let work = Arc::new(Work::chat(request));
-        limits::charge_request(self, call).await?;
+        limits::charge_requests(self, call.limited_subjects(), 1).await?;
         // By whom it would be tried first.
         let Candidate { route, .. } =
             route::plan(self, &call.credential.tenant, &work, Stated::by(call)).candidates?.swap_remove(0);

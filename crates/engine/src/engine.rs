@@ -7,7 +7,7 @@ use std::{
 };
 
 use insula_gate::{Gate, SystemResolver};
-use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, RunKind, TenantId};
+use insula_model::{Clock, Error, ErrorKind, IdGenerator, Random, RequestId, Result, RunKind, TenantId, Timestamp};
 use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest, Providers};
 use insula_store::{Cluster, Coordination, Store};
 use parking_lot::Mutex;
@@ -22,7 +22,7 @@ use crate::{
     end_users::{self, EndUsers},
     idempotency::Twins,
     isolation::Salts,
-    knowledge::Library,
+    knowledge::{Library, turns::Searches},
     labels,
     pipeline::{self, Answer, Call},
     queue::Queue,
@@ -49,6 +49,8 @@ pub struct Engine {
     pub random: Arc<dyn Random>,
     /// New ids.
     pub ids: IdGenerator,
+    /// When it was started.
+    pub(crate) started_at: Timestamp,
     pub(crate) settings: EngineSettings,
     pub(crate) coordination: Arc<Coordination>,
     pub(crate) queue: Arc<Queue>,
@@ -68,6 +70,7 @@ pub struct Engine {
     pub(crate) webhooks: Webhooks,
     pub(crate) batches: Runner,
     pub(crate) knowledge: Library,
+    pub(crate) searches: Searches,
 }
 
 /// Counts requests under way, so that a stop can wait for the last.
@@ -90,7 +93,8 @@ impl Engine {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>> {
-        let (ids, providers) = (IdGenerator::new(clock.clone(), random.clone()), Arc::new(providers));
+        let (ids, started_at) = (IdGenerator::new(clock.clone(), random.clone()), clock.now());
+        let providers = Arc::new(providers);
         let coordination = Arc::new(coordination);
         let directory = match store.cluster() {
             None => Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?,
@@ -116,6 +120,7 @@ impl Engine {
             webhooks: Webhooks::new(store.platform_secret("webhook")),
             batches: Runner::new(RunKind::Batch),
             knowledge: Library::new(&settings.knowledge, Arc::clone(&providers)),
+            searches: Searches::new(settings.knowledge.searches_per_tenant_max),
             answer_rooms: AnswerRooms::new(settings.answers_bytes_max),
             coordination,
             health: Health::new(settings.routing.clone(), clock.clone()),
@@ -126,6 +131,7 @@ impl Engine {
             clock,
             random,
             ids,
+            started_at,
             settings,
             twins: Arc::default(),
             drains: Mutex::default(),

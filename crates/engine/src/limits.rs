@@ -5,7 +5,7 @@ use std::time::Duration;
 use insula_model::{Error, ErrorKind, Limits, Result, Subject};
 use insula_store::{Charge, RateKind};
 
-use crate::{Call, Engine, work::Work};
+use crate::{Call, Engine, directory::Limited, work::Work};
 
 /// How much of a pace limit is left, for the response's headers. The tightest of tenant's and key's is shown.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +29,14 @@ pub(crate) async fn charge(engine: &Engine, call: &Call, work: &Work) -> Result<
     apply(engine, charges).await
 }
 
-/// Charges them for a request that uses no tokens.
-pub(crate) async fn charge_request(engine: &Engine, call: &Call) -> Result<Vec<RateView>> {
-    let limited = call.limited_subjects().filter_map(|(subject, limits)| Some((subject, limits.requests_per_minute?)));
-    let charge = |(subject, per_minute)| Charge { subject, kind: RateKind::Requests, per_minute, amount: 1 };
+/// Charges these limits for so many requests that use no tokens.
+pub(crate) async fn charge_requests(
+    engine: &Engine,
+    limited: impl IntoIterator<Item = Limited>,
+    amount: u32,
+) -> Result<Vec<RateView>> {
+    let limited = limited.into_iter().filter_map(|(subject, limits)| Some((subject, limits.requests_per_minute?)));
+    let charge = |(subject, per_minute)| Charge { subject, kind: RateKind::Requests, per_minute, amount };
     apply(engine, limited.map(charge).collect()).await
 }
 

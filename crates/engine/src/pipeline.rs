@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use insula_model::{Cause, Complexity, CredentialOwner, Error, ErrorKind, Limits, RequestId, Result, Subject, Timestamp};
+use insula_model::{Cause, Complexity, CredentialOwner, Error, ErrorKind, RequestId, Result, Subject, Timestamp};
 use insula_providers::Route;
 use insula_store::{Attribution, Seat};
 use tokio::sync::oneshot;
@@ -15,7 +15,7 @@ use crate::{
     attempts::{Attempts, Next},
     cache::{self, Found},
     credentials::{self, OwnAccount},
-    directory::TenantCredential,
+    directory::{Limited, TenantCredential},
     end_users::EndUser,
     flight::{Held, Left},
     idempotency::{self, Turn},
@@ -83,10 +83,8 @@ impl Call {
     }
 
     /// The tenant and the key with the limits that each has.
-    pub(crate) fn limited_subjects(&self) -> impl Iterator<Item = (Subject, Limits)> {
-        let tenant = self.credential.scope.tenant();
-        let key = self.credential.key.as_ref().map(|key| (Subject::Key(tenant, key.record.id), key.limits));
-        std::iter::once((Subject::Tenant(tenant), self.credential.tenant.limits)).chain(key)
+    pub(crate) fn limited_subjects(&self) -> impl Iterator<Item = Limited> {
+        self.credential.limited_subjects()
     }
 }
 

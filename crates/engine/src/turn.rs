@@ -2,16 +2,24 @@
 
 use std::time::Duration;
 
-use insula_model::{Error, ErrorKind, Result};
+use insula_model::{Error, ErrorKind, Result, Subject};
 use insula_store::Seat;
 
-use crate::{Call, Engine};
+use crate::{Call, Engine, directory::Limited};
 
 /// Takes a seat of the tenant's concurrency and of the key's, or none: who is over a limit of its own does not queue.
 pub(crate) async fn take(engine: &Engine, call: &Call) -> Result<Seat> {
     let share = |concurrency| if call.is_background { background_share(concurrency) } else { concurrency };
-    let limited = call.limited_subjects().filter_map(|(subject, limits)| Some((subject, share(limits.concurrency?))));
-    let wanted: Vec<_> = limited.collect();
+    seat(engine, call.limited_subjects().filter_map(|(subject, limits)| Some((subject, share(limits.concurrency?))))).await
+}
+
+/// Takes one for what is no call of a provider, such as a search.
+pub(crate) async fn take_of(engine: &Engine, limited: impl IntoIterator<Item = Limited>) -> Result<Seat> {
+    seat(engine, limited.into_iter().filter_map(|(subject, limits)| Some((subject, limits.concurrency?)))).await
+}
+
+async fn seat(engine: &Engine, wanted: impl Iterator<Item = (Subject, u32)>) -> Result<Seat> {
+    let wanted: Vec<_> = wanted.collect();
     engine.coordination.seat(&wanted).await.map_err(|full| match wanted.get(full) {
         None => Engine::unavailable("no seat is free; try again"),
         Some((subject, concurrency)) => Error::new(

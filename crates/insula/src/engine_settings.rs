@@ -124,6 +124,7 @@ fn knowledge_settings(config: &Config) -> KnowledgeSettings {
         embedders: models.collect(),
         local_models: LocalModels::default(),
         embedding_anew_max: knowledge.embedding_anew_max,
+        searches_per_tenant_max: knowledge.searches_per_tenant_max.get(),
     }
 }
 

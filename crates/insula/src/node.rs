@@ -127,6 +127,7 @@ impl Node {
                 self.engine().start_telling();
                 self.engine().start_batches(insula_server::BATCH_ERRORS);
                 self.engine().start_reading(self.reader.clone(), insula_server::BATCH_ERRORS.status_of);
+                tell_confinement(self.reader.clone());
                 self.engine().start_settling();
                 tracing::info!(%addr, data_dir = %self.data_dir.display(), "serving");
                 Ok(Serving { node: self, addr, stop, accepting, _held: held })
@@ -147,6 +148,17 @@ impl Node {
         }
         Ok(self.engine().close().await?)
     }
+}
+
+/// Logs what the kernel keeps from who reads documents. Nobody waits for it.
+fn tell_confinement(reader: Reader) {
+    tokio::task::spawn_blocking(move || match reader.confinement() {
+        Ok(confined) if confined.is_whole() => tracing::info!(%confined, "documents are read by a process of their own"),
+        Ok(confined) => {
+            tracing::warn!(%confined, "a process that reads documents is not kept from all that it could be: `insula doctor` says more")
+        }
+        Err(error) => tracing::warn!(%error, "no document can be read: `insula doctor` says more"),
+    });
 }
 
 /// Where this machine itself reaches a listener: one on all addresses is also on loopback.

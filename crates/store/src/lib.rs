@@ -105,9 +105,9 @@ pub use records::{Attribution, Begin, End, IdempotencyEntry, IdempotencyMark, LA
 pub use store::{Admission, ErasureReceipt, Journal, Store};
 pub use tenants::{
     Attached, BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow,
-    FilePage, FileRow, IdempotencyRow, IdempotencyState, Knowledge, KnowledgeReader, LineRow, NewChunk, Posting, ProfileRow,
-    ProviderCredentialRow, Publication, Published, PublishedDocument, RequestRow, ResponseRow, ResponsesMax, SealedDetail,
-    SealedPassage, Slice, StagedVector, StatusCount, TenantStore, TokenCount, VectorStoreRow, Within, Written,
+    FilePage, FileRow, IdempotencyRow, IdempotencyState, Knowledge, KnowledgeReader, Lacking, LineRow, NewChunk, Posting,
+    ProfileRow, ProviderCredentialRow, Publication, Published, PublishedDocument, RequestRow, ResponseRow, ResponsesMax, Room,
+    SealedDetail, SealedPassage, Slice, StagedVector, StatusCount, TenantStore, TokenCount, VectorStoreRow, Within, Written,
 };
 pub use vault::{AnswerKey, Opener, RootKey, TenantSeals};
 pub use vectors::{

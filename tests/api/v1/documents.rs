@@ -1,6 +1,8 @@
 //! `/api/v1/tenants/{tenant}/documents`.
 
 mod reading;
+mod room;
+mod suspended;
 
 use http::Method;
 use insula_tests::config::ServeConfig;

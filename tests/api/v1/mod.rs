@@ -17,6 +17,7 @@ mod profile;
 mod provider_credentials;
 mod requests;
 mod search;
+mod search_limits;
 mod statements;
 mod tenants;
 mod tokens;

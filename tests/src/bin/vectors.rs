@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, path::Path, sync::Arc, time::Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use insula_model::{
     CacheRules, Clock, DocumentId, DocumentStatus, FilePurpose, IdGenerator, OsRandom, Placement, Routing, ScopeSource,
@@ -253,7 +253,7 @@ async fn hand_in(tenant: &TenantStore, ids: &IdGenerator, now: Timestamp) -> Res
         created_at: now,
         sealed_name: Vec::new(),
     };
-    tenant.begin_file(&file, u64::MAX).await?.context("no room for a file")?;
+    anyhow::ensure!(tenant.begin_file(&file, u64::MAX).await?, "no room for a file");
     let row = DocumentRow {
         id: ids.document(),
         status: DocumentStatus::Queued,
@@ -273,8 +273,8 @@ async fn hand_in(tenant: &TenantStore, ids: &IdGenerator, now: Timestamp) -> Res
         sealed_detail: Vec::new(),
     };
     let written = Written { file: file.id, bytes: 0, chunks: 0 };
-    let most = DocumentsMax { count: u64::MAX, bytes: u64::MAX };
-    anyhow::ensure!(tenant.insert_document(&row, written, most).await?, "no room for a document");
+    let most = DocumentsMax { count: u64::MAX, bytes: u64::MAX, chunks: u64::MAX };
+    anyhow::ensure!(tenant.insert_document(&row, written, most).await?.is_none(), "no room for a document");
     Ok(row.id)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use insula_model::{Error, ErrorKind, KeyId, Result, Role, TenantScope};
+use insula_model::{Error, ErrorKind, KeyId, Limits, Result, Role, Subject, TenantScope};
 
 use super::entries::{KeyEntry, TenantEntry, Withdrawal};
 
@@ -14,6 +14,9 @@ pub enum Credential {
     /// An operator's key.
     Operator(Operator),
 }
+
+/// Whose limits count, and what they are.
+pub(crate) type Limited = (Subject, Limits);
 
 /// A tenant's caller.
 #[derive(Debug, Clone)]
@@ -39,6 +42,13 @@ impl TenantCredential {
     /// atomic loads, so an open stream can ask between any two writes.
     pub fn is_withdrawn(&self) -> bool {
         self.tenant.denied.is_set() || self.revoked.as_ref().is_some_and(Withdrawal::is_set)
+    }
+
+    /// The tenant and the key with the limits that each has.
+    pub(crate) fn limited_subjects(&self) -> impl Iterator<Item = Limited> {
+        let tenant = self.scope.tenant();
+        let key = self.key.as_ref().map(|key| (Subject::Key(tenant, key.record.id), key.limits));
+        std::iter::once((Subject::Tenant(tenant), self.tenant.limits)).chain(key)
     }
 }
 

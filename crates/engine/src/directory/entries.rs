@@ -55,6 +55,11 @@ impl TenantEntry {
         self.looking(|viewer| viewer.sees(card))
     }
 
+    /// Whether nothing is done in its name any more, or for the moment: it is suspended, or being erased.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.denied.is_set()
+    }
+
     /// That it has a credential of its own for a provider, and which.
     pub(crate) fn own_credential(&self, provider: &str) -> Option<&CredentialMark> {
         self.record.provider_credentials.get(provider)

@@ -45,6 +45,7 @@ use parking_lot::RwLock;
 pub use authorise::{Caller, ManagedEndUser, ManagedKey, ManagedTenant, OperatedTenant, RequestReader};
 pub(crate) use changes::KeyOrder;
 pub use corpora::{GrantedCorpus, LeavingCorpus, OperatedCorpus};
+pub(crate) use credential::Limited;
 pub use credential::{Credential, Operator, TenantCredential};
 pub use entries::{KeyEntry, TenantEntry};
 pub use key_text::{KeyKind, KeyText};

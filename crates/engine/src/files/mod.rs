@@ -12,7 +12,7 @@ pub use insula_store::FilePage;
 use insula_store::{FileRow, TenantSeals};
 
 pub use self::{reader::FileReader, settings::FileSettings, writer::Upload};
-pub(crate) use writer::{FileWriter, UPLOAD_MAX};
+pub(crate) use writer::{FileWriter, sweep};
 
 use crate::Engine;
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use insula_model::{Error, ErrorKind, FilePurpose, Random, Result, TenantScope};
-use insula_store::{BlobWriter, FileRow, TenantSeals, TenantStore, Written};
+use insula_store::{BlobWriter, FileRow, Room, TenantSeals, TenantStore, Written};
 
 use super::{CHUNK, FileView, NAME, TABLE, place};
 use crate::Engine;
@@ -11,11 +11,22 @@ use crate::Engine;
 /// Bytes of a chunk; what is read or written at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// Bytes for which room is kept ahead of what has come.
+const AHEAD_BYTES_MAX: u64 = 1024 * 1024;
+
 /// An upload that began so long ago is over, whatever its row says.
-pub(crate) const UPLOAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const UPLOAD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Characters of a file's name.
 const NAME_CHARS_MAX: usize = 255;
+
+/// Removes what interrupted uploads of a tenant left, so that they keep no room from others. Where one process serves alone, none that began
+/// before it did is under way.
+pub(crate) async fn sweep(engine: &Engine, store: &TenantStore) -> Result<()> {
+    let long_ago = engine.clock.now().minus(UPLOAD_MAX);
+    let before = if engine.store.cluster().is_none() { long_ago.max(engine.started_at) } else { long_ago };
+    store.sweep_files(before).await
+}
 
 /// A file that is being written. Nobody sees it before it is published; dropped before that, what was written is removed.
 pub(crate) struct FileWriter {
@@ -28,7 +39,8 @@ pub(crate) struct FileWriter {
     filling: Vec<u8>,
     /// Nothing is left to be removed: it is shown, or gone.
     is_published: bool,
-    held_before: u64,
+    /// Bytes for which there is room.
+    kept: u64,
 }
 
 impl FileWriter {
@@ -38,13 +50,13 @@ impl FileWriter {
         let (id, created_at) = (engine.ids.file(), engine.clock.now());
         let sealed_name = seals.seal(TABLE, NAME, id.as_bytes(), name.as_bytes(), &*engine.random);
         let row = FileRow { id, purpose, bytes: 0, chunks: 0, created_at, sealed_name };
-        let Some(held_before) = store.begin_file(&row, files_max).await? else {
+        if !store.begin_file(&row, files_max).await? {
             let message = format!("this tenant has {files_max} files, the most that it may have; delete some");
             return Err(Error::new(ErrorKind::TooLarge, message));
-        };
+        }
         let random = Arc::clone(&engine.random);
         let blob = None;
-        let mut writer = Self { store, seals, random, row, blob, filling: Vec::new(), is_published: false, held_before };
+        let mut writer = Self { store, seals, random, row, blob, filling: Vec::new(), is_published: false, kept: 0 };
         writer.blob = Some(writer.store.write_file(id).await?);
         Ok(writer)
     }
@@ -54,9 +66,18 @@ impl FileWriter {
         self.row.bytes
     }
 
-    /// What the tenant's files of this sort took when it was begun.
-    pub fn held_before(&self) -> u64 {
-        self.held_before
+    /// Sees to it that there is room for so many bytes more, where the tenant's files of this sort may have `bytes_max` together; those
+    /// that are being written count too. False where there is none.
+    pub async fn make_room(&mut self, more: u64, bytes_max: u64) -> Result<bool> {
+        let needed = self.row.bytes.saturating_add(more);
+        if needed <= self.kept {
+            return Ok(true);
+        }
+        // Twice as much at first, so that a file asks seldom and keeps little from others.
+        let wanted = needed.saturating_add(needed.min(AHEAD_BYTES_MAX));
+        let kept = self.store.reserve_file(self.row.id, Room { needed, wanted, bytes_max }).await?;
+        self.kept = kept.unwrap_or(self.kept);
+        Ok(kept.is_some())
     }
 
     /// Adds to the file.
@@ -127,7 +148,7 @@ impl Upload {
     /// [`ErrorKind::TooLarge`] where the tenant has as many files as it may have.
     pub async fn begin(engine: &Engine, scope: &TenantScope, name: &str) -> Result<Self> {
         let settings = &engine.settings.files;
-        engine.store.tenant(scope).await?.sweep_files(engine.clock.now().minus(UPLOAD_MAX)).await?;
+        sweep(engine, &engine.store.tenant(scope).await?).await?;
         let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
         // What it is for may be said behind it, and is told once it is whole.
         let writer = FileWriter::begin(engine, scope, FilePurpose::Batch, &name, settings.per_tenant_max).await?;
@@ -144,7 +165,7 @@ impl Upload {
             let message = format!("the file is larger than {} bytes", self.file_bytes_max);
             return Err(Error::new(ErrorKind::TooLarge, message).at("file"));
         }
-        if self.writer.held_before.saturating_add(size) > self.tenant_bytes_max {
+        if !self.writer.make_room(bytes.len() as u64, self.tenant_bytes_max).await? {
             return Err(self.no_room());
         }
         self.writer.write(bytes).await
@@ -176,8 +197,10 @@ impl Upload {
     }
 
     fn no_room(&self) -> Error {
-        let message =
-            format!("the files of this tenant would be larger than {} bytes together; delete some", self.tenant_bytes_max);
+        let message = format!(
+            "the files of this tenant would be larger than {} bytes together, those that are being uploaded included; delete some",
+            self.tenant_bytes_max
+        );
         Error::new(ErrorKind::TooLarge, message).at("file")
     }
 }

@@ -9,7 +9,7 @@ use super::metadata::{Metadata, Scalar};
 
 /// Comparisons in a tree, and values in all of them together.
 const COMPARISONS_MAX: usize = 64;
-const VALUES_MAX: usize = 256;
+pub(super) const VALUES_MAX: usize = 256;
 /// Levels of a tree.
 const DEPTH_MAX: usize = 8;
 
@@ -72,6 +72,15 @@ impl Condition {
             Self::Has { .. } => true,
             Self::Lacks { .. } | Self::Compares { .. } => false,
             Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::is_looked_up),
+        }
+    }
+
+    /// How many values a field is held against in it.
+    pub fn values(&self) -> usize {
+        match self {
+            Self::Has { values, .. } | Self::Lacks { values, .. } => values.len(),
+            Self::Compares { .. } => 1,
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::values).sum(),
         }
     }
 

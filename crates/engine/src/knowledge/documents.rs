@@ -6,18 +6,19 @@ use insula_model::{
     DocumentId, DocumentStatus, EmbeddingWait, Error, ErrorKind, FileId, FilePurpose, Result, RunKind, TenantScope, Timestamp,
     VectorStoreId,
 };
-use insula_store::{DocumentRow, DocumentsMax, TenantSeals, TenantStore};
+use insula_store::{DocumentRow, TenantSeals, TenantStore};
 use serde_json::Value;
 
 use super::{
     Metadata, Trouble,
     detail::Detail,
     report::{DocumentReport, Findings},
+    room,
     settling::Intent,
 };
 use crate::{
     Engine,
-    files::{FileWriter, UPLOAD_MAX},
+    files::{self, FileWriter},
 };
 
 /// Characters of a document's name, and of its media type.
@@ -129,7 +130,7 @@ impl Handing {
     pub async fn begin(engine: &Engine, scope: &TenantScope) -> Result<Self> {
         let settings = &engine.settings.knowledge;
         let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
-        store.sweep_files(engine.clock.now().minus(UPLOAD_MAX)).await?;
+        files::sweep(engine, &store).await?;
         // How many a tenant may have is decided when it is whole.
         let writer = FileWriter::begin(engine, scope, FilePurpose::Document, "", u64::MAX).await?;
         let (document_bytes_max, tenant_bytes_max) = (settings.document_bytes_max, settings.tenant_bytes_max);
@@ -146,9 +147,11 @@ impl Handing {
             let message = format!("the document is larger than {} bytes; hand it in in parts", self.document_bytes_max);
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
-        if self.writer.held_before().saturating_add(size) > self.tenant_bytes_max {
-            let message =
-                format!("the documents kept here would be larger than {} bytes together; remove some", self.tenant_bytes_max);
+        if !self.writer.make_room(bytes.len() as u64, self.tenant_bytes_max).await? {
+            let message = format!(
+                "the documents kept here would be larger than {} bytes together, those that are being handed in included; remove some",
+                self.tenant_bytes_max
+            );
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         self.writer.write(bytes).await
@@ -157,7 +160,8 @@ impl Handing {
     /// Ends it, and queues it to be read.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] where it has no name; [`ErrorKind::TooLarge`] where the tenant has no room for it.
+    /// [`ErrorKind::Invalid`] where it has no name; [`ErrorKind::TooLarge`] where the tenant has no room for it;
+    /// [`ErrorKind::RateLimited`] where it may have none once others are read.
     pub async fn finish(mut self, engine: &Engine, new: NewDocument) -> Result<DocumentView> {
         if !new.access.is_empty() && engine.directory.is_corpus(self.scope.tenant()) {
             let message = "a corpus is read by whole tenants, not by some of their end users; leave `access` out";
@@ -184,14 +188,12 @@ impl Handing {
             changed_at: now,
             sealed_detail: detail.seal(engine, &self.seals, id)?,
         };
-        let (settings, control) = (&engine.settings.knowledge, engine.store.control());
-        let most = DocumentsMax { count: settings.documents_per_tenant_max, bytes: settings.tenant_bytes_max };
+        let (most, control) = (room::most(&engine.settings.knowledge), engine.store.control());
         // Noted to be read before it is there: a run without a document is forgotten, a document without a run would wait for good.
         control.queue_run(RunKind::Document, self.scope.tenant(), *id.as_bytes(), now).await?;
-        if !self.store.insert_document(&row, written, most).await? {
+        if let Some(lacking) = self.store.insert_document(&row, written, most).await? {
             control.forget_run(*id.as_bytes()).await?;
-            let message = format!("there may be {} documents here, of {} bytes together; remove some", most.count, most.bytes);
-            return Err(Error::new(ErrorKind::TooLarge, message));
+            return Err(room::refusal(lacking, most));
         }
         self.writer.published();
         engine.knowledge.wake();

@@ -13,7 +13,7 @@ use insula_model::{DocumentId, Error, Result, TenantId};
 use insula_store::{Knowledge, Opener, SealedDetail};
 use parking_lot::Mutex;
 
-use super::{Metadata, detail::Detail};
+use super::{Metadata, condition::Condition, detail::Detail};
 
 /// Bytes of all tenants' fields that a node holds in memory; the least recently used tenant's go first.
 const FIELDS_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -41,24 +41,23 @@ struct Held {
 }
 
 impl Fields {
-    /// Which of a tenant's documents have fields that are as is wanted, in this snapshot; of those that are `among`, where any are named.
+    /// Those of a tenant's documents for whose fields all of this holds, in this snapshot; of those that are `among`, where any are named.
     pub async fn that_hold(
         &self,
         tenant: TenantId,
         knowledge: &mut Knowledge,
         opener: &Arc<Opener>,
         among: Option<HashSet<DocumentId>>,
-        holds: impl Fn(&Metadata) -> bool,
+        conditions: Vec<Condition>,
     ) -> Result<HashSet<DocumentId>> {
-        let counts = |id: &DocumentId| among.as_ref().is_none_or(|among| among.contains(id));
-        let wanted = |(id, fields): (&DocumentId, &Arc<Metadata>)| (counts(id) && holds(fields)).then_some(*id);
+        let wanted = Arc::new(Wanted { among, conditions });
         if let Some(known) = self.known(tenant, knowledge, opener).await? {
-            return Ok(known.iter().filter_map(wanted).collect());
+            return wanted.of(known).await;
         }
         let (mut found, mut bytes, mut after) = (HashSet::new(), 0, DocumentId::from_bytes([0; 16]));
         while let Some(page) = page(knowledge, opener, 0, &mut after).await? {
             bytes += bytes_of(&page);
-            found.extend(page.iter().filter_map(wanted));
+            found.extend(wanted.of(Arc::new(page)).await?);
         }
         if bytes <= OF_ONE_BYTES_MAX {
             // Some are gone since: the next search holds the rest.
@@ -97,6 +96,26 @@ impl Fields {
     /// Forgets those of tenants that are not there any more.
     pub fn retain(&self, is_there: impl Fn(TenantId) -> bool) {
         self.0.lock().retain(|tenant, _| is_there(*tenant));
+    }
+}
+
+/// What fields are held against.
+struct Wanted {
+    among: Option<HashSet<DocumentId>>,
+    conditions: Vec<Condition>,
+}
+
+impl Wanted {
+    /// Those for which it holds: off the runtime's own threads, as that may be many values of many documents.
+    async fn of(self: &Arc<Self>, known: Arc<Known>) -> Result<HashSet<DocumentId>> {
+        let wanted = Arc::clone(self);
+        let look = move || known.iter().filter(|(id, fields)| wanted.holds(id, fields)).map(|(id, _)| *id).collect();
+        tokio::task::spawn_blocking(look).await.map_err(Error::internal)
+    }
+
+    fn holds(&self, id: &DocumentId, fields: &Metadata) -> bool {
+        self.among.as_ref().is_none_or(|among| among.contains(id))
+            && self.conditions.iter().all(|condition| condition.holds(fields))
     }
 }
 

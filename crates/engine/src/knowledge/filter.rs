@@ -11,8 +11,7 @@ use insula_store::{Knowledge, Opener};
 use serde_json::Value;
 
 use super::{
-    Metadata,
-    condition::{Condition, is_tree},
+    condition::{Condition, VALUES_MAX, is_tree},
     detail::Detail,
     fields::Fields,
     metadata::{open_facet, reader_facet},
@@ -44,7 +43,13 @@ impl Filter {
         if fields.len() > CONDITIONS_MAX {
             return Err(Error::invalid(format!("`filter` takes at most {CONDITIONS_MAX} fields")).at("filter"));
         }
-        let conditions = fields.iter().map(|(field, wanted)| Condition::of_field(field, wanted)).collect::<Result<_>>()?;
+        let conditions: Vec<_> =
+            fields.iter().map(|(field, wanted)| Condition::of_field(field, wanted)).collect::<Result<_>>()?;
+        if conditions.iter().map(Condition::values).sum::<usize>() > VALUES_MAX {
+            let message =
+                format!("`filter` takes at most {VALUES_MAX} values, those of all its fields together; ask for fewer at once");
+            return Err(Error::invalid(message).at("filter"));
+        }
         Ok(Self { stores: None, conditions })
     }
 
@@ -107,9 +112,8 @@ impl Filter {
             counting.narrow(holders(condition, knowledge, opener).await?);
         }
         if !compared.is_empty() {
-            let holds = |fields: &Metadata| compared.iter().all(|condition| condition.holds(fields));
-            let among = counting.0.take();
-            counting.narrow(fields.that_hold(home, knowledge, opener, among, holds).await?);
+            let (compared, among) = (compared.into_iter().cloned().collect(), counting.0.take());
+            counting = Counting(Some(fields.that_hold(home, knowledge, opener, among, compared).await?));
         }
         let withdrawn = knowledge.withdrawn(now).await?;
         if !withdrawn.is_empty() {
@@ -182,7 +186,10 @@ mod tests {
     use insula_model::FileId;
     use serde_json::json;
 
-    use super::{super::detail::Stored, *};
+    use super::{
+        super::{Metadata, detail::Stored},
+        *,
+    };
 
     fn parse(filter: Value) -> Result<Filter> {
         Filter::parse(&serde_json::from_value(filter).unwrap())
@@ -251,5 +258,10 @@ mod tests {
         }
         let many = (0..17).map(|n| (n.to_string(), json!(1))).collect();
         assert_eq!(Filter::parse(&many).unwrap_err().param(), Some("filter"));
+        // Each field may have as many values as all together.
+        let values = |count: usize| json!({"in": (0..count).collect::<Vec<_>>()});
+        assert!(parse(json!({"a": values(VALUES_MAX)})).is_ok());
+        assert_eq!(parse(json!({"a": values(VALUES_MAX), "b": 1})).unwrap_err().param(), Some("filter"));
+        assert_eq!(parse(json!({"a": values(VALUES_MAX), "b": {"gt": 1}})).unwrap_err().param(), Some("filter"));
     }
 }

@@ -17,6 +17,7 @@ use super::{
     placing::{Placed, Placing},
     raw::{self, Raw},
     reading::{Handed, Readers},
+    resting,
     settling::Intent,
 };
 use crate::{
@@ -27,7 +28,11 @@ use crate::{
 /// Reads documents.
 pub(super) fn perform(readers: Readers) -> Perform {
     let readers = Arc::new(readers);
-    Arc::new(move |engine, run, watch| Box::pin(ingest(engine, Arc::clone(&readers), run, watch)))
+    Arc::new(move |engine, run, watch| {
+        let readers = Arc::clone(&readers);
+        let work = async move |engine, run, watch| ingest(engine, readers, run, watch).await;
+        Box::pin(resting::unless_suspended(engine, run, watch, work))
+    })
 }
 
 /// A document that is being read.

@@ -54,9 +54,14 @@ impl Scalar {
         }
     }
 
-    /// Whether both are the same value.
+    /// Whether both are the same value. A search asks this of every value of every document: it takes no memory.
     pub fn is(&self, other: &Self) -> bool {
-        self.canonical() == other.canonical()
+        match (self, other) {
+            (Self::Flag(one), Self::Flag(other)) => one == other,
+            (Self::Text(one), Self::Text(other)) => one == other,
+            (Self::Number(one), Self::Number(other)) => is_same_number(one, other),
+            _ => false,
+        }
     }
 
     /// How it stands to another; nothing where they cannot be compared.
@@ -78,12 +83,31 @@ impl Scalar {
     }
 }
 
+/// Below this every whole number is a float of its own.
+const WHOLE_FLOAT_MAX: f64 = 9e15;
+
 /// A number that is no 64-bit integer, as text: without a fraction where it has none.
 fn whole(number: &Number) -> String {
     match number.as_f64() {
-        Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => format!("{float:.0}"),
+        Some(float) if float.fract() == 0.0 && float.abs() < WHOLE_FLOAT_MAX => format!("{float:.0}"),
         _ => number.to_string(),
     }
+}
+
+/// Whether two numbers are written the same in [`Scalar::canonical`].
+fn is_same_number(one: &Number, other: &Number) -> bool {
+    match (one.as_i64(), other.as_i64()) {
+        (Some(one), Some(other)) => one == other,
+        (Some(integer), None) => is_whole(other, integer),
+        (None, Some(integer)) => is_whole(one, integer),
+        (None, None) if one.is_f64() && other.is_f64() => one.as_f64().map(f64::to_bits) == other.as_f64().map(f64::to_bits),
+        (None, None) => one.as_u64().is_some() && one.as_u64() == other.as_u64(),
+    }
+}
+
+/// Whether a number that is no 64-bit integer is this one all the same.
+fn is_whole(number: &Number, integer: i64) -> bool {
+    number.as_f64().is_some_and(|float| float.abs() < WHOLE_FLOAT_MAX && float.to_bits() == (integer as f64).to_bits())
 }
 
 /// What a document that anybody of its tenant may see is looked up by.
@@ -193,6 +217,7 @@ pub fn access_list(readers: Vec<String>) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -206,5 +231,28 @@ mod tests {
         assert_eq!(fields(10, VALUES_MAX), Ok(()));
         let refused = fields(FIELDS_MAX, VALUES_MAX).unwrap_err();
         assert!(refused.contains("16384 bytes"), "{refused}");
+    }
+
+    fn scalar() -> impl Strategy<Value = Scalar> {
+        let near = prop_oneof![-3_i64..3, Just(i64::MAX), Just(i64::MIN), Just(9_000_000_000_000_000)];
+        let value = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            near.clone().prop_map(Value::from),
+            (-6_i64..6).prop_map(|halves| json!(halves as f64 / 2.0)),
+            near.prop_map(|whole| json!(whole as f64)),
+            Just(json!(-0.0)),
+            Just(json!(u64::MAX)),
+            Just(json!(u64::MAX as f64)),
+            Just(json!(1e300)),
+            "[01a-]{0,2}".prop_map(Value::from),
+        ];
+        value.prop_map(|value| Scalar::parse(&value).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_the_same_is_looked_up_the_same(one in scalar(), other in scalar()) {
+            prop_assert_eq!(one.is(&other), one.canonical() == other.canonical());
+        }
     }
 }

@@ -13,6 +13,8 @@
 //!
 //! Where the engine of vectors keeps them outside of the tenant's tables, [`settling`] brings them there.
 //!
+//! Searches of a tenant take turns ([`turns`]).
+//!
 //! How formats are read, texts cut, words told apart and hashed is `insula-ingest`'s.
 
 mod anew;
@@ -36,11 +38,14 @@ mod rank;
 mod raw;
 mod reading;
 mod report;
+mod resting;
+mod room;
 mod search;
 mod settings;
 pub(crate) mod settling;
 mod shelves;
 pub mod stores;
+pub(crate) mod turns;
 
 pub use chunking::Chunking;
 pub use citation::Citation;
@@ -55,6 +60,7 @@ pub use metadata::{Metadata, access_list};
 pub use profile::{PROFILE_CHARS_MAX, PROFILE_JURISDICTIONS_MAX, Profile, profile};
 pub(crate) use rank::SCORE_MAX;
 pub use report::{DocumentDefect, DocumentFinding, DocumentReport, Findings};
-pub use search::{Ask, Hit, Looked, Origin, look, search};
+pub(crate) use search::look;
+pub use search::{Ask, Hit, Looked, Origin};
 pub use settings::{KnowledgeSettings, ProviderModel};
 pub use shelves::{CorporaChoice, Source};

@@ -161,20 +161,12 @@ pub struct Looked {
 /// How often a search is made again because another space serves by then.
 const SPACES_MAX: u32 = 3;
 
-/// Searches a tenant's documents, and the corpora that are chosen.
+/// Searches a tenant's documents, and the corpora that are chosen. Without what makes or searches vectors it goes on: whoever asks for a word of a
+/// document is better served with that than with nothing.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached. Where the question
 /// has to be embedded at a cost: [`insula_model::ErrorKind::BudgetExceeded`], and [`insula_model::ErrorKind::RateLimited`] for the tenant's own pace.
-pub async fn search(engine: &Arc<Engine>, scope: &TenantScope, ask: &Ask) -> Result<Vec<Hit>> {
-    Ok(look(engine, scope, ask).await?.hits)
-}
-
-/// Searches the same, and says how. Without what makes or searches vectors it goes on: whoever asks for a word of a document is better served
-/// with that than with nothing.
-///
-/// # Errors
-/// Those of [`search`].
 pub async fn look(engine: &Arc<Engine>, scope: &TenantScope, ask: &Ask) -> Result<Looked> {
     let shelves = shelves::open(engine, scope, &ask.corpora).await?;
     let mut words = HashSet::new();

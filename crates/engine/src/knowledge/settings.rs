@@ -25,6 +25,8 @@ pub struct KnowledgeSettings {
     pub reading_max: u32,
     /// Documents of one tenant that are read at once, over all nodes.
     pub reading_per_tenant_max: u32,
+    /// Searches of one tenant that run at once on this node.
+    pub searches_per_tenant_max: u32,
     /// The name of what places documents of tenants for whom nobody chose otherwise.
     pub embedder: String,
     /// The name of what places the documents of reference corpora: one that costs nobody anything.
@@ -60,6 +62,7 @@ impl Default for KnowledgeSettings {
             policy: Policy::Neutralise,
             reading_max: 2,
             reading_per_tenant_max: 1,
+            searches_per_tenant_max: 4,
             embedder: hashing::NAME.to_owned(),
             corpus_embedder: hashing::NAME.to_owned(),
             embedders: Vec::new(),

@@ -12,7 +12,7 @@ pub use crate::knowledge::{
 use crate::{
     Engine,
     directory::{Caller, ManagedTenant},
-    knowledge,
+    knowledge::{self, turns},
 };
 
 /// Whether the caller sees what documents hold.
@@ -61,16 +61,20 @@ pub async fn remove(engine: &Arc<Engine>, tenant: &ManagedTenant, id: &str) -> R
     Ok(())
 }
 
-/// Searches a tenant's documents.
+/// Searches a tenant's documents, which counts as a request of its.
 ///
 /// # Errors
-/// [`ErrorKind::Forbidden`] for an operator, who sees no content.
+/// [`ErrorKind::Forbidden`] for an operator, who sees no content; [`ErrorKind::RateLimited`] where a limit of the tenant's or its key's is
+/// reached, or too many of its searches are under way.
 pub async fn search(engine: &Arc<Engine>, tenant: &ManagedTenant, ask: Ask) -> Result<Looked> {
     let Caller::TenantAdmin(key) = tenant.by else {
         return Err(Error::new(ErrorKind::Forbidden, "an operator sees no content; it is its tenant's alone"));
     };
     let credential = engine.directory.for_key(tenant.scope.tenant(), key, "search")?;
-    knowledge::look(engine, &tenant.scope, &ask.with(credential)).await
+    let limited = engine.directory.limited_subjects(tenant);
+    let (turn, _) = turns::admit(engine, &tenant.entry, limited, 1).await?;
+    let (engine, scope, ask) = (Arc::clone(engine), tenant.scope, ask.with(credential));
+    turn.hold(async move { knowledge::look(&engine, &scope, &ask).await }).await
 }
 
 pub(super) fn named(id: &str) -> Result<DocumentId> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Grounds, grounds::Terms, instructions::instructions};
 use crate::{
     Call, Engine,
-    knowledge::{self, Ask, CorporaChoice, Filter, Hit, Looked, SCORE_MAX, stores},
+    knowledge::{self, Ask, CorporaChoice, Filter, Hit, Looked, SCORE_MAX, stores, turns},
     trace::Trace,
     work::{Chat, Work},
 };
@@ -118,11 +118,13 @@ async fn search(
     let asked = Ask::new(query, limit, filter, Some(reader.unwrap_or_else(|| NOBODY.to_owned())));
     let asked = asked.map_err(|error| named(error, ask))?.within(corpora(ask));
     let asked = asked.with(call.credential.clone()).paid_for(call.end_user.clone());
-    let Looked { mut hits, by_words_alone } =
-        knowledge::look(engine, &call.credential.scope, &asked).await.map_err(|error| {
-            let error = unreachable(error);
-            if error.param() == Some("corpora") { error.within(AT) } else { error }
-        })?;
+    let turn = turns::take(engine, &call.credential.tenant, call.is_background).await?;
+    let (engine, scope) = (Arc::clone(engine), call.credential.scope);
+    let looked = turn.hold(async move { knowledge::look(&engine, &scope, &asked).await }).await;
+    let Looked { mut hits, by_words_alone } = looked.map_err(|error| {
+        let error = unreachable(error);
+        if error.param() == Some("corpora") { error.within(AT) } else { error }
+    })?;
     if by_words_alone {
         return Err(unsearchable());
     }

@@ -1,17 +1,19 @@
 //! Reading in a process of its own, so that nothing that a parser does to itself is done to the server.
 //!
 //! The parent ([`Reader`]) starts a given command, hands it the document and waits no longer than it may. The child ([`serve`])
-//! takes its limits first, then the document. Both sides speak postcard.
+//! takes its limits first, and locks itself up ([`Confinement`]), then the document. Both sides speak postcard.
 
+mod confinement;
 mod parent;
 mod serve;
 
 use serde::{Deserialize, Serialize};
 
+pub use confinement::{Confinement, Files};
 pub use parent::Reader;
 pub use serve::serve;
 
-use crate::Bounds;
+use crate::{Bounds, Reading, Unreadable};
 
 /// What the child may take, unit last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,13 @@ struct Request {
     media_type: Option<String>,
     bounds: Bounds,
     limits: Limits,
+}
+
+/// What the child says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Answer {
+    confined: Confinement,
+    reading: Result<Reading, Unreadable>,
 }
 
 /// A longer request is none of ours.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Limits, MARK, Request};
+use super::{Answer, Confinement, Limits, MARK, Request};
 use crate::{Bounds, Reading, Source, Unreadable};
 
 /// What is kept of the child's last words.
@@ -40,6 +40,18 @@ pub struct Reader {
 impl Reader {
     /// Reads a document. It blocks until there is an answer, at most `wall_ms_max`: call it where that is allowed.
     pub fn read(&self, source: &Source<'_>) -> Result<Reading, Unreadable> {
+        self.ask(source)?.reading
+    }
+
+    /// What the kernel keeps from a child here, told by one that reads a word. It blocks as [`Reader::read`] does.
+    ///
+    /// # Errors
+    /// Where no child can be started, or it does not answer.
+    pub fn confinement(&self) -> Result<Confinement, Unreadable> {
+        Ok(self.ask(&Source { name: "word.txt", media_type: None, bytes: b"word" })?.confined)
+    }
+
+    fn ask(&self, source: &Source<'_>) -> Result<Answer, Unreadable> {
         if source.bytes.len() > self.bounds.source_bytes_max {
             return Err(Unreadable::TooLarge { bytes: source.bytes.len(), max: self.bounds.source_bytes_max });
         }
@@ -111,11 +123,10 @@ impl Reader {
         })
     }
 
-    fn understood(&self, bytes: &[u8], status: Option<ExitStatus>, last_words: &[u8]) -> Result<Reading, Unreadable> {
+    fn understood(&self, bytes: &[u8], status: Option<ExitStatus>, last_words: &[u8]) -> Result<Answer, Unreadable> {
         let at = bytes.windows(MARK.len()).position(|window| window == MARK);
-        match at.map(|at| postcard::from_bytes::<Result<Reading, Unreadable>>(&bytes[at + MARK.len()..])) {
-            Some(Ok(Ok(reading))) if is_sound(&reading) => Ok(reading),
-            Some(Ok(Err(unreadable))) => Err(unreadable),
+        match at.map(|at| postcard::from_bytes::<Answer>(&bytes[at + MARK.len()..])) {
+            Some(Ok(answer)) if answer.reading.as_ref().ok().is_none_or(is_sound) => Ok(answer),
             Some(_) => Err(Unreadable::Crashed { how: "its answer makes no sense".to_owned() }),
             None => Err(self.death(status, &String::from_utf8_lossy(last_words))),
         }

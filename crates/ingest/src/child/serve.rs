@@ -10,7 +10,7 @@ use rustix::{
     thread::set_no_new_privs,
 };
 
-use super::{Limits, MARK, REQUEST_BYTES_MAX, Request};
+use super::{Answer, Limits, MARK, REQUEST_BYTES_MAX, Request, confinement::confine};
 use crate::{Reading, Source, Unreadable, read};
 
 /// Some parsers go deep.
@@ -18,21 +18,22 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// Standard streams, and what the runtime opens for itself.
 const FILES_MAX: u64 = 16;
 
-/// Reads one document from `input` and writes its reading, or why there is none, to `output`. It lowers the limits of this process
-/// for good, so it is the only thing that a process does.
+/// Reads one document from `input` and writes its reading, or why there is none, to `output`. It lowers the limits of this process and
+/// locks it up for good, so it is the only thing that a process does.
 ///
 /// Fails where the streams do, or the request is none.
 pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     let request = request(&mut input)?;
     restrict(&request.limits)?;
+    let confined = confine();
     let mut bytes = Vec::new();
     // One more than is read, so that the reader sees that it is too large.
     input.take(request.bounds.source_bytes_max as u64 + 1).read_to_end(&mut bytes)?;
-    let answer = deep(move || {
+    let reading = deep(move || {
         let source = Source { name: &request.name, media_type: request.media_type.as_deref(), bytes: &bytes };
         read(&source, &request.bounds)
     })?;
-    let answer = postcard::to_stdvec(&answer).map_err(io::Error::other)?;
+    let answer = postcard::to_stdvec(&Answer { confined, reading }).map_err(io::Error::other)?;
     output.write_all(MARK)?;
     output.write_all(&answer)?;
     output.flush()

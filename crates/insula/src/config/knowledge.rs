@@ -23,9 +23,9 @@ section! {
         document_bytes_max: NonZeroU64 = NonZeroU64::MIN.saturating_add(32 * 1024 * 1024 - 1);
         /// Documents of one tenant; a further one answers 413.
         documents_per_tenant_max: u64 = 10_000;
-        /// Bytes of all documents of one tenant, as they were handed in; one that would pass it answers 413.
+        /// Bytes of all documents of one tenant, as they were handed in, those that are arriving included; one that would pass it answers 413.
         tenant_bytes_max: u64 = 10 * 1024 * 1024 * 1024;
-        /// Chunks of all documents of one tenant; a document that would pass it fails.
+        /// Chunks of all documents of one tenant; one that comes when there is no room answers 413, or 429 while others are read, and one that has too many after all fails.
         chunks_per_tenant_max: u64 = 200_000;
         /// Characters of one chunk, without the headings that lead it.
         chunk_characters_max: NonZeroU32 = NonZeroU32::MIN.saturating_add(1_599);
@@ -47,6 +47,8 @@ section! {
         reading_memory_bytes_max: NonZeroU64 = NonZeroU64::MIN.saturating_add(1024 * 1024 * 1024 - 1);
         /// Documents of one tenant that are read at once, over all nodes; further ones wait.
         reading_per_tenant_max: NonZeroU32 = NonZeroU32::MIN;
+        /// Searches of one tenant that this node makes at once; further ones wait as requests do (`queue.depth_max`, `queue.wait_ms_max`), then answer 429.
+        searches_per_tenant_max: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
         /// Bytes of all tenants' vectors that this node holds in memory; those that were not searched for longest are read again
         /// when they are. One tenant's of more are read for each search: `chunks_per_tenant_max` chunks of 384 numbers take some 310 MB,
         /// and half as much again where there is room for a graph.

@@ -109,19 +109,28 @@ fn put_media(headers: &mut HeaderMap, media: HeaderValue, dialect: Dialect, requ
 
 fn put_headers(headers: &mut HeaderMap, media: HeaderValue, said: &Said<'_>) {
     put_media(headers, media, said.dialect, said.request);
-    for kind in [RateKind::Requests, RateKind::Tokens] {
-        // Tightest first, so the first of a kind is the one to show.
-        if let Some(view) = said.rates.iter().find(|view| view.kind == kind) {
-            put_rate(headers, view);
-            if said.dialect == Dialect::Messages {
-                put_anthropic_rate(headers, view, said.now);
-            }
+    put_rates(headers, said.rates);
+    if said.dialect == Dialect::Messages {
+        for view in tightest(said.rates) {
+            put_anthropic_rate(headers, view, said.now);
         }
     }
-    if let Some(view) = said.rates.first() {
+}
+
+/// How pace limits stand, in the headers that most clients know.
+pub(super) fn put_rates(headers: &mut HeaderMap, rates: &[RateView]) {
+    for view in tightest(rates) {
+        put_rate(headers, view);
+    }
+    if let Some(view) = rates.first() {
         put(headers, "ratelimit-policy", format!("\"{}\";q={};w=60", unit(view.kind), view.limit));
         put(headers, "ratelimit", format!("\"{}\";r={};t={}", unit(view.kind), view.remaining, view.reset.as_secs()));
     }
+}
+
+/// The one to show of each kind. Tightest first, so it is the first.
+fn tightest(rates: &[RateView]) -> impl Iterator<Item = &RateView> {
+    [RateKind::Requests, RateKind::Tokens].into_iter().filter_map(|kind| rates.iter().find(move |view| view.kind == kind))
 }
 
 /// The headers that OpenAI's SDKs know, with durations as they write them (`1.5s`).

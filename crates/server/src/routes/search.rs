@@ -187,6 +187,8 @@ pub(crate) struct SearchResult {
 
 /// Searches a tenant's documents and the reference corpora that it may read, the best first. Not for operators, who see no content.
 ///
+/// Counts as a request of the tenant's and the key's limits: 429 where one is reached, or too many searches are under way.
+///
 /// Each hit says whose its text is. A corpus that the tenant may not read is answered like one that never was.
 #[utoipa::path(
     post, path = "/api/v1/tenants/{tenant}/search", operation_id = "search", tag = "knowledge",

@@ -8,7 +8,7 @@ use insula_model::{
 };
 
 use super::world::{Engine, World};
-use crate::{BatchRow, FilePage, FileRow, LineRow, RunsMax, TenantStore, Written};
+use crate::{BatchRow, FilePage, FileRow, LineRow, Room, RunsMax, TenantStore, Written};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// In the order of the ids from the first on.
@@ -23,7 +23,7 @@ fn row(world: &World) -> FileRow {
 /// Writes a file of these chunks and shows it.
 async fn file(world: &World, store: &TenantStore, chunks: &[&[u8]]) -> FileId {
     let row = row(world);
-    store.begin_file(&row, 100).await.unwrap().unwrap();
+    assert!(store.begin_file(&row, 100).await.unwrap());
     let mut writer = store.write_file(row.id).await.unwrap();
     for chunk in chunks {
         writer.append(chunk.to_vec()).await.unwrap();
@@ -78,9 +78,44 @@ async fn files_are_their_tenants_alone() {
 
         let full = Written { file: row(&world).id, bytes: 991, chunks: 0 };
         assert!(!owner.publish_file(full, FilePurpose::Batch, 1_000).await.unwrap(), "the room is shared by all files");
-        assert_eq!(owner.begin_file(&row(&world), 1).await.unwrap(), None);
+        assert!(!owner.begin_file(&row(&world), 1).await.unwrap());
         owner.remove_file(id).await.unwrap();
         assert_eq!(owner.file(id).await.unwrap(), None);
+    }
+}
+
+/// What is kept of 1,000 bytes for a file that needs so many, and wants more.
+async fn kept(store: &TenantStore, file: &FileRow, needed: u64) -> Option<u64> {
+    store.reserve_file(file.id, Room { needed, wanted: 2 * needed, bytes_max: 1_000 }).await.unwrap()
+}
+
+#[tokio::test]
+async fn files_under_way_keep_room_from_each_other() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let (owner, stranger) = (opened(&world, &world.owner).await, opened(&world, &world.stranger).await);
+        let (one, other) = (row(&world), row(&world));
+        let document = FileRow { purpose: FilePurpose::Document, ..row(&world) };
+        for file in [&one, &other, &document] {
+            assert!(owner.begin_file(file, 100).await.unwrap());
+        }
+        assert_eq!(kept(&owner, &one, 300).await, Some(600), "{engine:?}");
+        assert_eq!(kept(&owner, &other, 300).await, Some(400), "what is left");
+        assert_eq!((kept(&owner, &other, 401).await, kept(&owner, &one, 601).await), (None, None));
+        assert_eq!(kept(&owner, &document, 800).await, Some(1_000), "documents have room of their own");
+        assert!(stranger.reserve_file(one.id, Room { needed: 1, wanted: 1, bytes_max: 1_000 }).await.is_err());
+
+        // What it does not need after all is free for others, as is all of one that is given up.
+        owner.write_file(one.id).await.unwrap().finish().await.unwrap();
+        let written = Written { file: one.id, bytes: 500, chunks: 0 };
+        assert!(owner.publish_file(written, FilePurpose::Batch, 1_000).await.unwrap());
+        assert_eq!(kept(&owner, &other, 401).await, Some(500));
+        owner.discard_file(other.id).await.unwrap();
+        let third = row(&world);
+        assert!(owner.begin_file(&third, 100).await.unwrap());
+        assert_eq!(kept(&owner, &third, 500).await, Some(500));
+        let written = Written { file: third.id, bytes: 501, chunks: 0 };
+        assert!(!owner.publish_file(written, FilePurpose::Batch, 1_000).await.unwrap());
     }
 }
 
@@ -90,14 +125,14 @@ async fn what_is_left_behind_is_swept() {
         let world = World::on(engine).await;
         let owner = opened(&world, &world.owner).await;
         let left = row(&world);
-        owner.begin_file(&left, 100).await.unwrap();
+        assert!(owner.begin_file(&left, 100).await.unwrap());
         owner.write_file(left.id).await.unwrap().append(vec![1; 100]).await.unwrap();
         world.clock.advance(MINUTE);
         let (young, shown) = (row(&world), file(&world, &owner, &[b"x"]).await);
-        owner.begin_file(&young, 100).await.unwrap();
+        assert!(owner.begin_file(&young, 100).await.unwrap());
         let _ = owner.write_file(young.id).await.unwrap();
         owner.sweep_files(world.clock.now()).await.unwrap();
-        assert_eq!(owner.begin_file(&row(&world), 2).await.unwrap(), None, "two are left");
+        assert!(!owner.begin_file(&row(&world), 2).await.unwrap(), "two are left");
         assert!(owner.file(shown).await.unwrap().is_some());
         let written = Written { file: left.id, bytes: 100, chunks: 1 };
         assert!(owner.publish_file(written, FilePurpose::Batch, 1_000).await.is_err(), "what was swept is not shown");
@@ -128,7 +163,7 @@ async fn a_line_is_kept_once_and_a_batch_ends_once() {
         assert_eq!((stranger.batch(row.id).await.unwrap(), stranger.lines_done(row.id).await.unwrap()), (None, vec![]));
 
         let output = self::row(&world);
-        owner.begin_file(&output, 100).await.unwrap();
+        assert!(owner.begin_file(&output, 100).await.unwrap());
         owner.write_file(output.id).await.unwrap().finish().await.unwrap();
         (row.status, row.output_file) = (BatchStatus::Completed, Some(output.id));
         let written = [Written { file: output.id, bytes: 5, chunks: 0 }];

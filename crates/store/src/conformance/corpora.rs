@@ -44,7 +44,7 @@ async fn hand_in(world: &World, scope: &TenantScope) -> DocumentId {
         created_at: now,
         sealed_name: vec![1],
     };
-    store.begin_file(&file, u64::MAX).await.unwrap().unwrap();
+    assert!(store.begin_file(&file, u64::MAX).await.unwrap());
     let mut writer = store.write_file(file.id).await.unwrap();
     writer.append(b"raw".to_vec()).await.unwrap();
     writer.finish().await.unwrap();
@@ -67,8 +67,8 @@ async fn hand_in(world: &World, scope: &TenantScope) -> DocumentId {
         file: None,
         file_batch: None,
     };
-    let most = DocumentsMax { count: 10, bytes: 100 };
-    assert!(store.insert_document(&row, Written { file: file.id, bytes: 3, chunks: 1 }, most).await.unwrap());
+    let most = DocumentsMax { count: 10, bytes: 100, chunks: 100 };
+    assert!(store.insert_document(&row, Written { file: file.id, bytes: 3, chunks: 1 }, most).await.unwrap().is_none());
     id
 }
 

@@ -4,16 +4,22 @@ use insula_model::{Clock, DocumentId, DocumentStatus, ErrorKind, FilePurpose};
 
 use super::world::{Engine, World};
 use crate::{
-    Corpus, DocumentRow, DocumentsMax, FilePage, FileRow, NewChunk, NewVector, Publication, Published, TenantStore, TokenCount,
-    Written,
+    Corpus, DocumentRow, DocumentsMax, FilePage, FileRow, Lacking, NewChunk, NewVector, Publication, Published, TenantStore,
+    TokenCount, Written,
 };
 
-pub(super) const MOST: DocumentsMax = DocumentsMax { count: 100, bytes: 1_000 };
+pub(super) const MOST: DocumentsMax = DocumentsMax { count: 100, bytes: 1_000, chunks: CHUNKS_MAX };
 pub(super) const CHUNKS_MAX: u64 = 1_000;
 const BYTES: u64 = 10;
 
 /// Hands in a document; its row, and whether there was room.
 pub(super) async fn hand_in(world: &World, store: &TenantStore, most: DocumentsMax) -> (DocumentRow, bool) {
+    let (row, lacking) = try_to_hand_in(world, store, most).await;
+    (row, lacking.is_none())
+}
+
+/// Hands in a document; its row, and what lacked.
+async fn try_to_hand_in(world: &World, store: &TenantStore, most: DocumentsMax) -> (DocumentRow, Option<Lacking>) {
     let now = world.clock.now();
     let file = FileRow {
         id: world.ids().file(),
@@ -23,7 +29,7 @@ pub(super) async fn hand_in(world: &World, store: &TenantStore, most: DocumentsM
         created_at: now,
         sealed_name: vec![1],
     };
-    store.begin_file(&file, u64::MAX).await.unwrap().unwrap();
+    assert!(store.begin_file(&file, u64::MAX).await.unwrap());
     let mut writer = store.write_file(file.id).await.unwrap();
     writer.append(b"raw".to_vec()).await.unwrap();
     writer.finish().await.unwrap();
@@ -46,8 +52,8 @@ pub(super) async fn hand_in(world: &World, store: &TenantStore, most: DocumentsM
         sealed_detail: vec![2],
     };
     let written = Written { file: file.id, bytes: BYTES, chunks: 1 };
-    let is_in = store.insert_document(&row, written, most).await.unwrap();
-    (row, is_in)
+    let lacking = store.insert_document(&row, written, most).await.unwrap();
+    (row, lacking)
 }
 
 /// A publication of chunks with these postings, in the space that serves.
@@ -234,12 +240,37 @@ async fn room_is_bounded_and_documents_are_no_files() {
             created_at: world.clock.now(),
             sealed_name: vec![1],
         };
-        assert_eq!(store.begin_file(&file, 1).await.unwrap(), Some(0));
+        assert!(store.begin_file(&file, 1).await.unwrap());
 
         let (failed, _) = hand_in(&world, &store, MOST).await;
         store.fail_document(failed.id, &[8], world.clock.now()).await.unwrap();
         let rows = store.documents(None, 1).await.unwrap();
         assert_eq!((rows[0].id, rows[0].status, &rows[0].sealed_detail), (failed.id, DocumentStatus::Failed, &vec![8]));
         assert_eq!(store.documents(Some(failed.id), 5).await.unwrap()[0].id, row.id);
+    }
+}
+
+#[tokio::test]
+async fn chunks_are_expected_of_what_is_not_read() {
+    for engine in Engine::ALL {
+        let world = World::on(engine).await;
+        let store = world.store.tenant(&world.owner).await.unwrap();
+        let most = |chunks| DocumentsMax { chunks, ..MOST };
+        // One that comes alone is read, whatever it may have; but not where there is nothing left.
+        assert_eq!(try_to_hand_in(&world, &store, most(0)).await.1, Some(Lacking::Chunks), "{engine:?}");
+        let (first, lacking) = try_to_hand_in(&world, &store, most(3)).await;
+        assert_eq!(lacking, None);
+        let (second, lacking) = try_to_hand_in(&world, &store, most(3)).await;
+        assert_eq!(lacking, None, "each has one at least");
+        store.note_document(first.id, DocumentStatus::Embedding, 3, 0, world.clock.now()).await.unwrap();
+        assert_eq!(try_to_hand_in(&world, &store, most(4)).await.1, Some(Lacking::ChunksExpected), "three that are counted");
+        assert_eq!(try_to_hand_in(&world, &store, most(5)).await.1, None);
+
+        store.fail_document(second.id, &[8], world.clock.now()).await.unwrap();
+        let two = publication(&world, &store, first.id, &[], &[&[(7, 1)], &[(7, 1)]]).await;
+        assert_eq!(store.publish_document(two, 2).await.unwrap(), Published::Shown(1));
+        assert_eq!(try_to_hand_in(&world, &store, most(2)).await.1, Some(Lacking::Chunks));
+        assert_eq!(try_to_hand_in(&world, &store, most(3)).await.1, Some(Lacking::ChunksExpected), "the third is under way");
+        assert_eq!(try_to_hand_in(&world, &store, most(4)).await.1, None);
     }
 }

@@ -6,11 +6,11 @@ use insula_model::{Clock, DocumentId, DocumentStatus, ErrorKind, FileBatchId, Fi
 
 use super::world::{Engine, World};
 use crate::{
-    Attached, DocumentRow, DocumentsMax, FileBatchRow, FileRow, NewChunk, NewVector, Publication, Published, Slice,
+    Attached, DocumentRow, DocumentsMax, FileBatchRow, FileRow, Lacking, NewChunk, NewVector, Publication, Published, Slice,
     StatusCount, TenantStore, VectorStoreRow, Within, Written,
 };
 
-const MOST: DocumentsMax = DocumentsMax { count: 10, bytes: 1_000 };
+const MOST: DocumentsMax = DocumentsMax { count: 10, bytes: 1_000, chunks: 1_000 };
 const STORES_MAX: u64 = 3;
 const ALL: Slice = Slice { after: None, before: None, oldest_first: true, limit: 100 };
 const DAY: Duration = Duration::from_secs(86_400);
@@ -149,9 +149,15 @@ async fn files_come_all_or_none_and_are_listed() {
         let conflict = store.attach_documents(id, &[other.clone(), twice.clone()], None, MOST, now).await.unwrap_err();
         assert_eq!(*conflict.kind(), ErrorKind::Conflict);
         let few = DocumentsMax { count: 3, ..MOST };
-        assert_eq!(store.attach_documents(id, std::slice::from_ref(&other), None, few, now).await.unwrap(), Attached::NoRoom);
+        assert_eq!(
+            store.attach_documents(id, std::slice::from_ref(&other), None, few, now).await.unwrap(),
+            Attached::NoRoom(Lacking::Documents)
+        );
         let few = DocumentsMax { bytes: 39, ..MOST };
-        assert_eq!(store.attach_documents(id, std::slice::from_ref(&other), None, few, now).await.unwrap(), Attached::NoRoom);
+        assert_eq!(
+            store.attach_documents(id, std::slice::from_ref(&other), None, few, now).await.unwrap(),
+            Attached::NoRoom(Lacking::Documents)
+        );
         let late = now.plus(DAY);
         assert_eq!(
             store.attach_documents(id, std::slice::from_ref(&other), None, MOST, late).await.unwrap(),
@@ -218,7 +224,7 @@ async fn a_copy_is_kept_and_fields_are_changed() {
 async fn begun(world: &World, store: &TenantStore) -> FileId {
     let (id, created_at) = (world.ids().file(), world.clock.now());
     let file = FileRow { id, purpose: FilePurpose::Document, bytes: 0, chunks: 0, created_at, sealed_name: vec![1] };
-    store.begin_file(&file, u64::MAX).await.unwrap().unwrap();
+    assert!(store.begin_file(&file, u64::MAX).await.unwrap());
     let mut writer = store.write_file(id).await.unwrap();
     writer.append(b"raw".to_vec()).await.unwrap();
     writer.finish().await.unwrap();

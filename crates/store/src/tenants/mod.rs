@@ -31,9 +31,9 @@ pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
 pub(crate) use knowledge::raise_epoch;
 pub use knowledge::{
-    Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, KnowledgeReader, NewChunk,
-    Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StagedVector, StatusCount,
-    TokenCount, VectorStoreRow, Within,
+    Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, KnowledgeReader, Lacking,
+    NewChunk, Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StagedVector,
+    StatusCount, TokenCount, VectorStoreRow, Within,
 };
 pub use profile::ProfileRow;
 pub use provider_credentials::ProviderCredentialRow;
@@ -41,5 +41,5 @@ pub use requests::RequestRow;
 pub use responses::{ResponseRow, ResponsesMax};
 pub(crate) use store::Arriving;
 pub use store::TenantStore;
-pub use stored_files::{FilePage, FileRow, Written};
+pub use stored_files::{FilePage, FileRow, Room, Written};
 pub(crate) use traces::finished_at;

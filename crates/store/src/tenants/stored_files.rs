@@ -1,12 +1,15 @@
 //! A tenant's files as its rows tell of them; their chunks are [`blobs`](super::blobs).
 //!
 //! A row is written before the first chunk and says that the file is whole behind the last, so that whatever a crash leaves
-//! is known, and swept.
+//! is known, and swept. Until then its bytes are the room that is kept for it.
 
 use insula_model::{Error, ErrorKind, FileId, FilePurpose, FileState, Result, Timestamp};
 
 use super::{BlobReader, BlobWriter, TenantStore};
-use crate::query::{Tx, args, rec};
+use crate::{
+    query::{Tx, args, rec},
+    vectors::spaces::lock_corpus,
+};
 
 /// A file that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,24 @@ pub struct FilePage {
     pub limit: u32,
 }
 
+/// How much room a file is to have.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Bytes that it needs.
+    pub needed: u64,
+    /// Bytes that it had better have, so that it need not ask again soon.
+    pub wanted: u64,
+    /// Bytes of all of the tenant's files of its sort.
+    pub bytes_max: u64,
+}
+
+struct Own {
+    purpose: FilePurpose,
+    bytes: u64,
+}
+
+rec!(Own { purpose, bytes });
+
 pub(super) struct Held {
     pub files: u64,
     pub bytes: u64,
@@ -65,13 +86,12 @@ struct Id {
 rec!(Id { id });
 
 impl TenantStore {
-    /// Begins a file, which nobody sees before it is whole. `None` where the tenant has `files_max` of them; else how many
-    /// bytes its files have so far. Documents and other files are counted apart.
-    pub async fn begin_file(&self, file: &FileRow, files_max: u64) -> Result<Option<u64>> {
+    /// Begins a file, which nobody sees before it is whole. False where the tenant has `files_max` of them. Documents and other files
+    /// are counted apart.
+    pub async fn begin_file(&self, file: &FileRow, files_max: u64) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
-        let held = held(&mut tx, file.purpose).await?;
-        if held.files >= files_max {
-            return Ok(None);
+        if held(&mut tx, file.purpose).await?.files >= files_max {
+            return Ok(false);
         }
         tx.exec(
             "INSERT INTO files (id, purpose, state, bytes, chunks, created_at, sealed_name) VALUES ($1, $2, $3, 0, 0, $4, $5)",
@@ -79,7 +99,27 @@ impl TenantStore {
         )
         .await?;
         tx.commit().await?;
-        Ok(Some(held.bytes))
+        Ok(true)
+    }
+
+    /// Keeps room for a file that is being written, among all others of its sort, those under way included. How many bytes it may have
+    /// now; `None` where there is not as much room as it needs.
+    pub async fn reserve_file(&self, file: FileId, room: Room) -> Result<Option<u64>> {
+        let mut tx = self.home.db().write().await?;
+        // Whoever writes beside this one waits here, so that both together keep no more than there is.
+        lock_corpus(&mut tx).await?;
+        let own: Option<Own> =
+            tx.optional("SELECT purpose, bytes FROM files WHERE id = $1 AND state = 'uploading'", args![file]).await?;
+        let own = own.ok_or_else(swept)?;
+        let others = held(&mut tx, own.purpose).await?.bytes.saturating_sub(own.bytes);
+        let free = room.bytes_max.saturating_sub(others);
+        if room.needed > free {
+            return Ok(None);
+        }
+        let kept = room.wanted.clamp(room.needed, free);
+        tx.exec("UPDATE files SET bytes = $2 WHERE id = $1", args![file, kept]).await?;
+        tx.commit().await?;
+        Ok(Some(kept))
     }
 
     /// Opens a file that was begun, to be written.
@@ -91,7 +131,10 @@ impl TenantStore {
     /// with it.
     pub async fn publish_file(&self, written: Written, purpose: FilePurpose, bytes_max: u64) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
-        if held(&mut tx, FilePurpose::Batch).await?.bytes.saturating_add(written.bytes) > bytes_max {
+        lock_corpus(&mut tx).await?;
+        let own: Option<Own> = tx.optional("SELECT purpose, bytes FROM files WHERE id = $1", args![written.file]).await?;
+        let others = held(&mut tx, FilePurpose::Batch).await?.bytes.saturating_sub(own.map_or(0, |own| own.bytes));
+        if others.saturating_add(written.bytes) > bytes_max {
             return Ok(false);
         }
         publish(&mut tx, written).await?;
@@ -172,9 +215,13 @@ impl TenantStore {
 pub(super) async fn publish(tx: &mut Tx, Written { file, bytes, chunks }: Written) -> Result<()> {
     let shown = "UPDATE files SET state = 'ready', bytes = $2, chunks = $3 WHERE id = $1 AND state = 'uploading'";
     if tx.exec(shown, args![file, bytes, chunks]).await? == 0 {
-        return Err(Error::internal("a file was swept while it was written"));
+        return Err(swept());
     }
     Ok(())
+}
+
+fn swept() -> Error {
+    Error::internal("a file was swept while it was written")
 }
 
 /// What the tenant has of documents, or of all other files.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use insula_model::{DocumentStatus, Error, ErrorKind, FileId, Result, RunKind, TenantScope, VectorStoreId};
-use insula_store::{Attached, DocumentRow, DocumentsMax, FileBatchRow, Slice, TenantSeals, TenantStore, Within};
+use insula_store::{Attached, DocumentRow, FileBatchRow, Slice, TenantSeals, TenantStore, Within};
 
 use super::{
     super::{
@@ -11,7 +11,7 @@ use super::{
         detail::{Detail, Passage, Stored},
         documents::taken_away,
         ingest::facets,
-        settling,
+        room, settling,
     },
     may_change, no_such_store, open,
     view::StoreFileView,
@@ -80,7 +80,8 @@ pub(super) async fn checked(engine: &Engine, scope: &TenantScope, new: Vec<NewSt
 /// Puts a file into a store. One that is in it already is read anew.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] where the tenant has no such store or file; [`ErrorKind::TooLarge`] where it has no room for the document.
+/// [`ErrorKind::NotFound`] where the tenant has no such store or file; [`ErrorKind::TooLarge`] where it has no room for the document;
+/// [`ErrorKind::RateLimited`] where it may have none once others are read.
 pub async fn attach(
     engine: &Engine,
     credential: &TenantCredential,
@@ -112,33 +113,27 @@ pub(super) async fn attach_all(
         }
         rows.push(row(engine, &seals, id, new, view, batch)?);
     }
-    let settings = &engine.settings.knowledge;
-    let most = DocumentsMax { count: settings.documents_per_tenant_max, bytes: settings.tenant_bytes_max };
+    let most = room::most(&engine.settings.knowledge);
     // Noted to be read before they are there: a run without a document is forgotten, a document without a run would wait for good.
     let ids: Vec<[u8; 16]> = rows.iter().map(|row| *row.id.as_bytes()).collect();
-    engine.store.control().queue_runs(RunKind::Document, scope.tenant(), &ids, now).await?;
-    let attached = store.attach_documents(id, &rows, batch, most, now).await;
-    if !matches!(attached, Ok(Attached::Done)) {
-        // Whoever is refused again and again must not fill the queue, which is everybody's. After a kill right here they are found to be
-        // nothing once they are taken up.
-        engine.store.control().forget_runs(&ids).await?;
-    }
-    match attached {
+    let control = engine.store.control();
+    control.queue_runs(RunKind::Document, scope.tenant(), &ids, now).await?;
+    let refused = match store.attach_documents(id, &rows, batch, most, now).await {
         Ok(Attached::Done) => {
             engine.knowledge.wake();
-            Ok(())
+            return Ok(());
         }
-        Ok(Attached::NoStore) => Err(no_such_store()),
-        Ok(Attached::NoRoom) => {
-            let message =
-                format!("this tenant may have {} documents, of {} bytes together; remove some", most.count, most.bytes);
-            Err(Error::new(ErrorKind::TooLarge, message))
-        }
+        Ok(Attached::NoStore) => no_such_store(),
+        Ok(Attached::NoRoom(lacking)) => room::refusal(lacking, most),
         Err(error) if *error.kind() == ErrorKind::Conflict => {
-            Err(Error::new(ErrorKind::Conflict, "somebody else is putting one of these files into the store; try again"))
+            Error::new(ErrorKind::Conflict, "somebody else is putting one of these files into the store; try again")
         }
-        Err(error) => Err(error),
-    }
+        // They may be there all the same.
+        Err(error) => return Err(error),
+    };
+    // Or they would be waited for, and the tenant's other documents behind them.
+    control.forget_runs(&ids).await?;
+    Err(refused)
 }
 
 fn row(

@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use insula_model::{Error, Result, VectorStoreId};
 
-use super::super::{Ask, CorporaChoice, Filter, Hit, SCORE_MAX, search as search_documents};
-use crate::{Engine, directory::TenantCredential};
+use super::super::{Ask, CorporaChoice, Filter, Hit, SCORE_MAX, look as look_into, turns};
+use crate::{Engine, RateView, directory::TenantCredential, pipeline};
 
 /// Questions that are asked at once.
 const QUERIES_MAX: usize = 8;
@@ -26,15 +26,33 @@ pub struct StoreAsk {
 }
 
 /// Searches a store: what answers best first, each with a score from 0 to 1. That is the chunk's place among the others, not how much it
-/// means the same: 1 for what is first by its words and by where it lies.
+/// means the same: 1 for what is first by its words and by where it lies. It counts as a request for each question.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::NotFound`] where the tenant has no such store; [`insula_model::ErrorKind::Invalid`] where it has expired, or
-/// naming what is wrong with the question.
-pub async fn search(engine: &Arc<Engine>, credential: &TenantCredential, id: VectorStoreId, ask: StoreAsk) -> Result<Vec<Hit>> {
+/// naming what is wrong with the question; [`insula_model::ErrorKind::RateLimited`] where a limit of the tenant's or its key's is reached,
+/// or too many of its searches are under way.
+pub async fn search(
+    engine: &Arc<Engine>,
+    credential: &TenantCredential,
+    id: VectorStoreId,
+    ask: StoreAsk,
+) -> Result<(Vec<Hit>, Vec<RateView>)> {
     if !(1..=QUERIES_MAX).contains(&ask.queries.len()) {
         return Err(Error::invalid(format!("ask 1 to {QUERIES_MAX} questions at once")).at("query"));
     }
+    let questions = u32::try_from(ask.queries.len()).map_err(Error::internal)?;
+    let (turn, rates) = turns::admit(engine, &credential.tenant, credential.limited_subjects().collect(), questions).await?;
+    // Waiting took its time.
+    if credential.is_withdrawn() {
+        return Err(pipeline::withdrawn());
+    }
+    let (engine, credential) = (Arc::clone(engine), credential.clone());
+    let hits = turn.hold(async move { look(&engine, &credential, id, ask).await }).await?;
+    Ok((hits, rates))
+}
+
+async fn look(engine: &Arc<Engine>, credential: &TenantCredential, id: VectorStoreId, ask: StoreAsk) -> Result<Vec<Hit>> {
     let filter = super::filter(engine, &credential.scope, &[id]).await?.and(ask.filter);
     let reader = credential.end_user.clone().or(ask.reader);
     let mut best: HashMap<(_, u64), Hit> = HashMap::new();
@@ -43,7 +61,7 @@ pub async fn search(engine: &Arc<Engine>, credential: &TenantCredential, id: Vec
         let asked = Ask::new(query, ask.limit, filter.clone(), reader.clone()).map_err(renamed)?;
         // No corpus is in a store.
         let asked = asked.within(CorporaChoice::Named(Vec::new())).with(credential.clone());
-        let found = search_documents(engine, &credential.scope, &asked).await?;
+        let found = look_into(engine, &credential.scope, &asked).await?.hits;
         most = asked.limit();
         for hit in found {
             let hit = Hit { score: (hit.score / SCORE_MAX).min(1.0), ..hit };

@@ -3,6 +3,7 @@
 mod ledger;
 mod machine;
 mod outside;
+mod reading;
 mod shared;
 
 use clap::Args;
@@ -30,6 +31,7 @@ pub async fn run(args: DoctorArgs, out: Output) -> Result<(), Failure> {
             findings.extend(shared::examine(&config).await);
             findings.extend(outside::prices(&config));
             findings.extend(outside::providers(&config).await);
+            findings.push(reading::examine(&config.knowledge).await);
             findings.extend(ledger::examine(&config.storage).await);
             findings
         }

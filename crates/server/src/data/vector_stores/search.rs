@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{answered, files::TextContent};
+use super::{answer, answered, files::TextContent};
 use crate::{App, errors::Failure, extract::PathTexts};
 
 /// The rankers that OpenAI names. There is one here, whatever its name.
@@ -134,7 +134,7 @@ impl SearchResult {
     }
 }
 
-/// Searches a vector store, the best first.
+/// Searches a vector store, the best first. Each question counts as a request of the tenant's and the key's limits.
 #[utoipa::path(
     post,
     path = "/v1/vector_stores/{vector_store_id}/search",
@@ -149,16 +149,21 @@ impl SearchResult {
         (status = 403, description = "The tenant is suspended, or the credential is an operator's"),
         (status = 404, description = "No such store"),
         (status = 413, description = "The body is over its bound"),
+        (status = 429, description = "A limit is reached, or too many searches are under way; `Retry-After` says when to come again"),
     ),
     security(("tenantKey" = []))
 )]
 pub async fn search_vector_store(State(app): State<App>, path: Result<PathTexts, Failure>, request: Request<Body>) -> Response {
-    answered(&app, path, request, async |asked| {
+    let mut rates = Vec::new();
+    let mut response = answered(&app, path, request, async |asked| {
         let (id, ask) = (asked.store()?, asked.json::<VectorStoreSearch>()?.read()?);
         let search_query = ask.queries.clone();
-        let hits = vector_stores::search(&app.engine, &asked.call.credential, id, ask).await?;
+        let hits;
+        (hits, rates) = vector_stores::search(&app.engine, &asked.call.credential, id, ask).await?;
         let data = hits.into_iter().filter_map(SearchResult::of).collect();
         Ok(SearchResults { object: "vector_store.search_results.page", search_query, data, has_more: false, next_page: None })
     })
-    .await
+    .await;
+    answer::put_rates(response.headers_mut(), &rates);
+    response
 }

@@ -4,6 +4,7 @@ use insula_model::{DocumentId, DocumentStatus, EmbeddingWait, FileBatchId, FileI
 
 use super::{
     super::{FileRow, TenantStore, Written, stored_files::publish},
+    room::{DocumentsMax, Lacking},
     staged,
 };
 use crate::{
@@ -67,40 +68,15 @@ rec!(DocumentRow {
     sealed_detail,
 });
 
-/// How much a tenant may hand in.
-#[derive(Debug, Clone, Copy)]
-pub struct DocumentsMax {
-    /// Documents.
-    pub count: u64,
-    /// Bytes of all of them, as they were handed in.
-    pub bytes: u64,
-}
-
-struct Held {
-    documents: u64,
-    bytes: u64,
-}
-
-rec!(Held { documents, bytes });
-
-impl DocumentsMax {
-    /// Whether so much more fits. Documents whose file is still to be copied count like those whose file is there.
-    pub(super) async fn has_room(self, tx: &mut Tx, documents: u64, bytes: u64) -> Result<bool> {
-        let held = "SELECT COUNT(*) AS documents, CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM documents";
-        let held: Held = tx.one(held, &[]).await?;
-        Ok(held.documents.saturating_add(documents) <= self.count && held.bytes.saturating_add(bytes) <= self.bytes)
-    }
-}
-
 impl TenantStore {
-    /// Adds a document whose file is whole, and shows that to nobody but those who read the document. False where the tenant has no
-    /// room for it.
-    pub async fn insert_document(&self, row: &DocumentRow, raw: Written, most: DocumentsMax) -> Result<bool> {
+    /// Adds a document whose file is whole, and shows that to nobody but those who read the document; or says what the tenant has too
+    /// little of for it.
+    pub async fn insert_document(&self, row: &DocumentRow, raw: Written, most: DocumentsMax) -> Result<Option<Lacking>> {
         let mut tx = self.home.db().write().await?;
         // Whoever hands in beside this one waits here, so that both together have no more than they may.
         lock_corpus(&mut tx).await?;
-        if !most.has_room(&mut tx, 1, raw.bytes).await? {
-            return Ok(false);
+        if let Some(lacking) = most.lacking(&mut tx, 1, raw.bytes).await? {
+            return Ok(Some(lacking));
         }
         publish(&mut tx, raw).await?;
         tx.exec(
@@ -110,7 +86,7 @@ impl TenantStore {
         )
         .await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(None)
     }
 
     /// One document.

@@ -1,6 +1,7 @@
 //! What a tenant's documents hold, and how it is looked up.
 //!
 //! - [`documents`]: a document as its row tells of it, from its arrival to its end;
+//! - [`room`]: how much more may be handed in;
 //! - [`publish`]: all of a document becomes searchable in one transaction, or goes in one;
 //! - [`vector_stores`] and [`store_files`]: which vector stores there are, and which documents are in which;
 //! - [`staged`]: vectors of documents that are not shown yet, as they come;
@@ -14,15 +15,17 @@
 mod documents;
 mod publish;
 mod reader;
+mod room;
 mod snapshot;
 mod staged;
 mod store_files;
 mod vector_stores;
 
-pub use documents::{DocumentRow, DocumentsMax};
+pub use documents::DocumentRow;
 pub(crate) use publish::raise_epoch;
 pub use publish::{NewChunk, Publication, Published};
 pub use reader::KnowledgeReader;
+pub use room::{DocumentsMax, Lacking};
 pub use snapshot::{ChunkText, ChunkVector, Corpus, Knowledge, Posting, PublishedDocument, TokenCount};
 pub use staged::StagedVector;
 pub use store_files::{Attached, FileBatchRow, SealedPassage, StatusCount, Within};

@@ -4,8 +4,9 @@ use insula_model::{DocumentId, DocumentStatus, FileBatchId, FileId, Result, Time
 
 use super::{
     super::{TenantStore, Written, stored_files},
-    documents::{DocumentRow, DocumentsMax},
+    documents::DocumentRow,
     publish::{insert_facets, raise_epoch},
+    room::{DocumentsMax, Lacking},
     vector_stores::{Slice, used},
 };
 use crate::{
@@ -55,8 +56,8 @@ pub enum Attached {
     Done,
     /// The store is gone, or its time has come.
     NoStore,
-    /// The tenant has no room for them.
-    NoRoom,
+    /// The tenant has too little of this for them.
+    NoRoom(Lacking),
 }
 
 /// Of which documents a list is made.
@@ -118,8 +119,8 @@ impl TenantStore {
             return Ok(Attached::NoStore);
         }
         let bytes = rows.iter().map(|row| row.bytes).sum();
-        if !most.has_room(&mut tx, rows.len() as u64, bytes).await? {
-            return Ok(Attached::NoRoom);
+        if let Some(lacking) = most.lacking(&mut tx, rows.len() as u64, bytes).await? {
+            return Ok(Attached::NoRoom(lacking));
         }
         if let Some(batch) = batch {
             let insert = "INSERT INTO file_batches (id, vector_store, state, created_at) VALUES ($1, $2, 'active', $3)";

@@ -16,7 +16,9 @@ use crate::{
 /// How the embedder of the cases is called.
 const EMBEDDER: &str = "shelf";
 const CHUNKS_MAX: u64 = 1_000_000;
-const MOST: DocumentsMax = DocumentsMax { count: 1_000_000, bytes: u64::MAX };
+/// More than any case has.
+const MUCH: u64 = 1 << 62;
+const MOST: DocumentsMax = DocumentsMax { count: 1_000_000, bytes: MUCH, chunks: MUCH };
 /// Two inner products that are the same but for the order of their sums.
 const SAME: f32 = 1e-3;
 
@@ -238,7 +240,7 @@ impl<'a> Shelf<'a> {
             created_at: now,
             sealed_name: vec![1],
         };
-        self.store.begin_file(&file, u64::MAX).await.unwrap().unwrap();
+        assert!(self.store.begin_file(&file, u64::MAX).await.unwrap());
         let mut writer = self.store.write_file(file.id).await.unwrap();
         writer.append(b"raw".to_vec()).await.unwrap();
         writer.finish().await.unwrap();
@@ -260,7 +262,9 @@ impl<'a> Shelf<'a> {
             changed_at: now,
             sealed_detail: vec![1],
         };
-        assert!(self.store.insert_document(&row, Written { file: file.id, bytes: 1, chunks: 1 }, MOST).await.unwrap());
+        assert!(
+            self.store.insert_document(&row, Written { file: file.id, bytes: 1, chunks: 1 }, MOST).await.unwrap().is_none()
+        );
         row.id
     }
 }
