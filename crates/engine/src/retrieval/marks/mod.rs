@@ -9,8 +9,12 @@
 
 mod bare;
 mod code;
+mod held;
 
-use self::code::{Code, Seen};
+use self::{
+    code::{Code, Seen},
+    held::{Held, is_quote},
+};
 
 /// Characters of a mark. What is longer is none: its opening is taken out, and the rest is text.
 pub(super) const MARK_CHARS_MAX: usize = 1_200;
@@ -25,9 +29,6 @@ const BARE_CHARS_MAX: usize = 256;
 /// Characters of what may be the address of a link behind them, and of its beginning, which tells.
 const ADDRESS_CHARS_MAX: usize = 256;
 const SCHEME_CHARS_MAX: usize = 16;
-/// Words that models put before the number.
-const LEADS: [&str; 7] = ["source", "sources", "cite", "citation", "ref", "doc", "document"];
-
 /// A piece of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -66,24 +67,6 @@ enum At {
     Content { is_strict: bool },
     /// Behind the dagger that models put into `【1†name】`.
     Dagger,
-}
-
-/// What may become a mark.
-#[derive(Debug, Default)]
-struct Held {
-    seen: Vec<Seen>,
-    /// Whether its opening is code.
-    is_code: bool,
-    /// Whether a bracket stands right before it: then it may be the first list of a list.
-    is_nested: bool,
-    /// How many `[[` are open in it.
-    depth: usize,
-    /// Whether a quotation mark stands in it.
-    has_quote: bool,
-    /// The last character, unless it already belongs to brackets that stand together.
-    last: Option<char>,
-    /// The last one that is neither blank nor a bracket that closes.
-    solid: Option<char>,
 }
 
 /// Reads one answer.
@@ -164,8 +147,10 @@ impl Reader {
                 self.text.push('[');
             }
             At::Lead => match seen.c {
-                c if c.is_ascii_digit() && self.has_lead() => self.hold(seen, At::Number),
-                c if (c.is_alphabetic() || c == ' ' || c == '#') && self.held.seen.len() < LEAD_CHARS_MAX => self.hold(seen, self.at),
+                c if c.is_ascii_digit() && self.held.has_lead() => self.hold(seen, At::Number),
+                c if (c.is_alphabetic() || c == ' ' || c == '#') && self.held.seen.len() < LEAD_CHARS_MAX => {
+                    self.hold(seen, self.at)
+                }
                 _ => self.no_mark(seen, each),
             },
             At::Number => self.in_number(seen, each),
@@ -175,7 +160,7 @@ impl Reader {
                     self.hold(seen, self.at);
                     self.mark(None, each);
                 }
-                c if c == '\n' || self.is_full() || (c == '【' && self.level > 0) => {
+                c if c == '\n' || self.held.is_full() || (c == '【' && self.level > 0) => {
                     self.too_long(each);
                     self.take(seen, each);
                 }
@@ -237,7 +222,7 @@ impl Reader {
         if behind.len() <= SCHEME_CHARS_MAX && bare::is_address(&behind[1..].iter().map(|seen| seen.c).collect::<String>()) {
             return self.no_mark(seen, each);
         }
-        let is_over = seen.c == '\n' || behind.len() >= ADDRESS_CHARS_MAX;
+        let is_over = seen.c == '\n' || bare::opens(seen.c) || behind.len() >= ADDRESS_CHARS_MAX;
         if !is_over {
             self.hold(seen, self.at);
         }
@@ -264,7 +249,7 @@ impl Reader {
             ',' | '-' | '–' | '—' | '|' | '=' | '.' | ')' | ';' if !is_closing && !is_code => {
                 self.hold(seen, At::Content { is_strict: false });
             }
-            c if c.is_ascii_digit() && self.digits() < DIGITS_MAX && last.is_some_and(|c| c.is_ascii_digit()) => {
+            c if c.is_ascii_digit() && self.held.digits() < DIGITS_MAX && last.is_some_and(|c| c.is_ascii_digit()) => {
                 self.hold(seen, self.at);
             }
             ' ' if !is_closing && length < NUMBER_CHARS_MAX => self.hold(seen, self.at),
@@ -281,11 +266,11 @@ impl Reader {
         // A list of lists goes on behind its first: `[[1, "a"], ..`.
         let is_list = c != ']' && last == Some(']') && solid.is_some_and(is_quote);
         let opens = c == '[' && last == Some('[');
-        if !is_strict && (is_over || is_no_quote || is_list || self.is_full()) {
+        if !is_strict && (is_over || is_no_quote || is_list || self.held.is_full()) {
             self.is_text_again(each);
             return self.take(seen, each);
         }
-        if self.is_full() {
+        if self.held.is_full() {
             self.too_long(each);
             return self.take(seen, each);
         }
@@ -296,7 +281,11 @@ impl Reader {
         }
         if opens && self.level > 0 {
             let bracket = self.held.seen.pop();
-            if is_strict { self.too_long(each) } else { self.is_text_again(each) }
+            if is_strict {
+                self.too_long(each)
+            } else {
+                self.is_text_again(each)
+            }
             bracket.into_iter().for_each(|bracket| self.take(bracket, each));
             return self.take(seen, each);
         }
@@ -310,61 +299,21 @@ impl Reader {
         if closes && self.held.depth > 0 {
             self.held.depth -= 1;
         } else if closes {
-            let quote = self.quote();
+            let quote = self.held.quote();
             let is_mark = quote.is_some() || (is_strict && !self.held.is_code);
             if is_mark { self.mark(quote, each) } else { self.is_text_again(each) }
         }
     }
 
     fn hold(&mut self, seen: Seen, at: At) {
-        let held = &mut self.held;
-        held.seen.push(seen);
-        held.last = Some(seen.c);
-        held.has_quote |= is_quote(seen.c);
-        if seen.c != ']' && !seen.c.is_whitespace() {
-            held.solid = Some(seen.c);
-        }
+        self.held.push(seen);
         self.at = at;
-    }
-
-    fn is_full(&self) -> bool {
-        self.held.seen.len() >= MARK_CHARS_MAX
-    }
-
-    /// Whether what stands between the brackets and the number is nothing, or a word that models put there.
-    fn has_lead(&self) -> bool {
-        let lead: String = self.held.seen[2..].iter().map(|seen| if seen.c == '#' { ' ' } else { seen.c }).collect();
-        let lead = lead.trim().to_lowercase();
-        lead.is_empty() || LEADS.contains(&lead.as_str())
-    }
-
-    fn digits(&self) -> usize {
-        self.held.seen.iter().rev().take_while(|seen| seen.c.is_ascii_digit()).count()
-    }
-
-    /// The number that is named first.
-    fn number(&self) -> Option<u64> {
-        let chars = self.held.seen.iter().map(|seen| seen.c);
-        let digits = chars.skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit);
-        digits.collect::<String>().parse().ok()
-    }
-
-    /// What stands between quotation marks, where nothing else stands behind the number.
-    fn quote(&self) -> Option<String> {
-        let held: String = self.held.seen.iter().map(|seen| seen.c).collect();
-        let behind =
-            held.find(|c: char| c.is_ascii_digit()).map(|at| held[at..].trim_start_matches(|c: char| c.is_ascii_digit()))?;
-        let behind = behind.trim_start().trim_start_matches(|c: char| !is_quote(c) && !c.is_alphanumeric() && c != '[');
-        let content = behind.strip_suffix("]]")?.trim_end_matches([' ', '.', ',', ';']);
-        let mut chars = content.chars();
-        let is_whole = chars.next().is_some_and(is_quote) && chars.next_back().is_some_and(is_quote);
-        is_whole.then(|| chars.as_str().to_owned())
     }
 
     /// What is held is a mark.
     fn mark(&mut self, quote: Option<String>, each: &mut impl FnMut(Piece)) {
         self.flush(each);
-        let number = self.number();
+        let number = self.held.number();
         let is_spaced = std::mem::take(&mut self.has_space);
         self.let_go();
         each(Piece::Mark(Mark { number, quote, is_spaced }));
@@ -392,7 +341,7 @@ impl Reader {
 
     /// One that does not end and is longer than any may be: its opening is taken out, and the rest read again.
     fn too_long(&mut self, each: &mut impl FnMut(Piece)) {
-        let rest = self.held.seen.split_off(self.opening());
+        let rest = self.held.seen.split_off(self.held.opening());
         self.held.seen.extend(&rest[..rest.len().min(NUMBER_CHARS_MAX)]);
         self.mark(None, each);
         self.again(&rest, each);
@@ -414,15 +363,10 @@ impl Reader {
         self.take(seen, each);
     }
 
-    /// What is held begins with this many brackets.
-    fn opening(&self) -> usize {
-        if self.held.seen.len() > 1 && self.held.seen[..2].iter().all(|seen| seen.c == '[') { 2 } else { 1 }
-    }
-
     /// Passes on the bracket that opens nothing after all; what follows may, the second of two included.
     fn pass_opening(&mut self) -> Vec<Seen> {
         self.pass_space();
-        self.is_behind_bracket = self.opening() == 2;
+        self.is_behind_bracket = self.held.opening() == 2;
         let rest = self.held.seen.split_off(1);
         self.text.extend(self.held.seen.iter().map(|seen| seen.c));
         self.let_go();
@@ -439,11 +383,6 @@ impl Reader {
     fn let_go(&mut self) {
         (self.held, self.at) = (Held::default(), At::Text);
     }
-}
-
-/// Marks that begin or end a quote, in any language.
-fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '\'' | '«' | '»' | '‹' | '›' | '「' | '」' | '『' | '』' | '＂' | '\u{2018}'..='\u{201f}')
 }
 
 #[cfg(test)]

@@ -42,7 +42,10 @@ fn marks_are_told_from_text() {
         ("nested [[1: \"a [[2: \"b\"]] c\"]] on", "nested<1|a [[2: \"b\"]] c> on"),
         ("bare [1] and [1, 2] and [1-3][2]", "bare<1|-> and<1|-> and<1|-><2|->"),
         ("【4:0†lease.pdf】 is theirs", "<4|-> is theirs"),
-        ("[ 1 ] [^1] [1](#) 【1】 ［1］ [**1**] [１] \\[1\\] [`2`] [1](lease.md)", "<1|-><1|-><1|-><1|-><1|-><1|-><-|-> \\<1|-><2|-><1|->"),
+        (
+            "[ 1 ] [^1] [1](#) 【1】 ［1］ [**1**] [１] \\[1\\] [`2`] [1](lease.md)",
+            "<1|-><1|-><1|-><1|-><1|-><1|-><-|-> \\<1|-><2|-><1|->",
+        ),
         ("[1,\n2] [1 , **2** , 3] [1](https", "<1|-><1|-><1|->(https"),
         ("[[1] so] and [[1](#) and [[1, 2] so]", "[<1|-> so] and [<1|-> and [<1|-> so]"),
         ("引用[[2：“两个月内退还”]]。", "引用<2|两个月内退还>。"),
@@ -87,11 +90,30 @@ fn what_only_looks_like_code_hides_no_mark() {
 /// No answer makes the reader look at its characters again and again.
 #[test]
 fn each_character_is_looked_at_a_few_times() {
-    const TIMES: usize = 100_000;
-    for part in
-        ["[[1: ", "[[1, \"", "[[1: \"a]] ", "【1†", "[1 ", "[1](", "[[", "[[1", "[[1: \"`", "` [[1: \"", "[[1: \"\n", "［1 , "]
-    {
-        let text = part.repeat(TIMES);
+    let many = [("[[1: ", 100_000)].into_iter().chain(
+        [
+            "[[1, \"",
+            "[[1: \"a]] ",
+            "【1†",
+            "[1 ",
+            "[1](",
+            "[1](x",
+            "[1](((",
+            "[[",
+            "[[1",
+            "[[1]",
+            "[[1, 2]",
+            "[[1: `[1](",
+            "【1†】[[1: ",
+            "[[1: \"`",
+            "` [[1: \"",
+            "[[1: \"\n",
+            "［1 , ",
+        ]
+        .map(|part| (part, 2_000)),
+    );
+    for (part, times) in many {
+        let text = part.repeat(times);
         let mut reader = Reader::new(3);
         reader.read(&text, &mut |_| {});
         reader.end(&mut |_| {});
