@@ -40,8 +40,7 @@ impl Plain {
         let c = match c {
             c if c.is_whitespace() => {
                 // One for all that follow each other.
-                if let (Some(' '), Some(last), Some(tight)) =
-                    (self.chars.last(), self.places.last_mut(), self.tight.last_mut())
+                if let (Some(' '), Some(last), Some(tight)) = (self.chars.last(), self.places.last_mut(), self.tight.last_mut())
                 {
                     last.end = place.end;
                     *tight &= is_tight;
@@ -233,8 +232,14 @@ mod tests {
 
     #[test]
     fn no_quote_begins_or_ends_within_a_number() {
-        for text in ["costs 1\u{a0}250 EUR a year", "costs 1\u{202f}250 EUR a year", "costs 1\u{2009}250 EUR a year", "costs 1'250 EUR a year",
-                     "costs 1’250 EUR a year", "costs 1–250 EUR a year"] {
+        for text in [
+            "costs 1\u{a0}250 EUR a year",
+            "costs 1\u{202f}250 EUR a year",
+            "costs 1\u{2009}250 EUR a year",
+            "costs 1'250 EUR a year",
+            "costs 1’250 EUR a year",
+            "costs 1–250 EUR a year",
+        ] {
             for quote in ["250 EUR a year", "costs 1"] {
                 assert_eq!(found(text, quote), None, "{quote} in {text}");
             }
