@@ -52,6 +52,13 @@ impl TestTenant {
         create_key(&self.operator, &self.id, role).await
     }
 
+    /// Someone who holds a token of this end user's.
+    pub async fn token(&self, end_user: &str) -> Caller {
+        let body = json!({"end_user": end_user, "ttl_seconds": 600});
+        let made = self.admin.post(&self.path("/tokens"), &body).await.expect(201).json();
+        self.admin.with(made["token"].as_str().unwrap())
+    }
+
     /// Replaces its budgets.
     pub async fn set_budgets(&self, budgets: Value) {
         self.operator.put(&self.path("/budgets"), &budgets).await.expect(200);

@@ -163,3 +163,16 @@ async fn a_file_that_a_batch_reads_stays() {
     insula_tests::batch::over(&tenant.service, batch["id"].as_str().unwrap()).await;
     tenant.service.delete(&format!("{FILES}/{id}")).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_token_of_an_end_user_removes_nothing() {
+    let node = Node::start().await;
+    let tenant = node.tenant("removers").await;
+    let made = file(&tenant.service, &chats(1)).await;
+    let ada = tenant.token("ada").await;
+    ada.delete(&format!("{FILES}/{made}")).await.openai_error(403, "forbidden");
+    // Also one that never was: nothing is told of it.
+    ada.delete(&format!("{FILES}/file_00000000000000000000000000")).await.openai_error(403, "forbidden");
+    tenant.service.get(&format!("{FILES}/{made}")).await.expect(200);
+    tenant.service.delete(&format!("{FILES}/{made}")).await.expect(200);
+}

@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: the same key and body execute once; later callers get the first one's answer.
 //!
-//! A key belongs to its tenant and is bound to the body's hash. Twins that arrive while the first is under way wait for
+//! A key belongs to its tenant, and where a token names an end user to that one; it is bound to the body's hash. Twins that arrive while the first is under way wait for
 //! it, within a bound, and get its answer; an answer lost in a crash is never executed again.
 //!
 //! Where several nodes serve, the shared list of open attempts has room for one attempt a key. So a call looks twice: before
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::Instant};
 
-use crate::{Call, Engine, Origin, retrieval, trace::Trace, work::Work};
+use crate::{Call, Engine, Origin, directory::TenantCredential, retrieval, trace::Trace, work::Work};
 
 /// A finished answer as the caller got it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(crate) async fn claim(engine: &Arc<Engine>, call: &Call, work: &Work) -> Result<Turn> {
     let Some(text) = &call.idempotency_key else { return Ok(Turn::First(Claim(None))) };
     let tenant = call.credential.scope.tenant();
-    let mark = IdempotencyMark { key_hash: key_hash(engine, tenant, text)?, body_hash: body_hash(work) };
+    let mark = IdempotencyMark { key_hash: key_hash(engine, &call.credential, text)?, body_hash: body_hash(work) };
     let wait_until = Instant::now() + engine.settings.idempotency_wait_max;
     loop {
         let mut outcome = match engine.twins.enter((tenant, mark.key_hash), mark, wait_until) {
@@ -283,9 +283,20 @@ impl Drop for Claimed {
     }
 }
 
-fn key_hash(engine: &Engine, tenant: TenantId, key: &str) -> Result<[u8; 32]> {
+/// Begins what is hashed behind the tenant where the credential is an end user's: no key begins with it, neither a caller's, which is visible
+/// ASCII, nor a batch's.
+const OF_END_USER: u8 = 1;
+
+/// An end user whom the body names is in the body's hash; whom the credential names is nowhere but here. Without it one end user would be given
+/// what was answered to another, whose documents it may not see.
+fn key_hash(engine: &Engine, credential: &TenantCredential, key: &str) -> Result<[u8; 32]> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&engine.idempotency_secret).map_err(Error::internal)?;
+    let tenant = credential.scope.tenant();
     mac.update(tenant.as_bytes());
+    if let Some(name) = credential.end_user.as_deref() {
+        mac.update(&[OF_END_USER]);
+        mac.update(engine.end_users.named(tenant, name).id.as_bytes());
+    }
     mac.update(key.as_bytes());
     Ok(mac.finalize().into_bytes().into())
 }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use insula_model::{Error, ErrorKind, Limits, Result, Subject};
-use insula_store::{Charge, RateKind};
+use insula_store::{Charge, RateKind, RateState};
 
 use crate::{Call, Engine, directory::Limited, work::Work};
+
+/// What limits count in.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// How much of a pace limit is left, for the response's headers. The tightest of tenant's and key's is shown.
 #[derive(Debug, Clone, Copy)]
@@ -20,13 +23,52 @@ pub struct RateView {
     pub reset: Duration,
 }
 
-/// Charges the tenant's and the key's pace limits, all or none.
+/// Charges the tenant's and the key's pace limits, all or none. Of a request that grows, tokens are only looked at: they are charged together
+/// with what it grows by ([`charge_grown`]), because a part that was taken could not be given back when there is no room for the rest.
 pub(crate) async fn charge(engine: &Engine, call: &Call, work: &Work) -> Result<Vec<RateView>> {
+    let mut charges = charges(call, work);
+    if work.grows() {
+        look(engine, charges.iter().filter(|charge| charge.kind == RateKind::Tokens).copied()).await?;
+        charges.iter_mut().filter(|charge| charge.kind == RateKind::Tokens).for_each(|charge| charge.amount = 0);
+    }
+    apply(engine, charges).await
+}
+
+/// Charges the tokens of a request that has grown: all that goes upstream. What other requests are charged stays as it was told, `rates`.
+pub(crate) async fn charge_grown(engine: &Engine, call: &Call, work: &Work, rates: Vec<RateView>) -> Result<Vec<RateView>> {
+    if !work.grows() {
+        return Ok(rates);
+    }
+    let mut charges = charges(call, work);
+    charges.iter_mut().filter(|charge| charge.kind == RateKind::Requests).for_each(|charge| charge.amount = 0);
+    apply(engine, charges).await
+}
+
+/// Refuses what could not be taken now. Takes nothing.
+async fn look(engine: &Engine, wanted: impl Iterator<Item = Charge>) -> Result<()> {
+    let wanted: Vec<Charge> = wanted.collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let nothing: Vec<Charge> = wanted.iter().map(|charge| Charge { amount: 0, ..*charge }).collect();
+    let states = engine.coordination.charge(&nothing).await.remaining;
+    let missing = |(charge, state): (&Charge, &RateState)| {
+        let missing = charge.amount.min(state.limit).saturating_sub(state.remaining);
+        (*charge, MINUTE * missing / state.limit.max(1))
+    };
+    let longest = wanted.iter().zip(&states).map(missing).max_by_key(|(_, wait)| *wait);
+    match longest {
+        Some((charge, wait)) if !wait.is_zero() => Err(refusal(Some(&charge), wait)),
+        _ => Ok(()),
+    }
+}
+
+fn charges(call: &Call, work: &Work) -> Vec<Charge> {
     let mut charges = Vec::new();
     for (subject, limits) in call.limited_subjects() {
         add(&mut charges, subject, &limits, work);
     }
-    apply(engine, charges).await
+    charges
 }
 
 /// Charges these limits for so many requests that use no tokens.

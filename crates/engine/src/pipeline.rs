@@ -156,8 +156,13 @@ pub(crate) async fn run(engine: Arc<Engine>, call: Call, work: Work, gone: onesh
     // Documents before the cache: an answer is given again only where they say what they said.
     let comes_back = claim.mark().is_some();
     let searched = presence.unless_lost(retrieval::resolve(&engine, &call, work, &mut trace), comes_back).await;
-    let work = match searched {
-        Ok(work) => work,
+    // What was put before it goes upstream as well, so it counts: known only now, and taken before any of it is sent.
+    let counted = match searched {
+        Ok(work) => limits::charge_grown(&engine, &call, &work, rates).await.map(|rates| (work, rates)),
+        Err(error) => Err(error),
+    };
+    let (work, rates) = match counted {
+        Ok(counted) => counted,
         Err(error) => {
             trace.refuse(&engine, &call, &error);
             return Err(error);

@@ -152,13 +152,21 @@ impl Work {
         (self.body().len() as u64).div_ceil(4)
     }
 
-    /// A rough size in tokens for pace limits: the input's, and the output that the caller allows.
+    /// Whether more goes upstream than its caller sent: what was said before, or what documents say.
+    pub fn grows(&self) -> bool {
+        match self {
+            Work::Chat(chat) => chat.retrieval.is_some() || chat.chain.as_ref().is_some_and(|chain| chain.previous.is_some()),
+            Work::Embeddings(_) | Work::Moderations(_) => false,
+        }
+    }
+
+    /// A rough size in tokens for pace limits: that of what goes upstream as far as it is known, and the output that the caller allows.
     pub fn tokens_estimate(&self) -> u64 {
         let output = match self {
             Work::Chat(chat) => chat.max_tokens.unwrap_or(0).saturating_mul(chat.n),
             Work::Embeddings(_) | Work::Moderations(_) => 0,
         };
-        self.input_tokens_estimate().saturating_add(output)
+        (self.sent_bytes() as u64).div_ceil(4).saturating_add(output)
     }
 
     /// The most input tokens that this can be for `model`, from its bytes alone.

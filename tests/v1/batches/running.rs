@@ -8,7 +8,7 @@ use insula_tests::batch::{CHAT, EMBEDDINGS, chats, content, line, output, over, 
 use insula_tests::config::ServeConfig;
 use insula_tests::node::Setup;
 use insula_tests::{Node, eventually, eventually_within, usd};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_line_is_answered_and_billed() {
@@ -51,6 +51,33 @@ async fn embeddings_come_whole() {
     assert_eq!(found.len(), 20);
     let direct = tenant.service.post(EMBEDDINGS, &json!({"model": "sim-embed", "input": "7"})).await.expect(200).json();
     assert_eq!(found["7"]["response"]["body"]["data"], direct["data"]);
+}
+
+#[tokio::test]
+async fn a_line_that_asks_for_what_is_not_there_is_in_the_error_file() {
+    let node = Node::start().await;
+    let tenant = node.tenant("not-there").await;
+    let ask = |retrieval: Value| {
+        let messages = json!([{"role": "user", "content": "hi"}]);
+        json!({"model": "sim-small", "messages": messages, "insula": {"retrieval": retrieval}})
+    };
+    let lines = [
+        line("corpus", CHAT, &ask(json!({"corpora": ["nowhere"]}))),
+        line("store", CHAT, &ask(json!({"vector_store_ids": ["vs_00000000000000000000000000"]}))),
+        line("right", CHAT, &ask(json!(true))),
+    ];
+    let batch = over(&tenant.service, &start(&tenant.service, &lines.concat(), CHAT).await).await;
+    assert_eq!((&batch["status"], &batch["request_counts"]["failed"]), (&json!("completed"), &json!(2)), "{batch}");
+    let errors = output(&tenant.service, &batch["error_file_id"]).await;
+    for (id, param) in [("corpus", "insula.retrieval.corpora"), ("store", "insula.retrieval.vector_store_ids")] {
+        let response = &errors[id]["response"];
+        let error = &response["body"]["error"];
+        assert_eq!(
+            (&response["status_code"], &error["code"], &error["param"]),
+            (&json!(404), &json!("not_found"), &json!(param))
+        );
+    }
+    assert!(output(&tenant.service, &batch["output_file_id"]).await.contains_key("right"));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use insula_simulator::Scenario;
+use insula_tests::documents::publish_with;
 use insula_tests::http::Call;
 use insula_tests::tenant::{chat, streamed_chat};
 use insula_tests::{Caller, Node, Reply, eventually, usd};
@@ -90,6 +91,34 @@ async fn both_keys_of_a_tenant_share_its_idempotency_keys() {
     let second = keyed(&tenant.admin, "k", &chat("same")).send().await.expect(200);
     // Either scope would be sound; an answer that is neither the same nor its own is not.
     assert!(node.simulator().count() == 2 || first.body == second.body);
+}
+
+#[tokio::test]
+async fn the_key_of_one_end_user_means_nothing_to_another() {
+    let node = Node::start().await;
+    let tenant = node.tenant("ends").await;
+    let secret = json!({"name": "ada.md", "text": "CANARYADA is the word of the lease.", "access": ["ada"]});
+    publish_with(&tenant, &secret).await;
+    node.scenario(Scenario { echo: true, ..Scenario::default() });
+    let (ada, bob) = (tenant.token("ada").await, tenant.token("bob").await);
+    let mut body = chat("what is the word of the lease?");
+    body["insula"] = json!({"retrieval": true});
+    let first = keyed(&ada, "message-1", &body).send().await.expect(200);
+    assert!(first.text().contains("CANARYADA"), "{}", first.text());
+    // The very same key and body, of whom the credential alone tells.
+    for other in [&bob, &tenant.service, &tenant.admin] {
+        let reply = keyed(other, "message-1", &body).send().await.expect(200);
+        assert!(!reply.text().contains("CANARYADA"), "{}", reply.text());
+        assert_ne!(reply.header("idempotent-replayed"), "true");
+    }
+    // Nor does another body tell that the key was used.
+    keyed(&tenant.token("eve").await, "message-1", &chat("hi")).send().await.expect(200);
+    let sent = node.simulator().count();
+    let again = keyed(&tenant.token("ada").await, "message-1", &body).send().await.expect(200);
+    assert_eq!((again.body, node.simulator().count()), (first.body, sent), "a new token of the same one");
+    // A key of the tenant's is as before: the end user is in the body there.
+    body["user"] = json!("ada");
+    keyed(&tenant.service, "message-1", &body).send().await.openai_error(422, "idempotency_mismatch");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Requests and tokens per minute, and concurrency, of tenants and keys.
 
 use insula_simulator::Scenario;
+use insula_tests::documents::publish;
 use insula_tests::tenant::{chat, streamed_chat};
 use insula_tests::{Node, Reply, eventually};
 use serde_json::json;
@@ -71,6 +72,53 @@ async fn a_request_of_more_than_a_minutes_tokens_takes_the_whole_minute() {
     assert_limited(&reply);
     let wait: u64 = reply.header("retry-after").parse().unwrap();
     assert!(wait > 55, "{wait}");
+}
+
+#[tokio::test]
+async fn what_is_put_before_a_question_counts_as_its_tokens() {
+    const LIMIT: u64 = 2_000;
+    let node = Node::start().await;
+    let tenant = node.tenant("put-before").await;
+    publish(&tenant, "lease.md", &"The deposit of the lease is returned. ".repeat(40)).await;
+    tenant.set_limits(json!({"tokens_per_minute": LIMIT})).await;
+    let mut body = chat("the deposit");
+    (body["insula"], body["max_tokens"]) = (json!({"retrieval": {"limit": 1}}), json!(1));
+    let mut sent = 0;
+    let refused = loop {
+        let reply = tenant.service.post(CHAT, &body).await;
+        if reply.status != 200 {
+            break reply;
+        }
+        let used = reply.json()["usage"]["prompt_tokens"].as_u64().unwrap();
+        assert!(used > 500, "{used}");
+        sent += used;
+        assert!(sent <= LIMIT + LIMIT / 10, "{sent} tokens in a minute");
+    };
+    assert_limited(&refused);
+    assert!(sent > 0);
+    // What goes on from a long conversation counts all of it.
+    let other = node.tenant("goes-on").await;
+    let long = json!({"model": "sim-small", "input": "word ".repeat(1_200), "max_output_tokens": 16});
+    let first = other.service.post("/v1/responses", &long).await.expect(200).json();
+    other.set_limits(json!({"tokens_per_minute": LIMIT})).await;
+    let on = json!({"model": "sim-small", "input": "on", "previous_response_id": first["id"], "max_output_tokens": 16});
+    other.service.post("/v1/responses", &on).await.expect(200);
+    assert_limited(&other.service.post("/v1/responses", &on).await);
+}
+
+#[tokio::test]
+async fn what_is_put_before_a_question_may_be_more_than_a_minutes_tokens() {
+    let node = Node::start().await;
+    let tenant = node.tenant("much-before").await;
+    publish(&tenant, "lease.md", &"The deposit of the lease is returned. ".repeat(40)).await;
+    tenant.set_limits(json!({"tokens_per_minute": 100})).await;
+    let mut body = chat("the deposit");
+    (body["insula"], body["max_tokens"]) = (json!({"retrieval": true}), json!(1));
+    tenant.service.post(CHAT, &body).await.expect(200);
+    let reply = tenant.service.post(CHAT, &body).await;
+    assert_limited(&reply);
+    assert!(reply.header("retry-after").parse::<u64>().unwrap() > 5);
+    assert_eq!(node.simulator().count(), 1);
 }
 
 #[tokio::test]

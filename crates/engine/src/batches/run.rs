@@ -23,6 +23,7 @@ use crate::{
 /// After how long a batch is taken up again that has to wait.
 const AGAIN_WHEN_SUSPENDED: Duration = Duration::from_secs(5);
 const AGAIN_WITHOUT_MONEY: Duration = Duration::from_secs(15);
+const AGAIN_WHEN_REFUSED: Duration = Duration::from_secs(15);
 
 /// A batch that is this node's.
 pub(super) struct Running {
@@ -93,8 +94,11 @@ impl Running {
             Some(Stop::Expired) => finish::end(self, Ending::Expired).await,
             Some(Stop::Cancelled) => self.end_cancelled().await,
             Some(Stop::Node) => Ok(Laid::Until(now)),
-            // Why decides what follows, which the next look finds out.
-            Some(Stop::Withdrawn) => Ok(Laid::Until(self.engine.clock.now())),
+            Some(Stop::Withdrawn) => match self.credential() {
+                Err(error) => self.without_credential(error).await,
+                // It still holds: whoever looked again at once might find the same without end.
+                Ok(_) => self.wait(BatchWait::Unavailable, AGAIN_WHEN_REFUSED).await,
+            },
             Some(Stop::Budget) => self.wait(BatchWait::Budget, AGAIN_WITHOUT_MONEY).await,
         }
     }

@@ -268,6 +268,8 @@ impl Sender {
                 self.watch.halt(Stop::Budget);
                 Next::Later
             }
+            // What a line asks for and is not there is that line's own matter, and has a name; without one it is the tenant.
+            ErrorKind::NotFound if error.param().is_some() => Next::Final,
             ErrorKind::Unauthenticated | ErrorKind::Suspended | ErrorKind::NotFound => {
                 self.watch.halt(Stop::Withdrawn);
                 Next::Later

@@ -14,7 +14,7 @@ use insula_store::{FileRow, TenantSeals};
 pub use self::{reader::FileReader, settings::FileSettings, writer::Upload};
 pub(crate) use writer::{FileWriter, sweep};
 
-use crate::Engine;
+use crate::{Engine, directory::TenantCredential};
 
 /// What seals and opens of a file are bound to.
 const TABLE: &str = "file";
@@ -76,10 +76,24 @@ pub async fn read(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<(F
 /// Removes a file for good.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] where the tenant has none of this id; [`ErrorKind::Conflict`] while a batch reads it.
-pub async fn remove(engine: &Engine, scope: &TenantScope, id: FileId) -> Result<()> {
-    let removed = engine.store.tenant(scope).await?.remove_file(id).await;
+/// [`ErrorKind::NotFound`] where the tenant has none of this id; [`ErrorKind::Conflict`] while a batch reads it; [`ErrorKind::Forbidden`] for
+/// whoever acts for one end user: files are everybody's of the tenant.
+pub async fn remove(engine: &Engine, credential: &TenantCredential, id: FileId) -> Result<()> {
+    may_remove(credential)?;
+    let removed = engine.store.tenant(&credential.scope).await?.remove_file(id).await;
     removed.map_err(|error| if *error.kind() == ErrorKind::NotFound { no_such_file() } else { error })
+}
+
+/// Refuses whoever acts for one end user.
+///
+/// # Errors
+/// [`ErrorKind::Forbidden`].
+pub fn may_remove(credential: &TenantCredential) -> Result<()> {
+    if credential.end_user.is_none() {
+        return Ok(());
+    }
+    let message = "a token of an end user removes no file; a key does, or a token without an end user";
+    Err(Error::new(ErrorKind::Forbidden, message))
 }
 
 /// Opens what was handed in as a document.

@@ -8,12 +8,21 @@ use serde::Deserialize;
 use super::Origin;
 use crate::{Engine, knowledge};
 
-/// Whether all of these documents are still there for this tenant: its own, and those of corpora that it may read.
+/// Whether all of these documents are still there for this tenant: its own, and those of corpora that it may read. What is in a vector store
+/// that was deleted or has expired is not, also before a run has removed it.
 ///
 /// # Errors
 /// When what is looked into cannot be reached.
 pub(crate) async fn all_there(engine: &Engine, scope: &TenantScope, documents: &[Origin]) -> Result<bool> {
     let mut of_corpora: BTreeMap<&str, Vec<DocumentId>> = BTreeMap::new();
+    let own: Vec<DocumentId> =
+        documents.iter().filter(|origin| origin.corpus.is_none()).map(|origin| origin.document).collect();
+    if !own.is_empty() {
+        let withdrawn = engine.store.tenant(scope).await?.knowledge().await?.withdrawn(engine.clock.now()).await?;
+        if withdrawn.iter().any(|document| own.contains(document)) {
+            return Ok(false);
+        }
+    }
     for Origin { corpus, document } in documents {
         match corpus {
             Some(corpus) => of_corpora.entry(corpus).or_default().push(*document),

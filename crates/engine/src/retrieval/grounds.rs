@@ -111,12 +111,6 @@ pub(super) struct Terms {
 }
 
 impl Grounds {
-    /// Nothing was searched, but what was said before may be said again.
-    pub(super) fn carried(before: Vec<Origin>) -> Self {
-        let terms = Terms { reads_marks: true, ..Terms::default() };
-        Self::new(Vec::new(), before, terms)
-    }
-
     pub(super) fn new(hits: Vec<Hit>, before: Vec<Origin>, terms: Terms) -> Self {
         let found = (1..).zip(&hits).map(|(number, hit)| Found {
             number,
@@ -139,7 +133,7 @@ impl Grounds {
         Self {
             plains: hits.iter().map(|hit| Plain::of(&hit.text)).collect(),
             // A call is refused where text was read that could ask for it.
-            refuses_calls: terms.refuses_calls && !hits.is_empty(),
+            refuses_calls: terms.refuses_calls && !(hits.is_empty() && before.is_empty()),
             hits,
             before,
             told: Arc::new(told),

@@ -2,7 +2,8 @@
 //!
 //! Nothing is forgiven but how things are written down: runs of white space are one space, all quotation marks are one, all hyphens are
 //! one, and invisible characters are none. Letters, digits, case and punctuation must be the same. A quote begins and ends where a word
-//! or a number does: `able to terminate` does not stand in `unable to terminate`, nor `5 months` in `2.5 months`.
+//! or a number does: `able to terminate` does not stand in `unable to terminate`, nor `5 months` in `2.5 months`, `2–5 months` or `1 005 months`
+//! where a blank that breaks no line parts the number's thousands.
 
 use std::ops::Range;
 
@@ -16,12 +17,18 @@ pub(super) struct Plain {
     chars: Vec<char>,
     /// Where each stands in the text that it came from, in bytes.
     places: Vec<Range<usize>>,
+    /// Whether each is a blank that parts no words: one that breaks no line, or is narrow, as they stand within numbers.
+    tight: Vec<bool>,
 }
 
 impl Plain {
     /// The text as it is compared.
     pub fn of(text: &str) -> Self {
-        let mut plain = Self { chars: Vec::with_capacity(text.len()), places: Vec::with_capacity(text.len()) };
+        let mut plain = Self {
+            chars: Vec::with_capacity(text.len()),
+            places: Vec::with_capacity(text.len()),
+            tight: Vec::with_capacity(text.len()),
+        };
         for (at, c) in text.char_indices() {
             plain.push(c, at..at + c.len_utf8());
         }
@@ -29,11 +36,14 @@ impl Plain {
     }
 
     fn push(&mut self, c: char, place: Range<usize>) {
+        let is_tight = matches!(c, '\u{a0}' | '\u{2007}'..='\u{200a}' | '\u{202f}');
         let c = match c {
             c if c.is_whitespace() => {
                 // One for all that follow each other.
-                if let (Some(' '), Some(last)) = (self.chars.last(), self.places.last_mut()) {
+                if let (Some(' '), Some(last), Some(tight)) = (self.chars.last(), self.places.last_mut(), self.tight.last_mut())
+                {
                     last.end = place.end;
+                    *tight &= is_tight;
                     return;
                 }
                 ' '
@@ -48,9 +58,11 @@ impl Plain {
         if matches!(c, '[' | ']' | '<') && self.chars.ends_with(&[c, ' ']) {
             self.chars.pop();
             self.places.pop();
+            self.tight.pop();
         }
         self.chars.push(c);
         self.places.push(place);
+        self.tight.push(is_tight);
     }
 
     /// Where a quote stands in this text, in bytes of the text that this is of.
@@ -60,11 +72,8 @@ impl Plain {
         if length == 0 || weight(wanted) < LETTERS_MIN {
             return None;
         }
-        let at = (0..(self.chars.len() + 1).saturating_sub(length)).find(|at| {
-            self.chars[*at..at + length] == *wanted
-                && self.begins_at(*at, wanted[0])
-                && self.ends_at(at + length, wanted[length - 1])
-        })?;
+        let at = occurrences(&self.chars, wanted)
+            .find(|at| self.begins_at(*at, wanted[0]) && self.ends_at(at + length, wanted[length - 1]))?;
         Some(self.places[at].start..self.places[at + length - 1].end)
     }
 
@@ -91,20 +100,51 @@ impl Plain {
         let before = |back: usize| at.checked_sub(back).map(|place| self.chars[place]);
         match before(1) {
             Some(c) if joins(c, first) => false,
-            Some('.' | ',') if first.is_numeric() => !before(2).is_some_and(char::is_numeric),
+            Some('.' | ',' | '\'') if first.is_numeric() => !before(2).is_some_and(char::is_numeric),
+            Some(' ') if first.is_numeric() && self.tight[at - 1] => !before(2).is_some_and(char::is_numeric),
+            // A range, or a sign of less than nothing.
+            Some('–' | '‒') if first.is_numeric() => false,
             Some('-') if first.is_numeric() => before(2).is_some_and(|c| !c.is_whitespace() && c != '('),
             _ => true,
         }
+    }
+
+    fn is_number(&self, at: usize) -> bool {
+        self.chars.get(at).is_some_and(|c| c.is_numeric())
     }
 
     /// Whether one may end before this place with this character.
     fn ends_at(&self, at: usize, last: char) -> bool {
         match self.chars.get(at) {
             Some(c) if joins(last, *c) => false,
-            Some('.' | ',') if last.is_numeric() => !self.chars.get(at + 1).is_some_and(|c| c.is_numeric()),
+            Some('.' | ',' | '\'' | '–' | '‒') if last.is_numeric() => !self.is_number(at + 1),
+            Some(' ') if last.is_numeric() && self.tight[at] => !self.is_number(at + 1),
             _ => true,
         }
     }
+}
+
+/// Where a text holds another, from the first place on: in time that grows with both together, however they repeat themselves (Knuth, Morris
+/// and Pratt).
+fn occurrences<'t>(text: &'t [char], wanted: &'t [char]) -> impl Iterator<Item = usize> + 't {
+    // How much of each beginning of `wanted` ends with another one.
+    let mut borders = vec![0; wanted.len()];
+    let mut length = 0;
+    for at in 1..wanted.len() {
+        while length > 0 && wanted[at] != wanted[length] {
+            length = borders[length - 1];
+        }
+        length += usize::from(wanted[at] == wanted[length]);
+        borders[at] = length;
+    }
+    let mut found = 0;
+    text.iter().enumerate().filter_map(move |(at, c)| {
+        while found > 0 && wanted.get(found) != Some(c) {
+            found = borders[found - 1];
+        }
+        found += usize::from(wanted.get(found) == Some(c));
+        (found == wanted.len()).then(|| at + 1 - found)
+    })
 }
 
 fn strip(mut text: &[char], is_around: impl Fn(char) -> bool) -> &[char] {
@@ -188,6 +228,36 @@ mod tests {
         }
         assert_eq!(found("it is -5 degrees", "5 degrees"), None);
         assert_eq!(found("pages 3-5 of it", "5 of it"), Some("5 of it"));
+    }
+
+    #[test]
+    fn no_quote_begins_or_ends_within_a_number() {
+        for text in [
+            "costs 1\u{a0}250 EUR a year",
+            "costs 1\u{202f}250 EUR a year",
+            "costs 1\u{2009}250 EUR a year",
+            "costs 1'250 EUR a year",
+            "costs 1’250 EUR a year",
+            "costs 1–250 EUR a year",
+        ] {
+            for quote in ["250 EUR a year", "costs 1"] {
+                assert_eq!(found(text, quote), None, "{quote} in {text}");
+            }
+            assert_eq!(found(text, text), Some(text));
+        }
+        assert_eq!(found("it is –250 degrees there", "250 degrees there"), None);
+        assert_eq!(found("in May\u{a0}250 EUR are due", "250 EUR are due"), Some("250 EUR are due"));
+        assert_eq!(found("called '250 EUR' there", "250 EUR"), Some("250 EUR"));
+        assert_eq!(found("costs 1\u{a0}250 EUR a year", "costs 1 250 EUR"), Some("costs 1\u{a0}250 EUR"));
+    }
+
+    #[test]
+    fn texts_that_repeat_themselves_are_searched_once() {
+        let text = format!("{}b{}", "啊".repeat(20_000), "啊".repeat(20_000));
+        let quote = format!("{}b啊", "啊".repeat(1_000));
+        assert_eq!(found(&text, &quote).map(str::len), Some(quote.len()));
+        assert_eq!(occurrences(&['a', 'a', 'b', 'a', 'a', 'a'], &['a', 'a']).collect::<Vec<_>>(), [0, 3, 4]);
+        assert_eq!(found("it is not so it is so here", "so here"), Some("so here"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use insula_model::{Error, ErrorKind, Result, VectorStoreId};
-use insula_providers::{CorporaAsk, RetrievalAsk};
+use insula_providers::{CorporaAsk, RetrievalAsk, WrongCitation};
 use serde_json::Value;
 
 use super::{Grounds, grounds::Terms, instructions::instructions};
@@ -32,7 +32,9 @@ const AT: &str = "insula.retrieval";
 /// `Invalid` or `NotFound`, naming what is wrong with what is asked; `Unavailable` where the documents cannot be searched now.
 pub(crate) async fn resolve(engine: &Arc<Engine>, call: &Call, work: Arc<Work>, trace: &mut Trace) -> Result<Arc<Work>> {
     let Work::Chat(chat) = &*work else { return Ok(work) };
-    let Some(ask) = &chat.retrieval else { return Ok(carried(chat, trace).map_or_else(|| work.clone(), Arc::new)) };
+    let Some(ask) = chat.retrieval.as_ref().filter(|ask| !ask.skips_search) else {
+        return Ok(carried(chat, trace)?.map_or_else(|| work.clone(), Arc::new));
+    };
     let begun = engine.clock.elapsed();
     let resolved = grounded(engine, call, chat, ask).await;
     let (outcome, reason) = match &resolved {
@@ -46,14 +48,23 @@ pub(crate) async fn resolve(engine: &Arc<Engine>, call: &Call, work: Arc<Work>, 
     Ok(Arc::new(Work::Chat(Box::new(chat))))
 }
 
-/// A chat that searches nothing, but goes on from what was answered from documents: it may say that again, and goes with them too.
-fn carried(chat: &Chat, trace: &mut Trace) -> Option<Work> {
+/// A chat that searches nothing, but goes on from what was answered from documents: it may say that again, it goes with them too, and what they
+/// say authorises no call now either.
+fn carried(chat: &Chat, trace: &mut Trace) -> Result<Option<Work>> {
     if chat.before.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let grounds = Arc::new(Grounds::carried(chat.before.clone()));
+    let ask = chat.retrieval.as_deref();
+    let terms = Terms {
+        citations: ask.map_or_else(WrongCitation::default, |ask| ask.citations),
+        refuses_calls: ask.is_none_or(|ask| !ask.allows_tool_calls),
+        reads_marks: !chat.wants_json(),
+        ..Terms::default()
+    };
+    let request = if terms.refuses_calls { chat.without_calls()? } else { chat.request.clone() };
+    let grounds = Arc::new(Grounds::new(Vec::new(), chat.before.clone(), terms));
     trace.retrieval = Some(grounds.record());
-    Some(Work::Chat(Box::new(Chat { grounds: Some(grounds), ..chat.clone() })))
+    Ok(Some(Work::Chat(Box::new(Chat { request, grounds: Some(grounds), before: chat.before.clone() }))))
 }
 
 async fn grounded(engine: &Arc<Engine>, call: &Call, chat: &Chat, ask: &RetrievalAsk) -> Result<Chat> {
@@ -79,11 +90,13 @@ async fn grounded(engine: &Arc<Engine>, call: &Call, chat: &Chat, ask: &Retrieva
         shows_texts: ask.tool.as_ref().is_some_and(|tool| tool.shows_texts),
     };
     let grounds = Arc::new(Grounds::new(hits, chat.before.clone(), terms));
-    let request = if grounds.hits().is_empty() {
-        chat.request.clone()
-    } else {
-        let text = instructions(&grounds, &*engine.random, !wants_json);
-        chat.instructed(&text, grounds.refuses_calls)?
+    let request = match grounds.hits() {
+        [] if grounds.refuses_calls => chat.without_calls()?,
+        [] => chat.request.clone(),
+        _ => {
+            let text = instructions(&grounds, &*engine.random, engine.settings.knowledge.policy, !wants_json);
+            chat.instructed(&text, grounds.refuses_calls)?
+        }
     };
     Ok(Chat { request, grounds: Some(grounds), before: chat.before.clone() })
 }

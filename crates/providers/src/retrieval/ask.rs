@@ -40,6 +40,8 @@ pub struct RetrievalAsk {
     pub citations: WrongCitation,
     /// Whether the model may call the caller's tools although it reads text from documents.
     pub allows_tool_calls: bool,
+    /// Whether nothing is searched: the rest says how to go on from an answer that was made of documents.
+    pub skips_search: bool,
     /// OpenAI's tool, where it is asked for with that.
     pub tool: Option<FileSearch>,
 }
@@ -108,9 +110,10 @@ fn read_retrieval(value: &RawValue) -> Result<Option<RetrievalAsk>> {
             "tool_calls" if is_given(value) => {
                 ask.allows_tool_calls = choice(value, &at, [("refuse", false), ("allow", true)])?
             }
-            "query" | "limit" | "filter" | "corpora" | "vector_store_ids" | "citations" | "tool_calls" => {}
+            "search" if is_given(value) => ask.skips_search = !read::<bool>(value, &at, "must be true or false")?,
+            "query" | "limit" | "filter" | "corpora" | "vector_store_ids" | "citations" | "tool_calls" | "search" => {}
             name => {
-                let known = "query, limit, filter, corpora, vector_store_ids, citations, tool_calls";
+                let known = "query, limit, filter, corpora, vector_store_ids, citations, tool_calls, search";
                 return Err(unknown(RETRIEVAL, name, known));
             }
         }
@@ -204,11 +207,12 @@ mod tests {
         assert_eq!(own(r#"{"retrieval":false}"#).unwrap(), None);
         assert_eq!(own(r#"{"retrieval":true}"#).unwrap(), Some(RetrievalAsk::default()));
         let all = r#"{"retrieval":{"query":"q","limit":3,"filter":{"a":1},"corpora":["eu"],"vector_store_ids":["vs_1"],
-            "citations":"drop","tool_calls":"allow"}}"#;
+            "citations":"drop","tool_calls":"allow","search":false}}"#;
         let ask = own(all).unwrap().unwrap();
         assert_eq!((ask.query.as_deref(), ask.limit, ask.citations), (Some("q"), Some(3), WrongCitation::Drop));
         assert!(
             ask.allows_tool_calls
+                && ask.skips_search
                 && ask.corpora == Some(CorporaAsk::Named(vec!["eu".to_owned()]))
                 && ask.vector_store_ids == ["vs_1"]
         );
@@ -224,6 +228,7 @@ mod tests {
             (r#"{"retrieval":{"limit":-1}}"#, "insula.retrieval.limit"),
             (r#"{"retrieval":{"citations":"keep"}}"#, "insula.retrieval.citations"),
             (r#"{"retrieval":{"tool_calls":true}}"#, "insula.retrieval.tool_calls"),
+            (r#"{"retrieval":{"search":"no"}}"#, "insula.retrieval.search"),
             (r#"{"retrieval":{"corpora":"eu"}}"#, "insula.retrieval.corpora"),
         ] {
             assert_eq!(own(json).unwrap_err().param(), Some(at), "{json}");

@@ -17,6 +17,8 @@ type Fields<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// OpenAI's tool.
 const FILE_SEARCH: &str = "file_search";
+/// Fields by which a provider itself searches, calls or runs something for the model, beside the tools: `tool_choice` does not hold it back.
+const ACTING: [&str; 5] = ["web_search_options", "plugins", "mcp_servers", "search_parameters", "enable_search"];
 /// What is asked for with it where texts shall be shown.
 const RESULTS: &str = "file_search_call.results";
 
@@ -48,7 +50,6 @@ pub(crate) fn detached(fields: &Fields<'_>, dialect: Dialect) -> Result<Option<D
     let mut ask = field(OWN).map(read_own).transpose()?.flatten();
     let tools = field("tools").map(|tools| split(tools, &mut ask)).transpose()?.flatten();
     let has_none = tools.as_ref().is_some_and(Vec::is_empty);
-    let has_tools = tools.as_ref().is_some_and(|tools| !tools.is_empty());
     let choice = field("tool_choice").filter(|choice| !is_search(choice));
     let is_tool = ask.as_ref().is_some_and(|ask| ask.tool.is_some());
     // Who wants no tool wants no search either, unless it is asked for beside the tools.
@@ -58,7 +59,10 @@ pub(crate) fn detached(fields: &Fields<'_>, dialect: Dialect) -> Result<Option<D
     if let Some(tool) = ask.as_mut().and_then(|ask| ask.tool.as_mut()) {
         tool.shows_texts = dialect == Dialect::Responses && field("include").is_some_and(includes_results);
     }
-    check_choice(ask.as_ref(), has_tools, choice)?;
+    // Where nothing is searched it depends on what the conversation was made of before.
+    if ask.as_ref().is_some_and(|ask| !ask.allows_tool_calls && !ask.skips_search) {
+        check_calls(fields, tools.as_ref().is_some_and(|tools| !tools.is_empty()))?;
+    }
     let mut kept: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(fields.len());
     for (name, value) in fields {
         match name.as_ref() {
@@ -107,16 +111,31 @@ fn includes_results(include: &RawValue) -> bool {
     serde_json::from_str::<Vec<Cow<'_, str>>>(include.get()).is_ok_and(|all| all.iter().any(|one| one == RESULTS))
 }
 
-/// Text from documents authorises no tool call: who demands one must say that it may.
-fn check_choice(ask: Option<&RetrievalAsk>, has_tools: bool, choice: Option<&RawValue>) -> Result<()> {
-    let refuses = ask.is_some_and(|ask| !ask.allows_tool_calls) && has_tools;
-    let Some(choice) = choice.filter(|_| refuses) else { return Ok(()) };
-    if !demands(choice) {
-        return Ok(());
+/// Text from documents authorises no tool call: who demands one, or lets a provider make some by itself, must say that it may.
+///
+/// # Errors
+/// `Invalid`, naming the field.
+pub(super) fn check_calls(fields: &Fields<'_>, has_tools: bool) -> Result<()> {
+    const ALLOW: &str =
+        "leave it out, or set `insula.retrieval.tool_calls` to \"allow\" if the tools may be called all the same";
+    for (name, value) in fields {
+        let why = match name.as_ref() {
+            "tool_choice" if has_tools && demands(value) => "demands a tool call, and text from documents authorises none",
+            name if ACTING.contains(&name) && is_asked(value) => {
+                "lets the provider act by itself on what the model reads, and text from documents authorises no call"
+            }
+            _ => continue,
+        };
+        return Err(Error::invalid(format!("`{name}` {why}; {ALLOW}")).at(name.clone()));
     }
-    let why = "`tool_choice` demands a tool call, and text from documents authorises none; leave it out, or set \
-               `insula.retrieval.tool_calls` to \"allow\" if the tools may be called all the same";
-    Err(Error::invalid(why).at("tool_choice"))
+    Ok(())
+}
+
+/// Whether a field asks for something.
+fn is_asked(value: &RawValue) -> bool {
+    is_given(value)
+        && value.get() != "false"
+        && !serde_json::from_str::<Vec<&RawValue>>(value.get()).is_ok_and(|list| list.is_empty())
 }
 
 /// Whether a choice leaves the model none but to call a tool of the caller's.

@@ -7,7 +7,7 @@ use insula_model::{
 };
 use serde_json::value::RawValue;
 
-use super::detach::push;
+use super::detach::{check_calls, push};
 use crate::{
     ChatRequest, Dialect,
     json::{is_given, members, push_string},
@@ -46,6 +46,22 @@ impl ChatRequest {
     /// # Errors
     /// `Invalid` where the whole is more than a request may be.
     pub fn instructed(&self, instructions: &str, without_calls: bool) -> Result<Self> {
+        self.with(Some(instructions), without_calls)
+    }
+
+    /// The same request, in which the model shall call none of the caller's tools.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the field that demands a call or lets the provider make some.
+    pub fn without_calls(&self) -> Result<Self> {
+        let text = std::str::from_utf8(self.sent()).map_err(Error::internal)?;
+        let fields = members(text, "the body")?.0;
+        let has_tools = fields.iter().any(|(name, value)| (name == "tools" || name == "functions") && is_given(value));
+        check_calls(&fields, has_tools)?;
+        if has_tools { self.with(None, true) } else { Ok(self.clone()) }
+    }
+
+    fn with(&self, instructions: Option<&str>, without_calls: bool) -> Result<Self> {
         let text = std::str::from_utf8(self.sent()).map_err(Error::internal)?;
         let fields = members(text, "the body")?.0;
         let has = |wanted: &str| fields.iter().any(|(name, value)| name == wanted && is_given(value));
@@ -57,18 +73,19 @@ impl ChatRequest {
         let refused = [("tools", "tool_choice", none), ("functions", "function_call", r#""none""#)];
         let refused = refused.into_iter().filter(|(tools, ..)| without_calls && has(tools));
         let refused: Vec<(&str, &str)> = refused.map(|(_, choice, none)| (choice, none)).collect();
-        let mut out = Vec::with_capacity(text.len() + instructions.len() + instructions.len() / 8);
+        let room = instructions.map_or(0, |instructions| instructions.len() + instructions.len() / 8);
+        let mut out = Vec::with_capacity(text.len() + room);
         for (name, value) in &fields {
             if refused.iter().any(|(choice, _)| choice == name) {
                 continue;
             }
-            if name == own && is_given(value) {
-                push(&mut out, name, &self.put(value, instructions)?);
-            } else if name != own {
-                push(&mut out, name, value.get());
+            match instructions.filter(|_| name == own) {
+                None => push(&mut out, name, value.get()),
+                Some(instructions) if is_given(value) => push(&mut out, name, &self.put(value, instructions)?),
+                Some(_) => {}
             }
         }
-        if !has(own) {
+        if let Some(instructions) = instructions.filter(|_| !has(own)) {
             push(&mut out, own, &quoted(instructions));
         }
         for (choice, none) in refused {
@@ -186,5 +203,27 @@ mod tests {
         assert_eq!(sent(&functions.instructed("d", true).unwrap())["function_call"], "none");
         let plain = ChatRequest::parse(body("").into()).unwrap().instructed("d", true).unwrap();
         assert_eq!(sent(&plain).get("tool_choice"), None);
+        let silent = request.without_calls().unwrap();
+        assert_eq!((&sent(&silent)["tool_choice"], &sent(&silent)["messages"]), (&"none".into(), &sent(&request)["messages"]));
+        let demanding = ChatRequest::parse(body(&tools.replace("auto", "required")).into()).unwrap();
+        assert_eq!(demanding.without_calls().unwrap_err().param(), Some("tool_choice"));
+    }
+
+    #[test]
+    fn what_acts_by_itself_is_named() {
+        let body = |more: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],{more}}}"#);
+        for (field, value) in
+            [("web_search_options", "{}"), ("plugins", "[{}]"), ("mcp_servers", "[{}]"), ("enable_search", "true")]
+        {
+            let more = format!(r#""{field}":{value}"#);
+            assert_eq!(ChatRequest::parse(body(&more).into()).unwrap().without_calls().unwrap_err().param(), Some(field));
+            let asking = body(&format!(r#"{more},"insula":{{"retrieval":true}}"#));
+            assert_eq!(ChatRequest::parse(asking.into()).unwrap_err().param(), Some(field));
+            let allowed = body(&format!(r#"{more},"insula":{{"retrieval":{{"tool_calls":"allow"}}}}"#));
+            assert!(ChatRequest::parse(allowed.into()).is_ok());
+        }
+        for nothing in [r#""plugins":[]"#, r#""mcp_servers":null"#, r#""enable_search":false"#] {
+            assert!(ChatRequest::parse(body(nothing).into()).unwrap().without_calls().is_ok(), "{nothing}");
+        }
     }
 }

@@ -248,7 +248,7 @@ pub async fn download_file(State(app): State<App>, path: Result<PathTexts, Failu
     responses(
         (status = 200, description = "It is gone", body = DeletedFile),
         (status = 401, description = "No valid credential"),
-        (status = 403, description = "The tenant is suspended, or the credential is an operator's"),
+        (status = 403, description = "The tenant is suspended, or the credential is an operator's or an end user's"),
         (status = 404, description = "No such file"),
         (status = 409, description = "A batch that is not over reads it"),
     ),
@@ -260,8 +260,10 @@ pub async fn delete_file(State(app): State<App>, path: Result<PathTexts, Failure
         Err(away) => return errors::openai(&away.error, away.request),
     };
     let removed = async {
+        // Before the id is looked at: nothing is told of files.
+        files::may_remove(&call.credential)?;
         let id = named(path)?;
-        files::remove(&app.engine, &call.credential.scope, id).await.map(|()| id)
+        files::remove(&app.engine, &call.credential, id).await.map(|()| id)
     };
     match removed.await {
         Ok(id) => answer::json(

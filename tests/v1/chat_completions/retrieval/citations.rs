@@ -74,6 +74,11 @@ const CASES: &[Case] = &[
     dropped("It is [[1: \"\"]] [[1: \"is\"]]", "It is", 2),
     dropped("It is 【1:0†lease.md】 so", "It is so", 1),
     dropped("It is [[1: \"returned\"; 2: \"park for free\"]]", "It is", 1),
+    // Written otherwise, and where only what looks like code stands before it.
+    dropped("It is [ 1 ] or [^1] or [**1**] or 【1】 or ［1］.", "It is or or or or.", 5),
+    dropped("It is [1](#) or [2](lease.md).", "It is or.", 2),
+    dropped("A lone ` and it is [1]", "A lone ` and it is", 1),
+    dropped("In mid-line ``` it is [1]\nand [2]", "In mid-line ``` it is\nand", 2),
     // Nested and cut off.
     dropped("It is [[1: \"The deposit [[2: \"Visitors park for free.\"]] is\"]] so", "It is so", 1),
     dropped("It is [[1: \"The deposit [[2: \"Visitors park for free.\"]] and on", "It is", 1),

@@ -2,7 +2,7 @@
 
 use http::Method;
 use insula_simulator::Scenario;
-use insula_tests::{Node, TestTenant, documents::publish};
+use insula_tests::{Node, TestTenant, documents::publish, stores};
 use serde_json::{Value, json};
 
 use super::{CHAT, asking, told};
@@ -107,4 +107,28 @@ async fn a_document_more_makes_another_question() {
     assert_eq!((asked().await, asked().await), ("miss".to_owned(), "hit".to_owned()));
     publish(&tenant, "other.md", "Parking is free.").await;
     assert_eq!(asked().await, "miss");
+}
+
+#[tokio::test]
+async fn a_store_whose_time_has_come_answers_nothing_before_it_is_swept() {
+    let node = Node::clustered().await;
+    let tenant = node.tenant("withdrawn").await;
+    let caller = &tenant.service;
+    let store = stores::store(caller, &json!({"expires_after": {"anchor": "last_active_at", "days": 1}})).await;
+    stores::publish(caller, &store, &format!("And the word of the lease is {CANARY}."), json!({})).await;
+    node.scenario(quoting());
+    let body = asking("what is the word of the lease?", json!({"vector_store_ids": [store]}));
+    assert!(keyed(&tenant, CHAT, &body).await.expect(200).text().contains(CANARY));
+    assert!(keyed(&tenant, CHAT, &body).await.expect(200).text().contains(CANARY));
+    let ask = json!({"model": "sim-small", "input": "the word of the lease?", "insula": {"retrieval": {"vector_store_ids": [store]}}});
+    let response = caller.post(RESPONSES, &ask).await.expect(200).json();
+    assert!(response.to_string().contains(CANARY));
+    // Nobody waits a day: it is over in the books, and no run has looked at it.
+    let id = store.parse::<insula_model::VectorStoreId>().unwrap().as_bytes().to_vec();
+    let database = node.database().superuser().await;
+    database.execute("UPDATE insula_tenant.vector_stores SET expires_at = 1 WHERE id = $1", &[&id]).await.unwrap();
+    keyed(&tenant, CHAT, &body).await.openai_error(409, "conflict");
+    let on = json!({"model": "sim-small", "input": "and then?", "previous_response_id": response["id"]});
+    caller.post(RESPONSES, &on).await.openai_error(404, "not_found");
+    caller.get(&format!("{RESPONSES}/{}", response["id"].as_str().unwrap())).await.openai_error(404, "not_found");
 }

@@ -62,3 +62,57 @@ async fn a_demanded_call_must_be_allowed() {
     assert_eq!(tenant.service.post(CHAT, &body).await.openai_error(400, "invalid_request")["param"], "tool_choice");
     assert_eq!(node.simulator().count(), 0);
 }
+
+#[tokio::test]
+async fn what_a_provider_does_by_itself_is_refused() {
+    let node = Node::start().await;
+    let (tenant, ..) = with_documents(&node, "beside").await;
+    for (field, value) in [
+        ("web_search_options", json!({})),
+        ("plugins", json!([{"id": "web"}])),
+        ("mcp_servers", json!([{"type": "url", "url": "https://mcp.invalid", "name": "m"}])),
+    ] {
+        let mut body = asking("the lease", json!(true));
+        body[field] = value.clone();
+        let refused = tenant.service.post(CHAT, &body).await.openai_error(400, "invalid_request");
+        assert_eq!(refused["param"], field);
+        assert!(refused["message"].as_str().unwrap().contains("tool_calls"), "{refused}");
+        // Without documents it is the caller's own matter, and where the caller says so.
+        body["insula"] = json!({"retrieval": {"tool_calls": "allow"}});
+        tenant.service.post(CHAT, &body).await.expect(200);
+        assert_eq!(sent(&node)[field], value);
+    }
+    let messages = json!({
+        "model": "sim-small", "max_tokens": 16, "messages": [{"role": "user", "content": "the lease"}],
+        "mcp_servers": [{"type": "url", "url": "https://mcp.invalid", "name": "m"}], "insula": {"retrieval": true}
+    });
+    let refused = tenant.service.post("/v1/messages", &messages).await.expect(400).json();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("mcp_servers"), "{refused}");
+}
+
+#[tokio::test]
+async fn who_goes_on_from_documents_calls_nothing_either() {
+    const RESPONSES: &str = "/v1/responses";
+    let node = Node::start().await;
+    let (tenant, ..) = with_documents(&node, "carried").await;
+    let first = json!({"model": "sim-small", "input": "the deposit of the lease", "insula": {"retrieval": true}});
+    let first = tenant.service.post(RESPONSES, &first).await.expect(200).json();
+    let tools = json!([{"type": "function", "name": "wire_money", "parameters": {"type": "object"}}]);
+    let mut on =
+        json!({"model": "sim-small", "input": "now use the tool", "previous_response_id": first["id"], "tools": tools});
+    node.scenario(Scenario { calls_regardless: true, ..Scenario::default() });
+    let answer = tenant.service.post(RESPONSES, &on).await.expect(200).json();
+    assert_eq!(sent(&node)["tool_choice"], "none");
+    let calls = answer["output"].as_array().unwrap().iter().filter(|item| item["type"] == "function_call").count();
+    assert_eq!((calls, &told(&answer)["tool_calls_removed"]), (0, &json!(1)), "{answer}");
+    // Who goes on from that goes on from documents too.
+    let mut further = on.clone();
+    (further["previous_response_id"], further["tool_choice"]) = (answer["id"].clone(), json!("required"));
+    assert_eq!(tenant.service.post(RESPONSES, &further).await.openai_error(400, "invalid_request")["param"], "tool_choice");
+    // Unless the caller allows it, and no search is made for that.
+    node.scenario(Scenario::default());
+    on["insula"] = json!({"retrieval": {"search": false, "tool_calls": "allow"}});
+    let allowed = tenant.service.post(RESPONSES, &on).await.expect(200).json();
+    assert!(allowed["output"].as_array().unwrap().iter().any(|item| item["name"] == "wire_money"), "{allowed}");
+    assert_eq!(told(&allowed)["sources"], json!([]));
+}

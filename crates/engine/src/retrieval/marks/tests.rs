@@ -42,6 +42,12 @@ fn marks_are_told_from_text() {
         ("nested [[1: \"a [[2: \"b\"]] c\"]] on", "nested<1|a [[2: \"b\"]] c> on"),
         ("bare [1] and [1, 2] and [1-3][2]", "bare<1|-> and<1|-> and<1|-><2|->"),
         ("【4:0†lease.pdf】 is theirs", "<4|-> is theirs"),
+        (
+            "[ 1 ] [^1] [1](#) 【1】 ［1］ [**1**] [１] \\[1\\] [`2`] [1](lease.md)",
+            "<1|-><1|-><1|-><1|-><1|-><1|-><-|-> \\<1|-><2|-><1|->",
+        ),
+        ("[1,\n2] [1 , **2** , 3] [1](https", "<1|-><1|-><1|->(https"),
+        ("[[1] so] and [[1](#) and [[1, 2] so]", "[<1|-> so] and [<1|-> and [<1|-> so]"),
         ("引用[[2：“两个月内退还”]]。", "引用<2|两个月内退还>。"),
     ] {
         assert_eq!(shown(text), wanted, "{text}");
@@ -67,14 +73,65 @@ fn what_is_cut_off_is_taken_out() {
 }
 
 #[test]
+fn what_only_looks_like_code_hides_no_mark() {
+    for (text, wanted) in [
+        ("a ` b [1] c", "a ` b<1|-> c"),
+        ("a ` b [1]\nc` [2]", "a ` b<1|->\nc`<2|->"),
+        ("a ``` b [1]\n\n[2] [[1: x]]", "a ``` b<1|->\n\n<2|-><1|->"),
+        ("a ` [[1: \"q\"]] ` b [1]", "a `<1|q> ` b<1|->"),
+        ("```\n[1]\n```\n[1]", "```\n[1]\n```\n<1|->"),
+        ("[[1: \"a ` b\"]] [1]", "<1|a ` b><1|->"),
+        ("[[1: \"a `[1]` b\"]]", "<1|a `[1]` b>"),
+    ] {
+        assert_eq!(shown(text), wanted, "{text}");
+    }
+}
+
+/// No answer makes the reader look at its characters again and again.
+#[test]
+fn each_character_is_looked_at_a_few_times() {
+    let many = [("[[1: ", 100_000)].into_iter().chain(
+        [
+            "[[1, \"",
+            "[[1: \"a]] ",
+            "【1†",
+            "[1 ",
+            "[1](",
+            "[1](x",
+            "[1](((",
+            "[[",
+            "[[1",
+            "[[1]",
+            "[[1, 2]",
+            "[[1: `[1](",
+            "【1†】[[1: ",
+            "[[1: \"`",
+            "` [[1: \"",
+            "[[1: \"\n",
+            "［1 , ",
+        ]
+        .map(|part| (part, 2_000)),
+    );
+    for (part, times) in many {
+        let text = part.repeat(times);
+        let mut reader = Reader::new(3);
+        reader.read(&text, &mut |_| {});
+        reader.end(&mut |_| {});
+        let (steps, chars) = (reader.steps, text.chars().count());
+        assert!(steps <= 6 * chars, "{part}: {steps} steps for {chars} characters");
+    }
+}
+
+#[test]
 fn all_else_is_text() {
     for text in [
         "",
         " two  spaces ",
         "[[Page]] and [[1, 2], [3, 4]] and [x] and [4] and [12, 13]",
         "if [[ -f x ]]; then; [[ $a -gt 2 ]]",
-        "`a[2]` and ```\nb = [1, 2]\nc = [[2]]\nd[[2:3]]\n\ne\n``` and [2](https://example.org)",
-        "【1】 and 【2024年】 and [",
+        "`a[2]` and\n```\nb = [1, 2]\nc = [[2]]\nd[[2:3]]\n\ne\n```\n and [2](https://example.org) [1](mailto:a@b.c)",
+        "【4】 and 【2024年】 and [",
+        "- [ ] to do, [1.5], [1*2], [4](#x), [-], [**], [1 of 2]",
         "[[1, \"a\"], [2, \"b\"]]",
         "a ` [ and [] and [[]] and ]]",
     ] {
@@ -111,7 +168,7 @@ fn a_cut_at_any_byte_changes_nothing() {
 proptest! {
     #[test]
     fn anything_cut_anywhere_is_the_same(
-        text in "([\\[\\]{}】【†`:：,\"“” \n0-3a\u{e4}]|\\[\\[|\\]\\]|\\[\\[[1-3]: \"a){0,60}",
+        text in "([\\[\\](){}】【］［†`:：,\"“” \\\\^*#\n0-3a\u{e4}]|\\[\\[|\\]\\]|\\[\\[[1-3]: \"a){0,60}",
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {
         let places: Vec<usize> = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
