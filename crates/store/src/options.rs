@@ -101,7 +101,7 @@ pub struct ClusterOptions {
 pub const EXACT_MAX: usize = 20_000;
 
 /// Room for vectors in memory, where nobody says how much.
-pub const INDEX_BYTES_MAX: u64 = 512 * 1024 * 1024;
+pub const INDEX_BYTES_MAX: u64 = 320 * 1024 * 1024;
 
 /// How to use a PostgreSQL database.
 #[derive(Debug, Clone)]

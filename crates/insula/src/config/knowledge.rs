@@ -52,6 +52,6 @@ section! {
         /// Bytes of all tenants' vectors that this node holds in memory; those that were not searched for longest are read again
         /// when they are. One tenant's of more are read for each search: `chunks_per_tenant_max` chunks of 384 numbers take some 310 MB,
         /// and half as much again where there is room for a graph.
-        index_bytes_max: u64 = 512 * 1024 * 1024;
+        index_bytes_max: u64 = 320 * 1024 * 1024;
     }
 }
