@@ -153,6 +153,10 @@ fn cache(_: u64) -> Value {
     json!({"enabled": true, "ttl_seconds": 60})
 }
 
+fn embedder(_: u64) -> Value {
+    json!({"embedder": "lexical-hashing-1"})
+}
+
 fn limits(_: u64) -> Value {
     json!({"requests_per_minute": 1000})
 }
@@ -321,6 +325,7 @@ pub const CASES: &[Case] = &[
     case("GET /api/v1/tenants/{tenant}/usage",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/usage/export", [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     case("GET /api/v1/tenants/{tenant}/cache",        [401, 401, 404, 404, 404, 403, 403, 200, 200]),
+    case("GET /api/v1/tenants/{tenant}/embedder",     [401, 401, 404, 404, 404, 403, 403, 200, 200]),
     with_body("PUT /api/v1/tenants/{tenant}/cache",   [401, 401, 404, 404, 404, 403, 403, 200, 200], cache),
     // For a provider that is configured; the admin removes it, and for the operator it is gone.
     case("GET /api/v1/tenants/{tenant}/provider-credentials",                  [401, 401, 404, 404, 404, 403, 403, 200, 200]),
@@ -382,6 +387,7 @@ pub const CASES: &[Case] = &[
     with_body("PUT /api/v1/tenants/{tenant}/budgets", [401, 401, 404, 404, 404, 403, 403, 403, 200], budgets),
     with_body("PUT /api/v1/tenants/{tenant}/vectors", [401, 401, 404, 404, 404, 403, 403, 403, 200], vectors),
     with_body("PUT /api/v1/tenants/{tenant}/limits",  [401, 401, 404, 404, 404, 403, 403, 403, 200], limits),
+    with_body("PUT /api/v1/tenants/{tenant}/embedder", [401, 401, 404, 404, 404, 403, 403, 403, 200], embedder),
     case("GET /api/v1/tenants/{tenant}/credits",      [401, 401, 404, 404, 404, 403, 403, 403, 200]),
     with_body("POST /api/v1/tenants/{tenant}/credits", [401, 401, 404, 404, 404, 403, 403, 403, 201], credit),
     case("GET /api/v1/tenants/{tenant}/statements/{month}/comparison/{other}", [401, 401, 404, 404, 404, 403, 403, 403, 200]),
@@ -536,6 +542,7 @@ pub const INPUTS: &[(&str, Holds)] = &[
     ("body tenants",             Holds::Data),
     ("body cursor",              Holds::Data),
     ("body repair",              Holds::Data),
+    ("body embedder",            Holds::Data),
     ("body limits",                     Holds::Data),
     ("body limits requests_per_minute", Holds::Data),
     ("body limits tokens_per_minute",   Holds::Data),

@@ -189,6 +189,11 @@ impl Node {
         self.simulator().set_scenario(scenario);
     }
 
+    /// Whether its storage is shared.
+    pub fn is_clustered(&self) -> bool {
+        self.shared.is_some()
+    }
+
     /// The database that it shares with the other nodes.
     pub fn database(&self) -> &Database {
         &self.shared.as_ref().unwrap().database

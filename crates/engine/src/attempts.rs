@@ -209,7 +209,7 @@ impl Attempts {
         let watch = self.watch()?;
         let chance = &self.chances[self.at];
         let cause = match (self.made, chance.tries) {
-            (0, _) => Cause::Base,
+            (0, _) => self.call.cause,
             (_, 0) => Cause::Fallback,
             _ => Cause::Retry,
         };

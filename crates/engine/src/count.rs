@@ -7,7 +7,7 @@ use insula_providers::ChatRequest;
 
 use crate::{
     Call, Engine, limits, reserve,
-    route::{self, Candidate},
+    route::{self, Candidate, Stated},
     work::Work,
 };
 
@@ -22,7 +22,7 @@ impl Engine {
         limits::charge_requests(self, call.limited_subjects(), 1).await?;
         // By whom it would be tried first.
         let Candidate { route, .. } =
-            route::plan(self, &call.credential.tenant, &work, call.complexity).candidates?.swap_remove(0);
+            route::plan(self, &call.credential.tenant, &work, Stated::by(call)).candidates?.swap_remove(0);
         match reserve::counted(self, call, &work, &route).await {
             Some(tokens) => Ok(tokens),
             // What has no bound counts by its bytes, as it does without a hard budget.

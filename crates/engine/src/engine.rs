@@ -93,7 +93,8 @@ impl Engine {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>> {
-        let (ids, started_at) = (IdGenerator::new(clock.clone(), random.clone()), clock.now());
+        let (ids, providers) = (IdGenerator::new(clock.clone(), random.clone()), Arc::new(providers));
+        let started_at = clock.now();
         let coordination = Arc::new(coordination);
         let directory = match store.cluster() {
             None => Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?,
@@ -118,7 +119,7 @@ impl Engine {
             gate: Gate::new(Arc::new(SystemResolver))?,
             webhooks: Webhooks::new(store.platform_secret("webhook")),
             batches: Runner::new(RunKind::Batch),
-            knowledge: Library::new(),
+            knowledge: Library::new(&settings.knowledge, Arc::clone(&providers)),
             searches: Searches::new(settings.knowledge.searches_per_tenant_max),
             answer_rooms: AnswerRooms::new(settings.answers_bytes_max),
             coordination,
@@ -126,7 +127,7 @@ impl Engine {
             versions: Versions::default(),
             queue: Queue::new(&settings, clock.clone(), store.cluster().cloned()),
             store,
-            providers: Arc::new(providers),
+            providers,
             clock,
             random,
             ids,

@@ -50,6 +50,8 @@ pub struct Call {
     pub end_user: Option<EndUser>,
     /// How demanding the caller says that it is.
     pub complexity: Option<Complexity>,
+    /// Why it is made: because a caller asks, or because a text has to be embedded so that it is found.
+    pub cause: Cause,
     /// Whether nobody waits for it, so that it lets its tenant's other requests pass.
     pub is_background: bool,
     /// The status that the caller will see for an error; the mapping is the server's.

@@ -1,10 +1,12 @@
 //! What the configuration says of the engine, in its terms.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use insula_engine::{
-    CacheSettings, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings, batches::BatchSettings,
-    files::FileSettings, knowledge::KnowledgeSettings,
+    CacheSettings, EngineSettings, QueueSettings, ResponsesSettings, RouteSettings, WebhookSettings,
+    batches::BatchSettings,
+    files::FileSettings,
+    knowledge::{KnowledgeSettings, LocalModels, ProviderModel},
 };
 
 use insula_ingest::sanitise::{Policy, Severity};
@@ -12,7 +14,7 @@ use insula_ingest::sanitise::{Policy, Severity};
 use crate::config::{self, Config, Instructions, Mode};
 
 /// The engine's settings.
-pub(crate) fn engine_settings(config: &Config) -> EngineSettings {
+pub(crate) fn engine_settings(config: &Config, local_models: LocalModels) -> EngineSettings {
     let (bounds, budgets, queue) = (&config.bounds, &config.budgets, &config.queue);
     EngineSettings {
         inflight_max: bounds.inflight_max,
@@ -46,7 +48,7 @@ pub(crate) fn engine_settings(config: &Config) -> EngineSettings {
         sync_before_send: config.durability.mode == Mode::Strict,
         files: file_settings(&config.files),
         batches: batch_settings(&config.batches),
-        knowledge: knowledge_settings(&config.knowledge),
+        knowledge: KnowledgeSettings { local_models, ..knowledge_settings(config) },
         webhooks: webhook_settings(&config.webhooks),
     }
 }
@@ -97,7 +99,12 @@ fn batch_settings(batches: &config::Batches) -> BatchSettings {
     }
 }
 
-fn knowledge_settings(knowledge: &config::Knowledge) -> KnowledgeSettings {
+fn knowledge_settings(config: &Config) -> KnowledgeSettings {
+    let knowledge = &config.knowledge;
+    let models = config.embedders.iter().filter_map(|embedder| {
+        let (name, dimensions) = (embedder.name.clone(), embedder.dimensions.map(NonZeroU32::get));
+        Some(ProviderModel { name, model: embedder.model.clone()?, dimensions })
+    });
     KnowledgeSettings {
         document_bytes_max: knowledge.document_bytes_max.get(),
         documents_per_tenant_max: knowledge.documents_per_tenant_max,
@@ -113,6 +120,11 @@ fn knowledge_settings(knowledge: &config::Knowledge) -> KnowledgeSettings {
         reading_max: knowledge.reading_max,
         reading_per_tenant_max: knowledge.reading_per_tenant_max.get(),
         searches_per_tenant_max: knowledge.searches_per_tenant_max.get(),
+        embedder: knowledge.embedder.clone(),
+        corpus_embedder: knowledge.corpus_embedder.clone(),
+        embedders: models.collect(),
+        local_models: LocalModels::default(),
+        embedding_anew_max: knowledge.embedding_anew_max,
     }
 }
 

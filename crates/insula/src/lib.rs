@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 mod engine_settings;
 pub mod finding;
+mod local_models;
 pub mod logging;
 pub mod node;
 mod private_file;

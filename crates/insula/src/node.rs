@@ -126,7 +126,7 @@ impl Node {
                 // Only where it serves: a command that runs for a moment tells nobody anything.
                 self.engine().start_telling();
                 self.engine().start_batches(insula_server::BATCH_ERRORS);
-                self.engine().start_reading(self.reader.clone());
+                self.engine().start_reading(self.reader.clone(), insula_server::BATCH_ERRORS.status_of);
                 tell_confinement(self.reader.clone());
                 self.engine().start_settling();
                 tracing::info!(%addr, data_dir = %self.data_dir.display(), "serving");

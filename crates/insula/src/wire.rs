@@ -31,6 +31,7 @@ use serde::Serialize;
 use crate::{
     config::{self, Config, Isolation, Kind, Provider, SecretUrl, Storage, VectorEngine},
     engine_settings::engine_settings,
+    local_models,
     node::World,
     private_file,
 };
@@ -58,6 +59,8 @@ pub fn install_tls() {
 /// Opens everything that the configuration names.
 pub async fn engine(config: &Config, prices: Prices, world: &World) -> Result<Arc<Engine>> {
     let providers = providers(config, prices)?;
+    // Before anything is opened: a model that cannot be used is said at once.
+    let local_models = local_models::load(&config.embedders)?;
     raise_descriptors();
     let store = match config.storage.shared()? {
         Some(url) => shared(url, config, world).await?,
@@ -66,7 +69,7 @@ pub async fn engine(config: &Config, prices: Prices, world: &World) -> Result<Ar
     let started = async {
         let coordination = coordination(&config.coordination, &store, world).await?;
         let World { clock, random, .. } = world.clone();
-        Engine::start(store.clone(), providers, coordination, engine_settings(config), clock, random).await
+        Engine::start(store.clone(), providers, coordination, engine_settings(config, local_models), clock, random).await
     };
     match started.await {
         Ok(engine) => Ok(engine),

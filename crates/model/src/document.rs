@@ -39,3 +39,35 @@ impl DocumentStatus {
         matches!(self, DocumentStatus::Ready | DocumentStatus::Failed | DocumentStatus::Cancelled)
     }
 }
+
+/// What texts wait for that are to be embedded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EmbeddingWait {
+    /// A budget is used up: for its next window, or for a larger cap.
+    Budget,
+    /// A limit on pace, the tenant's own or the provider's.
+    Pace,
+    /// The embedder's provider fails, or cannot be reached.
+    Provider,
+    /// The embedder is not there, or may not serve this tenant: its operator has to look.
+    Embedder,
+    /// The tenant is suspended.
+    Suspended,
+    /// What searches vectors does not have all that were made.
+    Vectors,
+}
+
+impl EmbeddingWait {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            EmbeddingWait::Budget => "budget",
+            EmbeddingWait::Pace => "pace",
+            EmbeddingWait::Provider => "provider",
+            EmbeddingWait::Embedder => "embedder",
+            EmbeddingWait::Suspended => "suspended",
+            EmbeddingWait::Vectors => "vectors",
+        }
+    }
+}

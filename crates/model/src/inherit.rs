@@ -148,6 +148,11 @@ impl<'a> Lineage<'a> {
         self.nearest(own, |defaults| defaults.models.as_deref())
     }
 
+    /// The name of what places documents among each other: the nearest that there is.
+    pub fn embedder(&self, own: Option<&'a str>) -> Effective<&'a str> {
+        self.nearest(own, |defaults| defaults.embedder.as_deref())
+    }
+
     /// A tenant's budgets: its own, then of those that it inherits the nearest of each window and unit for which nothing
     /// nearer is there. One that is `stored` keeps its id.
     pub fn budgets(&self, tenant: TenantId, own: Vec<Budget>, stored: &[Budget]) -> Vec<Budget> {
@@ -286,6 +291,17 @@ mod tests {
         let nothing = Defaults::default();
         assert_eq!(of(Some(&nothing), Some(&plan), None), (list("plan"), Origin::Plan));
         assert_eq!(of(None, None, None), (None, Origin::Default));
+    }
+
+    #[test]
+    fn the_nearest_embedder_counts() {
+        let of = |name: &str| Defaults { embedder: Some(name.to_owned()), ..Defaults::default() };
+        let (segment, plan) = (of("segment"), of("plan"));
+        let both = Lineage { segment: Some(&segment), plan: Some(&plan) };
+        assert_eq!(both.embedder(Some("own")), Effective { value: Some("own"), origin: Origin::Own });
+        assert_eq!(both.embedder(None), Effective { value: Some("segment"), origin: Origin::Segment });
+        assert_eq!(Lineage { plan: Some(&plan), ..Lineage::default() }.embedder(None).origin, Origin::Plan);
+        assert_eq!(Lineage::default().embedder(None), Effective { value: None, origin: Origin::Default });
     }
 
     #[test]

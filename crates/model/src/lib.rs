@@ -47,7 +47,7 @@ pub use cache::CacheRules;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use corpus::ReferenceCorpus;
 pub use credential::{CredentialMark, CredentialOwner, ProviderOrigin};
-pub use document::DocumentStatus;
+pub use document::{DocumentStatus, EmbeddingWait};
 pub use error::{BudgetRefusal, Error, ErrorKind, Result};
 pub use ids::{
     AttemptId, BatchId, BudgetId, CorpusId, CredentialId, CreditId, DocumentId, EndUserId, EventId, FileBatchId, FileId,

@@ -25,6 +25,9 @@ pub struct Defaults {
     /// Where vectors are to be; about an absent value nothing is said.
     #[serde(default)]
     pub vectors: VectorRules,
+    /// What places documents among each other; about it nothing is said where absent.
+    #[serde(default)]
+    pub embedder: Option<String>,
 }
 
 /// What a budget says, whoever it caps.

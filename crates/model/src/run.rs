@@ -14,6 +14,8 @@ pub enum RunKind {
     VectorStore,
     /// A tenant's vectors are brought to the engine that searches them.
     Vectors,
+    /// A tenant's chunks are embedded anew.
+    Embedding,
 }
 
 impl RunKind {
@@ -24,6 +26,7 @@ impl RunKind {
             RunKind::Document => "document",
             RunKind::VectorStore => "vector_store",
             RunKind::Vectors => "vectors",
+            RunKind::Embedding => "embedding",
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Tenant {
     pub cache: CacheRules,
     /// Where its vectors are to be, whatever its segment and plan say.
     pub vectors: VectorRules,
+    /// What places its documents among each other, whatever its segment and plan say.
+    pub embedder: Option<String>,
     /// Where alone it may be processed: in this region or in one within it, as `eu-central-1` lies within `eu`.
     pub region: Option<String>,
     /// How its requests are routed, whatever its segment and plan say.

@@ -107,6 +107,7 @@ pub(crate) fn management() -> OpenApiRouter<App> {
         .routes(routes!(api::corpora::documents::read, api::corpora::documents::remove))
         .routes(routes!(api::corpora::grants::list))
         .routes(routes!(api::corpora::grants::read, api::corpora::grants::grant, api::corpora::grants::revoke))
+        .routes(routes!(api::embedder::of_tenant, api::embedder::replace_of_tenant))
         .routes(routes!(api::batches::list))
         .routes(routes!(api::batches::read))
         .routes(routes!(api::batches::cancel))

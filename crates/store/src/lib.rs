@@ -107,9 +107,10 @@ pub use tenants::{
     Attached, BatchRow, BlobReader, BlobWriter, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow,
     FilePage, FileRow, IdempotencyRow, IdempotencyState, Knowledge, KnowledgeReader, Lacking, LineRow, NewChunk, Posting,
     ProfileRow, ProviderCredentialRow, Publication, Published, PublishedDocument, RequestRow, ResponseRow, ResponsesMax, Room,
-    SealedDetail, SealedPassage, Slice, StatusCount, TenantStore, TokenCount, VectorStoreRow, Within, Written,
+    SealedDetail, SealedPassage, Slice, StagedVector, StatusCount, TenantStore, TokenCount, VectorStoreRow, Within, Written,
 };
 pub use vault::{AnswerKey, Opener, RootKey, TenantSeals};
 pub use vectors::{
-    AuditFinding, AuditKind, Entry, Index, Near, NewVector, QdrantOptions, Reading, Space, Spaces, exact_order, inner_product,
+    AuditFinding, AuditKind, Entry, Filled, Filling, Index, Near, NewVector, QdrantOptions, Reading, Served, Space, Spaces,
+    Unfilled, exact_order, inner_product,
 };

@@ -46,13 +46,17 @@ pub enum VectorSearch {
 
 impl VectorSearch {
     /// The engine, over this database where nodes share one. Qdrant is not connected to yet: a node starts without it. A database that
-    /// does not serve pgvector is refused here, before anything is asked of it.
+    /// does not serve pgvector is refused here, before anything is asked of it. What is opened into memory may take `index_bytes_max`.
     ///
     /// # Errors
     /// [`insula_model::ErrorKind::Invalid`], with what to do, where it cannot be.
-    pub(crate) async fn engine(&self, database: Option<&PostgresOptions>) -> Result<Box<dyn VectorEngine>> {
+    pub(crate) async fn engine(
+        &self,
+        database: Option<&PostgresOptions>,
+        index_bytes_max: u64,
+    ) -> Result<Box<dyn VectorEngine>> {
         Ok(match (self, database) {
-            (VectorSearch::Embedded, _) => Box::new(Embedded::new()),
+            (VectorSearch::Embedded, _) => Box::new(Embedded::new(index_bytes_max)),
             (VectorSearch::Qdrant(options), _) => Box::new(Qdrant::new(options)?),
             (VectorSearch::Pgvector { exact_max }, Some(database)) => {
                 let client = database.url.connect(database.connect_max).await?;
@@ -97,7 +101,7 @@ pub struct ClusterOptions {
 pub const EXACT_MAX: usize = 20_000;
 
 /// Room for vectors in memory, where nobody says how much.
-pub const INDEX_BYTES_MAX: u64 = 256 * 1024 * 1024;
+pub const INDEX_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// How to use a PostgreSQL database.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@ mod budgets;
 mod cache;
 mod corpora;
 mod documents;
+mod embedder;
 mod end_users;
 mod export;
 mod keys;

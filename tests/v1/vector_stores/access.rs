@@ -38,6 +38,12 @@ async fn end_users_see_what_is_theirs(node: &Node) {
         let never = ann.get(&path.replace(theirs, "file_00000000000000000000000000")).await.openai_error(404, "not_found");
         assert_eq!(hidden["message"], never["message"]);
     }
+    // What is hidden is no place in a list, and nobody is told who else may see what one sees.
+    let hidden = ann.get(&format!("{files}?after={theirs}")).await.openai_error(400, "invalid_request");
+    let never = ann.get(&format!("{files}?after=file_00000000000000000000000000")).await.openai_error(400, "invalid_request");
+    assert_eq!(hidden["message"], never["message"]);
+    attach(caller, &id, &json!({"file_id": anns, "access": ["ann", "bob"]})).await;
+    assert_eq!(ann.get(&format!("{files}/{anns}")).await.expect(200).json()["access"], json!(["ann"]));
     // Whoever asks with a key may say for whom.
     assert_eq!(sorted(found(caller, &id, &json!({"query": "quince", "user": "ann"})).await), anns_own);
     assert_eq!(found(caller, &id, &json!({"query": "quince", "user": "carl"})).await, std::slice::from_ref(&open));

@@ -1,6 +1,11 @@
 //! `/v1/vector_stores/{vector_store_id}/file_batches`.
 
+use std::sync::Arc;
+
 use insula_tests::Node;
+use insula_tests::cluster::Shared;
+use insula_tests::config::ServeConfig;
+use insula_tests::node::Setup;
 use insula_tests::stores::{STORES, batch, found, page, store, upload};
 use serde_json::json;
 
@@ -34,6 +39,24 @@ async fn files_come_together() {
     assert_eq!(found(caller, &id, &of("tree")).await, [files[0].clone()]);
     assert!(found(caller, &id, &of("fruit")).await.is_empty() && found(caller, &id, &of("none")).await.is_empty());
     assert_eq!(caller.get(&path).await.expect(200).json()["file_counts"]["total"], 1, "the others came anew");
+}
+
+#[tokio::test]
+async fn what_is_refused_leaves_nothing_in_the_queue() {
+    let more = vec![("knowledge", "documents_per_tenant_max = 1".to_owned())];
+    let shared = Arc::new(Shared::create(None, None).await);
+    let node = Setup::default().serve(ServeConfig { more, ..ServeConfig::default() }).shared(shared).start().await;
+    let tenant = node.tenant("greedy").await;
+    let caller = &tenant.service;
+    let id = store(caller, &json!({})).await;
+    let files = [upload(caller, "The quince is yellow.").await, upload(caller, "Medlars.").await];
+    for _ in 0..3 {
+        let refused = caller.post(&format!("{STORES}/{id}/file_batches"), &json!({"file_ids": files})).await;
+        refused.openai_error(413, "too_large");
+    }
+    let queued = "SELECT COUNT(*) FROM insula_control.runs WHERE kind = 'document'";
+    let queued: i64 = node.database().superuser().await.query_one(queued, &[]).await.unwrap().get(0);
+    assert_eq!(queued, 0);
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ enum Step {
     Qdrant,
     /// The examples in the documentation.
     Doc,
+    /// The local embedder, which the ordinary build leaves out.
+    LocalEmbedder,
     /// OpenAI's and Anthropic's SDKs for Python.
     Python,
     /// OpenAI's SDK for Node.
@@ -77,6 +79,7 @@ pub fn run(options: &Options) -> Result<()> {
             Step::Rust => report.step("rust tests", || rust_tests(options.runner, &services)),
             Step::Qdrant => report.step("real Qdrant", || real_qdrant(options.runner, &services)),
             Step::Doc => report.step("doc tests", || doc_tests(&services)),
+            Step::LocalEmbedder => report.step("local embedder", local_embedder),
             Step::Python => report.step("python SDKs", || clients::python(&binary)),
             Step::Node => report.step("node SDKs", || clients::node(&binary)),
             Step::Kill => report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS), None)),
@@ -137,4 +140,13 @@ fn doc_tests(services: &Services) -> Result<String> {
     let mut command = run::cargo();
     command.args(["test", "--locked", "--workspace", "--doc", "--quiet"]).envs(services.env());
     run::check(&mut command).map(|()| String::new())
+}
+
+/// The crate with its heavy half, and that the program with it passes the lints. Alone, because its dependencies would be built with
+/// everything else's features, and everything else with theirs.
+fn local_embedder() -> Result<String> {
+    run::check(run::cargo().args(["test", "--locked", "--package", "insula-embedder", "--features", "model", "--quiet"]))?;
+    let mut lints = run::cargo();
+    lints.args(["clippy", "--locked", "--workspace", "--all-targets", "--features", "insula/local-embedder", "--quiet"]);
+    run::check(lints.args(["--", "-D", "warnings"])).map(|()| String::new())
 }

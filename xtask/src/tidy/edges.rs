@@ -1,4 +1,4 @@
-//! Which crate may know which: `model <- {store, gate, providers} <- engine <- server <- insula`, and `ingest <- engine`.
+//! Which crate may know which: `model <- {store, gate, providers} <- engine <- server <- insula`, `ingest <- engine` and `embedder <- insula`.
 
 use toml::Table;
 
@@ -30,6 +30,12 @@ const CRATES: &[Edges] = &[
         own: &[],
         never: &["tokio", "axum", "http", "hyper", "hyper-util", "tower", "rusqlite", "tokio-postgres", "redis"],
     },
+    // Texts in, vectors out, as `insula-ingest`.
+    Edges {
+        name: "insula-embedder",
+        own: &[],
+        never: &["tokio", "axum", "http", "hyper", "hyper-util", "tower", "rusqlite", "tokio-postgres", "redis"],
+    },
     Edges { name: "insula-providers", own: &["insula-model"], never: DATABASES },
     // Shares no code with `providers`: a mistake in one must not cancel itself out in the other.
     Edges { name: "insula-simulator", own: &[], never: DATABASES },
@@ -45,6 +51,7 @@ const CRATES: &[Edges] = &[
             "insula-model",
             "insula-store",
             "insula-gate",
+            "insula-embedder",
             "insula-ingest",
             "insula-providers",
             "insula-simulator",

@@ -9,14 +9,19 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use insula_model::{Operation, Result};
-use insula_providers::{EmbeddingsRequest, Likeness};
+use insula_providers::Likeness;
 
 use super::{
     lines::{Line, Lines},
     run::Running,
     together,
 };
-use crate::{Engine, directory::TenantEntry, route, work::Work};
+use crate::{
+    Engine,
+    directory::TenantEntry,
+    route::{self, Stated},
+    work::Work,
+};
 
 /// Kinds of lines that are gathered at once; a further one closes the oldest.
 const KINDS_MAX: usize = 16;
@@ -87,7 +92,9 @@ impl Groups {
                 // A copy: what waits must not keep the piece of the file that it was read with.
                 let line = Line { number, text: text.map(|text| Bytes::copy_from_slice(&text)) };
                 let size = Size { inputs: request.input.messages, bytes: request.input.bytes, line_bytes };
-                self.ready.extend(shelf.add(line, request.likeness(), size, || room(engine, tenant, request)));
+                let likeness = request.likeness();
+                let work = || Work::Embeddings(Box::new(request));
+                self.ready.extend(shelf.add(line, likeness, size, || room(engine, tenant, &work(), Stated::default())));
             }
             // What is wrong with it is said to it alone.
             None => self.ready.push_back(vec![line]),
@@ -95,14 +102,19 @@ impl Groups {
     }
 }
 
+/// How many inputs a call like this may have, and bytes of them, where the platform chose its model.
+pub(crate) fn embedding_room(engine: &Engine, tenant: &TenantEntry, work: &Work) -> (u64, u64) {
+    let room = room(engine, tenant, work, Stated { is_platforms: true, ..Stated::default() });
+    (room.inputs, room.bytes)
+}
+
 /// How much a call like this may have, whichever provider serves it in the end.
-fn room(engine: &Engine, tenant: &TenantEntry, request: EmbeddingsRequest) -> Size {
+fn room(engine: &Engine, tenant: &TenantEntry, work: &Work, stated: Stated) -> Size {
     let settings = &engine.settings.batches;
     let (inputs, bytes) = (settings.embedding_inputs_max, settings.embedding_input_bytes_max);
     let mut room = Size { inputs, bytes, line_bytes: WAITING_BYTES_MAX };
-    let work = Work::Embeddings(Box::new(request));
     // Where nothing serves it each line is told so.
-    let Ok((_, routes)) = route::meant(engine, tenant, &work, None) else { return Size { inputs: 1, ..room } };
+    let Ok((_, routes)) = route::meant(engine, tenant, work, stated) else { return Size { inputs: 1, ..room } };
     for route in routes {
         room.inputs = room.inputs.min(route.provider.wire().embedding_inputs_max());
         // A second of the provider's pace: others of the tenant wait behind one call, not behind many lines.

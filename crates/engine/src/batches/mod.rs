@@ -35,6 +35,9 @@ pub use lines::{endpoint, operation_of};
 pub use service::{BatchView, NewBatch, cancel, create, find, list, no_such_batch};
 pub use settings::BatchSettings;
 
+pub(crate) use groups::embedding_room;
+pub(crate) use sender::{LEFT_TO_OTHERS, wait_for_room};
+
 use crate::Engine;
 
 impl Engine {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use insula_model::{BatchId, BatchWait, BudgetLevel, Error, ErrorKind, Operation, RequestId, Result};
+use insula_model::{BatchId, BatchWait, BudgetLevel, Cause, Error, ErrorKind, Operation, RequestId, Result};
 use insula_providers::{ChatRequest, EmbeddingsRequest, ModerationsRequest, NoRoom};
 use insula_store::{LineRow, TenantSeals};
 use parking_lot::Mutex;
@@ -31,7 +31,7 @@ const WAIT_MIN: Duration = Duration::from_millis(100);
 /// How long until a twin of a line, on a node that lost the batch, is looked at again.
 const TWIN_WAIT: Duration = Duration::from_secs(1);
 /// This part of a limit on pace a batch leaves to others.
-pub(super) const LEFT_TO_OTHERS: u32 = 4;
+pub(crate) const LEFT_TO_OTHERS: u32 = 4;
 
 /// What all lines of a batch are sent with.
 pub(super) struct Sender {
@@ -142,11 +142,7 @@ impl Sender {
 
     /// Leaves to the tenant's other callers what they may want of its pace in the next moment.
     fn leave_room(&self, rates: &[RateView]) {
-        let wait = |view: &RateView| {
-            let short = (view.limit / LEFT_TO_OTHERS).saturating_sub(view.remaining);
-            Duration::from_secs(60) * short / view.limit.max(1)
-        };
-        let wait = rates.iter().map(wait).max().unwrap_or_default();
+        let wait = wait_for_room(rates);
         if !wait.is_zero() {
             self.hold(BatchWait::Pace, wait);
         }
@@ -204,6 +200,7 @@ impl Sender {
             tags: self.tags.clone(),
             end_user: None,
             complexity: None,
+            cause: Cause::Base,
             is_background: true,
             status_of: self.dialect.status_of,
         };
@@ -279,6 +276,15 @@ impl Sender {
             _ => Next::Final,
         }
     }
+}
+
+/// How long what nobody waits for goes on waiting, so that the tenant's other callers find a part of its pace free.
+pub(crate) fn wait_for_room(rates: &[RateView]) -> Duration {
+    let wait = |view: &RateView| {
+        let short = (view.limit / LEFT_TO_OTHERS).saturating_sub(view.remaining);
+        Duration::from_secs(60) * short / view.limit.max(1)
+    };
+    rates.iter().map(wait).max().unwrap_or_default()
 }
 
 impl Parcel {

@@ -5,7 +5,11 @@ use insula_providers::Dialect;
 use insula_store::{AnswerKey, TenantSeals};
 use serde::Serialize;
 
-use crate::{Call, Engine, route, work::Work};
+use crate::{
+    Call, Engine,
+    route::{self, Stated},
+    work::Work,
+};
 
 /// Counts the forms that keys were made in: a new form finds none of the old one's answers.
 const FORM: &[u8] = b"2";
@@ -32,7 +36,7 @@ pub(super) fn key(
     let tenant = &*call.credential.tenant;
     // Who may not call the model any more is refused where that is said; and a name that means other models asks another question.
     // Which of them is chosen makes no difference: whoever asks wants the answer of any.
-    let (model, routes) = route::meant(engine, tenant, work, call.complexity).map_err(|_| "model")?;
+    let (model, routes) = route::meant(engine, tenant, work, Stated::by(call)).map_err(|_| "model")?;
     let names = routes.iter().map(|route| (&route.card.provider, &route.card.name, &route.card.snapshot)).collect::<Vec<_>>();
     // An approved version is part of the question: what came before the approval does not answer it.
     let meant = serde_json::to_vec(&(model, names, &tenant.routing.locks)).map_err(|_| "model")?;

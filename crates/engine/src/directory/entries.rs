@@ -27,6 +27,8 @@ pub struct TenantEntry {
     pub cache: CacheRules,
     /// Where its vectors are to be: its own word, and what it inherits where it has said nothing.
     pub vectors: VectorRules,
+    /// The name of what places its documents among each other; the installation's where absent.
+    pub embedder: Option<String>,
     /// The four bytes that its request ids carry.
     pub request_tag: [u8; 4],
     /// Its own credentials at providers, as far as they were opened for this version of the entry.
@@ -43,9 +45,9 @@ impl TenantEntry {
         let denied = Withdrawal::default();
         denied.set(record.state != TenantState::Active);
         let (models, routing) = (record.models.clone(), record.routing.clone());
-        let (cache, vectors) = (record.cache, record.vectors);
+        let (cache, vectors, embedder) = (record.cache, record.vectors, record.embedder.clone());
         let (limits, opened, changing) = (own_limits, Opened::default(), Arc::default());
-        Self { record, own_limits, limits, models, routing, cache, vectors, request_tag, opened, denied, changing }
+        Self { record, own_limits, limits, models, routing, cache, vectors, embedder, request_tag, opened, denied, changing }
     }
 
     /// Whether a model exists for this tenant: it may call it, and it is not for others alone.
@@ -74,6 +76,13 @@ impl TenantEntry {
         look(&Viewer { among: self.models.as_deref(), names: &[self.record.slug.as_str(), &id] })
     }
 
+    /// Looks for models that the platform chose for this tenant: the list of those that it may call does not count, what is for others alone
+    /// stays theirs.
+    pub(crate) fn standing_for<T>(&self, look: impl FnOnce(&Viewer<'_>) -> T) -> T {
+        let id = self.record.id.to_string();
+        look(&Viewer { among: None, names: &[self.record.slug.as_str(), &id] })
+    }
+
     /// The same tenant with what it inherits now.
     pub(super) fn inheriting(self, lineage: Lineage<'_>) -> Self {
         let limits = lineage.limits(&self.own_limits, &Limits::default()).values();
@@ -81,7 +90,8 @@ impl TenantEntry {
         let routing = lineage.routing(&self.record.routing, &Routing::default()).into_values();
         let cache = lineage.cache(&self.record.cache).values();
         let vectors = VectorRules { collection: lineage.vectors(&self.record.vectors, None).collection.value };
-        Self { limits, models, routing, cache, vectors, ..self }
+        let embedder = lineage.embedder(self.record.embedder.as_deref()).value.map(str::to_owned);
+        Self { limits, models, routing, cache, vectors, embedder, ..self }
     }
 
     /// The same tenant with another record.
@@ -95,6 +105,7 @@ impl TenantEntry {
             routing: self.routing.clone(),
             cache: self.cache,
             vectors: self.vectors,
+            embedder: self.embedder.clone(),
             request_tag: self.request_tag,
             opened: Opened::default(),
             denied: self.denied.clone(),

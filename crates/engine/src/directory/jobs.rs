@@ -48,6 +48,42 @@ impl Directory {
         })
     }
 
+    /// What a job of the platform's sends a tenant's requests with: in the tenant's own name, and nobody's beside.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Suspended`] while the tenant is; `NotFound` once it is being erased.
+    pub(crate) fn for_job(&self, tenant: TenantId, job: &'static str) -> Result<TenantCredential> {
+        self.check_current()?;
+        let entry = self.tenant(tenant).ok_or_else(Error::not_found)?;
+        match entry.record.state {
+            TenantState::Active => {}
+            TenantState::Suspended => return Err(Error::new(ErrorKind::Suspended, "the tenant is suspended")),
+            TenantState::Erasing => return Err(Error::not_found()),
+        }
+        Ok(TenantCredential {
+            scope: TenantScope::mint(tenant, ScopeSource::Job(job)),
+            tenant: entry,
+            key: None,
+            role: Role::Service,
+            end_user: None,
+            behind: None,
+            revoked: None,
+        })
+    }
+
+    /// What something is sent with that the platform does for whoever holds this key of the tenant's.
+    ///
+    /// # Errors
+    /// As [`Directory::for_job`], and [`ErrorKind::Unauthenticated`] where the key was revoked.
+    pub(crate) fn for_key(&self, tenant: TenantId, id: KeyId, job: &'static str) -> Result<TenantCredential> {
+        let credential = self.for_job(tenant, job)?;
+        let register = self.register.read();
+        let key = register.key(id).filter(|key| key.record.tenant == tenant && key.record.is_live(self.clock.now()));
+        let key = key.cloned().ok_or_else(|| Error::new(ErrorKind::Unauthenticated, "the key was revoked or has expired"))?;
+        let revoked = Some(key.revoked.clone());
+        Ok(TenantCredential { behind: Some(id), key: Some(key), revoked, ..credential })
+    }
+
     /// What opens the data of a tenant, or the home of a corpus, for a job, whatever became of who asked for it. `NotFound` once that is
     /// being erased.
     pub(crate) fn job_scope(&self, home: TenantId, job: &'static str) -> Result<TenantScope> {

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use insula_model::{
-    DocumentId, DocumentStatus, Error, ErrorKind, FileId, FilePurpose, Result, RunKind, TenantScope, Timestamp, VectorStoreId,
+    DocumentId, DocumentStatus, EmbeddingWait, Error, ErrorKind, FileId, FilePurpose, Result, RunKind, TenantScope, Timestamp,
+    VectorStoreId,
 };
 use insula_store::{DocumentRow, TenantSeals, TenantStore};
 use serde_json::Value;
@@ -38,6 +39,8 @@ pub struct DocumentView {
     pub chunks_total: u64,
     /// Those that are embedded.
     pub chunks_done: u64,
+    /// What the others wait for.
+    pub waiting: Option<EmbeddingWait>,
     /// What embedded it.
     pub embedder: Option<String>,
     /// The numbers of each of its vectors.
@@ -82,6 +85,7 @@ impl DocumentView {
             bytes: row.bytes,
             chunks_total: row.chunks_total,
             chunks_done: row.chunks_done,
+            waiting: row.waiting,
             embedder: row.embedder,
             dimension: row.dimension,
             vector_store: row.vector_store,
@@ -173,6 +177,7 @@ impl Handing {
             bytes: written.bytes,
             chunks_total: 0,
             chunks_done: 0,
+            waiting: None,
             published: None,
             embedder: None,
             dimension: None,

@@ -11,9 +11,10 @@ use insula_store::{Knowledge, Opener};
 use serde_json::Value;
 
 use super::{
+    Metadata,
     condition::{Condition, VALUES_MAX, is_tree},
     detail::Detail,
-    fields::{Fields, Known},
+    fields::Fields,
     metadata::{open_facet, reader_facet},
 };
 
@@ -112,9 +113,9 @@ impl Filter {
             counting.narrow(holders(condition, knowledge, opener).await?);
         }
         if !compared.is_empty() {
-            let fields = fields.of(home, knowledge, opener).await?;
             let compared: Vec<Condition> = compared.into_iter().cloned().collect();
-            counting = Counting(Some(held_against(compared, fields, counting.0.take()).await?));
+            let holds = move |fields: &Metadata| compared.iter().all(|condition| condition.holds(fields));
+            counting = Counting(Some(fields.that_hold(home, knowledge, opener, counting.0.take(), holds).await?));
         }
         let withdrawn = knowledge.withdrawn(now).await?;
         if !withdrawn.is_empty() {
@@ -135,22 +136,6 @@ impl Filter {
             && reader.is_none_or(|reader| detail.may_be_seen_by(reader))
             && self.conditions.iter().all(|condition| condition.holds(&detail.metadata))
     }
-}
-
-/// Those of `among`, or of all, for whose fields all of this holds: off the runtime's own threads, as that may be many values of many
-/// documents.
-async fn held_against(
-    conditions: Vec<Condition>,
-    fields: Arc<Known>,
-    among: Option<HashSet<DocumentId>>,
-) -> Result<HashSet<DocumentId>> {
-    let hold = move || {
-        let holds =
-            |id: &DocumentId| fields.get(id).is_some_and(|fields| conditions.iter().all(|condition| condition.holds(fields)));
-        let all = among.unwrap_or_else(|| fields.keys().copied().collect());
-        all.into_iter().filter(holds).collect()
-    };
-    tokio::task::spawn_blocking(hold).await.map_err(Error::internal)
 }
 
 /// The documents that count so far; all where absent.
@@ -203,10 +188,7 @@ mod tests {
     use insula_model::FileId;
     use serde_json::json;
 
-    use super::{
-        super::{Metadata, detail::Stored},
-        *,
-    };
+    use super::{super::detail::Stored, *};
 
     fn parse(filter: Value) -> Result<Filter> {
         Filter::parse(&serde_json::from_value(filter).unwrap())

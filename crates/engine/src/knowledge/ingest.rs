@@ -1,20 +1,20 @@
 //! A document is read, embedded and shown: from the beginning, however often it is interrupted, and shown once.
 //!
-//! What was handed in is kept; everything up to the last step is in memory alone, and that step is one transaction. So a kill at any
-//! point loses nothing and doubles nothing.
+//! What was handed in is kept, and so are vectors that cost anything (`placing.rs`); all else is in memory alone up to the last step, which is one
+//! transaction. So a kill at any point loses nothing and doubles nothing, but what a batch of vectors cost that was on its way.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use insula_ingest::words;
-use insula_model::{DocumentId, DocumentStatus, Error, Result, TenantScope};
-use insula_store::{
-    DocumentRow, NewChunk, NewVector, Opener, Publication, Published, Run, Space, Spaces, TenantSeals, TenantStore,
-};
+use insula_model::{DocumentId, DocumentStatus, EmbeddingWait, Error, ErrorKind, Result, TenantScope};
+use insula_store::{DocumentRow, NewChunk, NewVector, Opener, Publication, Published, Run, Space, TenantSeals, TenantStore};
 
 use super::{
     Trouble,
     detail::{Detail, Passage},
+    embed::{AGAIN_WHEN_SUSPENDED, AGAIN_WITHOUT_MONEY, Errand},
     metadata::{open_facet, reader_facet},
+    placing::{Placed, Placing},
     raw::{self, Raw},
     reading::{Handed, Readers},
     resting,
@@ -25,18 +25,13 @@ use crate::{
     runs::{Laid, Perform, Stop, Watch},
 };
 
-/// Chunks that are embedded at once.
-const AT_ONCE: usize = 64;
-/// After so many it is told how far the document is.
-const TOLD_EVERY: usize = 256;
-
 /// Reads documents.
 pub(super) fn perform(readers: Readers) -> Perform {
     let readers = Arc::new(readers);
     Arc::new(move |engine, run, watch| {
         let readers = Arc::clone(&readers);
         let work = async move |engine, run, watch| ingest(engine, readers, run, watch).await;
-        Box::pin(resting::unless_suspended(engine, run, watch, work))
+        Box::pin(resting::until_suspended(engine, run, watch, work))
     })
 }
 
@@ -60,22 +55,23 @@ async fn ingest(engine: Arc<Engine>, readers: Arc<Readers>, run: Run, watch: Wat
     }
     let detail = Detail::open(&seals, id, &row.sealed_detail)?;
     let mut reading = Reading { engine, scope, store, seals, row, detail };
+    let errand = match Errand::of_job(&reading.engine, run.tenant, "document") {
+        Ok(errand) => errand,
+        Err(error) if *error.kind() == ErrorKind::Suspended => {
+            return reading.wait(&run, EmbeddingWait::Suspended, AGAIN_WHEN_SUSPENDED).await;
+        }
+        Err(error) => return Err(error),
+    };
+    if reading.has_no_prospect(&errand).await? {
+        return reading.wait(&run, EmbeddingWait::Budget, AGAIN_WITHOUT_MONEY).await;
+    }
     let passages = tokio::select! {
         passages = reading.read(&scope, &readers) => passages?,
         // Nothing is lost but what was done: it is read from the beginning.
         () = watch.wait() => return Ok(reading.laid(&watch)),
     };
     let Some(passages) = passages else { return Ok(Laid::Over) };
-    // Again where other spaces are searched by the time that it is embedded.
-    loop {
-        let embedder = &*reading.engine.knowledge.embedder;
-        let dimension = u32::try_from(embedder.dimension()).map_err(Error::internal)?;
-        let spaces = reading.store.spaces(embedder.name(), dimension).await?;
-        let Some(embedded) = reading.embed(&passages, &spaces, &watch).await? else { return Ok(reading.laid(&watch)) };
-        if reading.publish(embedded).await? {
-            return Ok(Laid::Over);
-        }
-    }
+    reading.show(&run, &passages, &errand, &watch).await
 }
 
 impl Reading {
@@ -113,39 +109,64 @@ impl Reading {
         }
     }
 
-    /// Its chunks as they are kept, with their vectors in each of these spaces; `None` where it is to stop, or is gone.
-    async fn embed(&self, passages: &[Passage], spaces: &Spaces, watch: &Watch) -> Result<Option<Embedded>> {
-        let total = passages.len();
-        let mut embedded = Embedded { chunks: Vec::with_capacity(total), vectors: Vec::new() };
-        embedded.vectors.extend(spaces.iter().map(|space| (space.clone(), Vec::with_capacity(total))));
-        let mut first = 0;
-        for some in passages.chunks(AT_ONCE) {
-            if watch.stop().is_some() {
-                return Ok(None);
+    /// Embeds and shows it.
+    async fn show(&self, run: &Run, passages: &[Passage], errand: &Errand, watch: &Watch) -> Result<Laid> {
+        let (engine, store, seals) = (&self.engine, &self.store, &self.seals);
+        // Again where other spaces are searched by the time that it is embedded.
+        loop {
+            let failures = engine.knowledge.failures(run.id);
+            let placing = Placing { engine, store, seals, document: self.row.id, errand, watch, failures };
+            let vectors = match placing.place(passages).await? {
+                Placed::Everywhere(vectors) => vectors,
+                Placed::Later(what, wait) => return self.wait(run, what, wait).await,
+                Placed::Stopped => return Ok(self.laid(watch)),
+                Placed::Refused => {
+                    let message = "the embedder refuses a part of the document; hand it in in another form".to_owned();
+                    self.fail(Trouble { code: "embedding_refused".to_owned(), message }).await?;
+                    return Ok(Laid::Over);
+                }
+            };
+            engine.knowledge.note_failing(run.id, false);
+            if self.publish(self.chunks(passages).await?, vectors).await? {
+                return Ok(Laid::Over);
             }
-            if first % TOLD_EVERY == 0 && !self.tell(DocumentStatus::Embedding, total as u64, first as u64).await? {
-                return Ok(None);
-            }
-            let mut of_spaces = Vec::with_capacity(embedded.vectors.len());
-            for (space, _) in &embedded.vectors {
-                let texts = some.iter().map(Passage::searched).collect();
-                let vectors = self.engine.knowledge.embedder.embed(texts).await?;
-                of_spaces.push((space.space, vectors));
-            }
-            let (engine, seals, id, some) = (Arc::clone(&self.engine), Arc::clone(&self.seals), self.row.id, some.to_vec());
-            let sealed = tokio::task::spawn_blocking(move || seal(&engine, &seals, id, first as u64, &some, of_spaces));
-            let (chunks, vectors) = sealed.await.map_err(Error::internal)??;
-            embedded.chunks.extend(chunks);
-            for ((_, all), some) in embedded.vectors.iter_mut().zip(vectors) {
-                all.extend(some);
-            }
-            first += AT_ONCE;
         }
-        Ok(Some(embedded))
+    }
+
+    /// Lays it down: what was embedded is kept, the rest waits.
+    async fn wait(&self, run: &Run, what: EmbeddingWait, wait: Duration) -> Result<Laid> {
+        self.engine.knowledge.note_failing(run.id, true);
+        self.store.note_document_waits(self.row.id, what).await?;
+        Ok(Laid::Until(self.engine.clock.now().plus(wait)))
+    }
+
+    /// Whether it waits for money, and still would wait in vain: then it is not even read.
+    async fn has_no_prospect(&self, errand: &Errand) -> Result<bool> {
+        if self.row.waiting != Some(EmbeddingWait::Budget) {
+            return Ok(false);
+        }
+        let spaces = self.store.known_spaces().await?;
+        let embedders = match &spaces {
+            Some(spaces) => spaces.iter().filter_map(|space| self.engine.embedder_of(space)).collect(),
+            None => Vec::from_iter(self.engine.chosen_embedder(errand.home)),
+        };
+        Ok(embedders.iter().any(|embedder| !embedder.may_ask(errand)))
+    }
+
+    /// Its chunks as they are kept.
+    async fn chunks(&self, passages: &[Passage]) -> Result<Vec<NewChunk>> {
+        let (engine, seals, id) = (Arc::clone(&self.engine), Arc::clone(&self.seals), self.row.id);
+        let passages = passages.to_vec();
+        let seal = move || {
+            let placed = (0..).zip(&passages);
+            placed.map(|(place, passage)| seal_chunk(&engine, &seals, id, place, passage)).collect()
+        };
+        // Off the runtime's own threads: it takes long where there is much.
+        tokio::task::spawn_blocking(seal).await.map_err(Error::internal)?
     }
 
     /// Shows all of it at once; false where it has to be embedded for other spaces.
-    async fn publish(&self, Embedded { chunks, vectors }: Embedded) -> Result<bool> {
+    async fn publish(&self, chunks: Vec<NewChunk>, vectors: Vec<(Space, Vec<NewVector>)>) -> Result<bool> {
         let (engine, seals, settings) = (&self.engine, &self.seals, &self.engine.settings.knowledge);
         let publication = Publication {
             document: self.row.id,
@@ -158,7 +179,8 @@ impl Reading {
         let intent = Intent::note(engine, self.scope.tenant()).await?;
         let published = self.store.publish_document(publication, settings.chunks_per_tenant_max).await?;
         if let Some(intent) = intent {
-            intent.fulfil(engine, &self.scope).await;
+            // Others wait for this place: what it does not get done goes on beside.
+            intent.fulfil_soon(engine, self.scope).await;
         }
         match published {
             Published::Shown(epoch) => tracing::info!(document = %self.row.id, epoch, "a document can be searched"),
@@ -194,30 +216,6 @@ pub(super) fn facets(detail: &Detail, seals: &TenantSeals) -> Vec<i64> {
         readers => facets.extend(readers.iter().map(|reader| reader_facet(seals, reader))),
     }
     facets
-}
-
-/// Chunks as they are kept, and their vectors in each space.
-struct Embedded {
-    chunks: Vec<NewChunk>,
-    vectors: Vec<(Space, Vec<NewVector>)>,
-}
-
-/// Some chunks as they are kept, the first of them at place `first`; and their vectors, space by space.
-fn seal(
-    engine: &Engine,
-    seals: &TenantSeals,
-    document: DocumentId,
-    first: u64,
-    passages: &[Passage],
-    of_spaces: Vec<(u64, Vec<Vec<f32>>)>,
-) -> Result<(Vec<NewChunk>, Vec<Vec<NewVector>>)> {
-    let placed = (first..).zip(passages);
-    let chunks = placed.map(|(place, passage)| seal_chunk(engine, seals, document, place, passage)).collect::<Result<_>>()?;
-    let vectors = of_spaces.into_iter().map(|(space, vectors)| {
-        let placed = (first..).zip(vectors);
-        placed.map(|(place, vector)| NewVector::seal(seals, space, document, place, vector, &*engine.random)).collect()
-    });
-    Ok((chunks, vectors.collect()))
 }
 
 /// A chunk as it is kept.

@@ -13,8 +13,10 @@ const NAME_CHARS_MAX: usize = 64;
 const TEXT_CHARS_MAX: usize = 512;
 /// Values of one field.
 const VALUES_MAX: usize = 64;
-/// Bytes of all names and texts of a document's fields: they are opened with each of its hits.
+/// Bytes of all names and values of a document's fields: they are opened with each of its hits.
 const METADATA_BYTES_MAX: usize = 16 * 1024;
+/// What a value counts beside its text: so much it takes in memory, and it has an entry that it is looked up by.
+const VALUE_BYTES: usize = 24;
 /// End users whom a document names, the characters of each, and the bytes of all.
 const READERS_MAX: usize = 256;
 const READER_CHARS_MAX: usize = 255;
@@ -131,10 +133,11 @@ impl Metadata {
         if fields.len() > FIELDS_MAX {
             return Err(Error::invalid(format!("`metadata` takes at most {FIELDS_MAX} fields")).at("metadata"));
         }
-        let bytes: usize = fields.iter().map(|(name, value)| name.len() + text_bytes(value)).sum();
+        let bytes: usize = fields.iter().map(|(name, value)| name.len() + value_bytes(value)).sum();
         if bytes > METADATA_BYTES_MAX {
-            let message =
-                format!("names and texts of `metadata` have at most {METADATA_BYTES_MAX} bytes together, not {bytes}");
+            let message = format!(
+                "names and values of `metadata` have at most {METADATA_BYTES_MAX} bytes together, each value counted {VALUE_BYTES} beside its text, not {bytes}"
+            );
             return Err(Error::invalid(message).at("metadata"));
         }
         fields.iter().map(|(name, value)| Ok((name.clone(), values(name, value)?))).collect::<Result<_>>().map(Self)
@@ -171,11 +174,11 @@ impl Metadata {
 }
 
 /// What the texts of a value take.
-fn text_bytes(value: &Value) -> usize {
+fn value_bytes(value: &Value) -> usize {
     match value {
-        Value::String(text) => text.len(),
-        Value::Array(several) => several.iter().map(text_bytes).sum(),
-        _ => 0,
+        Value::String(text) => VALUE_BYTES + text.len(),
+        Value::Array(several) => several.iter().map(value_bytes).sum(),
+        _ => VALUE_BYTES,
     }
 }
 
@@ -240,5 +243,16 @@ mod tests {
         fn what_is_the_same_is_looked_up_the_same(one in scalar(), other in scalar()) {
             prop_assert_eq!(one.is(&other), one.canonical() == other.canonical());
         }
+    }
+
+    #[test]
+    fn values_count_whatever_they_are() {
+        let fields = |fields: usize, values: usize| {
+            let all = (0..fields).map(|n| (format!("f{n}"), json!((0..values).collect::<Vec<_>>()))).collect();
+            Metadata::parse(&all).map(drop).map_err(|error| error.message().to_owned())
+        };
+        assert_eq!(fields(10, VALUES_MAX), Ok(()));
+        let refused = fields(FIELDS_MAX, VALUES_MAX).unwrap_err();
+        assert!(refused.contains("16384 bytes"), "{refused}");
     }
 }

@@ -30,8 +30,10 @@ pub(super) struct Found {
     pub embedder: Option<String>,
     /// Those that lie near, the nearest first.
     pub near: Vec<Near>,
-    /// Whether that is nothing because what searches vectors does not answer.
+    /// Whether that is nothing because what makes or searches vectors does not answer.
     pub by_words_alone: bool,
+    /// Whether another space serves by now than the question was embedded for.
+    pub is_moved: bool,
     /// Those that have the words.
     pub postings: Postings,
     /// The documents that count; all where absent.
@@ -158,7 +160,15 @@ mod tests {
         };
         let counting = counting.cloned();
         (
-            Found { index: Arc::new(index), embedder: Some("one".to_owned()), near, by_words_alone: false, postings, counting },
+            Found {
+                index: Arc::new(index),
+                embedder: Some("one".to_owned()),
+                near,
+                by_words_alone: false,
+                is_moved: false,
+                postings,
+                counting,
+            },
             statistics,
         )
     }

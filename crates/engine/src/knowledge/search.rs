@@ -19,10 +19,11 @@ use super::{
     Citation, CorporaChoice, Filter, Source,
     detail::{Detail, Passage},
     lexical::Statistics,
+    question::questions,
     rank::{Question, Ranked, rank},
     shelves::{self, Asked, Shelf},
 };
-use crate::Engine;
+use crate::{Engine, directory::TenantCredential, end_users::EndUser};
 
 /// Hits, where nobody says how many, and at most.
 const LIMIT_DEFAULT: u32 = 10;
@@ -32,12 +33,14 @@ const QUERY_CHARS_MAX: usize = 4_096;
 const WORDS_MAX: usize = 64;
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Ask {
-    query: String,
+    pub(super) query: String,
     pub(super) limit: usize,
     pub(super) filter: Filter,
     pub(super) reader: Option<String>,
+    pub(super) by: Option<TenantCredential>,
+    pub(super) end_user: Option<EndUser>,
     corpora: CorporaChoice,
 }
 
@@ -54,10 +57,25 @@ impl Ask {
         if !(1..=LIMIT_MAX).contains(&limit) {
             return Err(Error::invalid(format!("a search finds 1 to {LIMIT_MAX} chunks")).at("limit"));
         }
-        Ok(Self { query, limit: limit as usize, filter, reader, corpora: CorporaChoice::default() })
+        let corpora = CorporaChoice::default();
+        Ok(Self { query, limit: limit as usize, filter, reader, by: None, end_user: None, corpora })
+    }
+
+    /// The same, asked with this credential of the tenant's: where the question has to be embedded at a cost, the budgets of its key count it too.
+    /// Without one only the tenant's own do.
+    #[must_use]
+    pub fn with(self, credential: TenantCredential) -> Self {
+        Self { by: Some(credential), ..self }
+    }
+
+    /// The same, and the budgets of the end user for whom it is asked count it too.
+    #[must_use]
+    pub(crate) fn paid_for(self, end_user: Option<EndUser>) -> Self {
+        Self { end_user, ..self }
     }
 
     /// The same, looking into these corpora beside the tenant's own documents.
+    #[must_use]
     pub fn within(self, corpora: CorporaChoice) -> Self {
         Self { corpora, ..self }
     }
@@ -140,32 +158,44 @@ pub struct Looked {
     pub by_words_alone: bool,
 }
 
-/// Searches a tenant's documents, and the corpora that are chosen. Without what searches vectors it goes on: whoever asks for a word of a document is better served with
-/// that than with nothing.
+/// How often a search is made again because another space serves by then.
+const SPACES_MAX: u32 = 3;
+
+/// Searches a tenant's documents, and the corpora that are chosen. Without what makes or searches vectors it goes on: whoever asks for a word
+/// of a document is better served with that than with nothing.
 ///
 /// # Errors
-/// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached.
-pub async fn look(engine: &Engine, scope: &TenantScope, ask: &Ask) -> Result<Looked> {
+/// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached. Where the question
+/// has to be embedded at a cost: [`insula_model::ErrorKind::BudgetExceeded`], and [`insula_model::ErrorKind::RateLimited`] for the tenant's own pace.
+pub async fn look(engine: &Arc<Engine>, scope: &TenantScope, ask: &Ask) -> Result<Looked> {
     let shelves = shelves::open(engine, scope, &ask.corpora).await?;
     let mut words = HashSet::new();
     let mut looked_up: Vec<String> = words::tokens(&ask.query, None).filter(|word| words.insert(word.clone())).collect();
     looked_up.truncate(WORDS_MAX);
-    // Before any snapshot: whoever makes vectors may be slow.
-    let vector = engine.knowledge.embedder.embed(vec![ask.query.clone()]).await?.pop().unwrap_or_default();
-    let (fields, now) = (Arc::clone(&engine.knowledge.fields), engine.clock.now());
-    let asked = Arc::new(Asked { ask: ask.clone(), words, looked_up, vector, fields, now });
-    match shelves.as_slice() {
-        [own] => in_one(own, &asked).await,
-        several => in_several(several, &asked).await,
+    let mut left = SPACES_MAX;
+    loop {
+        left -= 1;
+        let questions = questions(engine, scope, ask, &shelves).await?;
+        let (fields, now) = (Arc::clone(&engine.knowledge.fields), engine.clock.now());
+        let (words, looked_up) = (words.clone(), looked_up.clone());
+        let asked = Arc::new(Asked { ask: ask.clone(), words, looked_up, questions, fields, now });
+        let (looked, is_moved) = match shelves.as_slice() {
+            [own] => in_one(own, &asked).await?,
+            several => in_several(several, &asked).await?,
+        };
+        // Whoever changes spaces so often finds words.
+        if !is_moved || left == 0 {
+            return Ok(looked);
+        }
     }
 }
 
-/// All from one unchanging state.
-async fn in_one(own: &Shelf, asked: &Asked) -> Result<Looked> {
+/// All from one unchanging state, and whether another space serves than was asked for.
+async fn in_one(own: &Shelf, asked: &Asked) -> Result<(Looked, bool)> {
     let mut reading = own.reader.reading().await?;
     let statistics = own.count(&mut reading, asked).await?;
     let found = own.find(&mut reading, asked, &statistics).await?;
-    let by_words_alone = found.by_words_alone;
+    let (by_words_alone, is_moved) = (found.by_words_alone, found.is_moved);
     let mut ranked = ranked(Question { found: vec![found], statistics, limit: asked.ask.limit }).await?;
     ranked.truncate(asked.ask.limit);
     let chunks: Vec<u64> = ranked.iter().map(|ranked| ranked.chunk).collect();
@@ -174,11 +204,11 @@ async fn in_one(own: &Shelf, asked: &Asked) -> Result<Looked> {
     drop(reading);
     let row = |ranked: &Ranked| texts.get(&ranked.chunk).ok_or_else(|| Error::internal("a chunk that is ranked is not there"));
     let hits = ranked.iter().map(|ranked| hit(own, asked, ranked, row(ranked)?)).collect::<Result<Vec<_>>>()?;
-    Ok(Looked { hits: hits.into_iter().flatten().collect(), by_words_alone })
+    Ok((Looked { hits: hits.into_iter().flatten().collect(), by_words_alone }, is_moved))
 }
 
 /// None is held while another is waited for: many tenants read a corpus.
-async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<Looked> {
+async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<(Looked, bool)> {
     let counts = shelves::each(shelves, |_, shelf| {
         let asked = Arc::clone(asked);
         async move { shelf.count(&mut shelf.reader.reading().await?, &asked).await }
@@ -190,6 +220,7 @@ async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<Looked> {
     });
     let found = found.await?;
     let by_words_alone = found.iter().any(|found| found.by_words_alone);
+    let is_moved = found.iter().any(|found| found.is_moved);
     let question = Question { found, statistics: (*statistics).clone(), limit: asked.ask.limit };
     let mut left = ranked(question).await?;
     let mut hits = Vec::new();
@@ -210,7 +241,7 @@ async fn in_several(shelves: &[Shelf], asked: &Arc<Asked>) -> Result<Looked> {
             }
         }
     }
-    Ok(Looked { hits, by_words_alone })
+    Ok((Looked { hits, by_words_alone }, is_moved))
 }
 
 /// Ranks off the runtime's own threads: it takes long where there is much.

@@ -1,6 +1,8 @@
 //! Every bound of documents and searches, by name.
 
-use insula_ingest::sanitise::Policy;
+use insula_ingest::{hashing, sanitise::Policy};
+
+use super::embed::LocalModels;
 
 /// Bounds of documents and searches. All have defaults; each is a key of the configuration reference.
 #[derive(Debug, Clone)]
@@ -25,6 +27,27 @@ pub struct KnowledgeSettings {
     pub reading_per_tenant_max: u32,
     /// Searches of one tenant that run at once on this node.
     pub searches_per_tenant_max: u32,
+    /// The name of what places documents of tenants for whom nobody chose otherwise.
+    pub embedder: String,
+    /// The name of what places the documents of reference corpora: one that costs nobody anything.
+    pub corpus_embedder: String,
+    /// Models of providers that an operator gave a name, or dimensions.
+    pub embedders: Vec<ProviderModel>,
+    /// Models that run in this process.
+    pub local_models: LocalModels,
+    /// Tenants whose documents this node embeds anew at once.
+    pub embedding_anew_max: u32,
+}
+
+/// A model of a provider's as an embedder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderModel {
+    /// The embedder's name.
+    pub name: String,
+    /// The model, as a request would name it.
+    pub model: String,
+    /// The numbers of a vector that are asked of it.
+    pub dimensions: Option<u32>,
 }
 
 impl Default for KnowledgeSettings {
@@ -40,6 +63,11 @@ impl Default for KnowledgeSettings {
             reading_max: 2,
             reading_per_tenant_max: 1,
             searches_per_tenant_max: 4,
+            embedder: hashing::NAME.to_owned(),
+            corpus_embedder: hashing::NAME.to_owned(),
+            embedders: Vec::new(),
+            local_models: LocalModels::default(),
+            embedding_anew_max: 2,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use insula_model::{CorpusId, DocumentId, Error, ErrorKind, ReferenceCorpus, Result, TenantScope, Timestamp};
-use insula_store::{ChunkText, KnowledgeReader, Reading};
+use insula_store::{ChunkText, KnowledgeReader, Near, Reading};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     ingest::word_key,
     lexical::{self, Statistics},
     profile::profile,
+    question::{Place, Questions},
     rank::{Found, depth},
 };
 use crate::{Engine, directory::GrantedCorpus};
@@ -57,8 +58,8 @@ pub(super) struct Asked {
     pub words: HashSet<String>,
     /// Those that are looked up.
     pub looked_up: Vec<String>,
-    /// Where it lies.
-    pub vector: Vec<f32>,
+    /// Where it lies, in each space that is searched.
+    pub questions: Questions,
     /// What is known of documents' fields.
     pub fields: Arc<Fields>,
     /// When it is asked.
@@ -78,6 +79,11 @@ impl Shelf {
     /// The end user on whose behalf it is searched. Corpora are read by whole tenants.
     pub fn end_user<'a>(&self, ask: &'a Ask) -> Option<&'a str> {
         matches!(self.source, Source::Tenant).then_some(ask.reader.as_deref()).flatten()
+    }
+
+    /// Whether it is a corpus's.
+    pub fn is_corpus(&self) -> bool {
+        self.source != Source::Tenant
     }
 
     /// How much stands there, and how often each word.
@@ -104,16 +110,34 @@ impl Shelf {
         let ask = &asked.ask;
         let counting = self.counting(reading, asked).await?;
         let postings = lexical::look_up(reading.knowledge(), &self.keys(asked), statistics).await?;
-        let (near, by_words_alone) = match reading.nearest(&asked.vector, counting.as_ref(), depth(ask.limit)).await {
+        let at = reading.space().map_or(Place::Nowhere, |space| asked.questions.place(space));
+        let is_moved = matches!(at, Place::Unasked);
+        let (near, by_words_alone) = match at {
+            // A place without documents lacks nothing.
+            Place::Nowhere => (Vec::new(), false),
+            Place::Unknown | Place::Unasked => (Vec::new(), true),
+            Place::At(vector) => self.near(reading, &vector, counting.as_ref(), depth(ask.limit)).await?,
+        };
+        let embedder = reading.space().map(|space| space.embedder.clone());
+        Ok(Found { index: Arc::clone(reading.index()), embedder, near, by_words_alone, is_moved, postings, counting })
+    }
+
+    /// What lies near, and whether only words count because what searches vectors does not answer.
+    async fn near(
+        &self,
+        reading: &mut Reading,
+        vector: &[f32],
+        counting: Option<&HashSet<DocumentId>>,
+        limit: usize,
+    ) -> Result<(Vec<Near>, bool)> {
+        match reading.nearest(vector, counting, limit).await {
             // The tables are another place, and go on without.
             Err(error) if reading.is_searched_elsewhere() && matches!(error.kind(), ErrorKind::Unavailable { .. }) => {
                 tracing::warn!(home = %self.reader.home(), %error, source = ?error.private_source(), "a search goes by words alone");
-                (Vec::new(), true)
+                Ok((Vec::new(), true))
             }
-            near => (near?, false),
-        };
-        let embedder = reading.space().map(|space| space.embedder.clone());
-        Ok(Found { index: Arc::clone(reading.index()), embedder, near, by_words_alone, postings, counting })
+            near => Ok((near?, false)),
+        }
     }
 
     /// These chunks, by their numbers, as far as they are still there.
@@ -181,7 +205,7 @@ where
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut asked = JoinSet::new();
     for (n, shelf) in shelves.iter().enumerate() {
-        let (is_corpus, work, room) = (shelf.source != Source::Tenant, ask(n, shelf.clone()), Arc::clone(&room));
+        let (is_corpus, work, room) = (shelf.is_corpus(), ask(n, shelf.clone()), Arc::clone(&room));
         asked.spawn(async move {
             let _turn = room.acquire().await;
             match work.await {

@@ -67,12 +67,13 @@ pub async fn remove(engine: &Arc<Engine>, tenant: &ManagedTenant, id: &str) -> R
 /// [`ErrorKind::Forbidden`] for an operator, who sees no content; [`ErrorKind::RateLimited`] where a limit of the tenant's or its key's is
 /// reached, or too many of its searches are under way.
 pub async fn search(engine: &Arc<Engine>, tenant: &ManagedTenant, ask: Ask) -> Result<Looked> {
-    if !sees_content(tenant) {
+    let Caller::TenantAdmin(key) = tenant.by else {
         return Err(Error::new(ErrorKind::Forbidden, "an operator sees no content; it is its tenant's alone"));
-    }
-    let limited = engine.directory.limited_subjects(tenant);
+    };
+    let credential = engine.directory.for_key(tenant.scope.tenant(), key, "search")?;
+    let limited = credential.limited_subjects().collect();
     let (turn, _) = turns::admit(engine, &tenant.entry, limited, 1).await?;
-    let (engine, scope) = (Arc::clone(engine), tenant.scope);
+    let (engine, scope, ask) = (Arc::clone(engine), tenant.scope, ask.with(credential));
     turn.hold(async move { knowledge::look(&engine, &scope, &ask).await }).await
 }
 

@@ -5,7 +5,7 @@ use insula_model::{
     ReleaseMode, Routing, Slug, Strategy, Subject,
 };
 
-use super::budgets;
+use super::{budgets, embedder};
 use crate::{Engine, QueueSettings, directory::ManagedTenant};
 
 /// All that is in force for a tenant.
@@ -29,6 +29,8 @@ pub struct EffectiveView {
     pub cache: EffectiveCache,
     /// Where its vectors are to be.
     pub vectors: EffectiveVectors,
+    /// What places its documents among each other.
+    pub embedder: Effective<String>,
 }
 
 /// What the platform does where neither the tenant nor its segment nor its plan says anything.
@@ -65,5 +67,6 @@ pub fn of_tenant(engine: &Engine, tenant: &ManagedTenant) -> EffectiveView {
         routing: lineage.routing(&record.routing, &platform_routing(engine.settings.routing.attempts_max)),
         cache: lineage.cache(&record.cache),
         vectors: lineage.vectors(&record.vectors, engine.store.vector_collection()),
+        embedder: embedder::chosen(engine, &tenant.entry),
     }
 }

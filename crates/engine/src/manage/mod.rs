@@ -22,6 +22,7 @@ pub mod credits;
 mod defaults;
 pub mod documents;
 pub mod effective;
+pub mod embedder;
 pub mod end_users;
 pub mod export;
 pub mod keys;

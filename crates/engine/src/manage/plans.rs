@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use insula_model::{Defaults, Error, ErrorKind, Plan, Price, Result, SellPrice, Tenant, Timestamp, Window};
 
-use super::defaults;
+use super::{defaults, embedder};
 use crate::{Engine, directory::Operator, knowledge::settling};
 
 /// Prices of one plan.
@@ -48,6 +48,7 @@ pub fn read(engine: &Engine, _by: &Operator, path: &str) -> Result<Arc<Plan>> {
 pub async fn replace(engine: &Engine, by: &Operator, path: &str, new: NewPlan) -> Result<Arc<Plan>> {
     let name = defaults::new_name(path)?;
     defaults::check(&new.defaults)?;
+    embedder::check(engine, new.defaults.embedder.as_deref())?;
     let (now, known) = (engine.clock.now(), engine.directory.plan(&name).ok());
     let known = known.as_deref().map_or(&[][..], |plan| &plan.prices);
     let prices: Vec<_> = new.prices.into_iter().map(|price| dated(price, known, now)).collect();

@@ -7,7 +7,7 @@ use super::defaults::check_model;
 use crate::{
     CandidateRecord, Engine, RouteRecord,
     directory::{Caller, ManagedTenant},
-    route::{self, Plan},
+    route::{self, Plan, Stated},
     work::Work,
 };
 
@@ -56,7 +56,7 @@ pub struct Explained {
 /// [`insula_model::ErrorKind::Invalid`] for a body that is no chat completion request.
 pub fn explain(engine: &Engine, tenant: &ManagedTenant, body: Vec<u8>, complexity: Option<Complexity>) -> Result<Explained> {
     let work = Work::chat(ChatRequest::parse(body.into())?);
-    let Plan { mut record, candidates } = route::plan(engine, &tenant.entry, &work, complexity);
+    let Plan { mut record, candidates } = route::plan(engine, &tenant.entry, &work, Stated { complexity, ..Stated::default() });
     if matches!(tenant.by, Caller::Operator(_)) {
         let hidden = hidden(engine, tenant, &record.model);
         record.candidates.extend(hidden);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use insula_model::{Defaults, Result, Segment, Tenant};
 
-use super::defaults;
+use super::{defaults, embedder};
 use crate::{Engine, directory::Operator, knowledge::settling};
 
 /// All segments, in order of their names.
@@ -24,6 +24,7 @@ pub fn read(engine: &Engine, _by: &Operator, path: &str) -> Result<Arc<Segment>>
 pub async fn replace(engine: &Engine, by: &Operator, path: &str, new: Defaults) -> Result<Arc<Segment>> {
     let name = defaults::new_name(path)?;
     defaults::check(&new)?;
+    embedder::check(engine, new.embedder.as_deref())?;
     let segment = Segment { name, defaults: new, version: 1, created_at: engine.clock.now() };
     let before = engine.directory.segment(&segment.name).map(|segment| segment.defaults.vectors).unwrap_or_default();
     let is_concerned = |tenant: &Tenant| tenant.segment.as_ref() == Some(&segment.name) && before != segment.defaults.vectors;

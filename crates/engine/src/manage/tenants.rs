@@ -101,6 +101,7 @@ pub async fn create(engine: &Engine, by: &Operator, new: NewTenant) -> Result<Ar
         models: new.models,
         cache: CacheRules::default(),
         vectors: Default::default(),
+        embedder: None,
         region: new.region.map(|region| region.0),
         routing: Routing::default(),
         provider_credentials: Default::default(),

@@ -117,6 +117,7 @@ async fn search(
     let limit = Some(ask.limit.unwrap_or(LIMIT));
     let asked = Ask::new(query, limit, filter, Some(reader.unwrap_or_else(|| NOBODY.to_owned())));
     let asked = asked.map_err(|error| named(error, ask))?.within(corpora(ask));
+    let asked = asked.with(call.credential.clone()).paid_for(call.end_user.clone());
     let turn = turns::take(engine, &call.credential.tenant, call.is_background).await?;
     let (engine, scope) = (Arc::clone(engine), call.credential.scope);
     let looked = turn.hold(async move { knowledge::look(&engine, &scope, &asked).await }).await;
@@ -184,7 +185,11 @@ fn named(error: Error, ask: &RetrievalAsk) -> Error {
 /// Where documents cannot be searched, the request is refused and not answered from less than was asked for.
 fn unreachable(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unavailable { .. } | ErrorKind::BudgetExceeded(_) => error,
+        ErrorKind::Invalid
+        | ErrorKind::NotFound
+        | ErrorKind::Unavailable { .. }
+        | ErrorKind::BudgetExceeded(_)
+        | ErrorKind::RateLimited { .. } => error,
         _ => unsearchable().caused_by(error),
     }
 }

@@ -21,7 +21,7 @@ mod unnamed;
 
 use std::{sync::Arc, time::Duration};
 
-use insula_model::{Complexity, Result};
+use insula_model::{Cause, Complexity, Result};
 use insula_providers::Route;
 
 use self::filter::Needs;
@@ -34,7 +34,7 @@ pub use self::{
     locks::Mismatch,
     record::{CandidateRecord, RouteRecord},
 };
-use crate::{Engine, directory::TenantEntry, work::Work};
+use crate::{Call, Engine, directory::TenantEntry, work::Work};
 
 /// Bounds of routing; each is a key of the configuration reference.
 #[derive(Debug, Clone)]
@@ -88,13 +88,29 @@ pub(crate) struct Plan {
     pub candidates: Result<Vec<Candidate>>,
 }
 
+/// What is said of a request beside what it asks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stated {
+    /// How demanding it is.
+    pub complexity: Option<Complexity>,
+    /// Whether the platform chose its model on the tenant's behalf, as the operator set it up.
+    pub is_platforms: bool,
+}
+
+impl Stated {
+    /// What is said of this call.
+    pub fn by(call: &Call) -> Self {
+        Self { complexity: call.complexity, is_platforms: call.cause == Cause::Embedding }
+    }
+}
+
 /// Draws up where a request of this tenant may go. Nothing is held or noted by it.
-pub(crate) fn plan(engine: &Engine, tenant: &TenantEntry, work: &Work, stated: Option<Complexity>) -> Plan {
+pub(crate) fn plan(engine: &Engine, tenant: &TenantEntry, work: &Work, stated: Stated) -> Plan {
     let strategy = tenant.routing.strategy.unwrap_or_default();
-    let (model, complexity) = complexity::resolve(tenant.routing.matrix.as_ref(), work, stated);
+    let (model, complexity) = complexity::resolve(tenant.routing.matrix.as_ref(), work, stated.complexity);
     let mut record = RouteRecord::new(model, complexity, strategy);
     let candidates = filter::check_hand_over(tenant, work)
-        .and_then(|()| found(engine, tenant, work, model))
+        .and_then(|()| found(engine, tenant, work, model, stated))
         .and_then(|found| select(engine, tenant, work, found, &mut record));
     Plan { record, candidates }
 }
@@ -107,16 +123,25 @@ pub(crate) fn meant<'a>(
     engine: &Engine,
     tenant: &'a TenantEntry,
     work: &'a Work,
-    stated: Option<Complexity>,
+    stated: Stated,
 ) -> Result<(&'a str, Vec<Route>)> {
-    let (model, _) = complexity::resolve(tenant.routing.matrix.as_ref(), work, stated);
+    let (model, _) = complexity::resolve(tenant.routing.matrix.as_ref(), work, stated.complexity);
     filter::check_hand_over(tenant, work)?;
-    Ok((model, found(engine, tenant, work, model)?))
+    Ok((model, found(engine, tenant, work, model, stated)?))
 }
 
 /// All that serves the model, and behind it all that steps in for it.
-fn found(engine: &Engine, tenant: &TenantEntry, work: &Work, model: &str) -> Result<Vec<Route>> {
+fn found(engine: &Engine, tenant: &TenantEntry, work: &Work, model: &str, stated: Stated) -> Result<Vec<Route>> {
     let (now, operation) = (engine.clock.now(), work.operation());
+    if stated.is_platforms {
+        return tenant.standing_for(|viewer| {
+            let mut found = engine.providers.candidates(model, operation, now, viewer)?;
+            // Vectors of another model mean nothing beside its own, so nothing steps in, not even what has the same alias.
+            let name = found.first().map(|route| route.card.name.clone());
+            found.retain(|route| Some(&route.card.name) == name.as_ref());
+            Ok(found)
+        });
+    }
     tenant.looking(|viewer| {
         let mut found = engine.providers.candidates(model, operation, now, viewer)?;
         let fallbacks = tenant.routing.fallbacks.as_ref().and_then(|fallbacks| fallbacks.get(model));

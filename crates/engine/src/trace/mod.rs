@@ -5,7 +5,7 @@ mod earlier;
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use insula_model::{Error, ErrorKind, KeyId, Money, Operation, RequestId, Result, TenantId, Timestamp, TokenCounts};
+use insula_model::{Cause, Error, ErrorKind, KeyId, Money, Operation, RequestId, Result, TenantId, Timestamp, TokenCounts};
 use insula_store::{IdempotencyEntry, TenantSeals, TraceRecord};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use self::earlier::{FirstDetail, SecondDetail, ThirdDetail};
 use crate::{
     CacheRecord, Call, Engine, Mismatch, RetrievalRecord, RouteRecord, Transcript,
     queue::Slot,
-    route::{self, Candidate, Plan},
+    route::{self, Candidate, Plan, Stated},
     work::Work,
 };
 
@@ -119,6 +119,8 @@ pub(crate) struct Trace {
     answer: Vec<u8>,
     answer_cut: bool,
     content_bytes_max: usize,
+    /// Whether what is said may be kept at all: parts of a document go when the document goes, and a trace of them would stay.
+    keeps_content: bool,
 }
 
 impl Trace {
@@ -147,6 +149,7 @@ impl Trace {
             answer: Vec::new(),
             answer_cut: false,
             content_bytes_max: engine.settings.trace_content_bytes_max,
+            keeps_content: call.cause != Cause::Embedding,
         })
     }
 
@@ -178,7 +181,7 @@ impl Trace {
     /// Why it may go nowhere.
     pub fn route(&mut self, engine: &Engine, call: &Call, work: &Work) -> Result<Vec<Candidate>> {
         let begun = engine.clock.elapsed();
-        let Plan { record, candidates } = route::plan(engine, &call.credential.tenant, work, call.complexity);
+        let Plan { record, candidates } = route::plan(engine, &call.credential.tenant, work, Stated::by(call));
         let (outcome, reason) = match &candidates {
             Ok(_) => ("ok", Cow::Owned(record.summary())),
             Err(error) => ("refused", Cow::Borrowed(error.kind().name())),
@@ -261,7 +264,7 @@ impl Trace {
         with_content: bool,
         idempotency: Option<IdempotencyEntry>,
     ) -> TraceRecord {
-        let content = with_content.then(|| self.content());
+        let content = (with_content && self.keeps_content).then(|| self.content());
         let cost = self.attempts.iter().map(|attempt| attempt.cost).sum();
         let detail = RequestDetail {
             stages: std::mem::take(&mut self.stages),

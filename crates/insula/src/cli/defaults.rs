@@ -114,6 +114,7 @@ fn show(one: &Value) -> String {
         ("models", models(one)),
         ("routing", text(one, "routing")),
         ("cache", text(one, "cache")),
+        ("embedder", text(one, "embedder")),
         ("prices", prices(one)),
         ("created_at", text(one, "created_at")),
         ("version", text(one, "version")),

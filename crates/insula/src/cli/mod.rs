@@ -13,6 +13,7 @@ mod defaults;
 mod dev;
 mod doctor;
 mod document;
+mod embedder;
 mod end_user;
 mod exit;
 mod explain;
@@ -105,6 +106,8 @@ enum Command {
     Routing(routing::RoutingArgs),
     /// Manages the answer cache of a tenant.
     Cache(cache::CacheArgs),
+    /// Chooses what places a tenant's documents among each other.
+    Embedder(embedder::EmbedderArgs),
     /// Shows the end users of a tenant's product.
     EndUser(end_user::EndUserArgs),
     /// Shows what was used and what it cost.
@@ -200,6 +203,7 @@ async fn run(command: Command, out: Output) -> Result<(), Failure> {
         Command::ProviderCredential(args) => provider_credential::run(args, out).await,
         Command::Routing(args) => routing::run(args, out).await,
         Command::Cache(args) => cache::run(args, out).await,
+        Command::Embedder(args) => embedder::run(args, out).await,
         Command::EndUser(args) => end_user::run(args, out).await,
         Command::Usage(args) => usage::run(args, out).await,
         Command::Statement(args) => statement::run(args, out).await,

@@ -9,6 +9,7 @@ mod budgets;
 mod cache;
 mod coordination;
 mod durability;
+mod embedders;
 mod file;
 mod files;
 mod knowledge;
@@ -37,6 +38,7 @@ pub use budgets::Budgets;
 pub use cache::Cache;
 pub use coordination::Coordination;
 pub use durability::{Durability, Mode};
+pub use embedders::Embedder;
 pub use files::Files;
 pub use knowledge::{Instructions, Knowledge};
 pub use layers::{Fault, Flag, Loaded, Origin, Sources};
@@ -78,6 +80,8 @@ pub struct Config {
     pub knowledge: Knowledge,
     /// What searches the vectors of tenants' documents.
     pub vectors: Vectors,
+    /// What places texts among each other, beside what is built in and what the price book has.
+    pub embedders: Vec<Embedder>,
     /// How products are told what happens.
     pub webhooks: Webhooks,
     /// How requests wait for their turn.
@@ -106,6 +110,15 @@ impl Config {
                 });
             }
         }
+        faults.extend(self.embedders.iter().enumerate().flat_map(|(i, embedder)| embedder.faults(i)));
+        for (i, embedder) in self.embedders.iter().enumerate() {
+            if self.embedders[..i].iter().any(|earlier| earlier.name == embedder.name) {
+                let says = format!("is {:?}, as another embedder's", embedder.name);
+                let fix = "give each embedder a name of its own".into();
+                faults.push(Fault { key: format!("embedders.{i}.name"), says, fix });
+            }
+        }
+        faults.extend(self.fault_of_corpora());
         faults.extend(self.storage.faults());
         faults.extend(self.coordination.fault(&self.storage));
         faults.extend(self.cache.fault());
@@ -115,5 +128,19 @@ impl Config {
         faults.extend(self.routing.fault());
         faults.extend(self.log.fault());
         faults
+    }
+
+    /// Where corpora are to be placed by what somebody would have to pay for.
+    fn fault_of_corpora(&self) -> Option<Fault> {
+        let chosen = &self.knowledge.corpus_embedder;
+        let is_local = |embedder: &Embedder| embedder.name == *chosen && embedder.directory.is_some();
+        if chosen == insula_ingest::hashing::NAME || self.embedders.iter().any(is_local) {
+            return None;
+        }
+        Some(Fault {
+            key: "knowledge.corpus_embedder".into(),
+            says: format!("is {chosen:?}, which is neither built in nor one of [[embedders]] with a directory"),
+            fix: "leave it out, or name a local model: nobody pays for a corpus".into(),
+        })
     }
 }

@@ -133,7 +133,8 @@ impl Provider {
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// 1 to 63 of a-z, 0-9 and inner hyphens.
+pub(super) fn is_name(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }

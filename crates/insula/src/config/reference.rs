@@ -5,8 +5,8 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::{
-    Batches, Bounds, Budgets, Cache, Coordination, Durability, Files, Knowledge, Log, Prices, Provider, Queue, Routing, Server,
-    Storage, Vectors, Webhooks,
+    Batches, Bounds, Budgets, Cache, Coordination, Durability, Embedder, Files, Knowledge, Log, Prices, Provider, Queue,
+    Routing, Server, Storage, Vectors, Webhooks,
     section::{Key, Section},
 };
 
@@ -46,6 +46,13 @@ pub fn sections() -> Vec<SectionSpec> {
         spec::<Batches>("batches", "How batches are run: `/v1/batches`."),
         spec::<Knowledge>("knowledge", "What tenants hand in to be searched: `/api/v1/tenants/{tenant}/documents`."),
         spec::<Vectors>("vectors", "What searches the vectors of tenants' documents."),
+        SectionSpec {
+            repeated: true,
+            ..spec::<Embedder>(
+                "embedders",
+                "What places texts among each other; one `[[embedders]]` table for each. `lexical-hashing-1` is built in, and every model of the price book that can embed may be named without an entry.",
+            )
+        },
         spec::<Webhooks>("webhooks", "How products are told what happens."),
         SectionSpec {
             repeated: true,
@@ -105,7 +112,7 @@ what holds and where it comes from.
 - **File:** `--config FILE` or `INSULA_CONFIG`; without either, `insula.toml` in the current directory where there is one.
   An unknown key or a value of the wrong kind is refused at start with its line, its column and the fix.
 - **Environment:** `INSULA_<SECTION>_<KEY>`, such as `INSULA_LOG_LEVEL` for `level` in `[log]`; shorter names exist for
-  `INSULA_LISTEN`, `INSULA_DATA_DIR`, `INSULA_POSTGRES_URL` and `INSULA_REDIS_URL`. Providers are set in the file only.
+  `INSULA_LISTEN`, `INSULA_DATA_DIR`, `INSULA_POSTGRES_URL` and `INSULA_REDIS_URL`. Providers and embedders are set in the file only.
 - **Secrets** need not stand in the file: a provider's key is named by the environment variable or the file that holds it, and
   URLs with a password are better set by their variable. `config show` masks passwords.
   `INSULA_ROOT_KEY` (base64 of 32 bytes) replaces the root key's file.

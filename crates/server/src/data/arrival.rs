@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use insula_engine::{Call, directory::Credential};
-use insula_model::{Complexity, Error, ErrorKind, RequestId, Result};
+use insula_model::{Cause, Complexity, Error, ErrorKind, RequestId, Result};
 
 use super::{cache, room::BodyPermit, tags};
 use crate::{App, auth, errors};
@@ -65,6 +65,7 @@ impl Arrival {
             tags,
             end_user: None,
             complexity: complexity(&parts.headers).map_err(turned_away)?,
+            cause: Cause::Base,
             is_background: false,
             status_of: errors::status,
         };

@@ -31,6 +31,8 @@ pub(crate) struct InForce {
     cache: EffectiveCache,
     /// Where its vectors are to be.
     vectors: EffectiveVectors,
+    /// What places its documents among each other.
+    embedder: Effective<String>,
 }
 
 /// A budget in force.
@@ -58,6 +60,7 @@ impl From<EffectiveView> for InForce {
             routing: view.routing,
             cache: view.cache,
             vectors: view.vectors,
+            embedder: view.embedder,
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod corpora;
 pub(crate) mod credits;
 pub(crate) mod documents;
 pub(crate) mod effective;
+pub(crate) mod embedder;
 pub(crate) mod end_users;
 pub(crate) mod export;
 pub(crate) mod health;

@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     cache: CacheRules,
     /// Where the vectors of each of its tenants are to be.
     vectors: VectorRules,
+    /// What places the documents of each of its tenants; the installation's where null.
+    embedder: Option<String>,
     /// What its tenants are charged.
     prices: Vec<SellPrice>,
     /// Counts its changes.
@@ -54,6 +56,7 @@ impl From<&insula_model::Plan> for Plan {
             routing: defaults.routing,
             cache: defaults.cache,
             vectors: defaults.vectors,
+            embedder: defaults.embedder,
             prices: prices.into_iter().map(SellPrice::from).collect(),
             version,
             created_at: Moment(created_at),
@@ -139,6 +142,8 @@ pub(crate) struct PlanOrder {
     /// Where the vectors of each of its tenants are to be; about an absent value nothing is said.
     #[serde(default)]
     vectors: VectorRules,
+    /// What places the documents of each of its tenants: an embedder's name, or a model's that can embed; nothing is said where absent.
+    embedder: Option<String>,
     /// What its tenants are charged; one price per model and moment. Statements of past months are made from it too, so a price from
     /// before the running month stays as it is.
     #[serde(default)]
@@ -188,10 +193,10 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<PlanOrder>,
 ) -> Result<Json<Plan>, Failure> {
-    let PlanOrder { limits, budgets, models, routing, cache, vectors, prices } = order;
+    let PlanOrder { limits, budgets, models, routing, cache, vectors, embedder, prices } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
     let prices = prices.into_iter().enumerate().map(|(i, price)| price.read(&format!("prices[{i}]")));
-    let defaults = Defaults { limits, budgets, models, routing, cache, vectors };
+    let defaults = Defaults { limits, budgets, models, routing, cache, vectors, embedder };
     let new = NewPlan { defaults, prices: prices.collect::<Result<_>>()? };
     Ok(Json(Plan::from(&*plans::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }

@@ -180,7 +180,7 @@ pub(crate) struct SearchResult {
     data: Vec<Found>,
     /// Null: all of them are told.
     next_cursor: Option<String>,
-    /// `words_alone` while what searches vectors does not answer: chunks that have no word of the question are not found. Absent otherwise.
+    /// `words_alone` while what makes or searches vectors does not answer: chunks that have no word of the question are not found. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     degraded: Option<&'static str>,
 }

@@ -32,6 +32,8 @@ pub(crate) struct Segment {
     cache: CacheRules,
     /// Where the vectors of each of its tenants are to be.
     vectors: VectorRules,
+    /// What places the documents of each of its tenants; left to their plans where null.
+    embedder: Option<String>,
     /// Counts its changes.
     version: u64,
     /// When it was created.
@@ -49,6 +51,7 @@ impl From<&insula_model::Segment> for Segment {
             routing: defaults.routing,
             cache: defaults.cache,
             vectors: defaults.vectors,
+            embedder: defaults.embedder,
             version,
             created_at: Moment(created_at),
         }
@@ -76,6 +79,8 @@ pub(crate) struct SegmentOrder {
     /// Where the vectors of each of its tenants are to be; about an absent value nothing is said.
     #[serde(default)]
     vectors: VectorRules,
+    /// What places the documents of each of its tenants: an embedder's name, or a model's that can embed; nothing is said where absent.
+    embedder: Option<String>,
 }
 
 /// Lists all segments in order of their names.
@@ -121,9 +126,9 @@ pub(crate) async fn replace(
     path: PathTexts,
     StrictJson(order): StrictJson<SegmentOrder>,
 ) -> Result<Json<Segment>, Failure> {
-    let SegmentOrder { limits, budgets, models, routing, cache, vectors } = order;
+    let SegmentOrder { limits, budgets, models, routing, cache, vectors, embedder } = order;
     let budgets = budgets::read(budgets).map_err(|error| error.within("budgets"))?;
-    let new = Defaults { limits, budgets, models, routing, cache, vectors };
+    let new = Defaults { limits, budgets, models, routing, cache, vectors, embedder };
     Ok(Json(Segment::from(&*segments::replace(&app.engine, &by, path.get("name")?, new).await?)))
 }
 

@@ -41,7 +41,7 @@ async fn a_plans_life() {
     });
     let want = json!({
         "name": "free", "limits": {"concurrency": 4}, "models": ["sim-small"], "routing": {}, "cache": {}, "vectors": {},
-        "version": 1, "created_at": "2026-03-15T12:00:00Z",
+        "embedder": null, "version": 1, "created_at": "2026-03-15T12:00:00Z",
         "budgets": [
             {"window": "month", "limit_usd": "20.00", "mode": "hard", "alert_at": [0.8]},
             {"window": "day", "limit_tokens": 5, "mode": "soft", "alert_at": []},

@@ -56,6 +56,7 @@ async fn hand_in(world: &World, scope: &TenantScope) -> DocumentId {
         bytes: 3,
         chunks_total: 0,
         chunks_done: 0,
+        waiting: None,
         published: None,
         embedder: None,
         dimension: None,

@@ -4,16 +4,16 @@ use insula_model::{Clock, DocumentId, DocumentStatus, ErrorKind, FilePurpose};
 
 use super::world::{Engine, World};
 use crate::{
-    Corpus, DocumentRow, DocumentsMax, FilePage, FileRow, Lacking, NewChunk, NewVector, Publication, Published, TenantStore, TokenCount,
-    Written,
+    Corpus, DocumentRow, DocumentsMax, FilePage, FileRow, Lacking, NewChunk, NewVector, Publication, Published, TenantStore,
+    TokenCount, Written,
 };
 
-const MOST: DocumentsMax = DocumentsMax { count: 100, bytes: 1_000, chunks: CHUNKS_MAX };
-const CHUNKS_MAX: u64 = 1_000;
+pub(super) const MOST: DocumentsMax = DocumentsMax { count: 100, bytes: 1_000, chunks: CHUNKS_MAX };
+pub(super) const CHUNKS_MAX: u64 = 1_000;
 const BYTES: u64 = 10;
 
 /// Hands in a document; its row, and whether there was room.
-async fn hand_in(world: &World, store: &TenantStore, most: DocumentsMax) -> (DocumentRow, bool) {
+pub(super) async fn hand_in(world: &World, store: &TenantStore, most: DocumentsMax) -> (DocumentRow, bool) {
     let (row, lacking) = try_to_hand_in(world, store, most).await;
     (row, lacking.is_none())
 }
@@ -40,6 +40,7 @@ async fn try_to_hand_in(world: &World, store: &TenantStore, most: DocumentsMax) 
         bytes: BYTES,
         chunks_total: 0,
         chunks_done: 0,
+        waiting: None,
         published: None,
         embedder: None,
         dimension: None,
@@ -55,8 +56,8 @@ async fn try_to_hand_in(world: &World, store: &TenantStore, most: DocumentsMax) 
     (row, lacking)
 }
 
-/// A publication of chunks with these postings.
-async fn publication(
+/// A publication of chunks with these postings, in the space that serves.
+pub(super) async fn publication(
     world: &World,
     store: &TenantStore,
     document: DocumentId,

@@ -23,6 +23,7 @@ mod plans;
 mod provider_credentials;
 mod responses;
 mod samples;
+mod spaces;
 mod statement;
 mod tenant;
 mod vector_stores;

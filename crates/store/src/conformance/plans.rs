@@ -26,6 +26,7 @@ fn defaults(caps: &[(Window, &str)]) -> Defaults {
         routing: Routing { attempts_max: Some(2), ..Routing::default() },
         cache: CacheRules { enabled: Some(true), ..CacheRules::default() },
         vectors: VectorRules { collection: Some(VectorCollection::Own) },
+        embedder: Some("sim-embed".to_owned()),
     }
 }
 

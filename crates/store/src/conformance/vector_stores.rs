@@ -39,6 +39,7 @@ fn document(world: &World, id: VectorStoreId, file: FileId, batch: Option<FileBa
         bytes: 10,
         chunks_total: 0,
         chunks_done: 0,
+        waiting: None,
         published: None,
         embedder: None,
         dimension: None,

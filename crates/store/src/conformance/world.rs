@@ -193,6 +193,7 @@ pub(super) fn tenant(ids: &IdGenerator, slug: &str, now: Timestamp) -> Tenant {
         provider_credentials: Default::default(),
         cache: insula_model::CacheRules::default(),
         vectors: Default::default(),
+        embedder: None,
         region: None,
         placement: Placement::Shared,
         tags: [("cost-centre".to_owned(), "a\"b".to_owned())].into(),

@@ -3,14 +3,14 @@
 use insula_model::{Result, RunKind, TenantId, Timestamp};
 
 use super::{Control, tenants::refuse_gone};
-use crate::query::{Tx, args, rec};
+use crate::query::{Tx, Val, args, rec};
 
 /// Work that is not over. Whoever claimed it does it until `claimed_until`, unless the claim is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// What is done.
     pub kind: RunKind,
-    /// To what: the id of a batch, a document.
+    /// To what: the id of a batch, a document, or the tenant itself.
     pub id: [u8; 16],
     /// Whose it is.
     pub tenant: TenantId,
@@ -76,6 +76,16 @@ impl Control {
         tx.commit().await
     }
 
+    /// The same, where it may be noted already.
+    pub async fn ensure_run(&self, kind: RunKind, tenant: TenantId, id: [u8; 16], now: Timestamp) -> Result<()> {
+        let mut tx = self.db.write().await?;
+        refuse_gone(&mut tx, Some(tenant)).await?;
+        let insert = "INSERT INTO runs (kind, id, tenant, queued_at, claimed_until) VALUES ($1, $2, $3, $4, $4) \
+                      ON CONFLICT (id) DO NOTHING";
+        tx.exec(insert, args![kind, id, tenant, now]).await?;
+        tx.commit().await
+    }
+
     /// Takes work of a kind that is nobody's at `now` until `until`. Those tenants are asked first that come behind `after`: whose work was
     /// taken last.
     pub async fn claim_runs(
@@ -116,12 +126,11 @@ impl Control {
         tx.commit().await
     }
 
-    /// The same of many at once.
+    /// The same for much of it at once.
     pub async fn forget_runs(&self, ids: &[[u8; 16]]) -> Result<()> {
         let mut tx = self.db.write().await?;
-        for id in ids {
-            tx.exec("DELETE FROM runs WHERE id = $1", args![*id]).await?;
-        }
+        let rows: Vec<Vec<Val<'_>>> = ids.iter().map(|id| vec![Val::bytes(id)]).collect();
+        tx.exec_all("DELETE FROM runs WHERE id = $1", &rows).await?;
         tx.commit().await
     }
 

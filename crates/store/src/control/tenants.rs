@@ -21,6 +21,7 @@ rec!(Tenant {
     models,
     cache,
     vectors,
+    embedder,
     region,
     routing,
     provider_credentials,
@@ -38,7 +39,7 @@ impl Control {
             .read()
             .await?
             .all(
-                "SELECT id, slug, name, external_id, plan, segment, models, cache, vectors, region, routing, provider_credentials, placement, tags, state, \
+                "SELECT id, slug, name, external_id, plan, segment, models, cache, vectors, embedder, region, routing, provider_credentials, placement, tags, state, \
                  version, created_at \
                  FROM tenants WHERE provisioned = 1 AND state <> $1 ORDER BY id",
                 args![TenantState::Erasing],
@@ -48,7 +49,7 @@ impl Control {
 
     /// One tenant, where it is ready; also one that is being erased.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Option<Tenant>> {
-        let find = "SELECT id, slug, name, external_id, plan, segment, models, cache, vectors, region, routing, provider_credentials, placement, tags, state, \
+        let find = "SELECT id, slug, name, external_id, plan, segment, models, cache, vectors, embedder, region, routing, provider_credentials, placement, tags, state, \
                  version, created_at \
                     FROM tenants WHERE id = $1 AND provisioned = 1";
         self.db.read().await?.optional(find, args![tenant]).await
@@ -61,7 +62,7 @@ impl Control {
         let mut tx = self.db.write().await?;
         let current: Tenant = tx
             .one(
-                "SELECT id, slug, name, external_id, plan, segment, models, cache, vectors, region, routing, provider_credentials, placement, tags, state, \
+                "SELECT id, slug, name, external_id, plan, segment, models, cache, vectors, embedder, region, routing, provider_credentials, placement, tags, state, \
                  version, created_at \
                  FROM tenants WHERE id = $1 AND state <> $2",
                 args![tenant.id, TenantState::Erasing],
@@ -74,7 +75,7 @@ impl Control {
         tx.exec(
             "UPDATE tenants SET slug = $2, name = $3, external_id = $4, plan = $5, segment = $6, models = $7, cache = $8, \
              region = $9, routing = $10, placement = $11, tags = $12, state = $13, version = $14, \
-             provider_credentials = $15, vectors = $16 WHERE id = $1",
+             provider_credentials = $15, vectors = $16, embedder = $17 WHERE id = $1",
             args![
                 tenant.id,
                 tenant.slug,
@@ -92,6 +93,7 @@ impl Control {
                 tenant.version,
                 tenant.provider_credentials,
                 tenant.vectors,
+                tenant.embedder,
             ],
         )
         .await?;
@@ -108,8 +110,8 @@ impl Control {
         refuse_taken(&mut tx, tenant).await?;
         tx.exec(
             "INSERT INTO tenants (id, slug, name, external_id, plan, segment, models, cache, region, routing, placement, tags, state, \
-             version, created_at, provider_credentials, vectors, provisioned) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0)",
+             version, created_at, provider_credentials, vectors, embedder, provisioned) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 0)",
             args![
                 tenant.id,
                 tenant.slug,
@@ -128,6 +130,7 @@ impl Control {
                 tenant.created_at,
                 tenant.provider_credentials,
                 tenant.vectors,
+                tenant.embedder,
             ],
         )
         .await?;
@@ -138,7 +141,7 @@ impl Control {
 
     /// Tenants whose erasure has begun and did not end.
     pub async fn erasing_tenants(&self) -> Result<Vec<Tenant>> {
-        let erasing = "SELECT id, slug, name, external_id, plan, segment, models, cache, vectors, region, routing, provider_credentials, placement, tags, state, \
+        let erasing = "SELECT id, slug, name, external_id, plan, segment, models, cache, vectors, embedder, region, routing, provider_credentials, placement, tags, state, \
                  version, created_at \
                        FROM tenants WHERE provisioned = 1 AND state = $1 ORDER BY id";
         self.db.read().await?.all(erasing, args![TenantState::Erasing]).await

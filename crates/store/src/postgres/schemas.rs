@@ -51,6 +51,7 @@ impl Schema {
                 ("0014_runs", include_str!("schema/control/0014_runs.sql")),
                 ("0015_corpora", include_str!("schema/control/0015_corpora.sql")),
                 ("0016_vectors", include_str!("schema/control/0016_vectors.sql")),
+                ("0017_embedders", include_str!("schema/control/0017_embedders.sql")),
             ],
             Schema::Tenant => &[
                 ("0001_foundation", include_str!("schema/tenant/0001_foundation.sql")),
@@ -62,6 +63,7 @@ impl Schema {
                 ("0007_profile", include_str!("schema/tenant/0007_profile.sql")),
                 ("0008_vector_stores", include_str!("schema/tenant/0008_vector_stores.sql")),
                 ("0009_vector_outbox", include_str!("schema/tenant/0009_vector_outbox.sql")),
+                ("0010_embedders", include_str!("schema/tenant/0010_embedders.sql")),
             ],
             Schema::Keys => &[("0001_foundation", include_str!("schema/keys/0001_foundation.sql"))],
         }

@@ -13,9 +13,10 @@ use std::{
 use insula_model::{
     AttemptId, AttemptOutcome, BatchId, BatchStatus, BatchTimes, BatchWait, BudgetId, BudgetMode, BudgetOrigin, CacheRules,
     Cause, CorpusId, CorpusName, CredentialId, CredentialMark, CredentialOwner, CreditId, Defaults, DeliveryState, DocumentId,
-    DocumentStatus, EndUserId, Error, EventId, EventType, FileBatchId, FileId, FilePurpose, FileState, Jurisdiction, KeyId,
-    Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing, RunKind, SellPrice,
-    Slug, Subject, TenantId, TenantState, Timestamp, VectorCollection, VectorRules, VectorStoreId, WebhookId, Window,
+    DocumentStatus, EmbeddingWait, EndUserId, Error, EventId, EventType, FileBatchId, FileId, FilePurpose, FileState,
+    Jurisdiction, KeyId, Money, Name, Operation, Placement, ProviderIsolation, ReleaseMode, RequestId, Result, Role, Routing,
+    RunKind, SellPrice, Slug, Subject, TenantId, TenantState, Timestamp, VectorCollection, VectorRules, VectorStoreId,
+    WebhookId, Window,
 };
 use rusqlite::{
     ToSql,
@@ -276,7 +277,7 @@ macro_rules! words {
 }
 // Those of the ledger name themselves without an allocation.
 words!(|word| Cow::Borrowed(word.name()); TenantState, Window, Operation, Cause, AttemptOutcome, EventType, DeliveryState);
-words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, CredentialOwner, DocumentStatus, FilePurpose, FileState, RunKind, VectorCollection);
+words!(|word| Cow::Borrowed(word.name()); BatchStatus, BatchWait, CredentialOwner, DocumentStatus, EmbeddingWait, FilePurpose, FileState, RunKind, VectorCollection);
 words!(|word| Cow::Owned(json_word(word)); Placement, Role, BudgetMode, BudgetOrigin, ProviderIsolation, ReleaseMode);
 
 fn json_word(word: &impl Serialize) -> String {

@@ -35,6 +35,7 @@ pub(super) const CONTROL: Schema = Schema {
         include_str!("schema/control/0015_runs.sql"),
         include_str!("schema/control/0016_corpora.sql"),
         include_str!("schema/control/0017_vectors.sql"),
+        include_str!("schema/control/0018_embedders.sql"),
     ],
 };
 
@@ -54,6 +55,7 @@ pub(super) const TENANT: Schema = Schema {
         include_str!("schema/tenant/0007_profile.sql"),
         include_str!("schema/tenant/0008_vector_stores.sql"),
         include_str!("schema/tenant/0009_vector_outbox.sql"),
+        include_str!("schema/tenant/0010_embedders.sql"),
     ],
 };
 

@@ -53,7 +53,7 @@ impl Store {
         let sweeper = Sweeper::start(cluster.clone(), cluster.pool().clone(), clock.clone());
         let journal = Journal::from(register.clone());
         let keys = Arc::new(keys);
-        let vectors = Arc::new(Vectors::new(vectors.engine(Some(&postgres)).await?, index_bytes_max));
+        let vectors = Arc::new(Vectors::new(vectors.engine(Some(&postgres), index_bytes_max).await?, index_bytes_max));
         let unfinished = Unfinished {
             control: Control::over(cluster.pool().db(Access::Control)),
             keys: keys.clone(),

@@ -40,7 +40,7 @@ impl Store {
         // First of all: nothing below is touched while another process works on it.
         let StoreOptions { data_dir, root_key, segment_bytes, .. } = options;
         let StoreOptions { tenants_open_max, tenant_cache_bytes_max, index_bytes_max, .. } = options;
-        let engine = options.vectors.engine(None).await?;
+        let engine = options.vectors.engine(None, index_bytes_max).await?;
         let data_dir = Arc::new(waiting(move || DataDir::take(&data_dir)).await?);
         let layout = data_dir.layout().clone();
 

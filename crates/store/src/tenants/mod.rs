@@ -29,10 +29,11 @@ pub(crate) use files::{Bounds, PendingTraces, TenantFiles};
 pub(crate) use homes::{Home, Homes};
 pub(crate) use idempotency::state as idempotency_state;
 pub use idempotency::{IdempotencyRow, IdempotencyState};
+pub(crate) use knowledge::raise_epoch;
 pub use knowledge::{
     Attached, ChunkText, ChunkVector, Corpus, DocumentRow, DocumentsMax, FileBatchRow, Knowledge, KnowledgeReader, Lacking,
-    NewChunk, Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StatusCount, TokenCount,
-    VectorStoreRow, Within,
+    NewChunk, Posting, Publication, Published, PublishedDocument, SealedDetail, SealedPassage, Slice, StagedVector,
+    StatusCount, TokenCount, VectorStoreRow, Within,
 };
 pub use profile::ProfileRow;
 pub use provider_credentials::ProviderCredentialRow;

@@ -113,9 +113,14 @@ impl Index {
 
     /// What it takes in memory.
     pub fn bytes(&self) -> u64 {
+        self.bytes_without_graph() + self.graph.bytes()
+    }
+
+    /// The same without its graph.
+    pub(super) fn bytes_without_graph(&self) -> u64 {
         let documents = self.documents.len() * size_of::<Shown>();
         let vectors = self.entries.len() * self.dimension * size_of::<f32>();
-        (documents + self.entries.len() * size_of::<Entry>() + vectors) as u64 + self.graph.bytes()
+        (documents + self.entries.len() * size_of::<Entry>() + vectors) as u64
     }
 
     /// Forgets chunks whose document is gone, or is shown anew.

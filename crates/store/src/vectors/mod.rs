@@ -14,6 +14,7 @@ pub(crate) mod audit;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod embedded;
+mod filling;
 mod index;
 mod indexes;
 mod pgvector;
@@ -28,12 +29,14 @@ use insula_model::{DocumentId, Result, TenantId, VectorCollection};
 pub use audit::{AuditFinding, AuditKind};
 pub(crate) use embedded::Embedded;
 pub use embedded::{exact_order, inner_product};
+pub use filling::{Filled, Filling, Served, Unfilled};
 pub use index::{Entry, Index};
 use indexes::Indexes;
 pub(crate) use pgvector::Pgvector;
 pub(crate) use qdrant::Qdrant;
 pub use qdrant::QdrantOptions;
 pub use reading::Reading;
+pub(crate) use spaces::open_vector;
 pub use spaces::{NewVector, Space, Spaces};
 
 use crate::{
@@ -65,6 +68,11 @@ pub(crate) trait VectorEngine: Send + Sync {
 
     /// In the transaction that publishes or removes a document, behind the tables' own rows.
     fn write<'a>(&'a self, tx: &'a mut Tx, change: &'a Change<'a>) -> Pending<'a, ()>;
+
+    /// Whether it lacks anything of what the tables have: then a space that is filled does not serve yet.
+    fn is_behind<'a>(&'a self, _: &'a mut Tx) -> Pending<'a, bool> {
+        nothing()
+    }
 
     /// Whether there is something to do after a change was committed: see [`VectorEngine::settle`].
     fn settles(&self) -> bool {
@@ -141,15 +149,27 @@ pub(crate) enum Change<'a> {
         /// Which one.
         document: DocumentId,
     },
-}
-
-impl Change<'_> {
-    /// Which document it is about.
-    pub(crate) fn document(&self) -> DocumentId {
-        match self {
-            Change::Published { document, .. } | Change::Removed { document } => *document,
-        }
-    }
+    /// Chunks that are shown get a vector in a space that does not serve yet.
+    Filled {
+        /// Which space.
+        space: u64,
+        /// The chunks.
+        chunks: &'a [&'a Filled],
+    },
+    /// A space serves from now on, and what there was of another goes.
+    Serves {
+        /// Which one does.
+        space: u64,
+        /// Which one did.
+        instead_of: u64,
+        /// The corpus's epoch from then on.
+        epoch: u64,
+    },
+    /// What there is of a space that never served goes.
+    GivenUp {
+        /// Which one.
+        space: u64,
+    },
 }
 
 /// What is asked of an engine.
@@ -183,7 +203,7 @@ pub(crate) struct Vectors {
 impl Vectors {
     /// With room in memory for so many bytes.
     pub(crate) fn new(engine: Box<dyn VectorEngine>, index_bytes_max: u64) -> Self {
-        Self { engine, embedded: Embedded::new(), indexes: Indexes::new(index_bytes_max) }
+        Self { engine, embedded: Embedded::new(index_bytes_max), indexes: Indexes::new(index_bytes_max) }
     }
 
     /// Forgets what is in memory of tenants that are not there any more.

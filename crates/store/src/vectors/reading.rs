@@ -28,12 +28,17 @@ impl Store {
 
     /// The embedder that a tenant's documents are searched by; none where it has none yet.
     pub async fn serving_space(&self, scope: &TenantScope) -> Result<Option<Space>> {
-        let mut knowledge = self.tenant(scope).await?.knowledge().await?;
-        Ok(spaces::find(knowledge.tx()).await?.map(|spaces| spaces.serving))
+        self.knowledge_of(scope).await?.serving_space().await
     }
 }
 
 impl KnowledgeReader {
+    /// The embedder that the documents are searched by; none where there are none yet.
+    pub async fn serving_space(&self) -> Result<Option<Space>> {
+        let mut knowledge = self.store().knowledge().await?;
+        Ok(spaces::find(knowledge.tx()).await?.map(|spaces| spaces.serving))
+    }
+
     /// The documents as they stand now, with what this node holds of them in memory brought up to that.
     pub async fn reading(&self) -> Result<Reading> {
         let (store, vectors, home) = (self.store(), &self.store().vectors, self.home());

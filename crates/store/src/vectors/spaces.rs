@@ -95,15 +95,11 @@ impl TenantStore {
             return Ok(spaces);
         }
         let mut tx = self.home.db().write().await?;
-        let first =
-            "INSERT INTO corpus (id, epoch, chunks, tokens, next_chunk) VALUES (1, 0, 0, 0, 1) ON CONFLICT (id) DO NOTHING";
-        tx.exec(first, &[]).await?;
         // Waits for whoever else does the same.
-        tx.exec("UPDATE corpus SET epoch = epoch WHERE id = 1", &[]).await?;
+        lock_corpus(&mut tx).await?;
         if find(&mut tx).await?.is_none() {
-            let insert = "INSERT INTO spaces (space, embedder, dimension) VALUES (1, $1, $2)";
-            tx.exec(insert, args![embedder.to_owned(), dimension]).await?;
-            tx.exec("UPDATE corpus SET space = 1 WHERE id = 1", &[]).await?;
+            let number = make_space(&mut tx, embedder, dimension).await?;
+            tx.exec("UPDATE corpus SET space = $1 WHERE id = 1", args![number]).await?;
         }
         let spaces = find(&mut tx).await?;
         tx.commit().await?;
@@ -117,6 +113,22 @@ pub(crate) async fn lock_corpus(tx: &mut Tx) -> Result<()> {
     tx.exec(first, &[]).await?;
     tx.exec("UPDATE corpus SET epoch = epoch WHERE id = 1", &[]).await?;
     Ok(())
+}
+
+struct Last {
+    last_space: u64,
+}
+
+rec!(Last { last_space });
+
+/// Makes a space, and answers its number: one that no space had before, since what an engine still holds of one that is gone must not be taken
+/// for its vectors.
+pub(crate) async fn make_space(tx: &mut Tx, embedder: &str, dimension: u32) -> Result<u64> {
+    let next = "UPDATE corpus SET last_space = last_space + 1 WHERE id = 1 RETURNING last_space";
+    let Last { last_space } = tx.one(next, &[]).await?;
+    let insert = "INSERT INTO spaces (space, embedder, dimension) VALUES ($1, $2, $3)";
+    tx.exec(insert, args![last_space, embedder.to_owned(), dimension]).await?;
+    Ok(last_space)
 }
 
 /// The spaces of a tenant that has some.

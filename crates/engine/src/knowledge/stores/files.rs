@@ -116,24 +116,25 @@ pub(super) async fn attach_all(
     let most = room::most(&engine.settings.knowledge);
     // Noted to be read before they are there: a run without a document is forgotten, a document without a run would wait for good.
     let ids: Vec<[u8; 16]> = rows.iter().map(|row| *row.id.as_bytes()).collect();
-    let control = engine.store.control();
-    control.queue_runs(RunKind::Document, scope.tenant(), &ids, now).await?;
-    let refused = match store.attach_documents(id, &rows, batch, most, now).await {
+    engine.store.control().queue_runs(RunKind::Document, scope.tenant(), &ids, now).await?;
+    let attached = store.attach_documents(id, &rows, batch, most, now).await;
+    if !matches!(attached, Ok(Attached::Done)) {
+        // Whoever is refused again and again must not fill the queue, which is everybody's. After a kill right here they are found to be
+        // nothing once they are taken up.
+        engine.store.control().forget_runs(&ids).await?;
+    }
+    match attached {
         Ok(Attached::Done) => {
             engine.knowledge.wake();
-            return Ok(());
+            Ok(())
         }
-        Ok(Attached::NoStore) => no_such_store(),
-        Ok(Attached::NoRoom(lacking)) => room::refusal(lacking, most),
+        Ok(Attached::NoStore) => Err(no_such_store()),
+        Ok(Attached::NoRoom(lacking)) => Err(room::refusal(lacking, most)),
         Err(error) if *error.kind() == ErrorKind::Conflict => {
-            Error::new(ErrorKind::Conflict, "somebody else is putting one of these files into the store; try again")
+            Err(Error::new(ErrorKind::Conflict, "somebody else is putting one of these files into the store; try again"))
         }
-        // They may be there all the same.
-        Err(error) => return Err(error),
-    };
-    // Or they would be waited for, and the tenant's other documents behind them.
-    control.forget_runs(&ids).await?;
-    Err(refused)
+        Err(error) => Err(error),
+    }
 }
 
 fn row(
@@ -156,6 +157,7 @@ fn row(
         bytes: view.bytes,
         chunks_total: 0,
         chunks_done: 0,
+        waiting: None,
         published: None,
         embedder: None,
         dimension: None,
@@ -180,7 +182,7 @@ async fn seen(
     open(&store, id, engine.clock.now()).await?;
     let row = store.document_of_file(id, file).await?.ok_or_else(no_such_store_file)?;
     let detail = Detail::open(&seals, row.id, &row.sealed_detail)?;
-    if credential.end_user.as_deref().is_some_and(|reader| !detail.may_be_seen_by(reader)) {
+    if !is_visible(credential, &detail) {
         return Err(no_such_store_file());
     }
     Ok((store, row, detail))
@@ -197,7 +199,7 @@ pub async fn find_file(
     file: FileId,
 ) -> Result<StoreFileView> {
     let (_, row, detail) = seen(engine, credential, id, file).await?;
-    StoreFileView::of(engine, &row, &detail).ok_or_else(no_such_store_file)
+    StoreFileView::of(engine, credential, &row, &detail).ok_or_else(no_such_store_file)
 }
 
 /// Part of the list of a store's files that this caller may see, and whether it goes on.
@@ -226,8 +228,8 @@ pub(super) async fn list_within(
     let (store, seals) = (engine.store.tenant(scope).await?, engine.store.seals(scope).await?);
     open(&store, id, engine.clock.now()).await?;
     let mut slice = Slice {
-        after: cursor(&store, id, part.after, "after").await?,
-        before: cursor(&store, id, part.before, "before").await?,
+        after: cursor(credential, &store, &seals, id, part.after, "after").await?,
+        before: cursor(credential, &store, &seals, id, part.before, "before").await?,
         oldest_first: part.oldest_first,
         limit: part.limit.saturating_add(1),
     };
@@ -238,8 +240,8 @@ pub(super) async fn list_within(
         let (is_last, last) = (rows.len() < slice.limit as usize, rows.last().map(|row| *row.id.as_bytes()));
         for row in rows {
             let detail = Detail::open(&seals, row.id, &row.sealed_detail)?;
-            if credential.end_user.as_deref().is_none_or(|reader| detail.may_be_seen_by(reader)) {
-                views.extend(StoreFileView::of(engine, &row, &detail));
+            if is_visible(credential, &detail) {
+                views.extend(StoreFileView::of(engine, credential, &row, &detail));
             }
         }
         if is_last {
@@ -251,12 +253,28 @@ pub(super) async fn list_within(
     Ok((views, more))
 }
 
-/// Where in the order of a list a file stands.
-async fn cursor(store: &TenantStore, id: VectorStoreId, file: Option<FileId>, at: &str) -> Result<Option<[u8; 16]>> {
+/// Where in the order of a list a file stands. One that this caller may not see is none.
+async fn cursor(
+    credential: &TenantCredential,
+    store: &TenantStore,
+    seals: &TenantSeals,
+    id: VectorStoreId,
+    file: Option<FileId>,
+    at: &str,
+) -> Result<Option<[u8; 16]>> {
     let Some(file) = file else { return Ok(None) };
-    let row = store.document_of_file(id, file).await?;
-    let row = row.ok_or_else(|| Error::invalid(format!("`{at}` is the id of a file in this store")).at(at))?;
+    let wrong = || Error::invalid(format!("`{at}` is the id of a file in this store")).at(at);
+    let row = store.document_of_file(id, file).await?.ok_or_else(wrong)?;
+    let detail = Detail::open(seals, row.id, &row.sealed_detail)?;
+    if !is_visible(credential, &detail) {
+        return Err(wrong());
+    }
     Ok(Some(*row.id.as_bytes()))
+}
+
+/// Whether this caller may see a document.
+fn is_visible(credential: &TenantCredential, detail: &Detail) -> bool {
+    credential.end_user.as_deref().is_none_or(|reader| detail.may_be_seen_by(reader))
 }
 
 /// Changes what a file in a store can be filtered by.
@@ -279,7 +297,7 @@ pub async fn amend(
         let message = "the file is being read; change its attributes once its status is not `in_progress` any more";
         return Err(Error::new(ErrorKind::Conflict, message));
     }
-    StoreFileView::of(engine, &row, &detail).ok_or_else(no_such_store_file)
+    StoreFileView::of(engine, credential, &row, &detail).ok_or_else(no_such_store_file)
 }
 
 /// Takes a file out of a store. From then on no search finds it there; the file itself stays.

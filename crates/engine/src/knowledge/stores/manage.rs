@@ -91,6 +91,7 @@ pub async fn create(engine: &Engine, credential: &TenantCredential, new: NewStor
         engine.store.control().queue_run(RunKind::VectorStore, scope.tenant(), *id.as_bytes(), now).await?;
     }
     if !store.insert_vector_store(&row, STORES_MAX).await? {
+        engine.store.control().forget_run(*id.as_bytes()).await?;
         let message = format!("this tenant has {STORES_MAX} vector stores, the most that it may have; delete some");
         return Err(Error::new(ErrorKind::TooLarge, message));
     }

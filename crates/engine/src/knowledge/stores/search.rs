@@ -52,7 +52,7 @@ pub async fn search(
     Ok((hits, rates))
 }
 
-async fn look(engine: &Engine, credential: &TenantCredential, id: VectorStoreId, ask: StoreAsk) -> Result<Vec<Hit>> {
+async fn look(engine: &Arc<Engine>, credential: &TenantCredential, id: VectorStoreId, ask: StoreAsk) -> Result<Vec<Hit>> {
     let filter = super::filter(engine, &credential.scope, &[id]).await?.and(ask.filter);
     let reader = credential.end_user.clone().or(ask.reader);
     let mut best: HashMap<(_, u64), Hit> = HashMap::new();
@@ -60,7 +60,7 @@ async fn look(engine: &Engine, credential: &TenantCredential, id: VectorStoreId,
     for query in ask.queries {
         let asked = Ask::new(query, ask.limit, filter.clone(), reader.clone()).map_err(renamed)?;
         // No corpus is in a store.
-        let asked = asked.within(CorporaChoice::Named(Vec::new()));
+        let asked = asked.within(CorporaChoice::Named(Vec::new())).with(credential.clone());
         let found = look_into(engine, &credential.scope, &asked).await?.hits;
         most = asked.limit();
         for hit in found {

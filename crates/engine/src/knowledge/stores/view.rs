@@ -11,7 +11,7 @@ use super::{
     super::{Chunking, Trouble, detail::Detail},
     is_expired,
 };
-use crate::Engine;
+use crate::{Engine, directory::TenantCredential};
 
 const VECTOR_STORES: &str = "vector_stores";
 const DETAIL: &str = "detail";
@@ -138,7 +138,7 @@ pub struct StoreFileView {
     pub bytes: u64,
     /// To filter by.
     pub attributes: BTreeMap<String, Value>,
-    /// The end users who may see it; all where nobody is named.
+    /// The end users who may see it; all where nobody is named. An end user is told of no other.
     pub access: Vec<String>,
     /// How it is cut.
     pub chunking: Chunking,
@@ -148,8 +148,9 @@ pub struct StoreFileView {
 
 impl StoreFileView {
     /// `None` for a document that is in no store.
-    pub(super) fn of(engine: &Engine, row: &DocumentRow, detail: &Detail) -> Option<Self> {
+    pub(super) fn of(engine: &Engine, credential: &TenantCredential, row: &DocumentRow, detail: &Detail) -> Option<Self> {
         let stored = detail.stored?;
+        let is_told = |named: &&String| credential.end_user.as_ref().is_none_or(|reader| reader == *named);
         Some(Self {
             file: stored.file,
             store: stored.store,
@@ -158,7 +159,7 @@ impl StoreFileView {
             trouble: detail.trouble.clone(),
             bytes: row.bytes,
             attributes: detail.metadata.to_json(),
-            access: detail.access.clone(),
+            access: detail.access.iter().filter(is_told).cloned().collect(),
             chunking: stored.chunking.unwrap_or_else(|| Chunking::usual(&engine.settings.knowledge)),
             created_at: row.created_at,
         })

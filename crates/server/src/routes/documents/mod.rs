@@ -11,7 +11,7 @@ use insula_engine::{
     directory::ManagedTenant,
     manage::documents::{self, DocumentView},
 };
-use insula_model::DocumentStatus;
+use insula_model::{DocumentStatus, EmbeddingWait};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -39,6 +39,8 @@ pub(crate) struct Document {
     error: Option<DocumentError>,
     /// How far it is.
     progress: Progress,
+    /// What its chunks wait for that are not embedded; null where they do not. It goes on by itself.
+    waiting: Option<EmbeddingWait>,
     /// What it is called.
     name: Option<String>,
     /// What it is said to be.
@@ -106,6 +108,7 @@ impl Document {
             status: view.status,
             error: view.trouble.map(|trouble| DocumentError { code: trouble.code, message: trouble.message }),
             progress: Progress { done: view.chunks_done, total: view.chunks_total },
+            waiting: view.waiting,
             name: content.as_ref().map(|content| content.name.clone()),
             media_type: content.as_ref().and_then(|content| content.media_type.clone()),
             metadata: content.as_ref().map(|content| content.metadata.clone()),

@@ -37,6 +37,7 @@ async fn create_tenant(store: &Store, clock: &Arc<ManualClock>) -> Result<Tenant
         provider_credentials: Default::default(),
         cache: insula_model::CacheRules::default(),
         vectors: Default::default(),
+        embedder: None,
         region: None,
         placement: Placement::Shared,
         tags: Default::default(),

@@ -74,6 +74,7 @@ const GRANTS: &[(&str, &str, &str)] = &[
     ("insula_tenant.chunks", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.vectors", "insula_tenant", "SELECT INSERT DELETE"),
     ("insula_tenant.spaces", "insula_tenant", "SELECT INSERT DELETE"),
+    ("insula_tenant.staged_vectors", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
     ("insula_tenant.vector_outbox", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
     ("insula_tenant.vector_home", "insula_tenant", "SELECT INSERT UPDATE DELETE"),
     ("insula_tenant.postings", "insula_tenant", "SELECT INSERT DELETE"),

@@ -1,10 +1,11 @@
 //! A document as its row tells of it.
 
-use insula_model::{DocumentId, DocumentStatus, FileBatchId, FileId, Result, Timestamp, VectorStoreId};
+use insula_model::{DocumentId, DocumentStatus, EmbeddingWait, FileBatchId, FileId, Result, Timestamp, VectorStoreId};
 
 use super::{
     super::{FileRow, TenantStore, Written, stored_files::publish},
     room::{DocumentsMax, Lacking},
+    staged,
 };
 use crate::{
     query::{Tx, args, rec},
@@ -26,6 +27,8 @@ pub struct DocumentRow {
     pub chunks_total: u64,
     /// Those that are embedded.
     pub chunks_done: u64,
+    /// What the others wait for.
+    pub waiting: Option<EmbeddingWait>,
     /// The epoch that showed it as it stands; absent while it is not to be found.
     pub published: Option<u64>,
     /// What embedded it.
@@ -53,6 +56,7 @@ rec!(DocumentRow {
     bytes,
     chunks_total,
     chunks_done,
+    waiting,
     published,
     embedder,
     dimension,
@@ -92,7 +96,7 @@ impl TenantStore {
 
     /// At most `limit` documents, the newest first, from the one behind `after` on.
     pub async fn documents(&self, after: Option<DocumentId>, limit: u32) -> Result<Vec<DocumentRow>> {
-        let list = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, published, embedder, dimension, vector_store, file, \
+        let list = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, waiting, published, embedder, dimension, vector_store, file, \
                     file_batch, created_at, changed_at, sealed_detail FROM documents WHERE id < $1 ORDER BY id DESC LIMIT $2";
         self.home.db().read().await?.all(list, args![after.unwrap_or(DocumentId::from_bytes([0xff; 16])), limit]).await
     }
@@ -114,7 +118,7 @@ impl TenantStore {
         now: Timestamp,
     ) -> Result<bool> {
         let mut tx = self.home.db().write().await?;
-        let noted = "UPDATE documents SET status = $2, chunks_total = $3, chunks_done = $4, changed_at = $5 \
+        let noted = "UPDATE documents SET status = $2, chunks_total = $3, chunks_done = $4, changed_at = $5, waiting = NULL \
                      WHERE id = $1 AND status NOT IN ('ready', 'failed', 'cancelled')";
         let is_noted = tx.exec(noted, args![id, status, total, done, now]).await? == 1;
         tx.commit().await?;
@@ -124,15 +128,24 @@ impl TenantStore {
     /// Notes that a document that is not over cannot be read, with why in what is sealed.
     pub async fn fail_document(&self, id: DocumentId, sealed_detail: &[u8], now: Timestamp) -> Result<()> {
         let mut tx = self.home.db().write().await?;
-        let failed = "UPDATE documents SET status = 'failed', changed_at = $3, sealed_detail = $2 \
+        let failed = "UPDATE documents SET status = 'failed', changed_at = $3, sealed_detail = $2, waiting = NULL \
                       WHERE id = $1 AND status NOT IN ('ready', 'failed', 'cancelled')";
         tx.exec(failed, args![id, sealed_detail.to_vec(), now]).await?;
+        staged::forget(&mut tx, id).await?;
+        tx.commit().await
+    }
+
+    /// Notes what the chunks of a document that is not over wait for.
+    pub async fn note_document_waits(&self, id: DocumentId, waiting: EmbeddingWait) -> Result<()> {
+        let mut tx = self.home.db().write().await?;
+        let noted = "UPDATE documents SET waiting = $2 WHERE id = $1 AND status NOT IN ('ready', 'failed')";
+        tx.exec(noted, args![id, waiting]).await?;
         tx.commit().await
     }
 }
 
 pub(super) async fn find(tx: &mut Tx, id: DocumentId) -> Result<Option<DocumentRow>> {
-    let find = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, published, embedder, dimension, vector_store, file, \
+    let find = "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, waiting, published, embedder, dimension, vector_store, file, \
                 file_batch, created_at, changed_at, sealed_detail FROM documents WHERE id = $1";
     tx.optional(find, args![id]).await
 }

@@ -4,6 +4,7 @@
 //! - [`room`]: how much more may be handed in;
 //! - [`publish`]: all of a document becomes searchable in one transaction, or goes in one;
 //! - [`vector_stores`] and [`store_files`]: which vector stores there are, and which documents are in which;
+//! - [`staged`]: vectors of documents that are not shown yet, as they come;
 //! - [`snapshot`]: what a search reads, from one unchanging state;
 //! - [`reader`]: what a search holds, of a tenant's own documents or of a corpus: it reads, and nothing else.
 //!
@@ -16,13 +17,16 @@ mod publish;
 mod reader;
 mod room;
 mod snapshot;
+mod staged;
 mod store_files;
 mod vector_stores;
 
 pub use documents::DocumentRow;
+pub(crate) use publish::raise_epoch;
 pub use publish::{NewChunk, Publication, Published};
 pub use reader::KnowledgeReader;
 pub use room::{DocumentsMax, Lacking};
 pub use snapshot::{ChunkText, ChunkVector, Corpus, Knowledge, Posting, PublishedDocument, TokenCount};
+pub use staged::StagedVector;
 pub use store_files::{Attached, FileBatchRow, SealedPassage, StatusCount, Within};
 pub use vector_stores::{SealedDetail, Slice, VectorStoreRow};

@@ -2,7 +2,7 @@
 
 use insula_model::{DocumentId, DocumentStatus, Error, Result, Timestamp};
 
-use super::{super::TenantStore, documents};
+use super::{super::TenantStore, documents, staged};
 use crate::{
     query::{Tx, Val, args, aside, rec},
     vectors::{Change, NewVector, Space, VectorEngine, spaces},
@@ -49,7 +49,7 @@ pub enum Published {
     OtherSpaces,
 }
 
-pub(super) struct Counts {
+pub(crate) struct Counts {
     pub epoch: u64,
     chunks: u64,
     tokens: u64,
@@ -92,6 +92,7 @@ impl TenantStore {
             let counts = raise_epoch(&mut tx).await?;
             let row = documents::find(&mut tx, id).await?.ok_or_else(Error::not_found)?;
             let gone = clear(&mut tx, id).await?;
+            staged::forget(&mut tx, id).await?;
             store.vectors.engine.write(&mut tx, &Change::Removed { document: id }).await?;
             tx.exec("DELETE FROM documents WHERE id = $1", args![id]).await?;
             tx.exec("UPDATE files SET state = 'removing' WHERE id = $1", args![row.raw_file]).await?;
@@ -118,6 +119,7 @@ async fn publish(tx: &mut Tx, engine: &dyn VectorEngine, publication: &Publicati
     }
     let Some(serving) = embedded_for(tx, publication).await? else { return Ok(Published::OtherSpaces) };
     let gone = clear(tx, id).await?;
+    staged::forget(tx, id).await?;
     let total = publication.chunks.len() as u64;
     let now = Counts {
         chunks: counts.chunks.saturating_sub(gone.chunks) + total,
@@ -133,7 +135,7 @@ async fn publish(tx: &mut Tx, engine: &dyn VectorEngine, publication: &Publicati
         publication.vectors.iter().map(|(space, vectors)| (space.space, vectors.as_slice())).collect();
     engine.write(tx, &Change::Published { document: id, first: counts.next_chunk, vectors: &vectors }).await?;
     let shown = "UPDATE documents SET status = 'ready', chunks_total = $2, chunks_done = $2, published = $3, embedder = $4, \
-                 dimension = $5, changed_at = $6, sealed_detail = $7 WHERE id = $1";
+                 dimension = $5, changed_at = $6, sealed_detail = $7, waiting = NULL WHERE id = $1";
     let Publication { changed_at, sealed_detail, .. } = publication;
     tx.exec(shown, args![id, total, now.epoch, serving.embedder, serving.dimension, changed_at, sealed_detail]).await?;
     keep(tx, &now).await?;
@@ -209,8 +211,8 @@ async fn clear(tx: &mut Tx, id: DocumentId) -> Result<Held> {
     Ok(held)
 }
 
-/// The next epoch, with what the corpus holds. First of all: who changes documents waits here for who does.
-pub(super) async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
+/// The next epoch, with what the corpus holds. First of all: who changes documents or spaces waits here for who does.
+pub(crate) async fn raise_epoch(tx: &mut Tx) -> Result<Counts> {
     let first = "INSERT INTO corpus (id, epoch, chunks, tokens, next_chunk) VALUES (1, 0, 0, 0, 1) ON CONFLICT (id) DO NOTHING";
     tx.exec(first, &[]).await?;
     tx.one("UPDATE corpus SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, chunks, tokens, next_chunk", &[]).await

@@ -84,7 +84,7 @@ rec!(SealedPassage { place, sealed_text });
 macro_rules! documents {
     ($which:literal) => {
         concat!(
-            "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, published, embedder, dimension, vector_store, file, \
+            "SELECT id, status, raw_file, bytes, chunks_total, chunks_done, waiting, published, embedder, dimension, vector_store, file, \
              file_batch, created_at, changed_at, sealed_detail FROM documents WHERE ",
             $which
         )

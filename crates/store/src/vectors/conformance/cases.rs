@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use insula_model::DocumentId;
 
 use super::Bed;
+use crate::Served;
 
 const DIMENSION: usize = 256;
 /// What is searched for, of the nearest ten, must be found.
@@ -110,6 +111,53 @@ pub(super) async fn an_erased_tenant_leaves_nothing(bed: &Bed) {
     assert!(world.store.reading(&scope).await.is_err(), "{:?}", bed.searched);
     assert!(!world.place.keeps_data_of(&scope).await, "{:?}", bed.searched);
     assert_eq!(stranger.recall(&vector, None, 10).await, 1.0, "{:?}", bed.searched);
+}
+
+/// While a space is filled the old one is searched, and all that changes is in both; from the moment that it serves it alone is.
+pub(super) async fn another_space_takes_the_place_of_one(bed: &Bed) {
+    let mut shelf = bed.owner(8).await;
+    for _ in 0..6 {
+        shelf.add((0..4).map(|_| bed.any(8)).collect()).await;
+    }
+    let documents = shelf.documents();
+    shelf.begin_space("other", 4).await;
+    assert!(shelf.fill(7).await);
+    shelf.settle().await;
+    assert_eq!(shelf.recall(&bed.any(8), None, 30).await, 1.0, "{:?}: the old one is searched", bed.searched);
+    shelf.remove(documents[1]).await;
+    shelf.publish(documents[0], vec![bed.any(8), bed.any(8)]).await;
+    shelf.add(vec![bed.any(8)]).await;
+    assert_eq!(shelf.serve().await, Served::Unfilled, "{:?}", bed.searched);
+    while shelf.fill(5).await {
+        assert_eq!(shelf.recall(&bed.any(8), None, 9).await, 1.0, "{:?}", bed.searched);
+    }
+    let settles = bed.qdrant.is_some();
+    if settles {
+        assert_eq!(shelf.serve().await, Served::Behind, "{:?}: its points are not there yet", bed.searched);
+    }
+    shelf.settle().await;
+    let served = shelf.serve().await;
+    if settles && bed.searched.settles_in().is_none() {
+        assert_eq!(served, Served::Behind, "{:?}", bed.searched);
+        return;
+    }
+    assert!(matches!(served, Served::Since(_)), "{:?}: {served:?}", bed.searched);
+    // Before anything follows from it, and behind that.
+    for _ in 0..2 {
+        let counting = HashSet::from([documents[0], documents[3]]);
+        assert_eq!(shelf.recall(&bed.any(4), None, 30).await, 1.0, "{:?}", bed.searched);
+        assert_eq!(shelf.recall(&bed.any(4), Some(&counting), 9).await, 1.0, "{:?}", bed.searched);
+        shelf.settle().await;
+    }
+    assert_eq!(shelf.audited().await, [], "{:?}: nothing is left of the old one", bed.searched);
+
+    shelf.begin_space("third", 8).await;
+    assert!(shelf.fill(6).await);
+    shelf.settle().await;
+    shelf.give_up().await;
+    shelf.settle().await;
+    assert_eq!(shelf.recall(&bed.any(4), None, 30).await, 1.0, "{:?}", bed.searched);
+    assert_eq!(shelf.audited().await, [], "{:?}: nothing is left of what was given up", bed.searched);
 }
 
 /// More than an engine compares one by one, of two tenants in one place.

@@ -51,5 +51,6 @@ on_every_engine! {
     what_is_published_anew_or_removed_is_not_found
     another_tenant_sees_nothing
     an_erased_tenant_leaves_nothing
+    another_space_takes_the_place_of_one
     many_vectors_are_found_by_an_index
 }

@@ -9,8 +9,8 @@ use insula_model::{Clock, DocumentId, DocumentStatus, FilePurpose, Random, Tenan
 
 use super::Bed;
 use crate::{
-    DocumentRow, DocumentsMax, FileRow, Near, NewChunk, NewVector, Publication, Published, TenantSeals, TenantStore, Written,
-    inner_product,
+    DocumentRow, DocumentsMax, FileRow, Filled, Near, NewChunk, NewVector, Publication, Published, Served, Space, TenantSeals,
+    TenantStore, Unfilled, Written, inner_product,
 };
 
 /// How the embedder of the cases is called.
@@ -33,19 +33,29 @@ pub(crate) struct Shelf<'a> {
     next_chunk: u64,
     /// By the number of its chunk.
     chunks: BTreeMap<u64, (DocumentId, Vec<f32>)>,
+    /// What is to take the place of those.
+    next: Option<Next>,
+}
+
+/// A space that is being filled.
+#[derive(Clone)]
+struct Next {
+    space: Space,
+    /// By the number of its chunk.
+    chunks: BTreeMap<u64, Vec<f32>>,
 }
 
 impl<'a> Shelf<'a> {
     /// An empty one.
     pub(crate) async fn of(bed: &'a Bed, scope: TenantScope, dimension: usize) -> Self {
         let (store, seals) = (bed.world.store.tenant(&scope).await.unwrap(), bed.world.store.seals(&scope).await.unwrap());
-        Self { bed, scope, store, seals, dimension, next_chunk: 1, chunks: BTreeMap::new() }
+        Self { bed, scope, store, seals, dimension, next_chunk: 1, chunks: BTreeMap::new(), next: None }
     }
 
     /// The same tenant as another node sees it.
     pub(crate) async fn on<'b>(&self, bed: &'b Bed) -> Shelf<'b> {
         let mut other = Shelf::of(bed, self.scope, self.dimension).await;
-        (other.next_chunk, other.chunks) = (self.next_chunk, self.chunks.clone());
+        (other.next_chunk, other.chunks, other.next) = (self.next_chunk, self.chunks.clone(), self.next.clone());
         other
     }
 
@@ -77,9 +87,19 @@ impl<'a> Shelf<'a> {
         let sealed = (0..)
             .zip(&vectors)
             .map(|(place, vector)| NewVector::seal(&self.seals, spaces.serving.space, document, place, vector.clone(), random));
+        let mut of_spaces: Vec<(Space, Vec<NewVector>)> = vec![(spaces.serving.clone(), sealed.collect())];
+        if let Some(next) = &mut self.next {
+            next.chunks.retain(|chunk, _| self.chunks.get(chunk).is_some_and(|(of, _)| *of != document));
+            let fresh = vectors.iter().map(|_| self.bed.any(next.space.dimension as usize)).collect::<Vec<_>>();
+            let seal = |(place, vector): (u64, &Vec<f32>)| {
+                NewVector::seal(&self.seals, next.space.space, document, place, vector.clone(), random)
+            };
+            of_spaces.push((next.space.clone(), (0..).zip(&fresh).map(seal).collect()));
+            next.chunks.extend((self.next_chunk..).zip(fresh));
+        }
         let publication = Publication {
             document,
-            vectors: vec![(spaces.serving.clone(), sealed.collect())],
+            vectors: of_spaces,
             chunks: vectors.iter().map(|_| NewChunk { tokens: 1, sealed_text: vec![1], postings: Vec::new() }).collect(),
             facets: Vec::new(),
             changed_at: self.bed.world.clock.now(),
@@ -90,6 +110,53 @@ impl<'a> Shelf<'a> {
         self.chunks.retain(|_, (of, _)| *of != document);
         self.chunks.extend((self.next_chunk..).zip(vectors.into_iter().map(|vector| (document, vector))));
         self.next_chunk += total;
+    }
+
+    /// Begins a space that is to take the place of the one that is searched.
+    pub(crate) async fn begin_space(&mut self, embedder: &str, dimension: u32) {
+        let space = self.store.begin_space(embedder, dimension).await.unwrap().next.unwrap();
+        self.next = Some(Next { space, chunks: BTreeMap::new() });
+    }
+
+    /// Gives at most so many chunks their vector in it; false once all have one.
+    pub(crate) async fn fill(&mut self, limit: u32) -> bool {
+        let next = self.next.as_mut().unwrap();
+        let unfilled = self.store.unfilled(next.space.space, 0, limit).await.unwrap();
+        let mut filled = Vec::new();
+        for Unfilled { chunk, document, place, .. } in unfilled {
+            let vector = self.bed.any(next.space.dimension as usize);
+            next.chunks.insert(chunk, vector.clone());
+            let vector = NewVector::seal(&self.seals, next.space.space, document, place, vector, &*self.bed.world.random);
+            filled.push(Filled { chunk, document, place, vector });
+        }
+        let is_some = !filled.is_empty();
+        assert!(self.store.fill(&next.space, filled).await.unwrap());
+        is_some
+    }
+
+    /// Lets it serve.
+    pub(crate) async fn serve(&mut self) -> Served {
+        let space = self.next.as_ref().unwrap().space.clone();
+        let served = self.store.serve_space(&space).await.unwrap();
+        if matches!(served, Served::Since(_)) {
+            let Next { space, chunks } = self.next.take().unwrap();
+            self.dimension = space.dimension as usize;
+            for (chunk, (_, vector)) in &mut self.chunks {
+                vector.clone_from(&chunks[chunk]);
+            }
+        }
+        served
+    }
+
+    /// Gives it up.
+    pub(crate) async fn give_up(&mut self) {
+        self.store.give_up_space().await.unwrap();
+        self.next = None;
+    }
+
+    /// What the engine holds and should not, and what it lacks.
+    pub(crate) async fn audited(&self) -> Vec<crate::AuditFinding> {
+        self.bed.world.store.audit_vectors(&self.scope).await.unwrap()
     }
 
     /// What follows from a change, where the engine is brought to what the tables say.
@@ -184,6 +251,7 @@ impl<'a> Shelf<'a> {
             bytes: 1,
             chunks_total: 0,
             chunks_done: 0,
+            waiting: None,
             published: None,
             embedder: None,
             dimension: None,

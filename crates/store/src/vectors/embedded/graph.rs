@@ -22,6 +22,8 @@ const EXPANSION_ADD: usize = 128;
 const EXPANSION_SEARCH: usize = 96;
 /// So many more than are wanted are taken from the graph, and half as many again, and compared exactly: its own numbers are rounded.
 const OVERSAMPLING: usize = 16;
+/// Bytes of the ways from a vector to others, and of what is kept of it beside its numbers.
+const WAYS_BYTES: usize = 768;
 /// Searches that go through one graph at once; one more compares all vectors instead.
 const SEARCHES_MAX: usize = 64;
 /// After so many vectors it is looked whether the graph is still wanted.
@@ -80,6 +82,11 @@ impl GraphCell {
     fn is_forgotten(&self, index: &Arc<Index>) -> bool {
         Arc::strong_count(index) == 1 && Arc::strong_count(&self.0) <= 2
     }
+}
+
+/// About what a graph of an index takes in memory: numbers of two bytes, and what was measured of all else.
+pub(super) fn bytes_of(index: &Index) -> u64 {
+    (index.entries().len() * (index.dimension() * 2 + WAYS_BYTES)) as u64
 }
 
 impl Graph {

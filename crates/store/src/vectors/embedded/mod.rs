@@ -28,18 +28,24 @@ const BUILDS_MAX: usize = 1;
 /// The engine that needs no other.
 pub(crate) struct Embedded {
     builds: Arc<Semaphore>,
+    /// What all indexes may take in memory: one that would not fit beside its graph gets none.
+    index_bytes_max: u64,
 }
 
 impl Embedded {
-    /// Holds nothing yet.
-    pub(crate) fn new() -> Self {
-        Self { builds: Arc::new(Semaphore::new(BUILDS_MAX)) }
+    /// Holds nothing yet. Indexes may take so many bytes.
+    pub(crate) fn new(index_bytes_max: u64) -> Self {
+        Self { builds: Arc::new(Semaphore::new(BUILDS_MAX)), index_bytes_max }
     }
 
     /// Has a graph built where there are many vectors and what there is of a graph is far behind them. Where one is being built
     /// elsewhere the next search asks again.
     fn keep_graph(&self, index: &Arc<Index>) {
         if index.entries().len() <= EXACT_MAX || !is_stale(index) {
+            return;
+        }
+        // It would be dropped with its index as soon as it is there, and built again by the next search.
+        if index.bytes_without_graph() + graph::bytes_of(index) > self.index_bytes_max {
             return;
         }
         let Ok(permit) = Arc::clone(&self.builds).try_acquire_owned() else { return };

@@ -83,6 +83,9 @@ impl VectorEngine for Pgvector {
                     write::publish(tx, &self.statements, *document, *first, vectors).await
                 }
                 Change::Removed { document } => write::remove(tx, *document).await,
+                Change::Filled { space, chunks } => write::fill(tx, &self.statements, *space, chunks).await,
+                Change::Serves { space, instead_of, epoch } => write::serve(tx, *space, *instead_of, *epoch).await,
+                Change::GivenUp { space } => write::give_up(tx, *space).await,
             }
         })
     }

@@ -3,7 +3,10 @@
 use insula_model::{DocumentId, Error, Result};
 
 use super::statements::Statements;
-use crate::{postgres::PgTx, vectors::NewVector};
+use crate::{
+    postgres::PgTx,
+    vectors::{Filled, NewVector},
+};
 
 /// Vectors that are sent at once: 1.5 MB of the largest that have an index.
 pub(super) const ROWS_AT_ONCE: usize = 128;
@@ -51,6 +54,42 @@ pub(super) async fn remove(tx: &PgTx, document: DocumentId) -> Result<()> {
     let corpus = corpus(tx).await?;
     clear(tx, document).await?;
     tx.run("UPDATE embeddings_kept SET epoch = $1::bigint WHERE epoch = $1::bigint - 1", &[&corpus.epoch]).await?;
+    Ok(())
+}
+
+/// Adds vectors of a space that does not serve yet.
+pub(super) async fn fill(tx: &PgTx, statements: &Statements, space: u64, chunks: &[&Filled]) -> Result<()> {
+    for some in chunks.chunks(ROWS_AT_ONCE) {
+        let rows: Vec<Row<'_>> = some
+            .iter()
+            .map(|filled| Row { chunk: filled.chunk, document: filled.document, vector: &filled.vector.plain })
+            .collect();
+        insert(tx, statements, space, &rows).await?;
+    }
+    Ok(())
+}
+
+/// A space serves from an epoch on, and what there was of another goes. Where a node without this engine had a hand in it something may be missing:
+/// then the next search finds that it is not kept, and has it filled in.
+pub(super) async fn serve(tx: &PgTx, space: u64, instead_of: u64, epoch: u64) -> Result<()> {
+    const GONE: &str = "DELETE FROM embeddings e WHERE e.space = $1 AND NOT EXISTS \
+                        (SELECT 1 FROM chunks c WHERE c.chunk = e.chunk AND c.document = e.document)";
+    const KEPT: &str = "INSERT INTO embeddings_kept (space, epoch) SELECT $1::bigint, $2::bigint WHERE NOT EXISTS \
+                        (SELECT 1 FROM vectors v WHERE v.space = $1::bigint AND NOT EXISTS \
+                        (SELECT 1 FROM embeddings e WHERE e.space = v.space AND e.chunk = v.chunk)) \
+                        ON CONFLICT (tenant_id, space) DO UPDATE SET epoch = excluded.epoch";
+    let (of, epoch) = (number(space)?, number(epoch)?);
+    give_up(tx, instead_of).await?;
+    tx.run(GONE, &[&of]).await?;
+    tx.run(KEPT, &[&of, &epoch]).await?;
+    Ok(())
+}
+
+/// What there is of a space goes.
+pub(super) async fn give_up(tx: &PgTx, space: u64) -> Result<()> {
+    let of = number(space)?;
+    tx.run("DELETE FROM embeddings WHERE space = $1", &[&of]).await?;
+    tx.run("DELETE FROM embeddings_kept WHERE space = $1", &[&of]).await?;
     Ok(())
 }
 

@@ -154,8 +154,7 @@ pub(super) async fn census(engine: &Qdrant, known: &HashSet<TenantId>) -> Result
         };
         let (tenants, unread) = count_by_tenant(engine, &place).await?;
         for (tenant, count) in tenants {
-            let belongs = known.contains(&tenant) && collection.owner.is_none_or(|owner| owner == tenant);
-            add(Some(tenant), if belongs { 0 } else { count });
+            add(Some(tenant), if belongs(known, collection, tenant) { 0 } else { count });
         }
         let nobodys = match engine.wire.send(&count_nobodys(place.clone())).await {
             Err(Trouble::Missing) => 0,
@@ -170,10 +169,19 @@ pub(super) async fn census(engine: &Qdrant, known: &HashSet<TenantId>) -> Result
     Ok(found)
 }
 
+/// Whether a tenant may have points in a collection.
+fn belongs(known: &HashSet<TenantId>, collection: Collection, tenant: TenantId) -> bool {
+    known.contains(&tenant) && collection.owner.is_none_or(|owner| owner == tenant)
+}
+
 /// Removes what a census found.
 pub(super) async fn clear(engine: &Qdrant, known: &HashSet<TenantId>, findings: &[AuditFinding]) -> Result<()> {
     for finding in findings {
         let Some(collection) = engine.names.read(&finding.place) else { continue };
+        // Made since the census looked at who there is.
+        if finding.tenant.is_some_and(|tenant| belongs(known, collection, tenant)) {
+            continue;
+        }
         let place = finding.place.clone();
         let cleared = match (finding.tenant, collection.owner) {
             (Some(tenant), Some(owner)) if tenant == owner && !known.contains(&owner) => {

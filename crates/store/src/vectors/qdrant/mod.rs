@@ -23,7 +23,11 @@ mod settle;
 pub(crate) mod tests;
 mod wire;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use insula_model::{DocumentId, Result, TenantId, VectorCollection};
 use parking_lot::Mutex;
@@ -42,6 +46,8 @@ use crate::{TenantStore, query::Tx, tenants::Knowledge};
 
 /// Links of each point to others of its tenant, in a collection that tenants share: what Qdrant itself takes by default.
 const LINKS: u64 = 16;
+/// How long a tenant's documents are not all brought over once more, whatever searches find.
+const AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// The engine.
 #[derive(Debug)]
@@ -54,6 +60,8 @@ pub(crate) struct Qdrant {
     exact_max: usize,
     /// Tenants whose points are to be brought there, and of whom no run knows.
     due: Mutex<HashSet<TenantId>>,
+    /// Tenants of whom a search found points missing that are noted nowhere: when that was, and whether somebody has seen to it.
+    lacking: Mutex<HashMap<TenantId, (Instant, bool)>>,
 }
 
 impl Qdrant {
@@ -64,12 +72,28 @@ impl Qdrant {
     pub(crate) fn new(options: &QdrantOptions) -> Result<Self> {
         let (wire, names) = (Wire::new(options)?, Names::new(&options.prefix));
         let QdrantOptions { collection, exact_max, .. } = *options;
-        Ok(Self { wire, names, collection, exact_max, due: Mutex::default() })
+        Ok(Self { wire, names, collection, exact_max, due: Mutex::default(), lacking: Mutex::default() })
     }
 
     /// Somebody is to bring this tenant's points there.
     fn is_due(&self, tenant: TenantId) {
         self.due.lock().insert(tenant);
+    }
+
+    /// Points of this tenant are missing that are noted nowhere: all its documents are to be brought there once more. A search may be wrong in that,
+    /// where documents changed under its hands; so it is not done again and again.
+    fn lacks(&self, tenant: TenantId) {
+        let (mut lacking, now) = (self.lacking.lock(), Instant::now());
+        lacking.retain(|_, (since, _)| now.duration_since(*since) < AGAIN_AFTER);
+        lacking.entry(tenant).or_insert((now, false));
+        drop(lacking);
+        self.is_due(tenant);
+    }
+
+    /// Whether points of a tenant are missing to which nobody has seen yet; from here on somebody does.
+    fn take_lacking(&self, tenant: TenantId) -> bool {
+        let mut lacking = self.lacking.lock();
+        lacking.get_mut(&tenant).is_some_and(|(_, is_seen_to)| !std::mem::replace(is_seen_to, true))
     }
 
     /// The collections of this installation.
@@ -129,8 +153,22 @@ impl VectorEngine for Qdrant {
     }
 
     fn write<'a>(&'a self, tx: &'a mut Tx, change: &'a Change<'a>) -> Pending<'a, ()> {
-        let document: DocumentId = change.document();
-        Box::pin(outbox::note(tx, document))
+        Box::pin(async move {
+            match change {
+                Change::Published { document, .. } | Change::Removed { document } => outbox::note(tx, *document).await,
+                Change::Filled { chunks, .. } => {
+                    let documents: BTreeSet<DocumentId> = chunks.iter().map(|filled| filled.document).collect();
+                    outbox::note_ahead(tx, documents).await
+                }
+                Change::Serves { .. } => outbox::note_served(tx).await,
+                // Which spaces there are is compared with what is kept of that: what is there of others goes.
+                Change::GivenUp { .. } => Ok(()),
+            }
+        })
+    }
+
+    fn is_behind<'a>(&'a self, tx: &'a mut Tx) -> Pending<'a, bool> {
+        Box::pin(outbox::is_behind(tx))
     }
 
     fn settle<'a>(&'a self, tenant: &'a TenantStore, wanted: VectorCollection) -> Pending<'a, ()> {

@@ -52,7 +52,7 @@ pub(super) async fn nearest(
 ) -> Result<Vec<Near>> {
     let home = outbox::home(snapshot.tx()).await?;
     let noted = outbox::noted(snapshot.tx(), u32::MAX).await?;
-    let noted: HashSet<DocumentId> = noted.into_iter().map(|noted| noted.document).collect();
+    let noted: HashSet<DocumentId> = noted.into_iter().filter(|noted| !noted.is_ahead).map(|noted| noted.document).collect();
     let counts = |place: usize| ask.counts.as_ref().is_none_or(|counts| counts[place]);
     let documents: Vec<DocumentId> = index.documents().collect();
     let is_settled = |(place, id): (usize, &DocumentId)| counts(place) && home.is_some() && !noted.contains(id);
@@ -71,10 +71,14 @@ pub(super) async fn nearest(
                 let is_whole = found.len() == there.len().min(ask.limit);
                 if !is_whole {
                     tracing::warn!(tenant = %tenant.tenant, "the vector engine knows fewer chunks than the tables");
-                    // Perhaps for another space than the one that is searched by now.
-                    engine.is_due(tenant.tenant);
+                    engine.lacks(tenant.tenant);
                 }
-                if is_whole || !few { near = found } else { compared.extend(there) }
+                match (is_whole, few) {
+                    (true, _) => near = found,
+                    (false, true) => compared.extend(there),
+                    // Not to be taken for all that there is.
+                    (false, false) => return Err(unwritten()),
+                }
             }
             Err(error) if *error.kind() == ErrorKind::Internal || !few => return Err(error),
             // It does not answer: few enough are compared here.
@@ -87,10 +91,14 @@ pub(super) async fn nearest(
         near.sort_unstable_by(exact_order);
         near.truncate(ask.limit);
     } else if near.is_empty() {
-        let message = "this tenant's vectors are still being written to the vector engine; documents are found by their words until they are there";
-        return Err(Error::new(ErrorKind::Unavailable { retry_after: REST }, message));
+        return Err(unwritten());
     }
     Ok(near)
+}
+
+fn unwritten() -> Error {
+    let message = "this tenant's vectors are still being written to the vector engine; documents are found by their words until they are there";
+    Error::new(ErrorKind::Unavailable { retry_after: REST }, message)
 }
 
 impl Search<'_> {

@@ -3,6 +3,8 @@
 //! A document is noted in the transaction that changes it, so nothing is forgotten by a kill; its note goes once its points are as the
 //! tables say, if neither the document nor the tenant's collection has changed meanwhile.
 
+use std::collections::BTreeSet;
+
 use insula_model::{DocumentId, ErrorKind, Result, VectorCollection};
 
 use crate::{
@@ -16,9 +18,11 @@ pub(super) struct Noted {
     pub document: DocumentId,
     /// The epoch that asked for it.
     pub since: u64,
+    /// Whether what is missing is of spaces alone that are not searched yet.
+    pub is_ahead: bool,
 }
 
-rec!(Noted { document, since });
+rec!(Noted { document, since, is_ahead });
 
 /// Where a tenant's points are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +33,7 @@ pub(super) struct Home {
     pub moving_to: Option<VectorCollection>,
     /// The one that is being emptied.
     pub leaving: Option<VectorCollection>,
-    /// For which spaces all documents were last noted, and which of them was searched.
+    /// Of which spaces there may be points.
     pub spaces: String,
     /// Counts the changes of all that.
     pub version: u64,
@@ -84,13 +88,35 @@ struct Id {
 rec!(Id { id });
 
 const NOTE: &str = "INSERT INTO vector_outbox (document, since) VALUES ($1, $2) \
-                    ON CONFLICT (document) DO UPDATE SET since = excluded.since";
+                    ON CONFLICT (document) DO UPDATE SET since = excluded.since, is_ahead = 0";
+const NOTE_AHEAD: &str = "INSERT INTO vector_outbox (document, since, is_ahead) VALUES ($1, $2, 1) \
+                          ON CONFLICT (document) DO UPDATE SET since = excluded.since";
 
 /// Notes a document, in the transaction that changes it.
 pub(super) async fn note(tx: &mut Tx, document: DocumentId) -> Result<()> {
     let since = epoch(tx).await?;
     tx.exec(NOTE, args![document, since]).await?;
     Ok(())
+}
+
+/// Notes documents that get vectors in a space that is not searched yet.
+pub(super) async fn note_ahead(tx: &mut Tx, documents: BTreeSet<DocumentId>) -> Result<()> {
+    // Of another epoch than any note before, so that nobody who is at work on such a document takes it for done.
+    let since = raise(tx).await?;
+    for document in documents {
+        tx.exec(NOTE_AHEAD, args![document, since]).await?;
+    }
+    Ok(())
+}
+
+/// The spaces that were not searched yet are: what was noted for them is missing from now on.
+pub(super) async fn note_served(tx: &mut Tx) -> Result<()> {
+    tx.exec("UPDATE vector_outbox SET is_ahead = 0", &[]).await.map(drop)
+}
+
+/// Whether a document is noted.
+pub(super) async fn is_behind(tx: &mut Tx) -> Result<bool> {
+    Ok(!noted(tx, 1).await?.is_empty())
 }
 
 /// Notes these documents to be brought there once more.
@@ -103,6 +129,14 @@ pub(super) async fn note_again(tenant: &TenantStore, documents: &[DocumentId]) -
     tx.commit().await
 }
 
+/// Notes all documents to be brought there once more.
+pub(super) async fn note_everything(tenant: &TenantStore) -> Result<()> {
+    let mut tx = tenant.home.db().write().await?;
+    let since = raise(&mut tx).await?;
+    note_all(&mut tx, since).await?;
+    tx.commit().await
+}
+
 /// Where a tenant's points are; nothing where it has none.
 pub(super) async fn home(tx: &mut Tx) -> Result<Option<Home>> {
     tx.optional("SELECT collection, moving_to, leaving, spaces, version FROM vector_home WHERE id = 1", &[]).await
@@ -110,7 +144,7 @@ pub(super) async fn home(tx: &mut Tx) -> Result<Option<Home>> {
 
 /// At most `limit` noted documents, the first noted first.
 pub(super) async fn noted(tx: &mut Tx, limit: u32) -> Result<Vec<Noted>> {
-    tx.all("SELECT document, since FROM vector_outbox ORDER BY since, document LIMIT $1", args![limit]).await
+    tx.all("SELECT document, since, is_ahead FROM vector_outbox ORDER BY since, document LIMIT $1", args![limit]).await
 }
 
 /// Gives a tenant a collection, where it has none yet, and notes all its documents.
@@ -125,16 +159,11 @@ pub(super) async fn settle_in(tenant: &TenantStore, collection: VectorCollection
     tx.commit().await
 }
 
-/// Notes all documents where there are other spaces than when they were last noted.
-pub(super) async fn note_spaces(tenant: &TenantStore, home: &Home) -> Result<()> {
+/// Nothing is left of spaces that are none of these.
+pub(super) async fn keep_spaces(tenant: &TenantStore, home: &Home, spaces: &str) -> Result<()> {
     let mut tx = tenant.home.db().write().await?;
-    let since = raise(&mut tx).await?;
-    let spaces = spaces(&mut tx).await?;
-    let noted = "UPDATE vector_home SET spaces = $2, version = version + 1 WHERE id = 1 AND version = $1";
-    if tx.exec(noted, args![home.version, spaces]).await? == 0 {
-        return Ok(());
-    }
-    note_all(&mut tx, since).await?;
+    let kept = "UPDATE vector_home SET spaces = $2, version = version + 1 WHERE id = 1 AND version = $1";
+    tx.exec(kept, args![home.version, spaces.to_owned()]).await?;
     tx.commit().await
 }
 
@@ -256,21 +285,18 @@ async fn raise(tx: &mut Tx) -> Result<u64> {
 
 /// The note of a document, where it is noted.
 pub(super) async fn note_of(tx: &mut Tx, document: DocumentId) -> Result<Option<Noted>> {
-    tx.optional("SELECT document, since FROM vector_outbox WHERE document = $1", args![document]).await
+    tx.optional("SELECT document, since, is_ahead FROM vector_outbox WHERE document = $1", args![document]).await
 }
 
-struct Serving {
-    space: Option<u64>,
+/// The spaces that a text of `vector_home` tells of. What an earlier version wrote tells also which one was searched, which is one of them.
+pub(super) fn numbers(spaces: &str) -> BTreeSet<u64> {
+    spaces.split(' ').filter_map(|space| space.parse().ok()).collect()
 }
 
-rec!(Serving { space });
-
-/// Which spaces there are, and which of them is searched, as `vector_home` keeps it.
+/// Which spaces there are, as `vector_home` keeps it.
 pub(super) async fn spaces(tx: &mut Tx) -> Result<String> {
-    let serving: Option<Serving> = tx.optional("SELECT space FROM corpus WHERE id = 1", &[]).await?;
-    let serving = serving.and_then(|serving| serving.space).unwrap_or_default();
     let all: Vec<String> = dimensions(tx).await?.iter().map(|(space, _)| space.to_string()).collect();
-    Ok(format!("{serving} of {}", all.join(" ")))
+    Ok(all.join(" "))
 }
 
 struct SpaceRow {

@@ -41,6 +41,9 @@ struct Truth {
 
 /// Brings all points of a tenant to what its tables say, in the collection that is wanted for it.
 pub(super) async fn settle(engine: &Qdrant, tenant: &TenantStore, wanted: VectorCollection) -> Result<()> {
+    if engine.take_lacking(tenant.tenant) {
+        outbox::note_everything(tenant).await?;
+    }
     loop {
         let (home, noted, spaces) = {
             let mut tx = tenant.home.db().read().await?;
@@ -54,7 +57,8 @@ pub(super) async fn settle(engine: &Qdrant, tenant: &TenantStore, wanted: Vector
             continue;
         };
         if home.spaces != spaces {
-            outbox::note_spaces(tenant, &home).await?;
+            clear_gone(engine, tenant.tenant, &home, &spaces).await?;
+            outbox::keep_spaces(tenant, &home, &spaces).await?;
         } else if let Some(left) = home.leaving {
             empty(engine, tenant.tenant, Some(left)).await?;
             outbox::left(tenant, &home).await?;
@@ -71,6 +75,25 @@ pub(super) async fn settle(engine: &Qdrant, tenant: &TenantStore, wanted: Vector
             return Ok(());
         }
     }
+}
+
+/// Removes a tenant's points in spaces that are gone. No space ever has the number of another, so what a slow node removes is nobody's.
+async fn clear_gone(engine: &Qdrant, tenant: TenantId, home: &Home, spaces: &str) -> Result<()> {
+    let there = outbox::numbers(spaces);
+    let gone: Vec<u64> = outbox::numbers(&home.spaces).difference(&there).copied().collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    for collection in engine.collections().await? {
+        if collection.owner.is_some_and(|owner| owner != tenant) {
+            continue;
+        }
+        for space in &gone {
+            let which = Which { space: Some(*space), ..Which::default() };
+            present(engine.wire.send(&Guard::of(tenant).delete(engine.names.of(collection), which)).await.map(drop))?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes all points of a tenant from the collections of this kind; from all where none is named.
@@ -106,8 +129,7 @@ pub(super) async fn empty(engine: &Qdrant, tenant: TenantId, kind: Option<Vector
 async fn document(engine: &Qdrant, tenant: &TenantStore, mut noted: Noted) -> Result<()> {
     for _ in 0..ROUNDS_MAX {
         let Some(home) = outbox::home(&mut tenant.home.db().read().await?).await? else { return Ok(()) };
-        bring(engine, tenant, noted.document, &home).await?;
-        if outbox::done(tenant, noted, &home).await? {
+        if !bring(engine, tenant, noted.document, &home).await? || outbox::done(tenant, noted, &home).await? {
             return Ok(());
         }
         // It changed, or somebody else was faster: what was written here may be of an earlier state.
@@ -117,7 +139,10 @@ async fn document(engine: &Qdrant, tenant: &TenantStore, mut noted: Noted) -> Re
         drop(tx);
         let Some(again) = again else {
             let Some(now) = now else { return Ok(()) };
-            bring(engine, tenant, noted.document, &now).await?;
+            if !bring(engine, tenant, noted.document, &now).await? {
+                // Whoever gave it that space has noted it again.
+                return Ok(());
+            }
             let mut tx = tenant.home.db().read().await?;
             if outbox::published(&mut tx, noted.document).await? == published
                 && outbox::home(&mut tx).await?.as_ref() == Some(&now)
@@ -131,9 +156,10 @@ async fn document(engine: &Qdrant, tenant: &TenantStore, mut noted: Noted) -> Re
     Ok(())
 }
 
-/// Writes the points that a document has, and removes all others of it, wherever they are.
-async fn bring(engine: &Qdrant, tenant: &TenantStore, document: DocumentId, home: &Home) -> Result<()> {
-    let guard = Guard::of(tenant.tenant);
+/// Writes the points that a document has, and removes all others of it, wherever they are. False where it has some in a space of which the
+/// tenant's home does not tell yet: none is written before that can be found again once it is gone.
+async fn bring(engine: &Qdrant, tenant: &TenantStore, document: DocumentId, home: &Home) -> Result<bool> {
+    let (guard, told) = (Guard::of(tenant.tenant), outbox::numbers(&home.spaces));
     let mut truth = Truth::default();
     let mut behind = (0, 0);
     loop {
@@ -142,6 +168,9 @@ async fn bring(engine: &Qdrant, tenant: &TenantStore, document: DocumentId, home
             outbox::of_document(&mut tx, document, behind, POINTS_AT_ONCE).await?
         };
         let Some(last) = rows.last() else { break };
+        if rows.iter().any(|row| !told.contains(&row.space)) {
+            return Ok(false);
+        }
         behind = (last.chunk, last.space);
         let is_last = rows.len() < POINTS_AT_ONCE as usize;
         let mut by_dimension: BTreeMap<u64, Vec<NewPoint>> = BTreeMap::new();
@@ -174,7 +203,7 @@ async fn bring(engine: &Qdrant, tenant: &TenantStore, document: DocumentId, home
         let which = Which { documents: Documents::Any(&documents), but, space: None };
         present(engine.wire.send(&guard.delete(engine.names.of(collection), which)).await.map(drop))?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Writes points into a collection, which is made where it is not there.

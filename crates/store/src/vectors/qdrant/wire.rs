@@ -3,7 +3,10 @@
 //! Two kinds of calls go out. [`Guarded`] ones are about points, and are only made by [`super::guard`], with the tenant's filter in
 //! each. [`Administrative`] ones make and list collections and count points by tenant; they show and change no point.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
@@ -17,6 +20,8 @@ use super::{QdrantOptions, dial::Dial, guard::Guarded, proto};
 
 /// Bytes of one answer: a page of points with what they carry, many times over.
 const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Calls in a row that nothing came of in time, before Qdrant is not asked for a while.
+const LATE_MAX: u32 = 3;
 /// For how long Qdrant is not asked after it did not answer, so that not every search waits for it.
 pub(super) const REST: Duration = Duration::from_secs(5);
 /// Before each message of gRPC: a flag, and its length in four bytes.
@@ -30,6 +35,9 @@ pub(super) enum Trouble {
     /// It does not answer, or says that it cannot now.
     #[error("Qdrant does not answer: {0}")]
     Away(String),
+    /// Nothing came in time, or there was no room for this call: of others that says little.
+    #[error("Qdrant does not answer in time: {0}")]
+    Late(String),
     /// The collection is not there.
     #[error("Qdrant has no such collection")]
     Missing,
@@ -52,8 +60,10 @@ impl Trouble {
     fn of(code: u32, headers: &HeaderMap) -> Self {
         let message = headers.get("grpc-message").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         match code {
-            // Cancelled, out of time, out of room, away.
-            1 | 4 | 8 | 14 => Trouble::Away(message),
+            // Out of time, out of room.
+            4 | 8 => Trouble::Late(message),
+            // Cancelled, away.
+            1 | 14 => Trouble::Away(message),
             5 => Trouble::Missing,
             _ => Trouble::Refused { code, message },
         }
@@ -63,7 +73,7 @@ impl Trouble {
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Away(_) => {
+            Trouble::Away(_) | Trouble::Late(_) => {
                 let message = "the vector engine does not answer; documents are found by their words until it does";
                 Error::new(ErrorKind::Unavailable { retry_after: REST }, message).caused_by(trouble)
             }
@@ -125,6 +135,8 @@ pub(super) struct Wire {
     /// Whoever connects holds it, so that others do not connect beside.
     connecting: tokio::sync::Mutex<()>,
     rests_until: Mutex<Option<Instant>>,
+    /// Calls in a row that nothing came of in time.
+    late: AtomicU32,
 }
 
 impl Wire {
@@ -147,6 +159,7 @@ impl Wire {
             held: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             rests_until: Mutex::default(),
+            late: AtomicU32::new(0),
         })
     }
 
@@ -178,13 +191,22 @@ impl Wire {
         }
         let time_max = if C::IS_SEARCH { self.search_max } else { self.change_max };
         let answered = tokio::time::timeout(time_max, self.ask(C::METHOD, framed(call))).await;
-        let answered = answered.unwrap_or_else(|_| Err(Trouble::away(format!("nothing came within {time_max:?}"))));
-        if let Err(Trouble::Away(_)) = &answered {
-            // Nobody waits for it again right away, and not on this connection.
-            *self.rests_until.lock() = Some(Instant::now() + self.rest);
-            self.held.lock().take();
+        let answered = answered.unwrap_or_else(|_| Err(Trouble::Late(format!("nothing came within {time_max:?}"))));
+        match &answered {
+            Err(Trouble::Away(_)) => self.rest(),
+            // One such call may be heavy by itself; several in a row tell of all.
+            Err(Trouble::Late(_)) if self.late.fetch_add(1, Ordering::Relaxed) + 1 >= LATE_MAX => self.rest(),
+            Err(Trouble::Late(_)) => {}
+            _ => self.late.store(0, Ordering::Relaxed),
         }
         C::Answer::decode(answered?).map_err(|error| Trouble::Refused { code: 0, message: error.to_string() })
+    }
+
+    /// Nobody waits for it again right away, and not on this connection.
+    fn rest(&self) {
+        *self.rests_until.lock() = Some(Instant::now() + self.rest);
+        self.held.lock().take();
+        self.late.store(0, Ordering::Relaxed);
     }
 
     async fn ask(&self, method: &'static str, message: Bytes) -> Result<Bytes, Trouble> {

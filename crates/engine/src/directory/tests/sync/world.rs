@@ -162,6 +162,7 @@ impl World {
             provider_credentials: Default::default(),
             cache: insula_model::CacheRules::default(),
             vectors: Default::default(),
+            embedder: None,
             region: None,
             placement: Placement::Shared,
             tags: Default::default(),

@@ -7,7 +7,7 @@ use insula_model::{Clock, ErrorKind, VectorCollection};
 use super::{
     super::{
         QdrantOptions,
-        guard::{Guard, NewPoint},
+        guard::{Guard, NewPoint, Which},
         names::Collection,
         proto::Point,
     },
@@ -86,6 +86,27 @@ async fn few_vectors_are_found_without_it_and_of_many_it_is_said() {
     bed.qdrant.as_ref().unwrap().ended().await;
 }
 
+/// Of a tenant with more chunks than are compared here.
+#[tokio::test(flavor = "multi_thread")]
+async fn points_that_were_lost_are_missed_and_brought_back() {
+    let served = Served::by_a_peer().await;
+    let options = QdrantOptions { exact_max: 5, ..served.options() };
+    let raw = super::super::Qdrant::new(&options).unwrap();
+    let bed = Bed::asking(Searched::QdrantShared, served, options).await;
+    let mut owner = bed.owner(DIMENSION).await;
+    owner.add((0..10).map(|_| bed.any(DIMENSION)).collect()).await;
+    let name = raw.names.of(Collection { owner: None, dimension: DIMENSION as u64 });
+    raw.wire.send(&Guard::of(bed.world.owner.tenant()).delete(name, Which::default())).await.unwrap();
+    let mut reading = bed.world.store.reading(&bed.world.owner).await.unwrap();
+    let refused = reading.nearest(&bed.any(DIMENSION), None, 5).await.unwrap_err();
+    assert!(matches!(refused.kind(), ErrorKind::Unavailable { .. }), "few are not taken for all: {refused:?}");
+    drop(reading);
+    assert_eq!(bed.world.store.take_due_vectors(), [bed.world.owner.tenant()]);
+    owner.settle().await;
+    assert_eq!(owner.recall(&bed.any(DIMENSION), None, 20).await, 1.0);
+    bed.qdrant.as_ref().unwrap().ended().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_long_for_it() {
     let served = Served::by_a_peer().await;
@@ -99,7 +120,7 @@ async fn nobody_waits_long_for_it() {
     for _ in 0..20 {
         assert_eq!(owner.recall(&bed.any(DIMENSION), None, 5).await, 1.0);
     }
-    assert!(start.elapsed() < Duration::from_secs(3), "only the first waits, and not for long: {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(3), "only the first few wait, and not for long: {:?}", start.elapsed());
 }
 
 /// It breaks off at every call; whatever stands then, the next settling makes it whole.
