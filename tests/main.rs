@@ -8,3 +8,4 @@ mod cluster;
 mod isolation;
 mod openapi;
 mod v1;
+mod vectors;

@@ -1,22 +1,15 @@
-//! Documents: nothing of one tenant's is found, seen or removed by another, whatever it asks with; and nothing is left of them.
+//! Documents: what is handed in is on no disk in plain words, and nothing is left of what is removed or erased.
 
 use std::path::{Path, PathBuf};
 
-use insula_tests::documents::{found, hand_in, publish_with, search};
+use insula_tests::documents::{found, hand_in, search};
 use insula_tests::tenant::list;
-use insula_tests::{Node, Reply, TestTenant};
-use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use insula_tests::{Node, TestTenant};
+use serde_json::json;
 
-/// Probes of a tenant with what is another's, on each of the two engines: 10,000 together.
-const PROBES: usize = 5_000;
-const PROBES_AT_ONCE: usize = 8;
+use super::probes::planted::{DOCUMENTS, documents};
 
-/// Documents of each tenant.
-const DOCUMENTS: usize = 4;
-
-/// A tenant with documents, and words of its own that nobody else may see.
-#[derive(Clone)]
+/// A tenant with documents, and words of its own in all of them.
 struct Planted {
     tenant: TestTenant,
     canary: String,
@@ -25,92 +18,9 @@ struct Planted {
 
 async fn plant(node: &Node, slug: &str) -> Planted {
     let tenant = node.tenant(slug).await;
-    let canary = format!("CANARY{}", slug.replace('-', "").to_uppercase());
-    let mut documents = Vec::new();
-    for n in 0..DOCUMENTS {
-        // The same words but for the canary: what is found by them must be one's own.
-        let body = json!({
-            "name": format!("{canary}-name-{n}"), "text": format!("Both speak of the quince and the medlar. {canary}text{n} is said here."),
-            "metadata": {"shared": "yes", "own": format!("{canary}-value-{n}")}, "access": [format!("{canary}-reader"), "both"],
-        });
-        documents.push(publish_with(&tenant, &body).await);
-    }
+    let canary = format!("CANARY{}", slug.to_uppercase());
+    let documents = documents(&tenant, &canary).await;
     Planted { tenant, canary, documents }
-}
-
-/// What is sent and must find nothing: with one's own credential, something of another's.
-async fn probe(by: &Planted, of: &Planted, n: usize) -> Reply {
-    let (admin, id, doc) = (&by.tenant.admin, &of.documents[n % DOCUMENTS], n % DOCUMENTS);
-    let (own, theirs) = (|rest: &str| by.tenant.path(rest), |rest: &str| of.tenant.path(rest));
-    let canary = &of.canary;
-    let ask = |filter: Value, query: String| json!({"query": query, "filter": filter, "limit": 50});
-    let search = async |path: String, body: Value| admin.post(&path, &body).await;
-    match n / DOCUMENTS % 16 {
-        0 => admin.get(&own(&format!("/documents/{id}"))).await,
-        1 => admin.delete(&own(&format!("/documents/{id}"))).await,
-        2 => admin.get(&theirs(&format!("/documents/{id}"))).await,
-        3 => admin.delete(&theirs(&format!("/documents/{id}"))).await,
-        4 => admin.get(&theirs("/documents")).await,
-        5 => admin.get(&own(&format!("/documents?cursor={id}"))).await,
-        6 => search(theirs("/search"), ask(json!({}), "quince".to_owned())).await,
-        7 => search(own("/search"), ask(json!({}), format!("{canary}text{doc}"))).await,
-        8 => search(own("/search"), ask(json!({}), "the quince and the medlar".to_owned())).await,
-        9 => search(own("/search"), ask(json!({"own": format!("{canary}-value-{doc}")}), "quince".to_owned())).await,
-        10 => search(own("/search"), ask(json!({"shared": "yes"}), format!("{canary}-name-{doc}"))).await,
-        11 => search(own("/search"), ask(json!({"own": {"in": [format!("{canary}-value-{doc}"), "x"]}}), canary.clone())).await,
-        12 => search(own("/search"), ask(json!({"document": id, "tenant": of.tenant.id}), id.clone())).await,
-        13 => search(own("/search"), json!({"query": canary, "end_user": format!("{canary}-reader")})).await,
-        14 => search(own("/search"), json!({"query": "quince", "end_user": "both", "limit": 50})).await,
-        _ => admin.post(&theirs("/documents"), &json!({"name": "forged", "text": format!("forged {canary}")})).await,
-    }
-}
-
-/// Panics where an answer holds anything of `of`.
-fn assert_clean(n: usize, reply: &Reply, of: &Planted) {
-    let text = reply.text();
-    assert!(matches!(reply.status, 200 | 404), "probe {n}: {} {text}", reply.status);
-    assert!(!text.contains(&of.canary), "probe {n}: {text}");
-    assert!(of.documents.iter().all(|id| !text.contains(id)), "probe {n}: {text}");
-}
-
-async fn nothing_of_another(node: &Node) {
-    let (one, other) = (plant(node, "owner-a").await, plant(node, "prober-b").await);
-    let state = async |planted: &Planted| {
-        let listed = planted.tenant.admin.get(&planted.tenant.path("/documents")).await.expect(200).json();
-        let hits = search(&planted.tenant, &json!({"query": "quince", "limit": 50})).await;
-        (listed, hits)
-    };
-    let before = state(&one).await;
-    let (mut probes, mut answered) = (JoinSet::new(), 0);
-    for n in 0..PROBES {
-        if probes.len() == PROBES_AT_ONCE {
-            answered += u32::from(probes.join_next().await.unwrap().unwrap());
-        }
-        let (one, other) = (one.clone(), other.clone());
-        probes.spawn(async move {
-            let reply = probe(&other, &one, n).await;
-            assert_clean(n, &reply, &one);
-            reply.status == 200
-        });
-    }
-    for is_answered in probes.join_all().await {
-        answered += u32::from(is_answered);
-    }
-    // A control: half of them are searches of one's own documents, which do find those.
-    assert!(answered as usize >= PROBES / 2, "{answered}");
-    let own = search(&other.tenant, &json!({"query": "quince", "end_user": "both", "limit": 50})).await;
-    assert_eq!(own.len(), DOCUMENTS);
-    assert_eq!(state(&one).await, before, "a probe had an effect");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn probes_find_nothing() {
-    nothing_of_another(&Node::start().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn probes_find_nothing_in_a_cluster() {
-    nothing_of_another(&Node::clustered().await).await;
 }
 
 /// Files below a folder, the database's own aside.

@@ -8,6 +8,7 @@ mod drops;
 mod eviction;
 mod knowledge;
 mod overhead;
+mod probes;
 mod providers;
 mod revocation;
 mod spoofing;

@@ -37,6 +37,12 @@ impl Shared {
         Shared { database, redis_url, root_key: BASE64_STANDARD.encode(root_key) }
     }
 
+    /// The same with pgvector in the database.
+    pub async fn with_pgvector(self) -> Shared {
+        self.database.add_pgvector().await;
+        self
+    }
+
     /// What every process of the cluster has in its environment.
     pub fn env(&self) -> [(&'static str, String); 3] {
         [
@@ -54,12 +60,14 @@ pub struct ClusterSetup {
     simulator_url: Option<String>,
     own_postgres: bool,
     own_redis: bool,
+    pgvector: bool,
 }
 
 impl ClusterSetup {
     /// So many nodes.
     pub fn new(nodes: usize) -> ClusterSetup {
-        ClusterSetup { nodes, serve: ServeConfig::default(), simulator_url: None, own_postgres: false, own_redis: false }
+        let (serve, simulator_url) = (ServeConfig::default(), None);
+        ClusterSetup { nodes, serve, simulator_url, own_postgres: false, own_redis: false, pgvector: false }
     }
 
     /// The configuration of every node.
@@ -86,11 +94,21 @@ impl ClusterSetup {
         self
     }
 
+    /// With pgvector in the database.
+    pub fn pgvector(mut self) -> ClusterSetup {
+        self.pgvector = true;
+        self
+    }
+
     /// Starts everything.
     pub async fn start(self) -> Cluster {
         let postgres = self.own_postgres.then(|| Postgres::start().unwrap());
         let redis = self.own_redis.then(|| Redis::start().unwrap());
-        let shared = Arc::new(Shared::create(postgres.as_ref(), redis.as_ref()).await);
+        let mut shared = Shared::create(postgres.as_ref(), redis.as_ref()).await;
+        if self.pgvector {
+            shared = shared.with_pgvector().await;
+        }
+        let shared = Arc::new(shared);
         let simulator = match self.simulator_url {
             Some(_) => None,
             None => Some(Simulator::start(([127, 0, 0, 1], 0).into()).unwrap()),

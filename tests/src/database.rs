@@ -56,6 +56,13 @@ impl Database {
         url(&self.superuser, OWNER, &self.name)
     }
 
+    /// Has pgvector search it: the extension, which a superuser makes, and its tables.
+    pub async fn add_pgvector(&self) {
+        run(&self.superuser().await, "CREATE EXTENSION vector SCHEMA public").await;
+        let url = self.url();
+        migrate(self.owner_url(), &[("INSULA_VECTORS_ENGINE", "pgvector"), ("INSULA_POSTGRES_URL", &url)]).await;
+    }
+
     /// A connection that may see everything.
     pub async fn superuser(&self) -> Client {
         connect(self.superuser.clone().dbname(&self.name)).await
@@ -114,18 +121,24 @@ async fn template(superuser: &Config, admin: &Client) -> String {
         let unfinished = format!("{name}_unfinished");
         run(admin, &format!("DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)")).await;
         run(admin, &format!("CREATE DATABASE {unfinished} OWNER {OWNER}")).await;
-        migrate(url(superuser, OWNER, &unfinished)).await;
+        migrate(url(superuser, OWNER, &unfinished), &[]).await;
         run(admin, &format!("ALTER DATABASE {unfinished} RENAME TO {name}")).await;
     }
     run(admin, "SELECT pg_advisory_unlock_all()").await;
     name
 }
 
-async fn migrate(owner_url: String) {
+async fn migrate(owner_url: String, more: &[(&str, &str)]) {
     let folder = TempDir::new().unwrap();
     let started = Instant::now();
     let arguments = ["migrate".to_owned(), "--login".to_owned(), LOGIN.to_owned()];
-    let migrating = move || insula(folder.path(), arguments, &[("INSULA_OWNER_URL", owner_url.as_str())]);
+    let owner = [("INSULA_OWNER_URL", owner_url.as_str())];
+    let env: Vec<(String, String)> =
+        owner.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let migrating = move || {
+        let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        insula(folder.path(), arguments, &env)
+    };
     let finished = tokio::task::spawn_blocking(migrating).await.unwrap();
     assert_eq!(finished.code, 0, "`insula migrate` failed after {:?}: {finished:?}", started.elapsed());
 }

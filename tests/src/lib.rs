@@ -31,6 +31,7 @@ pub mod shared_store;
 pub mod sse;
 pub mod stores;
 pub mod tenant;
+pub mod vectors;
 mod wait;
 
 pub use amounts::{Prices, usd};

@@ -8,8 +8,13 @@ use insula_store::{ClusterOptions, PostgresOptions, PostgresUrl, RootKey, Store,
 use insula_test_services::{POSTGRES_URL, from_env, granted_by};
 use tokio_postgres::{Client, Config, NoTls, config::Host};
 
-/// Joins a new database on the server that [`POSTGRES_URL`] names. It stays there until that server goes.
-pub async fn join(vectors: VectorSearch, root_key: RootKey, clock: Arc<dyn Clock>, index_bytes_max: u64) -> Result<Store> {
+/// Joins a new database on the server that [`POSTGRES_URL`] names, and opens it as its superuser. It stays there until that server goes.
+pub async fn join(
+    vectors: VectorSearch,
+    root_key: RootKey,
+    clock: Arc<dyn Clock>,
+    index_bytes_max: u64,
+) -> Result<(Store, Client)> {
     let superuser: Config = from_env(POSTGRES_URL).parse()?;
     let mut tag = [0; 8];
     OsRandom.fill(&mut tag);
@@ -25,7 +30,8 @@ pub async fn join(vectors: VectorSearch, root_key: RootKey, clock: Arc<dyn Clock
     ] {
         server.batch_execute(&sql).await.context(sql)?;
     }
-    connect(superuser.clone().dbname(&name)).await?.batch_execute("CREATE EXTENSION vector SCHEMA public").await?;
+    let own = connect(superuser.clone().dbname(&name)).await?;
+    own.batch_execute("CREATE EXTENSION vector SCHEMA public").await?;
     let url = |role: &str| -> Result<PostgresUrl> {
         let Some(Host::Tcp(host)) = superuser.get_hosts().first() else { anyhow::bail!("{POSTGRES_URL} names no host") };
         let port = superuser.get_ports().first().copied().unwrap_or(5432);
@@ -41,7 +47,7 @@ pub async fn join(vectors: VectorSearch, root_key: RootKey, clock: Arc<dyn Clock
         statement_max: Duration::from_secs(60),
     };
     let options = ClusterOptions { postgres, root_key, index_bytes_max, vectors };
-    Ok(Store::join(options, clock, Arc::new(OsRandom)).await?)
+    Ok((Store::join(options, clock, Arc::new(OsRandom)).await?, own))
 }
 
 async fn connect(config: &Config) -> Result<Client> {

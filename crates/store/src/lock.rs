@@ -5,10 +5,15 @@ use std::{
     io::ErrorKind as IoErrorKind,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use insula_model::{Error, ErrorKind, Result};
 use rustix::fs::{FlockOperation, flock};
+
+/// How long a process waits for the data directory of another.
+const TAKEN_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// File systems on which SQLite's locks and our syncs mean nothing, by the magic number of `statfs(2)`.
 #[cfg(target_os = "linux")]
@@ -78,7 +83,7 @@ impl DataDir {
             .mode(0o600)
             .open(root.join("lock"))
             .map_err(unusable)?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !is_taken(&lock) {
             let message = format!("the data directory {} is in use by another process", path.display());
             return Err(Error::new(ErrorKind::Conflict, message));
         }
@@ -93,6 +98,19 @@ impl DataDir {
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
+}
+
+/// Locks it, waiting for a moment: of a process that was killed a child may still have it, which was just about to become another program and
+/// is killed a moment later.
+fn is_taken(lock: &File) -> bool {
+    let begun = Instant::now();
+    while flock(lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if begun.elapsed() > TAKEN_WITHIN {
+            return false;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    true
 }
 
 /// A directory for its owner alone; one that exists is left as it is.

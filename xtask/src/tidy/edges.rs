@@ -1,4 +1,4 @@
-//! Which crate may know which: `model <- {store, gate, providers} <- engine <- server <- insula`, `ingest <- engine` and `embedder <- insula`.
+//! Which crate may know which: `model <- {store, gate, providers} <- engine <- server <- insula`, `qdrant <- store`, `ingest <- engine` and `embedder <- insula`.
 
 use toml::Table;
 
@@ -22,7 +22,9 @@ const CRATES: &[Edges] = &[
         never: &["tokio", "axum", "http", "hyper", "hyper-util", "tower", "rusqlite", "sqlx"],
     },
     // One of its engines is spoken to in gRPC, whose calls are written with the types of `http`; nothing of a server or a client is there.
-    Edges { name: "insula-store", own: &["insula-model"], never: &["axum", "hyper", "hyper-util", "tower"] },
+    Edges { name: "insula-store", own: &["insula-model", "insula-qdrant"], never: &["axum", "hyper", "hyper-util", "tower"] },
+    // Messages, and nothing that sends one.
+    Edges { name: "insula-qdrant", own: &[], never: &["tokio", "h2", "http", "rusqlite", "tokio-postgres", "redis"] },
     Edges { name: "insula-gate", own: &["insula-model"], never: DATABASES },
     // Bytes in, text out: no tenants, no storage, no network.
     Edges {
@@ -63,7 +65,7 @@ const CRATES: &[Edges] = &[
 ];
 
 /// What every crate's tests may use.
-const FOR_TESTS: &[&str] = &["insula-simulator", "insula-test-services"];
+const FOR_TESTS: &[&str] = &["insula-simulator", "insula-test-qdrant", "insula-test-services"];
 
 /// Compares every crate's dependencies with the table. Tests may also use what is made for tests and what lies further below:
 /// to try a server out one has to open a store.

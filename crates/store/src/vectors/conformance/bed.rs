@@ -105,6 +105,13 @@ impl Bed {
         Shelf::of(self, self.world.stranger, dimension).await
     }
 
+    /// From here on it is known how many vectors there are, where an engine asks its database: else that counts when it comes round to it.
+    pub(crate) async fn counted(&self) {
+        if self.searched == Searched::Pgvector {
+            self.world.place.database().administer().await.batch_execute("ANALYZE insula_tenant.embeddings").await.unwrap();
+        }
+    }
+
     /// A vector of length 1 in any direction.
     pub(crate) fn any(&self, dimension: usize) -> Vec<f32> {
         unit((0..dimension).map(|_| self.number()).collect())

@@ -169,6 +169,7 @@ pub(super) async fn many_vectors_are_found_by_an_index(bed: &Bed) {
         owner.add(some(25)).await;
         stranger.add(some(10)).await;
     }
+    bed.counted().await;
     for (shelf, name) in [(&owner, "owner"), (&stranger, "stranger")] {
         let documents = shelf.documents();
         for one_in in [60, 7, 2, 1] {

@@ -78,7 +78,7 @@ impl VectorEngine for Pgvector {
         Box::pin(async move {
             forget_home(tx).await?;
             let tx = shared(tx)?;
-            match change {
+            let written = match change {
                 Change::Published { document, first, vectors } => {
                     write::publish(tx, &self.statements, *document, *first, vectors).await
                 }
@@ -86,7 +86,8 @@ impl VectorEngine for Pgvector {
                 Change::Filled { space, chunks } => write::fill(tx, &self.statements, *space, chunks).await,
                 Change::Serves { space, instead_of, epoch } => write::serve(tx, *space, *instead_of, *epoch).await,
                 Change::GivenUp { space } => write::give_up(tx, *space).await,
-            }
+            };
+            written.map_err(unchangeable)
         })
     }
 
@@ -125,4 +126,10 @@ fn shared(tx: &mut Tx) -> Result<&PgTx> {
 fn unsearchable(error: Error) -> Error {
     let kind = ErrorKind::Unavailable { retry_after: RETRY_AFTER };
     Error::new(kind, "documents cannot be searched just now; try again in a moment").caused_by(error)
+}
+
+/// The same of a change, which is not made by halves: nothing of it stays.
+fn unchangeable(error: Error) -> Error {
+    let kind = ErrorKind::Unavailable { retry_after: RETRY_AFTER };
+    Error::new(kind, "documents cannot be changed just now; try again in a moment").caused_by(error)
 }

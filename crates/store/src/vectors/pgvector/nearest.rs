@@ -86,7 +86,7 @@ pub(super) async fn nearest(
     let search = Search { tx, space: index.space(), question: ask.vector.to_vec(), counting };
     if chunks > exact_max
         && let Some(near) = statements.near(search.question.len())
-        && chunks.saturating_mul(SHARE_ONE_IN) >= search.all().await?
+        && is_share(chunks, search.all().await?)
     {
         let found = search.by_index(near, limit).await?;
         if found.len() == limit {
@@ -94,6 +94,12 @@ pub(super) async fn nearest(
         }
     }
     search.run(&statements.exact, limit).await
+}
+
+/// Whether enough of an index's vectors count. Where nobody has counted how many it has, they may be too few: comparing all is right
+/// whatever there is.
+fn is_share(chunks: usize, all: Option<usize>) -> bool {
+    all.is_some_and(|all| chunks.saturating_mul(SHARE_ONE_IN) >= all)
 }
 
 struct Search<'a> {
@@ -104,11 +110,13 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// How many vectors of all tenants the table holds, roughly, as far as the database has counted them.
-    async fn all(&self) -> Result<usize> {
-        let counted = "SELECT reltuples::bigint FROM pg_catalog.pg_class WHERE oid = 'insula_tenant.embeddings'::regclass";
+    /// How many vectors of all tenants the table holds, roughly: as many to a page as the database has last counted, on as many pages as
+    /// there are by now. None where it has not counted yet.
+    async fn all(&self) -> Result<Option<usize>> {
+        let counted = "SELECT (reltuples / relpages * (pg_catalog.pg_relation_size(oid) / current_setting('block_size')::bigint))::bigint \
+                       FROM pg_catalog.pg_class WHERE oid = 'insula_tenant.embeddings'::regclass AND reltuples >= 0 AND relpages > 0";
         let rows = self.tx.rows(counted, &[]).await?;
-        Ok(rows.first().map_or(0, |row| usize::try_from(row.get::<_, i64>(0)).unwrap_or(0)))
+        Ok(rows.first().and_then(|row| usize::try_from(row.get::<_, i64>(0)).ok()))
     }
 
     /// What the index finds. A sort is as good as forbidden meanwhile, which leaves the planner no other way.
@@ -142,4 +150,16 @@ impl Search<'_> {
 fn near(row: &Row) -> Result<Near> {
     let chunk = u64::try_from(row.get::<_, i64>("chunk")).map_err(Error::internal)?;
     Ok(Near { chunk, score: row.get::<_, f64>("score") as f32 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_followed_where_enough_of_it_counts_and_that_is_known() {
+        assert!(is_share(25_000, Some(100_000)) && is_share(25_000, Some(0)));
+        assert!(!is_share(24_999, Some(100_000)));
+        assert!(!is_share(1_000_000, None), "nobody has counted");
+    }
 }

@@ -5,7 +5,7 @@
 //! - [`settle`]: points are brought to what the tables say, from one collection to another too;
 //! - [`nearest`]: a search, as of one state of the tables;
 //! - [`audit`]: what is there, against what should be;
-//! - [`wire`], [`dial`], [`proto`], [`names`]: calls, the connection, messages, and what things are called.
+//! - [`wire`], [`dial`], [`names`]: calls, the connection, and what things are called. The messages are [`insula_qdrant`]'s.
 //!
 //! Vectors lie there in plain, and ids beside them; texts, names and fields do not.
 
@@ -16,8 +16,6 @@ mod names;
 mod nearest;
 mod options;
 mod outbox;
-mod proto;
-mod proto_collections;
 mod settle;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -30,6 +28,7 @@ use std::{
 };
 
 use insula_model::{DocumentId, Result, TenantId, VectorCollection};
+use insula_qdrant as proto;
 use parking_lot::Mutex;
 
 pub use self::options::QdrantOptions;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use insula_model::{TenantScope, VectorCollection};
+use insula_test_qdrant::About;
 
 use super::{
     super::{
@@ -11,7 +12,6 @@ use super::{
         names::Collection,
     },
     Served,
-    watched::About,
 };
 use crate::vectors::conformance::{Bed, Searched};
 

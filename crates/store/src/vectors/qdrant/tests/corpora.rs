@@ -1,8 +1,9 @@
 //! A reference corpus's points are its own, and nobody takes them for strays.
 
 use insula_model::{Clock, ErrorKind, ReferenceCorpus, ScopeSource, TenantScope};
+use insula_test_qdrant::Mood;
 
-use super::{calls::bed, peer::Mood};
+use super::calls::bed;
 use crate::vectors::conformance::{Searched, Shelf};
 
 const DIMENSION: usize = 8;

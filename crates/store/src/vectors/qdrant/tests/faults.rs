@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use insula_model::{Clock, ErrorKind, VectorCollection};
+use insula_test_qdrant::{Mood, Peer};
 
 use super::{
     super::{
@@ -13,7 +14,6 @@ use super::{
     },
     Served,
     calls::bed,
-    peer::Mood,
 };
 use crate::{
     AuditFinding, AuditKind,
@@ -22,7 +22,7 @@ use crate::{
 
 const DIMENSION: usize = 8;
 
-fn peer(bed: &Bed) -> super::peer::Peer {
+fn peer(bed: &Bed) -> Peer {
     bed.qdrant.as_ref().unwrap().peer.clone().unwrap()
 }
 

@@ -7,7 +7,6 @@ use prost::Message;
 use super::super::{
     guard::{Ask, But, Documents, Guard, Which},
     proto::*,
-    proto_collections::CollectionDescription,
 };
 
 /// Written by that client, in hexadecimal digits.

@@ -6,8 +6,9 @@ use std::sync::{
 };
 
 use insula_model::VectorCollection;
+use insula_test_qdrant::Mood;
 
-use super::{super::names::Collection, calls::bed, peer::Mood};
+use super::{super::names::Collection, calls::bed};
 use crate::vectors::conformance::{Bed, Searched, Shelf};
 
 const DIMENSION: usize = 8;

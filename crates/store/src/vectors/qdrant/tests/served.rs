@@ -5,11 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    super::{QdrantOptions, proto::DeleteCollection, proto::ListCollections, wire::Wire},
-    peer::Peer,
-    watched::{About, about},
-};
+use insula_test_qdrant::{About, Peer};
+
+use super::super::{QdrantOptions, proto::DeleteCollection, proto::ListCollections, wire::Wire};
 
 /// Names a real server for the cases.
 const VARIABLE: &str = "INSULA_TEST_QDRANT_URL";
@@ -31,7 +29,7 @@ impl Served {
     /// A peer.
     pub(crate) async fn by_a_peer() -> Self {
         let peer = Peer::start().await;
-        Self { url: peer.url().to_owned(), prefix: prefix(), peer: Some(peer) }
+        Self { url: peer.url(), prefix: prefix(), peer: Some(peer) }
     }
 
     /// How to reach it; nobody waits long for it.
@@ -43,9 +41,7 @@ impl Served {
     /// A peer looks through all that it was asked; of a real server what the case made goes.
     pub(crate) async fn ended(&self) {
         if let Some(peer) = &self.peer {
-            for call in peer.recorded() {
-                about(&call).unwrap_or_else(|wrong| panic!("{wrong}"));
-            }
+            peer.about();
             return;
         }
         let wire = Wire::new(&self.options()).unwrap();
@@ -58,8 +54,7 @@ impl Served {
 
     /// Whom the calls so far were about, the last of them last.
     pub(super) fn about(&self) -> Vec<(String, About)> {
-        let recorded = self.peer.as_ref().unwrap().recorded();
-        recorded.into_iter().map(|call| (call.method.clone(), about(&call).unwrap_or_else(|wrong| panic!("{wrong}")))).collect()
+        self.peer.as_ref().unwrap().about()
     }
 }
 

@@ -1,203 +1,37 @@
-//! A Qdrant as far as this crate uses one: it keeps collections in memory, answers over gRPC, and notes every call that it gets.
+//! What a peer keeps, and how it answers each kind of call.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::collections::BTreeMap;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use h2::{
-    RecvStream,
-    server::{SendResponse, handshake},
+use bytes::Bytes;
+use insula_qdrant::{
+    CollectionDescription, CollectionOperation, CountPoints, CountResponse, CountResult, CreateCollection, CreateFieldIndex,
+    DeleteCollection, DeletePoints, Done, FacetCounts, FacetHit, FacetResponse, FacetValue, ListCollectionsResponse, Payload,
+    Point, PointId, QueryPoints, QueryResponse, Retrieved, Scored, ScrollPoints, ScrollResponse, UpsertPoints, point_id, value,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
-use parking_lot::Mutex;
 use prost::Message;
-use tokio::net::TcpListener;
 
-use super::{
-    super::proto::{
-        CollectionOperation, CountPoints, CountResponse, CountResult, CreateCollection, CreateFieldIndex, DeleteCollection,
-        DeletePoints, Done, FacetCounts, FacetHit, FacetResponse, FacetValue, ListCollectionsResponse, Payload, Point, PointId,
-        QueryPoints, QueryResponse, Retrieved, Scored, ScrollPoints, ScrollResponse, UpsertPoints, point_id, value,
-    },
-    super::proto_collections::CollectionDescription,
-    matching,
-};
+use crate::matching;
 
-/// How it behaves.
-#[derive(Debug, Clone, Default)]
-pub(super) enum Mood {
-    /// As it should.
-    #[default]
-    Well,
-    /// It drops every connection.
-    Away,
-    /// It answers so late.
-    Slow(Duration),
-    /// It does as it should so many times more, then it is away.
-    AwayAfter(usize),
-    /// It puts this point, of somebody else, among what a query or a scroll finds.
-    Leaks(Box<Point>),
-}
-
-/// A call as it came in.
-#[derive(Debug, Clone)]
-pub(super) struct Recorded {
-    pub method: String,
-    pub message: Bytes,
-    pub api_key: Option<String>,
-}
-
+/// A collection in memory.
 #[derive(Debug, Default)]
-struct Collection {
+pub(crate) struct Collection {
     dimension: u64,
-    indexed: Vec<String>,
-    points: BTreeMap<String, Point>,
+    pub(crate) indexed: Vec<String>,
+    pub(crate) points: BTreeMap<String, Point>,
 }
 
+/// All collections, by name.
 #[derive(Debug, Default)]
-struct State {
-    collections: BTreeMap<String, Collection>,
-    recorded: Vec<Recorded>,
-    mood: Mood,
-}
-
-/// The peer; it is gone with the runtime of its test.
-#[derive(Clone)]
-pub(super) struct Peer {
-    url: String,
-    state: Arc<Mutex<State>>,
+pub(crate) struct Held {
+    pub(crate) collections: BTreeMap<String, Collection>,
 }
 
 /// A status of gRPC that is no success, and what is said of it.
-type Refusal = (u32, String);
+pub(crate) type Refusal = (u32, String);
 
-impl Peer {
-    /// Listens on a port of its own.
-    pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let peer = Self { url, state: Arc::default() };
-        let serving = peer.clone();
-        tokio::spawn(async move {
-            loop {
-                let (socket, _) = listener.accept().await.unwrap();
-                if matches!(serving.state.lock().mood, Mood::Away) {
-                    continue;
-                }
-                let peer = serving.clone();
-                tokio::spawn(async move {
-                    let Ok(mut connection) = handshake(socket).await else { return };
-                    while let Some(Ok((request, respond))) = connection.accept().await {
-                        tokio::spawn(peer.clone().serve(request, respond));
-                    }
-                });
-            }
-        });
-        peer
-    }
-
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    pub fn set(&self, mood: Mood) {
-        self.state.lock().mood = mood;
-    }
-
-    /// What it was asked so far.
-    pub fn recorded(&self) -> Vec<Recorded> {
-        self.state.lock().recorded.clone()
-    }
-
-    /// The names of its collections, and how many points each has.
-    pub fn holds(&self) -> BTreeMap<String, usize> {
-        self.state.lock().collections.iter().map(|(name, collection)| (name.clone(), collection.points.len())).collect()
-    }
-
-    /// All points of a collection.
-    pub fn points(&self, collection: &str) -> Vec<Point> {
-        self.state.lock().collections.get(collection).map(|held| held.points.values().cloned().collect()).unwrap_or_default()
-    }
-
-    /// Puts a point there behind everybody's back.
-    pub fn plant(&self, collection: &str, point: Point) {
-        let mut state = self.state.lock();
-        state.collections.entry(collection.to_owned()).or_default().points.insert(key(&point), point);
-    }
-
-    /// Has a field of a collection indexed.
-    pub fn index(&self, collection: &str, field: &str) {
-        self.state.lock().collections.get_mut(collection).unwrap().indexed.push(field.to_owned());
-    }
-
-    /// Takes a point away behind everybody's back.
-    pub fn lose_one(&self, collection: &str) {
-        self.state.lock().collections.get_mut(collection).unwrap().points.pop_first();
-    }
-
-    async fn serve(self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
-        let mood = self.mood_of_a_call();
-        match mood {
-            Mood::Away => return respond.send_reset(h2::Reason::REFUSED_STREAM),
-            Mood::Slow(time) => tokio::time::sleep(time).await,
-            _ => {}
-        }
-        let api_key = request.headers().get("api-key").map(|key| key.to_str().unwrap().to_owned());
-        let (method, mut body) = (request.uri().path().to_owned(), request.into_body());
-        let mut bytes = BytesMut::new();
-        while let Some(piece) = body.data().await {
-            let Ok(piece) = piece else { return };
-            let _ = body.flow_control().release_capacity(piece.len());
-            bytes.extend_from_slice(&piece);
-        }
-        let message = bytes.freeze().slice(5..);
-        let answer = {
-            let mut state = self.state.lock();
-            state.recorded.push(Recorded { method: method.clone(), message: message.clone(), api_key });
-            state.answer(&method, message, &mood)
-        };
-        // Whoever hung up hears no answer.
-        let _ = send(respond, answer);
-    }
-
-    fn mood_of_a_call(&self) -> Mood {
-        let mut state = self.state.lock();
-        let mood = state.mood.clone();
-        match mood {
-            Mood::AwayAfter(0) => state.mood = Mood::Away,
-            Mood::AwayAfter(more) => state.mood = Mood::AwayAfter(more - 1),
-            _ => return mood,
-        }
-        state.mood.clone()
-    }
-}
-
-fn send(mut respond: SendResponse<Bytes>, answer: Result<Vec<u8>, Refusal>) -> Result<(), h2::Error> {
-    let head = |status: Option<Refusal>| {
-        let mut head = Response::builder().status(StatusCode::OK).header("content-type", "application/grpc");
-        if let Some((code, message)) = status {
-            head = head.header("grpc-status", code).header("grpc-message", message);
-        }
-        head.body(()).unwrap()
-    };
-    match answer {
-        Err(refusal) => respond.send_response(head(Some(refusal)), true).map(drop),
-        Ok(message) => {
-            let mut stream = respond.send_response(head(None), false)?;
-            let mut framed = BytesMut::new();
-            framed.put_u8(0);
-            framed.put_u32(u32::try_from(message.len()).unwrap());
-            framed.put_slice(&message);
-            stream.send_data(framed.freeze(), false)?;
-            let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", "0".parse().unwrap());
-            stream.send_trailers(trailers)
-        }
-    }
-}
-
-impl State {
-    fn answer(&mut self, method: &str, message: Bytes, mood: &Mood) -> Result<Vec<u8>, Refusal> {
-        let leaked = if let Mood::Leaks(point) = mood { Some((**point).clone()) } else { None };
+impl Held {
+    /// The answer to a call. What is `leaked` is among what a query or a scroll finds.
+    pub(crate) fn answer(&mut self, method: &str, message: Bytes, leaked: Option<Point>) -> Result<Vec<u8>, Refusal> {
         match method {
             "/qdrant.Collections/List" => {
                 let names = self.collections.keys();
@@ -318,7 +152,8 @@ fn read<M: Message + Default>(message: Bytes) -> Result<M, Refusal> {
     M::decode(message).map_err(|error| (3, error.to_string()))
 }
 
-fn key(point: &Point) -> String {
+/// The name that a point is kept under.
+pub(crate) fn key(point: &Point) -> String {
     uuid(point.id.as_ref().unwrap())
 }
 

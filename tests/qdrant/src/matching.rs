@@ -1,9 +1,9 @@
 //! What a filter lets through, as Qdrant documents it.
 
-use super::super::proto::{Condition, FieldCondition, Filter, Payload, Value, condition, matching::Kind, value};
+use insula_qdrant::{Condition, FieldCondition, Filter, Payload, Value, condition, matching::Kind, value};
 
 /// Whether a point with this payload passes.
-pub(super) fn holds(filter: &Filter, payload: &Payload) -> bool {
+pub(crate) fn holds(filter: &Filter, payload: &Payload) -> bool {
     filter.must.iter().all(|condition| passes(condition, payload))
         && !filter.must_not.iter().any(|condition| passes(condition, payload))
         && (filter.should.is_empty() || filter.should.iter().any(|condition| passes(condition, payload)))

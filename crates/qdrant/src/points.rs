@@ -1,32 +1,16 @@
-//! What goes over the wire: the messages of Qdrant's gRPC interface, as far as they are used here.
-//!
-//! Numbers and types are those of the interface's own `.proto` files, version 1.20 (`points.proto`, `collections.proto`,
-//! `qdrant_common.proto`, `json_with_int.proto`). The client that its makers offer is estimated at 60 to 65 seconds of processor
-//! time to build, this one at 12 to 13; `tests/golden.rs` holds them to the bytes that it writes.
+//! The messages about points.
 
 use std::collections::BTreeMap;
 
-pub(super) use super::proto_collections::{
-    CollectionOperation, CreateCollection, CreateFieldIndex, DeleteCollection, HnswConfig, IndexParams, IntegerParams,
-    KeywordParams, ListCollections, ListCollectionsResponse, VectorParams, VectorsConfig,
-};
-
-/// How near vectors are: their inner product, as the embedded engine counts it.
-pub(super) const DISTANCE_DOT: i32 = 3;
-/// A payload field that holds words as they are.
-pub(super) const FIELD_KEYWORD: i32 = 0;
-/// A payload field that holds whole numbers.
-pub(super) const FIELD_INTEGER: i32 = 1;
-
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct PointId {
+pub struct PointId {
     #[prost(oneof = "point_id::Kind", tags = "1, 2")]
     pub kind: Option<point_id::Kind>,
 }
 
-pub(super) mod point_id {
+pub mod point_id {
     #[derive(Clone, PartialEq, Eq, prost::Oneof)]
-    pub(in super::super) enum Kind {
+    pub enum Kind {
         #[prost(uint64, tag = "1")]
         Number(u64),
         #[prost(string, tag = "2")]
@@ -35,14 +19,14 @@ pub(super) mod point_id {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Value {
+pub struct Value {
     #[prost(oneof = "value::Kind", tags = "2, 3, 4, 5")]
     pub kind: Option<value::Kind>,
 }
 
-pub(super) mod value {
+pub mod value {
     #[derive(Clone, PartialEq, prost::Oneof)]
-    pub(in super::super) enum Kind {
+    pub enum Kind {
         #[prost(double, tag = "2")]
         Double(f64),
         #[prost(int64, tag = "3")]
@@ -55,28 +39,28 @@ pub(super) mod value {
 }
 
 /// What a point carries beside its vector.
-pub(super) type Payload = BTreeMap<String, Value>;
+pub type Payload = BTreeMap<String, Value>;
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct DenseVector {
+pub struct DenseVector {
     #[prost(float, repeated, tag = "1")]
     pub data: Vec<f32>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Vector {
+pub struct Vector {
     #[prost(message, optional, tag = "101")]
     pub dense: Option<DenseVector>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Vectors {
+pub struct Vectors {
     #[prost(message, optional, tag = "1")]
     pub vector: Option<Vector>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Point {
+pub struct Point {
     #[prost(message, optional, tag = "1")]
     pub id: Option<PointId>,
     #[prost(btree_map = "string, message", tag = "3")]
@@ -86,7 +70,7 @@ pub(super) struct Point {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Filter {
+pub struct Filter {
     #[prost(message, repeated, tag = "1")]
     pub should: Vec<Condition>,
     #[prost(message, repeated, tag = "2")]
@@ -96,14 +80,14 @@ pub(super) struct Filter {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Condition {
+pub struct Condition {
     #[prost(oneof = "condition::Kind", tags = "1, 2, 4")]
     pub kind: Option<condition::Kind>,
 }
 
-pub(super) mod condition {
+pub mod condition {
     #[derive(Clone, PartialEq, prost::Oneof)]
-    pub(in super::super) enum Kind {
+    pub enum Kind {
         #[prost(message, tag = "1")]
         Field(super::FieldCondition),
         #[prost(message, tag = "2")]
@@ -114,13 +98,13 @@ pub(super) mod condition {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct IsEmpty {
+pub struct IsEmpty {
     #[prost(string, tag = "1")]
     pub key: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct FieldCondition {
+pub struct FieldCondition {
     #[prost(string, tag = "1")]
     pub key: String,
     #[prost(message, optional, tag = "2")]
@@ -130,14 +114,14 @@ pub(super) struct FieldCondition {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Match {
+pub struct Match {
     #[prost(oneof = "matching::Kind", tags = "1, 2, 5, 6")]
     pub kind: Option<matching::Kind>,
 }
 
-pub(super) mod matching {
+pub mod matching {
     #[derive(Clone, PartialEq, prost::Oneof)]
-    pub(in super::super) enum Kind {
+    pub enum Kind {
         #[prost(string, tag = "1")]
         Keyword(String),
         #[prost(int64, tag = "2")]
@@ -150,19 +134,19 @@ pub(super) mod matching {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Keywords {
+pub struct Keywords {
     #[prost(string, repeated, tag = "1")]
     pub strings: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Integers {
+pub struct Integers {
     #[prost(int64, repeated, tag = "1")]
     pub integers: Vec<i64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Range {
+pub struct Range {
     #[prost(double, optional, tag = "1")]
     pub lt: Option<f64>,
     #[prost(double, optional, tag = "3")]
@@ -170,7 +154,7 @@ pub(super) struct Range {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct UpsertPoints {
+pub struct UpsertPoints {
     #[prost(string, tag = "1")]
     pub collection: String,
     #[prost(bool, optional, tag = "2")]
@@ -182,13 +166,13 @@ pub(super) struct UpsertPoints {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct PointsSelector {
+pub struct PointsSelector {
     #[prost(message, optional, tag = "2")]
     pub filter: Option<Filter>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct DeletePoints {
+pub struct DeletePoints {
     #[prost(string, tag = "1")]
     pub collection: String,
     #[prost(bool, optional, tag = "2")]
@@ -199,10 +183,10 @@ pub(super) struct DeletePoints {
 
 /// The answer to a change; what it says beside "done" is of no use here.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Done {}
+pub struct Done {}
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CountPoints {
+pub struct CountPoints {
     #[prost(string, tag = "1")]
     pub collection: String,
     #[prost(message, optional, tag = "2")]
@@ -212,26 +196,26 @@ pub(super) struct CountPoints {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CountResponse {
+pub struct CountResponse {
     #[prost(message, optional, tag = "1")]
     pub result: Option<CountResult>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CountResult {
+pub struct CountResult {
     #[prost(uint64, tag = "1")]
     pub count: u64,
 }
 
 /// All of the payload, or none.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct WithPayload {
+pub struct WithPayload {
     #[prost(bool, optional, tag = "1")]
     pub enable: Option<bool>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ScrollPoints {
+pub struct ScrollPoints {
     #[prost(string, tag = "1")]
     pub collection: String,
     #[prost(message, optional, tag = "2")]
@@ -245,7 +229,7 @@ pub(super) struct ScrollPoints {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ScrollResponse {
+pub struct ScrollResponse {
     #[prost(message, optional, tag = "1")]
     pub next: Option<PointId>,
     #[prost(message, repeated, tag = "2")]
@@ -253,7 +237,7 @@ pub(super) struct ScrollResponse {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Retrieved {
+pub struct Retrieved {
     #[prost(message, optional, tag = "1")]
     pub id: Option<PointId>,
     #[prost(btree_map = "string, message", tag = "2")]
@@ -261,7 +245,7 @@ pub(super) struct Retrieved {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct QueryPoints {
+pub struct QueryPoints {
     #[prost(string, tag = "1")]
     pub collection: String,
     #[prost(message, optional, tag = "3")]
@@ -277,31 +261,31 @@ pub(super) struct QueryPoints {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Query {
+pub struct Query {
     #[prost(message, optional, tag = "1")]
     pub nearest: Option<VectorInput>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct VectorInput {
+pub struct VectorInput {
     #[prost(message, optional, tag = "2")]
     pub dense: Option<DenseVector>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct SearchParams {
+pub struct SearchParams {
     #[prost(bool, optional, tag = "2")]
     pub exact: Option<bool>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct QueryResponse {
+pub struct QueryResponse {
     #[prost(message, repeated, tag = "1")]
     pub result: Vec<Scored>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Scored {
+pub struct Scored {
     #[prost(message, optional, tag = "1")]
     pub id: Option<PointId>,
     #[prost(btree_map = "string, message", tag = "2")]
@@ -312,7 +296,7 @@ pub(super) struct Scored {
 
 /// How many points have each value of a payload field.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct FacetCounts {
+pub struct FacetCounts {
     #[prost(string, tag = "1")]
     pub collection: String,
     #[prost(string, tag = "2")]
@@ -324,13 +308,13 @@ pub(super) struct FacetCounts {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct FacetResponse {
+pub struct FacetResponse {
     #[prost(message, repeated, tag = "1")]
     pub hits: Vec<FacetHit>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct FacetHit {
+pub struct FacetHit {
     #[prost(message, optional, tag = "1")]
     pub value: Option<FacetValue>,
     #[prost(uint64, tag = "2")]
@@ -338,7 +322,7 @@ pub(super) struct FacetHit {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct FacetValue {
+pub struct FacetValue {
     #[prost(string, optional, tag = "1")]
     pub text: Option<String>,
 }

@@ -1,19 +1,17 @@
 //! Every call that a peer got is looked through: which tenant does its filter name?
 
 use insula_model::TenantId;
+use insula_qdrant::{
+    CountPoints, DeleteCollection, DeletePoints, FacetCounts, Filter, Payload, QueryPoints, ScrollPoints, UpsertPoints,
+    condition, matching, value,
+};
 use prost::Message;
 
-use super::{
-    super::proto::{
-        CountPoints, DeleteCollection, DeletePoints, FacetCounts, Filter, Payload, QueryPoints, ScrollPoints, UpsertPoints,
-        condition, matching, value,
-    },
-    peer::Recorded,
-};
+use crate::Recorded;
 
 /// What a call is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum About {
+pub enum About {
     /// The points of one tenant.
     Tenant(TenantId),
     /// Points that name no tenant.
@@ -22,8 +20,11 @@ pub(super) enum About {
     Administration,
 }
 
-/// Whom a call is about; what is wrong where it could touch somebody else.
-pub(super) fn about(call: &Recorded) -> Result<About, String> {
+/// Whom a call is about.
+///
+/// # Errors
+/// What is wrong where it could touch somebody else.
+pub fn about(call: &Recorded) -> Result<About, String> {
     let message = call.message.clone();
     let filtered =
         |filter: Option<Filter>| of_filter(filter.as_ref()).ok_or_else(|| format!("{} goes out without a tenant", call.method));
@@ -80,10 +81,9 @@ fn word(payload: &Payload, key: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::super::proto::{FieldCondition, IsEmpty, Match, PointsSelector},
-        *,
-    };
+    use insula_qdrant::{Condition, FieldCondition, IsEmpty, Match, PointsSelector};
+
+    use super::*;
 
     fn recorded(method: &str, message: &impl Message) -> Recorded {
         Recorded { method: format!("/qdrant.{method}"), message: message.encode_to_vec().into(), api_key: None }
@@ -92,7 +92,7 @@ mod tests {
     /// A call that nobody guarded is found, of every kind.
     #[test]
     fn a_call_without_its_tenant_is_found() {
-        let condition = |kind| super::super::super::proto::Condition { kind: Some(kind) };
+        let condition = |kind| Condition { kind: Some(kind) };
         let names = |key: &str| {
             let tenant = TenantId::from_bytes([7; 16]).bare();
             let r#match = Some(Match { kind: Some(matching::Kind::Keyword(tenant)) });

@@ -1,7 +1,14 @@
-//! The messages about collections and their indexes: the second half of [`proto`](super::proto).
+//! The messages about collections and their indexes.
+
+/// How near vectors are: their inner product, as the embedded engine counts it.
+pub const DISTANCE_DOT: i32 = 3;
+/// A payload field that holds words as they are.
+pub const FIELD_KEYWORD: i32 = 0;
+/// A payload field that holds whole numbers.
+pub const FIELD_INTEGER: i32 = 1;
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct VectorParams {
+pub struct VectorParams {
     #[prost(uint64, tag = "1")]
     pub size: u64,
     #[prost(int32, tag = "2")]
@@ -9,13 +16,13 @@ pub(super) struct VectorParams {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct VectorsConfig {
+pub struct VectorsConfig {
     #[prost(message, optional, tag = "1")]
     pub params: Option<VectorParams>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct HnswConfig {
+pub struct HnswConfig {
     #[prost(uint64, optional, tag = "1")]
     pub m: Option<u64>,
     #[prost(uint64, optional, tag = "6")]
@@ -23,7 +30,7 @@ pub(super) struct HnswConfig {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CreateCollection {
+pub struct CreateCollection {
     #[prost(string, tag = "1")]
     pub collection: String,
     #[prost(message, optional, tag = "4")]
@@ -33,34 +40,34 @@ pub(super) struct CreateCollection {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct DeleteCollection {
+pub struct DeleteCollection {
     #[prost(string, tag = "1")]
     pub collection: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CollectionOperation {
+pub struct CollectionOperation {
     #[prost(bool, tag = "1")]
     pub result: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ListCollections {}
+pub struct ListCollections {}
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ListCollectionsResponse {
+pub struct ListCollectionsResponse {
     #[prost(message, repeated, tag = "1")]
     pub collections: Vec<CollectionDescription>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CollectionDescription {
+pub struct CollectionDescription {
     #[prost(string, tag = "1")]
     pub name: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CreateFieldIndex {
+pub struct CreateFieldIndex {
     #[prost(string, tag = "1")]
     pub collection: String,
     #[prost(bool, optional, tag = "2")]
@@ -74,7 +81,7 @@ pub(super) struct CreateFieldIndex {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct IndexParams {
+pub struct IndexParams {
     #[prost(message, optional, tag = "2")]
     pub integer: Option<IntegerParams>,
     #[prost(message, optional, tag = "3")]
@@ -82,7 +89,7 @@ pub(super) struct IndexParams {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct IntegerParams {
+pub struct IntegerParams {
     #[prost(bool, optional, tag = "1")]
     pub lookup: Option<bool>,
     #[prost(bool, optional, tag = "2")]
@@ -92,7 +99,7 @@ pub(super) struct IntegerParams {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct KeywordParams {
+pub struct KeywordParams {
     #[prost(bool, optional, tag = "1")]
     pub is_tenant: Option<bool>,
     #[prost(bool, optional, tag = "3")]
