@@ -93,8 +93,8 @@ impl Engine {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Arc<Self>> {
-        let (ids, started_at) = (IdGenerator::new(clock.clone(), random.clone()), clock.now());
-        let providers = Arc::new(providers);
+        let (ids, providers) = (IdGenerator::new(clock.clone(), random.clone()), Arc::new(providers));
+        let started_at = clock.now();
         let coordination = Arc::new(coordination);
         let directory = match store.cluster() {
             None => Directory::load(store.clone(), ids.clone(), clock.clone(), random.clone()).await?,

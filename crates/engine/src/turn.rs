@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use insula_model::{Error, ErrorKind, Result, Subject};
+use insula_model::{Cause, Error, ErrorKind, Result, Subject};
 use insula_store::Seat;
 
 use crate::{Call, Engine, directory::Limited};
 
 /// Takes a seat of the tenant's concurrency and of the key's, or none: who is over a limit of its own does not queue.
 pub(crate) async fn take(engine: &Engine, call: &Call) -> Result<Seat> {
+    // A question is embedded within a search, or a request, that has a seat or is about to take one.
+    if matches!(call.cause, Cause::Embedding) && !call.is_background {
+        return seat(engine, std::iter::empty()).await;
+    }
     let share = |concurrency| if call.is_background { background_share(concurrency) } else { concurrency };
     seat(engine, call.limited_subjects().filter_map(|(subject, limits)| Some((subject, share(limits.concurrency?))))).await
 }

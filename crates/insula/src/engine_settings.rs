@@ -119,12 +119,12 @@ fn knowledge_settings(config: &Config) -> KnowledgeSettings {
         },
         reading_max: knowledge.reading_max,
         reading_per_tenant_max: knowledge.reading_per_tenant_max.get(),
+        searches_per_tenant_max: knowledge.searches_per_tenant_max.get(),
         embedder: knowledge.embedder.clone(),
         corpus_embedder: knowledge.corpus_embedder.clone(),
         embedders: models.collect(),
         local_models: LocalModels::default(),
         embedding_anew_max: knowledge.embedding_anew_max,
-        searches_per_tenant_max: knowledge.searches_per_tenant_max.get(),
     }
 }
 

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use insula_model::{
-    Error, ErrorKind, KeyId, Name, RequestId, Result, Role, ScopeSource, Subject, Tenant, TenantId, TenantScope, TenantState,
+    Error, ErrorKind, KeyId, Name, RequestId, Result, Role, ScopeSource, Tenant, TenantId, TenantScope, TenantState,
 };
 
-use super::{Credential, Directory, KeyEntry, Limited, Operator, TenantEntry, credential::operator_needed};
+use super::{Credential, Directory, KeyEntry, Operator, TenantEntry, credential::operator_needed};
 
 /// Who manages a tenant.
 #[derive(Debug, Clone, Copy)]
@@ -124,14 +124,6 @@ impl Directory {
             Credential::Tenant(own) if is_called(&own.tenant.record, path) => Err(operator_needed("this")),
             Credential::Tenant(_) => Err(Error::not_found()),
         }
-    }
-
-    /// Whose limits a request on a managed tenant counts against: the tenant's, and those of its admin's key. An operator has none.
-    pub(crate) fn limited_subjects(&self, managed: &ManagedTenant) -> Vec<Limited> {
-        let Caller::TenantAdmin(key) = managed.by else { return Vec::new() };
-        let (tenant, entry) = (managed.scope.tenant(), self.register.read().key(key).cloned());
-        let key = entry.map(|entry| (Subject::Key(tenant, key), entry.limits));
-        std::iter::once((Subject::Tenant(tenant), managed.entry.limits)).chain(key).collect()
     }
 
     /// The key that a path names below a tenant.

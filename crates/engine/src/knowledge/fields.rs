@@ -48,16 +48,25 @@ impl Fields {
         knowledge: &mut Knowledge,
         opener: &Arc<Opener>,
         among: Option<HashSet<DocumentId>>,
-        conditions: Vec<Condition>,
+        holds: impl Fn(&Metadata) -> bool + Send + Sync + 'static,
     ) -> Result<HashSet<DocumentId>> {
-        let wanted = Arc::new(Wanted { among, conditions });
+        let wanted = Arc::new(move |(id, fields): (&DocumentId, &Arc<Metadata>)| {
+            let counts = among.as_ref().is_none_or(|among| among.contains(id));
+            (counts && holds(fields)).then_some(*id)
+        });
+        // Off the runtime's own threads: it may be many values of many documents.
+        let those_wanted = async |known: Arc<Known>| {
+            let wanted = Arc::clone(&wanted);
+            let look = move || known.iter().filter_map(&*wanted).collect::<HashSet<_>>();
+            tokio::task::spawn_blocking(look).await.map_err(Error::internal)
+        };
         if let Some(known) = self.known(tenant, knowledge, opener).await? {
-            return wanted.of(known).await;
+            return those_wanted(known).await;
         }
         let (mut found, mut bytes, mut after) = (HashSet::new(), 0, DocumentId::from_bytes([0; 16]));
         while let Some(page) = page(knowledge, opener, 0, &mut after).await? {
             bytes += bytes_of(&page);
-            found.extend(wanted.of(Arc::new(page)).await?);
+            found.extend(those_wanted(Arc::new(page)).await?);
         }
         if bytes <= OF_ONE_BYTES_MAX {
             // Some are gone since: the next search holds the rest.

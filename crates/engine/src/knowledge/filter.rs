@@ -11,6 +11,7 @@ use insula_store::{Knowledge, Opener};
 use serde_json::Value;
 
 use super::{
+    Metadata,
     condition::{Condition, VALUES_MAX, is_tree},
     detail::Detail,
     fields::Fields,
@@ -112,8 +113,9 @@ impl Filter {
             counting.narrow(holders(condition, knowledge, opener).await?);
         }
         if !compared.is_empty() {
-            let (compared, among) = (compared.into_iter().cloned().collect(), counting.0.take());
-            counting = Counting(Some(fields.that_hold(home, knowledge, opener, among, compared).await?));
+            let compared: Vec<Condition> = compared.into_iter().cloned().collect();
+            let holds = move |fields: &Metadata| compared.iter().all(|condition| condition.holds(fields));
+            counting = Counting(Some(fields.that_hold(home, knowledge, opener, counting.0.take(), holds).await?));
         }
         let withdrawn = knowledge.withdrawn(now).await?;
         if !withdrawn.is_empty() {

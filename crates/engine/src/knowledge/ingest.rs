@@ -31,7 +31,7 @@ pub(super) fn perform(readers: Readers) -> Perform {
     Arc::new(move |engine, run, watch| {
         let readers = Arc::clone(&readers);
         let work = async move |engine, run, watch| ingest(engine, readers, run, watch).await;
-        Box::pin(resting::unless_suspended(engine, run, watch, work))
+        Box::pin(resting::until_suspended(engine, run, watch, work))
     })
 }
 

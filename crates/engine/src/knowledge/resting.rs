@@ -16,22 +16,16 @@ use crate::{
     runs::{Laid, Stop, Watch},
 };
 
-/// After how long a document is looked at again whose tenant is suspended.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How often it is looked whether a tenant was suspended whose document is being read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Does the work of a run, unless its tenant is suspended, and no longer than that is not.
-pub(super) async fn unless_suspended(
+/// Does the work of a run, and lays it down once its tenant is suspended. What begins with it asks whether it is already.
+pub(super) async fn until_suspended(
     engine: Arc<Engine>,
     run: Run,
     watch: Watch,
     work: impl AsyncFnOnce(Arc<Engine>, Run, Watch) -> Result<Laid>,
 ) -> Result<Laid> {
-    if is_suspended(&engine, run.tenant) {
-        return Ok(Laid::Until(engine.clock.now().plus(AGAIN_AFTER)));
-    }
-    // What is laid down now is looked at again at once, and rests then.
     let _looking = Looking::begin(&engine, run.tenant, watch.clone());
     work(engine, run, watch).await
 }

@@ -161,8 +161,8 @@ pub struct Looked {
 /// How often a search is made again because another space serves by then.
 const SPACES_MAX: u32 = 3;
 
-/// Searches a tenant's documents, and the corpora that are chosen. Without what makes or searches vectors it goes on: whoever asks for a word of a
-/// document is better served with that than with nothing.
+/// Searches a tenant's documents, and the corpora that are chosen. Without what makes or searches vectors it goes on: whoever asks for a word
+/// of a document is better served with that than with nothing.
 ///
 /// # Errors
 /// [`insula_model::ErrorKind::NotFound`] for a corpus that the tenant may not read; when what is searched cannot be reached. Where the question

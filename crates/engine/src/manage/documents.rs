@@ -71,7 +71,7 @@ pub async fn search(engine: &Arc<Engine>, tenant: &ManagedTenant, ask: Ask) -> R
         return Err(Error::new(ErrorKind::Forbidden, "an operator sees no content; it is its tenant's alone"));
     };
     let credential = engine.directory.for_key(tenant.scope.tenant(), key, "search")?;
-    let limited = engine.directory.limited_subjects(tenant);
+    let limited = credential.limited_subjects().collect();
     let (turn, _) = turns::admit(engine, &tenant.entry, limited, 1).await?;
     let (engine, scope, ask) = (Arc::clone(engine), tenant.scope, ask.with(credential));
     turn.hold(async move { knowledge::look(&engine, &scope, &ask).await }).await

@@ -116,24 +116,25 @@ pub(super) async fn attach_all(
     let most = room::most(&engine.settings.knowledge);
     // Noted to be read before they are there: a run without a document is forgotten, a document without a run would wait for good.
     let ids: Vec<[u8; 16]> = rows.iter().map(|row| *row.id.as_bytes()).collect();
-    let control = engine.store.control();
-    control.queue_runs(RunKind::Document, scope.tenant(), &ids, now).await?;
-    let refused = match store.attach_documents(id, &rows, batch, most, now).await {
+    engine.store.control().queue_runs(RunKind::Document, scope.tenant(), &ids, now).await?;
+    let attached = store.attach_documents(id, &rows, batch, most, now).await;
+    if !matches!(attached, Ok(Attached::Done)) {
+        // Whoever is refused again and again must not fill the queue, which is everybody's. After a kill right here they are found to be
+        // nothing once they are taken up.
+        engine.store.control().forget_runs(&ids).await?;
+    }
+    match attached {
         Ok(Attached::Done) => {
             engine.knowledge.wake();
-            return Ok(());
+            Ok(())
         }
-        Ok(Attached::NoStore) => no_such_store(),
-        Ok(Attached::NoRoom(lacking)) => room::refusal(lacking, most),
+        Ok(Attached::NoStore) => Err(no_such_store()),
+        Ok(Attached::NoRoom(lacking)) => Err(room::refusal(lacking, most)),
         Err(error) if *error.kind() == ErrorKind::Conflict => {
-            Error::new(ErrorKind::Conflict, "somebody else is putting one of these files into the store; try again")
+            Err(Error::new(ErrorKind::Conflict, "somebody else is putting one of these files into the store; try again"))
         }
-        // They may be there all the same.
-        Err(error) => return Err(error),
-    };
-    // Or they would be waited for, and the tenant's other documents behind them.
-    control.forget_runs(&ids).await?;
-    Err(refused)
+        Err(error) => Err(error),
+    }
 }
 
 fn row(
