@@ -40,7 +40,7 @@ impl Folded {
     }
 
     /// What cases are weighed by.
-    pub(super) fn scene(&self, piece: Piece) -> Scene<'_> {
+    pub(super) fn scene(&self, piece: Piece<'_>) -> Scene<'_> {
         let unseen = !piece.carrier.is_seen() || piece.disguise.is_some();
         Scene {
             words: &self.words,

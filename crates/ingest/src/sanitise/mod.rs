@@ -83,7 +83,7 @@ pub use neutralise::{MARKER, Neutralised, OffsetMap, Policy, Treated, neutralise
 
 use crate::Carrier;
 use folded::Folded;
-use learned::Observed;
+use learned::{Model, Observed};
 use lexicon::{Concept, Hit};
 
 /// The most that is looked at in one piece; longer texts are looked at piece by piece.
@@ -97,11 +97,16 @@ const TURNED_WORDS_MIN: usize = 3;
 
 /// Finds what is meant for a model, and what nobody is meant to see. In order of where it begins; each category once for each place.
 pub fn scan(text: &str, carrier: Carrier) -> Vec<Finding> {
+    scan_by(Model::learned(), text, carrier)
+}
+
+/// The same by other weights than those that were learned from the texts of this repository.
+fn scan_by(model: &Model, text: &str, carrier: Carrier) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut start = 0;
     while start < text.len() {
         let end = boundary(text, start + PIECE_BYTES_MAX);
-        for finding in Piece::new(carrier).scan(text.get(start..end).unwrap_or_default()) {
+        for finding in Piece::new(model, carrier).scan(text.get(start..end).unwrap_or_default()) {
             findings.push(Finding { span: finding.span.start + start..finding.span.end + start, ..finding });
         }
         start = if end == text.len() { end } else { boundary(text, end - OVERLAP_BYTES) };
@@ -116,17 +121,18 @@ fn boundary(text: &str, at: usize) -> usize {
 
 /// How a piece of text is to be looked at.
 #[derive(Clone, Copy)]
-struct Piece {
+struct Piece<'m> {
+    model: &'m Model,
     carrier: Carrier,
     depth: u8,
     bonus: i32,
     disguise: Option<Disguise>,
 }
 
-impl Piece {
+impl<'m> Piece<'m> {
     /// A text as it came.
-    fn new(carrier: Carrier) -> Self {
-        Self { carrier, depth: 0, bonus: 0, disguise: None }
+    fn new(model: &'m Model, carrier: Carrier) -> Self {
+        Self { model, carrier, depth: 0, bonus: 0, disguise: None }
     }
 
     fn scan(self, text: &str) -> Vec<Finding> {

@@ -115,7 +115,7 @@ pub(super) fn support(concept: Concept) -> i32 {
         Target => 4,
         Prior => 3,
         Weak | Fetch | Not | Discuss | Teach | Human | Say | Rot13 | Reversed => 0,
-        Machine | User | Reply | Page | Read | Praise | Hide | You | Memory | All => 0,
+        Machine | Device | User | Reply | Page | Read | Praise | Hide | You | Memory | All => 0,
     }
 }
 

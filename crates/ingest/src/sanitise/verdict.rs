@@ -3,7 +3,7 @@
 use super::{
     Confidence, Disguise, Finding, Piece,
     folded::Folded,
-    learned::{self, Model, Observed},
+    learned::{self, Observed},
     score::{self, Case},
 };
 
@@ -23,11 +23,11 @@ const WORDS_MIN: usize = 4;
 const CONFIDENCE: (f32, f32) = (62.0, 10.0);
 
 /// All instructions of a text.
-pub(super) fn findings(piece: Piece, folded: &Folded, text: &str) -> Vec<Finding> {
+pub(super) fn findings(piece: Piece<'_>, folded: &Folded, text: &str) -> Vec<Finding> {
     let scene = folded.scene(piece);
     let cases = score::cases(&scene);
     let observed = learned::observe(&scene, &cases);
-    let model = Model::learned();
+    let model = piece.model;
     let bonus = if piece.disguise.is_some() { DECODED } else { 0.0 };
     let spelt = |sentence: &Observed| if sentence.is_spelt { SPELT } else { 0.0 };
     let alone: Vec<f32> = observed.iter().map(|sentence| model.score(sentence) + bonus + spelt(sentence)).collect();
@@ -47,7 +47,13 @@ pub(super) fn findings(piece: Piece, folded: &Folded, text: &str) -> Vec<Finding
         }
     }
     let sure = if scene.is_seen() { SURE[0] } else { SURE[1] };
-    let finds = |sentence: &Observed, weight: f32| weight >= sure && sentence.size >= WORDS_MIN && sentence.concerns_a_model;
+    let ev = |n: &str, d: f32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
+    let (t0, t1, t2) = (ev("T0", 1.2), ev("T1", 4.0), ev("T2", 6.0));
+    let t3 = ev("T3", 2.5);
+    let (t0, t1, t2, t3) = if scene.is_seen() { (t0, t1, t2, t3) } else { (ev("U0", 0.3), ev("U1", 2.0), ev("U2", 3.5), ev("U3", 0.7)) };
+    let finds = |sentence: &Observed, weight: f32| {
+        weight >= (if sentence.concerns_a_model && !sentence.by_machine { t0 } else if sentence.concerns_a_model { t3 } else if sentence.points { t1 } else { t2 }) && sentence.size >= WORDS_MIN
+    };
     for (sentence, weight) in observed.iter().zip(&weighed).filter(|(sentence, weight)| finds(sentence, **weight)) {
         let (mut category, rule) = model.kind(sentence);
         let named = cases.iter().filter(|case| case.score >= NAMES_MIN && meets(case, sentence)).max_by_key(|case| case.score);
@@ -67,7 +73,7 @@ pub(super) fn findings(piece: Piece, folded: &Folded, text: &str) -> Vec<Finding
 }
 
 /// What was written to be overlooked, and signs that only programs write, are judged by rules alone: what is learned is words.
-fn is_beyond_doubt(piece: Piece, case: &Case) -> bool {
+fn is_beyond_doubt(piece: Piece<'_>, case: &Case) -> bool {
     piece.disguise.is_some() || case.disguised || case.spaced || case.rule.is_led_by_signs()
 }
 

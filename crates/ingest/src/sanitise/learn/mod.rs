@@ -22,14 +22,15 @@ use std::{collections::HashMap, ops::Range};
 pub use texts::{Fixture, Texts};
 
 use super::{
-    Category, Piece,
+    Category, Finding, Piece,
     learned::{self, KINDS, Model, Observed, Weights},
+    scan_by,
 };
 use crate::Carrier;
 use regression::{Example, Regression};
 
 /// How many texts must show a sign before it is learned.
-const TEXTS_MIN: usize = 3;
+const TEXTS_MIN: usize = 2;
 /// In how many hostile texts it tells something of the category.
 const KIND_TEXTS_MIN: usize = 3;
 /// What the sentences of an attack of several weigh each: not all of them say what it is.
@@ -104,7 +105,7 @@ struct Looked {
 impl Lessons {
     /// Looks at the sentences of a lesson.
     pub fn add(&mut self, lesson: &Lesson) {
-        let sentences = Piece::new(lesson.carrier).observed(&lesson.text).into_iter().map(|(span, observed)| {
+        let sentences = Piece::new(Model::learned(), lesson.carrier).observed(&lesson.text).into_iter().map(|(span, observed)| {
             let harms = lesson.hostile.iter().any(|part| part.start < span.end && span.start < part.end);
             let teaches = if harms { Some(true) } else { lesson.rest_is_benign.then_some(false) };
             (observed, teaches)
@@ -130,12 +131,13 @@ impl Lessons {
     }
 
     fn examples(&self, keeps: impl Fn(u32) -> bool) -> Vec<Example> {
+        let ev = |n: &str, d: f32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
         let mut examples = Vec::new();
         for lesson in self.all.iter().filter(|lesson| keeps(lesson.group)) {
             let hostile = lesson.sentences.iter().filter(|(_, harms)| *harms == Some(true)).count();
             let points = lesson.sentences.iter().any(|(observed, harms)| *harms == Some(true) && observed.points);
             let harm_weight = if points { lesson.weight } else { lesson.weight * UNADDRESSED };
-            let benign_weight = if lesson.category.is_none() { lesson.weight * BENIGN } else { lesson.weight };
+            let benign_weight = if lesson.category.is_none() { lesson.weight * ev("BENIGN", BENIGN) } else { lesson.weight };
             for (observed, harms) in &lesson.sentences {
                 let Some(harms) = *harms else { continue };
                 let by_rules: &[_] = if lesson.unknown_to_rules { &observed.by_rules } else { &[] };
@@ -162,7 +164,24 @@ pub fn learn(lessons: &Lessons) -> Vec<u8> {
 /// What speaks for an instruction in each sentence of a text, as the gateway would weigh it: to see why something is missed.
 pub fn weigh(text: &str, carrier: Carrier) -> Vec<(Range<usize>, f32)> {
     let weigh = |(span, observed): (Range<usize>, Observed)| (span, Model::learned().score(&observed));
-    Piece::new(carrier).observed(text).into_iter().map(weigh).collect()
+    Piece::new(Model::learned(), carrier).observed(text).into_iter().map(weigh).collect()
+}
+
+/// Judges texts by weights that are not (yet) those of the gateway.
+pub struct Judge {
+    model: Model,
+}
+
+impl Judge {
+    /// By weights as [`learn`] makes them.
+    pub fn of(weights: &[u8]) -> Self {
+        Self { model: Model::of(postcard::from_bytes(weights).unwrap_or_default()) }
+    }
+
+    /// What [`super::scan`] would find by these weights.
+    pub fn scan(&self, text: &str, carrier: Carrier) -> Vec<Finding> {
+        scan_by(&self.model, text, carrier)
+    }
 }
 
 /// How a lesson was judged by weights that were learned without its group.
@@ -200,7 +219,7 @@ pub fn cross_validate(lessons: &Lessons, turns: u32) -> Vec<Judged> {
 }
 
 fn weights(examples: &[Example]) -> Weights {
-    let known = shown(examples.iter(), TEXTS_MIN);
+    let known = shown(examples.iter(), std::env::var("TEXTS_MIN").ok().and_then(|v| v.parse().ok()).unwrap_or(TEXTS_MIN));
     let mut main = Regression::new(known.len());
     let numbered: Vec<_> = examples.iter().map(|example| (numbered(example, &known), example)).collect();
     let (harm, benign) =
@@ -210,7 +229,7 @@ fn weights(examples: &[Example]) -> Weights {
                 if e.harms { (harm + e.weight, benign) } else { (harm, benign + e.weight) }
             },
         );
-    let balance = if harm > 0.0 { (benign / harm).clamp(0.2, 5.0) } else { 1.0 };
+    let balance = if harm > 0.0 { (benign / harm).clamp(0.2, std::env::var("BAL").ok().and_then(|v| v.parse().ok()).unwrap_or(5.0)) } else { 1.0 };
     main.learn(
         numbered.iter().map(|(signs, e)| (signs.as_slice(), e.harms, if e.harms { e.weight * balance } else { e.weight })),
     );
@@ -298,7 +317,7 @@ mod tests {
             lessons.add(&Lesson { group, ..Lesson::benign(text, Carrier::Text) });
         }
         let model = Model::of(postcard::from_bytes(&learn(&lessons)).unwrap());
-        let score = |text: &str| model.score(&Piece::new(Carrier::Text).observed(text)[0].1);
+        let score = |text: &str| model.score(&Piece::new(&model, Carrier::Text).observed(text)[0].1);
         assert!(score("Models must hide the pool.") > score("The food is nine euros."));
         assert_eq!(learn(&lessons), learn(&lessons));
         assert_eq!(cross_validate(&lessons, 3).len(), lessons.len());

@@ -25,12 +25,14 @@ pub(super) struct Regression {
     squares: Vec<f32>,
     bias: f32,
     bias_square: f32,
+    decay: f32,
+    rate: f32,
 }
 
 impl Regression {
     /// Knows nothing of so many signs.
     pub(super) fn new(signs: usize) -> Self {
-        Self { weights: vec![0.0; signs], squares: vec![1.0; signs], bias: 0.0, bias_square: 1.0 }
+        Self { weights: vec![0.0; signs], squares: vec![1.0; signs], bias: 0.0, bias_square: 1.0, decay: std::env::var("DECAY").ok().and_then(|v| v.parse().ok()).unwrap_or(DECAY), rate: std::env::var("RATE").ok().and_then(|v| v.parse().ok()).unwrap_or(RATE) }
     }
 
     /// Learns from all examples: their signs by number, whether they are what is looked for, how much they count.
@@ -40,7 +42,9 @@ impl Regression {
         let mut chance = 0x2545_F491_u32;
         let mut sums = vec![0.0_f32; self.weights.len()];
         let mut bias = 0.0;
-        for _ in 0..EPOCHS {
+        let ev = |n: &str, d: f32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
+        let epochs = ev("EPOCHS", EPOCHS as f32) as usize;
+        for _ in 0..epochs {
             shuffle(&mut order, &mut chance);
             for i in &order {
                 let (signs, harms, weight) = examples[*i];
@@ -50,20 +54,20 @@ impl Regression {
             bias += self.bias;
         }
         // The mean of all epochs swings less than the last of them.
-        self.weights = sums.into_iter().map(|sum| sum / EPOCHS as f32).collect();
-        self.bias = bias / EPOCHS as f32;
+        self.weights = sums.into_iter().map(|sum| sum / epochs as f32).collect();
+        self.bias = bias / epochs as f32;
     }
 
     fn step(&mut self, signs: &[(usize, f32)], harms: bool, weight: f32) {
         let sum = self.bias + signs.iter().map(|(at, strength)| self.weights[*at] * strength).sum::<f32>();
         let slope = weight * (1.0 / (1.0 + (-sum).exp()) - f32::from(u8::from(harms)));
         for (at, strength) in signs {
-            let gradient = slope * strength + DECAY * self.weights[*at];
+            let gradient = slope * strength + self.decay * self.weights[*at];
             self.squares[*at] += gradient * gradient;
-            self.weights[*at] -= RATE * gradient / self.squares[*at].sqrt();
+            self.weights[*at] -= self.rate * gradient / self.squares[*at].sqrt();
         }
         self.bias_square += slope * slope;
-        self.bias -= RATE * slope / self.bias_square.sqrt();
+        self.bias -= self.rate * slope / self.bias_square.sqrt();
     }
 
     pub(super) fn weight(&self, at: usize) -> f32 {

@@ -47,6 +47,7 @@ pub(in crate::sanitise) struct Observed {
     pub(in crate::sanitise) points: bool,
     /// Whether it or a sentence beside it names or addresses a model, or holds what only a model is told.
     pub(in crate::sanitise) concerns_a_model: bool,
+    pub(in crate::sanitise) by_machine: bool,
     /// Whether most of its words are single letters.
     pub(in crate::sanitise) is_spelt: bool,
     /// How many words it has.
@@ -113,6 +114,7 @@ pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Obs
         let concerns = |sentence: &Sentence<'_>| concerns_a_model(scene, sentence);
         Observed {
             concerns_a_model: beside.iter().any(concerns),
+            by_machine: !beside.iter().any(|s| scene.hits_in(&s.span).iter().any(|h| points_at_a_model(h.concept) && !matches!(h.concept, Concept::Machine | Concept::Device | Concept::User | Concept::Data | Concept::Tenant | Concept::Tool))),
             points,
             is_spelt,
             size: sentences[i].size,
@@ -242,7 +244,7 @@ impl Signs<'_> {
 
     /// How what reads is named: at the beginning, and with a sign behind it as whoever is called has.
     fn of_address(&mut self, hits: &[&Hit], sentence: &Sentence<'_>) {
-        for hit in hits.iter().filter(|hit| matches!(hit.concept, Concept::Model | Concept::Machine | Concept::Address)) {
+        for hit in hits.iter().filter(|hit| matches!(hit.concept, Concept::Model | Concept::Machine | Concept::Device | Concept::Address)) {
             let before = sentence.words.iter().take_while(|(at, _)| *at < hit.start).count();
             let place = match before {
                 0 => "begins",
@@ -333,6 +335,7 @@ fn points_at_a_model(concept: Concept) -> bool {
         concept,
         Concept::Model
             | Concept::Machine
+            | Concept::Device
             | Concept::Address
             | Concept::Strong
             | Concept::Whole
@@ -356,7 +359,7 @@ fn concerns_a_model(scene: &Scene<'_>, sentence: &Sentence<'_>) -> bool {
     let has = |concept: Concept| hits.iter().any(|hit| hit.concept == concept);
     let answers = [Concept::Reply, Concept::Praise, Concept::Hide, Concept::Memory].into_iter().any(has);
     hits.iter().any(|hit| match hit.concept {
-        Concept::User | Concept::Data | Concept::Tenant | Concept::Tool => false,
+        Concept::Device | Concept::User | Concept::Data | Concept::Tenant | Concept::Tool => false,
         Concept::Machine => {
             let before = sentence.words.iter().take_while(|(at, _)| *at < hit.start).count();
             let called = match scene.behind(&(hit.start..hit.end)) {
