@@ -3,12 +3,17 @@
 use super::{
     Confidence, Disguise, Finding, Piece,
     folded::Folded,
-    learned::{self, Observed},
-    score::{self, Case},
+    learned::{self, Evidence, Observed, Shown},
+    score::{self, Case, Scene},
 };
 
-/// From how much on what was learned makes a finding where no rule does: where readers look, and where they do not.
-const SURE: [f32; 2] = [1.2, 0.8];
+/// From how much on what was learned makes a finding where no rule does, by how much shows that a model is meant: nothing, a pointer,
+/// a machine, a model. Ordinary prose has much that only points.
+const SURE_SEEN: [f32; 4] = [6.0, 4.0, 2.5, 1.2];
+/// The same where no reader looks: there nobody is told what to do.
+const SURE_UNSEEN: [f32; 4] = [3.5, 2.0, 0.7, 0.3];
+/// How much surer it must be of what is quoted or code, and of what is so where attacks are spoken of.
+const SHOWN: [f32; 2] = [0.7, 4.0];
 /// Below how much it says that a rule is mistaken.
 const DOUBT: f32 = -0.5;
 /// What it weighs that a text had to be decoded first.
@@ -46,14 +51,7 @@ pub(super) fn findings(piece: Piece<'_>, folded: &Folded, text: &str) -> Vec<Fin
             });
         }
     }
-    let sure = if scene.is_seen() { SURE[0] } else { SURE[1] };
-    let ev = |n: &str, d: f32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
-    let (t0, t1, t2) = (ev("T0", 1.2), ev("T1", 4.0), ev("T2", 6.0));
-    let t3 = ev("T3", 2.5);
-    let (t0, t1, t2, t3) = if scene.is_seen() { (t0, t1, t2, t3) } else { (ev("U0", 0.3), ev("U1", 2.0), ev("U2", 3.5), ev("U3", 0.7)) };
-    let finds = |sentence: &Observed, weight: f32| {
-        weight >= (if sentence.concerns_a_model && !sentence.by_machine { t0 } else if sentence.concerns_a_model { t3 } else if sentence.points { t1 } else { t2 }) && sentence.size >= WORDS_MIN
-    };
+    let finds = |sentence: &Observed, weight: f32| weight >= sure(&scene, sentence) && sentence.size >= WORDS_MIN;
     for (sentence, weight) in observed.iter().zip(&weighed).filter(|(sentence, weight)| finds(sentence, **weight)) {
         let (mut category, rule) = model.kind(sentence);
         let named = cases.iter().filter(|case| case.score >= NAMES_MIN && meets(case, sentence)).max_by_key(|case| case.score);
@@ -64,12 +62,28 @@ pub(super) fn findings(piece: Piece<'_>, folded: &Folded, text: &str) -> Vec<Fin
             span: folded.origin(text, sentence.span.clone()),
             category,
             rule,
-            confidence: Confidence::of_score((CONFIDENCE.0 + CONFIDENCE.1 * (weight - sure)) as i32),
+            confidence: Confidence::of_score((CONFIDENCE.0 + CONFIDENCE.1 * (weight - sure(&scene, sentence))) as i32),
             disguise: piece.disguise,
             carrier: piece.carrier,
         });
     }
     findings
+}
+
+/// From how much on what was learned of a sentence makes a finding.
+fn sure(scene: &Scene<'_>, sentence: &Observed) -> f32 {
+    let [nothing, pointer, machine, model] = if scene.is_seen() { SURE_SEEN } else { SURE_UNSEEN };
+    let sure = match sentence.evidence {
+        Evidence::Nothing => nothing,
+        Evidence::Pointer => pointer,
+        Evidence::Machine => machine,
+        Evidence::Model => model,
+    };
+    sure + match sentence.shown {
+        Shown::No => 0.0,
+        Shown::Apart => SHOWN[0],
+        Shown::Discussed => SHOWN[1],
+    }
 }
 
 /// What was written to be overlooked, and signs that only programs write, are judged by rules alone: what is learned is words.

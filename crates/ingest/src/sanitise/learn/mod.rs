@@ -23,6 +23,7 @@ pub use texts::{Fixture, Texts};
 
 use super::{
     Category, Finding, Piece,
+    effort::Effort,
     learned::{self, KINDS, Model, Observed, Weights},
     scan_by,
 };
@@ -105,7 +106,7 @@ struct Looked {
 impl Lessons {
     /// Looks at the sentences of a lesson.
     pub fn add(&mut self, lesson: &Lesson) {
-        let sentences = Piece::new(Model::learned(), lesson.carrier).observed(&lesson.text).into_iter().map(|(span, observed)| {
+        let sentences = Piece::new(Model::learned(), &Effort::new(), lesson.carrier).observed(&lesson.text).into_iter().map(|(span, observed)| {
             let harms = lesson.hostile.iter().any(|part| part.start < span.end && span.start < part.end);
             let teaches = if harms { Some(true) } else { lesson.rest_is_benign.then_some(false) };
             (observed, teaches)
@@ -131,13 +132,12 @@ impl Lessons {
     }
 
     fn examples(&self, keeps: impl Fn(u32) -> bool) -> Vec<Example> {
-        let ev = |n: &str, d: f32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
         let mut examples = Vec::new();
         for lesson in self.all.iter().filter(|lesson| keeps(lesson.group)) {
             let hostile = lesson.sentences.iter().filter(|(_, harms)| *harms == Some(true)).count();
             let points = lesson.sentences.iter().any(|(observed, harms)| *harms == Some(true) && observed.points);
             let harm_weight = if points { lesson.weight } else { lesson.weight * UNADDRESSED };
-            let benign_weight = if lesson.category.is_none() { lesson.weight * ev("BENIGN", BENIGN) } else { lesson.weight };
+            let benign_weight = if lesson.category.is_none() { lesson.weight * BENIGN } else { lesson.weight };
             for (observed, harms) in &lesson.sentences {
                 let Some(harms) = *harms else { continue };
                 let by_rules: &[_] = if lesson.unknown_to_rules { &observed.by_rules } else { &[] };
@@ -164,7 +164,7 @@ pub fn learn(lessons: &Lessons) -> Vec<u8> {
 /// What speaks for an instruction in each sentence of a text, as the gateway would weigh it: to see why something is missed.
 pub fn weigh(text: &str, carrier: Carrier) -> Vec<(Range<usize>, f32)> {
     let weigh = |(span, observed): (Range<usize>, Observed)| (span, Model::learned().score(&observed));
-    Piece::new(Model::learned(), carrier).observed(text).into_iter().map(weigh).collect()
+    Piece::new(Model::learned(), &Effort::new(), carrier).observed(text).into_iter().map(weigh).collect()
 }
 
 /// Judges texts by weights that are not (yet) those of the gateway.
@@ -219,7 +219,7 @@ pub fn cross_validate(lessons: &Lessons, turns: u32) -> Vec<Judged> {
 }
 
 fn weights(examples: &[Example]) -> Weights {
-    let known = shown(examples.iter(), std::env::var("TEXTS_MIN").ok().and_then(|v| v.parse().ok()).unwrap_or(TEXTS_MIN));
+    let known = shown(examples.iter(), TEXTS_MIN);
     let mut main = Regression::new(known.len());
     let numbered: Vec<_> = examples.iter().map(|example| (numbered(example, &known), example)).collect();
     let (harm, benign) =
@@ -229,7 +229,7 @@ fn weights(examples: &[Example]) -> Weights {
                 if e.harms { (harm + e.weight, benign) } else { (harm, benign + e.weight) }
             },
         );
-    let balance = if harm > 0.0 { (benign / harm).clamp(0.2, std::env::var("BAL").ok().and_then(|v| v.parse().ok()).unwrap_or(5.0)) } else { 1.0 };
+    let balance = if harm > 0.0 { (benign / harm).clamp(0.2, 5.0) } else { 1.0 };
     main.learn(
         numbered.iter().map(|(signs, e)| (signs.as_slice(), e.harms, if e.harms { e.weight * balance } else { e.weight })),
     );
@@ -317,7 +317,7 @@ mod tests {
             lessons.add(&Lesson { group, ..Lesson::benign(text, Carrier::Text) });
         }
         let model = Model::of(postcard::from_bytes(&learn(&lessons)).unwrap());
-        let score = |text: &str| model.score(&Piece::new(&model, Carrier::Text).observed(text)[0].1);
+        let score = |text: &str| model.score(&Piece::new(&model, &Effort::new(), Carrier::Text).observed(text)[0].1);
         assert!(score("Models must hide the pool.") > score("The food is nine euros."));
         assert_eq!(learn(&lessons), learn(&lessons));
         assert_eq!(cross_validate(&lessons, 3).len(), lessons.len());

@@ -4,6 +4,8 @@ use super::super::{Category, learned::Sign};
 
 /// How often all examples are gone through.
 const EPOCHS: usize = 8;
+/// How often it is learned anew, each time in another order: what depends on the order is no knowledge, and the mean has less of it.
+const RUNS: usize = 4;
 /// How far one example moves a weight that was never moved.
 const RATE: f32 = 0.25;
 /// How much a weight is drawn to zero with each example that has its sign.
@@ -25,14 +27,12 @@ pub(super) struct Regression {
     squares: Vec<f32>,
     bias: f32,
     bias_square: f32,
-    decay: f32,
-    rate: f32,
 }
 
 impl Regression {
     /// Knows nothing of so many signs.
     pub(super) fn new(signs: usize) -> Self {
-        Self { weights: vec![0.0; signs], squares: vec![1.0; signs], bias: 0.0, bias_square: 1.0, decay: std::env::var("DECAY").ok().and_then(|v| v.parse().ok()).unwrap_or(DECAY), rate: std::env::var("RATE").ok().and_then(|v| v.parse().ok()).unwrap_or(RATE) }
+        Self { weights: vec![0.0; signs], squares: vec![1.0; signs], bias: 0.0, bias_square: 1.0 }
     }
 
     /// Learns from all examples: their signs by number, whether they are what is looked for, how much they count.
@@ -42,32 +42,34 @@ impl Regression {
         let mut chance = 0x2545_F491_u32;
         let mut sums = vec![0.0_f32; self.weights.len()];
         let mut bias = 0.0;
-        let ev = |n: &str, d: f32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
-        let epochs = ev("EPOCHS", EPOCHS as f32) as usize;
-        for _ in 0..epochs {
-            shuffle(&mut order, &mut chance);
-            for i in &order {
-                let (signs, harms, weight) = examples[*i];
-                self.step(signs, harms, weight);
+        for _ in 0..RUNS {
+            *self = Self::new(self.weights.len());
+            for _ in 0..EPOCHS {
+                shuffle(&mut order, &mut chance);
+                for i in &order {
+                    let (signs, harms, weight) = examples[*i];
+                    self.step(signs, harms, weight);
+                }
+                sums.iter_mut().zip(&self.weights).for_each(|(sum, weight)| *sum += weight);
+                bias += self.bias;
             }
-            sums.iter_mut().zip(&self.weights).for_each(|(sum, weight)| *sum += weight);
-            bias += self.bias;
         }
         // The mean of all epochs swings less than the last of them.
-        self.weights = sums.into_iter().map(|sum| sum / epochs as f32).collect();
-        self.bias = bias / epochs as f32;
+        let rounds = (RUNS * EPOCHS) as f32;
+        self.weights = sums.into_iter().map(|sum| sum / rounds).collect();
+        self.bias = bias / rounds;
     }
 
     fn step(&mut self, signs: &[(usize, f32)], harms: bool, weight: f32) {
         let sum = self.bias + signs.iter().map(|(at, strength)| self.weights[*at] * strength).sum::<f32>();
         let slope = weight * (1.0 / (1.0 + (-sum).exp()) - f32::from(u8::from(harms)));
         for (at, strength) in signs {
-            let gradient = slope * strength + self.decay * self.weights[*at];
+            let gradient = slope * strength + DECAY * self.weights[*at];
             self.squares[*at] += gradient * gradient;
-            self.weights[*at] -= self.rate * gradient / self.squares[*at].sqrt();
+            self.weights[*at] -= RATE * gradient / self.squares[*at].sqrt();
         }
         self.bias_square += slope * slope;
-        self.bias -= self.rate * slope / self.bias_square.sqrt();
+        self.bias -= RATE * slope / self.bias_square.sqrt();
     }
 
     pub(super) fn weight(&self, at: usize) -> f32 {
