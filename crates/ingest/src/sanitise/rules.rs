@@ -69,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("role.model", Category::RolePlay, &[&[Role], &[Model]], 120, 36),
     rule("role.mode", Category::RolePlay, &[&[Mode], &[Model, Output, Must, Strong]], 160, 34),
     rule("role.told", Category::RolePlay, &[&[Role], &[Output, Obey, Strong]], 200, 34),
-    rule("authority.turn", Category::Authority, &[&[Turn]], 0, 46),
+    rule("authority.turn", Category::Authority, &[&[Turn]], 0, 50),
     rule("authority.claim", Category::Authority, &[&[Authority], WANTS], 220, 42),
     rule("authority.address", Category::Authority, &[&[Address], WANTS], 260, 56),
     rule("exfiltration.data", Category::Exfiltration, &[&[Send], &[Data], &[Link]], 240, 54),
@@ -189,6 +189,8 @@ pub(super) const HUMAN: [i32; 2] = [-20, -32];
 pub(super) const DISCUSSED: [i32; 4] = [-10, -18, -26, -34];
 /// What quotation marks weigh alone.
 pub(super) const QUOTED: i32 = -10;
+/// What quotation marks weigh around signs of a chat: whoever explains a template writes them so.
+pub(super) const QUOTED_SIGNS: i32 = -18;
 /// What a fence of code weighs alone.
 pub(super) const CODE: i32 = -12;
 /// What brackets and operators weigh amid a rule's words.

@@ -343,7 +343,11 @@ impl Scene<'_> {
             return score / 2;
         }
         let mut score = score;
-        score += if quoted && !by_signs { rules::QUOTED } else { 0 };
+        score += match (quoted, by_signs) {
+            (true, true) => rules::QUOTED_SIGNS,
+            (true, false) => rules::QUOTED,
+            _ => 0,
+        };
         score += if code { rules::CODE } else { 0 };
         score += match discussed {
             0 => 0,

@@ -9,13 +9,13 @@ use super::{
 
 /// From how much on what was learned makes a finding where no rule does, by how much shows that a model is meant: nothing, a pointer,
 /// a machine, a model. Ordinary prose has much that only points.
-const SURE_SEEN: [f32; 4] = [6.0, 4.0, 2.5, 1.2];
+const SURE_SEEN: [f32; 4] = [12.0, 4.5, 2.5, 1.2];
 /// The same where no reader looks: there nobody is told what to do.
 const SURE_UNSEEN: [f32; 4] = [3.5, 2.0, 0.7, 0.3];
 /// How much surer it must be of what is quoted or code, and of what is so where attacks are spoken of.
 const SHOWN: [f32; 2] = [0.7, 4.0];
 /// Below how much it says that a rule is mistaken.
-const DOUBT: f32 = -0.5;
+const DOUBT: f32 = 0.5;
 /// What it weighs that a text had to be decoded first.
 const DECODED: f32 = 2.0;
 /// What it weighs that a sentence is spelt letter by letter: few of its signs are left.

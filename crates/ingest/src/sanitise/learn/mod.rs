@@ -161,9 +161,12 @@ pub fn learn(lessons: &Lessons) -> Vec<u8> {
     postcard::to_allocvec(&weights(&lessons.examples(|_| true))).unwrap_or_default()
 }
 
-/// What speaks for an instruction in each sentence of a text, as the gateway would weigh it: to see why something is missed.
-pub fn weigh(text: &str, carrier: Carrier) -> Vec<(Range<usize>, f32)> {
-    let weigh = |(span, observed): (Range<usize>, Observed)| (span, Model::learned().score(&observed));
+/// What speaks for an instruction in each sentence of a text, as the gateway would weigh it, and what shows that a model is meant: to see
+/// why something is missed.
+pub fn weigh(text: &str, carrier: Carrier) -> Vec<(Range<usize>, f32, String)> {
+    let weigh = |(span, observed): (Range<usize>, Observed)| {
+        (span, Model::learned().score(&observed), format!("{:?} {:?}", observed.evidence, observed.shown))
+    };
     Piece::new(Model::learned(), &Effort::new(), carrier).observed(text).into_iter().map(weigh).collect()
 }
 
