@@ -9,7 +9,7 @@ use super::{
 
 /// From how much on what was learned makes a finding where no rule does, by how much shows that a model is meant: nothing, a pointer,
 /// a machine, a model. Ordinary prose has much that only points.
-const SURE_SEEN: [f32; 4] = [12.0, 4.5, 2.5, 1.2];
+const SURE_SEEN: [f32; 4] = [7.0, 4.5, 2.5, 1.2];
 /// The same where no reader looks: there nobody is told what to do.
 const SURE_UNSEEN: [f32; 4] = [3.5, 2.0, 0.7, 0.3];
 /// How much surer it must be of what is quoted or code, and of what is so where attacks are spoken of.
