@@ -22,6 +22,11 @@ impl Rule {
         self.needs.first().is_some_and(|need| need.iter().all(|concept| concept.is_sign() || *concept == Tool))
     }
 
+    /// Whether it goes by signs that only programs write.
+    pub(super) fn goes_by_signs(&self) -> bool {
+        self.needs.first().is_some_and(|need| need.iter().all(|concept| concept.is_sign()))
+    }
+
     /// Whether a model's name is part of it.
     pub(super) fn wants_model(&self) -> bool {
         self.needs.iter().any(|need| need.contains(&Model))

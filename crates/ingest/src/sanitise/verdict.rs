@@ -13,7 +13,7 @@ const SURE_SEEN: [f32; 4] = [7.0, 4.5, 2.5, 1.2];
 /// The same where no reader looks: there nobody is told what to do.
 const SURE_UNSEEN: [f32; 4] = [3.5, 2.0, 0.7, 0.3];
 /// How much surer it must be of what is quoted or code, and of what is so where attacks are spoken of.
-const SHOWN: [f32; 2] = [0.7, 4.0];
+const SHOWN: [f32; 2] = [0.0, 2.0];
 /// Below how much it says that a rule is mistaken.
 const DOUBT: f32 = 0.5;
 /// What it weighs that a text had to be decoded first.
@@ -88,7 +88,7 @@ fn sure(scene: &Scene<'_>, sentence: &Observed) -> f32 {
 
 /// What was written to be overlooked, and signs that only programs write, are judged by rules alone: what is learned is words.
 fn is_beyond_doubt(piece: Piece<'_>, case: &Case) -> bool {
-    piece.disguise.is_some() || case.disguised || case.spaced || case.rule.is_led_by_signs()
+    piece.disguise.is_some() || case.disguised || case.spaced || case.rule.goes_by_signs()
 }
 
 fn meets(case: &Case, sentence: &Observed) -> bool {
