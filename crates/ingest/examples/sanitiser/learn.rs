@@ -64,7 +64,8 @@ pub fn hold(root: &Path, names: &[&str], show: bool) -> Result<(), String> {
     let judge = Judge::of(&learn(&lessons));
     let mut figures: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for lesson in &held {
-        let found: Vec<_> = judge.scan(&lesson.text, lesson.carrier).into_iter().filter(|f| f.category != Category::Homoglyph).collect();
+        let found: Vec<_> =
+            judge.scan(&lesson.text, lesson.carrier).into_iter().filter(|f| f.category != Category::Homoglyph).collect();
         let row = figures.entry(&lesson.origin).or_default();
         *row = (row.0 + usize::from(!found.is_empty()), row.1 + 1);
         if show && found.is_empty() == lesson.category.is_some() {

@@ -30,9 +30,12 @@ pub fn lessons(workspace: &Path) -> Result<Vec<Lesson>, String> {
         let file = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let prose = if path.extension().is_some_and(|ending| ending == "rs") { comments(&file) } else { file };
         for (part, text) in parts(&prose).into_iter().enumerate() {
-            let group = path.strip_prefix(workspace).unwrap_or(&path).to_string_lossy().bytes().fold(part as u32, |hash, byte| {
-                hash.wrapping_mul(31).wrapping_add(u32::from(byte))
-            });
+            let group = path
+                .strip_prefix(workspace)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .bytes()
+                .fold(part as u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
             lessons.push(Lesson { group, origin: "benign prose".to_owned(), ..Lesson::benign(text, Carrier::Text) });
         }
     }

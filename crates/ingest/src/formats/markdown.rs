@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn definitions_of_links_are_hidden() {
-        let text = "Open [here][a].\n\n[//]: # (not shown)\n[a]: http://a.example 'tip'\n[a remark]: #\n[b]: http://b.example\n";
+        let text =
+            "Open [here][a].\n\n[//]: # (not shown)\n[a]: http://a.example 'tip'\n[a remark]: #\n[b]: http://b.example\n";
         let bounds = Bounds::default();
         let mut draft = Draft::new(&bounds);
         read(text, &mut draft);

@@ -3,14 +3,16 @@
 
 use std::cell::Cell;
 
-/// The most cases of rules that are weighed in one text. Sixteen megabytes about attacks on models have about half of that.
-const CASES_MAX: u32 = 60_000;
-/// The most sentences that are weighed in one text: sixteen megabytes of short sentences.
-const SENTENCES_MAX: u32 = 500_000;
+/// The most cases of rules that are weighed in one text: more than the longest text about attacks has.
+const CASES_MAX: u32 = 600_000;
+/// The most sentences that are weighed in one text: sixteen megabytes of the shortest.
+const SENTENCES_MAX: u32 = 3_000_000;
 /// The most parts of one text that are decoded and weighed.
-const VIEWS_MAX: u32 = 20_000;
+const VIEWS_MAX: u32 = 100_000;
 /// The most bytes of what was decoded that are weighed.
-const DECODED_BYTES_MAX: u32 = 8 << 20;
+const DECODED_BYTES_MAX: u32 = 16 << 20;
+/// The most runs of invisible characters of one text that are findings.
+const RUNS_MAX: u32 = 500_000;
 
 /// What is left of it for one text.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub(super) struct Effort {
     sentences: Cell<u32>,
     views: Cell<u32>,
     decoded_bytes: Cell<u32>,
+    runs: Cell<u32>,
     is_spent: Cell<bool>,
 }
 
@@ -30,6 +33,7 @@ impl Effort {
             sentences: Cell::new(SENTENCES_MAX),
             views: Cell::new(VIEWS_MAX),
             decoded_bytes: Cell::new(DECODED_BYTES_MAX),
+            runs: Cell::new(RUNS_MAX),
             is_spent: Cell::new(false),
         }
     }
@@ -47,6 +51,11 @@ impl Effort {
     /// Whether something of so many bytes that was decoded may be weighed.
     pub(super) fn allows_view(&self, bytes: usize) -> bool {
         self.takes(&self.views, 1) && self.takes(&self.decoded_bytes, bytes)
+    }
+
+    /// Whether one more run of invisible characters may be a finding.
+    pub(super) fn allows_run(&self) -> bool {
+        self.takes(&self.runs, 1)
     }
 
     /// Whether anything was refused.

@@ -190,6 +190,9 @@ impl<'m> Piece<'m> {
         };
         let mut findings = Vec::new();
         for run in unseen::runs(text) {
+            if !self.effort.allows_run() {
+                break;
+            }
             let message = run.message.filter(|message| self.effort.allows_view(message.len()));
             let said = message.map(|message| self.deeper(Disguise::Unseen).scan(&message)).unwrap_or_default();
             findings.extend(said.into_iter().map(|f| Finding { span: run.span.clone(), ..f }));

@@ -106,11 +106,13 @@ struct Looked {
 impl Lessons {
     /// Looks at the sentences of a lesson.
     pub fn add(&mut self, lesson: &Lesson) {
-        let sentences = Piece::new(Model::learned(), &Effort::new(), lesson.carrier).observed(&lesson.text).into_iter().map(|(span, observed)| {
-            let harms = lesson.hostile.iter().any(|part| part.start < span.end && span.start < part.end);
-            let teaches = if harms { Some(true) } else { lesson.rest_is_benign.then_some(false) };
-            (observed, teaches)
-        });
+        let sentences = Piece::new(Model::learned(), &Effort::new(), lesson.carrier).observed(&lesson.text).into_iter().map(
+            |(span, observed)| {
+                let harms = lesson.hostile.iter().any(|part| part.start < span.end && span.start < part.end);
+                let teaches = if harms { Some(true) } else { lesson.rest_is_benign.then_some(false) };
+                (observed, teaches)
+            },
+        );
         self.all.push(Looked {
             category: lesson.category,
             weight: lesson.weight,

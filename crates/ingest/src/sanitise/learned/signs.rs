@@ -245,7 +245,10 @@ impl Signs<'_> {
 
     /// How what reads is named: at the beginning, and with a sign behind it as whoever is called has.
     fn of_address(&mut self, hits: &[&Hit], sentence: &Sentence<'_>) {
-        for hit in hits.iter().filter(|hit| matches!(hit.concept, Concept::Model | Concept::Machine | Concept::Device | Concept::Address)) {
+        for hit in hits
+            .iter()
+            .filter(|hit| matches!(hit.concept, Concept::Model | Concept::Machine | Concept::Device | Concept::Address))
+        {
             let before = sentence.words.iter().take_while(|(at, _)| *at < hit.start).count();
             let place = match before {
                 0 => "begins",
