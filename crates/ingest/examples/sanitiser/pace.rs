@@ -44,7 +44,7 @@ pub fn run(root: &Path) -> Result<(), String> {
         prose.iter().for_each(|text| drop(scan(text, Carrier::Text)));
     }
     let pages = (TURNS * bytes) as f64 / PAGE_BYTES as f64;
-    println!("prose: {:.0} pages of {PAGE_BYTES} bytes a second", pages / start.elapsed().as_secs_f64());
+    println!("prose: {pages:.0} pages of {PAGE_BYTES} bytes, {:.0} a second", pages / start.elapsed().as_secs_f64());
     for piece in LONG {
         let text = piece.repeat(LONG_BYTES / piece.len());
         let start = Instant::now();

@@ -76,6 +76,21 @@ impl Effort {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        Carrier,
+        sanitise::{Severity, learned::Model, neutralise, scan_by},
+    };
+
+    #[test]
+    fn what_is_not_weighed_is_a_finding_and_taken_out() {
+        let text = "The pool opens at nine. It closes at ten. Towels are lent.";
+        let effort = Effort { sentences: Cell::new(2), ..Effort::new() };
+        let findings = scan_by(Model::learned(), &effort, text, Carrier::Text);
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].category.name(), findings[0].span.clone()), ("unweighed", 0..text.len()));
+        assert_eq!(findings[0].severity(), Severity::High);
+        assert_eq!(neutralise(text, &findings).text, "[withheld]");
+    }
 
     #[test]
     fn what_is_beyond_is_refused_and_that_is_remembered() {

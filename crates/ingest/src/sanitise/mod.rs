@@ -101,17 +101,16 @@ const TURNED_WORDS_MIN: usize = 3;
 
 /// Finds what is meant for a model, and what nobody is meant to see. In order of where it begins; each category once for each place.
 pub fn scan(text: &str, carrier: Carrier) -> Vec<Finding> {
-    scan_by(Model::learned(), text, carrier)
+    scan_by(Model::learned(), &Effort::new(), text, carrier)
 }
 
 /// The same by other weights than those that were learned from the texts of this repository.
-fn scan_by(model: &Model, text: &str, carrier: Carrier) -> Vec<Finding> {
-    let effort = Effort::new();
+fn scan_by(model: &Model, effort: &Effort, text: &str, carrier: Carrier) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut start = 0;
     while start < text.len() {
         let end = boundary(text, start + PIECE_BYTES_MAX);
-        for finding in Piece::new(model, &effort, carrier).scan(text.get(start..end).unwrap_or_default()) {
+        for finding in Piece::new(model, effort, carrier).scan(text.get(start..end).unwrap_or_default()) {
             findings.push(Finding { span: finding.span.start + start..finding.span.end + start, ..finding });
         }
         if effort.is_spent() {

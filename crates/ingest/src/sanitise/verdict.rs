@@ -9,11 +9,12 @@ use super::{
 
 /// From how much on what was learned makes a finding where no rule does, by how much shows that a model is meant: nothing, a pointer,
 /// a machine, a model. Ordinary prose has much that only points.
-const SURE_SEEN: [f32; 4] = [7.0, 4.5, 2.5, 1.2];
+const SURE_SEEN: [f32; 4] = [7.5, 5.2, 3.0, 1.4];
 /// The same where no reader looks: there nobody is told what to do.
 const SURE_UNSEEN: [f32; 4] = [3.5, 2.0, 0.7, 0.3];
-/// How much surer it must be of what is quoted or code, and of what is so where attacks are spoken of.
-const SHOWN: [f32; 2] = [0.0, 2.0];
+/// How much surer it must be of code, and of what is quoted or code where attacks are spoken of. Being quoted alone is no excuse: what
+/// programs write is full of quotation marks.
+const SHOWN: [f32; 2] = [1.5, 2.0];
 /// Below how much it says that a rule is mistaken.
 const DOUBT: f32 = 0.5;
 /// What it weighs that a text had to be decoded first.
@@ -80,8 +81,8 @@ fn sure(scene: &Scene<'_>, sentence: &Observed) -> f32 {
         Evidence::Model => model,
     };
     sure + match sentence.shown {
-        Shown::No => 0.0,
-        Shown::Apart => SHOWN[0],
+        Shown::No | Shown::Quoted => 0.0,
+        Shown::Code => SHOWN[0],
         Shown::Discussed => SHOWN[1],
     }
 }

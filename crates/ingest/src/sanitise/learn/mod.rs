@@ -185,7 +185,7 @@ impl Judge {
 
     /// What [`super::scan`] would find by these weights.
     pub fn scan(&self, text: &str, carrier: Carrier) -> Vec<Finding> {
-        scan_by(&self.model, text, carrier)
+        scan_by(&self.model, &Effort::new(), text, carrier)
     }
 }
 

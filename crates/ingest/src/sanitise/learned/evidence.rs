@@ -70,18 +70,22 @@ fn is_a_models_own(concept: Concept) -> bool {
 }
 
 /// Whether a sentence calls a machine that reads. Such machines are everywhere; they count where they are called, or where what is
-/// answered, praised, kept back or remembered stands beside them.
+/// answered, praised, kept back or remembered stands beside them. What is seldom a machine that reads must be called and told something.
 fn calls_a_machine(scene: &Scene<'_>, sentence: &Sentence<'_>) -> bool {
     let hits = scene.hits_in(&sentence.span);
     let has = |concept: Concept| hits.iter().any(|hit| hit.concept == concept);
     let answers = [Concept::Reply, Concept::Praise, Concept::Hide, Concept::Memory].into_iter().any(has);
-    hits.iter().filter(|hit| hit.concept == Concept::Machine).any(|hit: &Hit| {
+    let told = has(Concept::You) || has(Concept::Must) || has(Concept::Hide);
+    hits.iter().filter(|hit| matches!(hit.concept, Concept::Machine | Concept::Device)).any(|hit: &Hit| {
         let before = sentence.words.iter().take_while(|(at, _)| *at < hit.start).count();
         let called = match scene.behind(&(hit.start..hit.end)) {
-            Some(':' | ']') => true,
-            Some(',' | '、') => before <= CALLED_WORDS_MAX,
+            Some(':' | '：' | ']') => true,
+            Some(',' | '，' | '、' | '،') => before <= CALLED_WORDS_MAX,
             _ => false,
         };
+        if hit.concept == Concept::Device {
+            return called && told;
+        }
         called || (answers && (before <= CALLED_WORDS_MAX || has(Concept::Must) || has(Concept::You)))
     })
 }
@@ -91,9 +95,11 @@ fn calls_a_machine(scene: &Scene<'_>, sentence: &Sentence<'_>) -> bool {
 pub(in crate::sanitise) enum Shown {
     /// It is said.
     No,
-    /// It is quoted or stands in code.
-    Apart,
-    /// And attacks are spoken of around it, or something is taught there.
+    /// It is quoted.
+    Quoted,
+    /// It stands in code.
+    Code,
+    /// It does either, and attacks are spoken of around it, or something is taught there.
     Discussed,
 }
 
@@ -103,7 +109,8 @@ impl Shown {
         let Some(sentence) = sentences.get(i) else { return Self::No };
         let end = |at: u32, word: &str| at + u32::try_from(word.len()).unwrap_or_default();
         let quoted = sentence.words.iter().filter(|(at, word)| scene.is_quoted_at(*at..end(*at, word))).count();
-        if 2 * quoted <= sentence.words.len() && !scene.is_code_at(&sentence.span) {
+        let is_code = scene.is_code_at(&sentence.span);
+        if 2 * quoted <= sentence.words.len() && !is_code {
             return Self::No;
         }
         // What it says itself does not count: an attacker would say it.
@@ -111,6 +118,10 @@ impl Shown {
         let others = around.filter(|j| *j != i).filter_map(|j| sentences.get(j));
         let hits: Vec<Concept> = others.flat_map(|s| scene.hits_in(&s.span)).map(|hit| hit.concept).collect();
         let count = |concept| hits.iter().filter(|hit| **hit == concept).count();
-        if count(Concept::Discuss) > 0 || count(Concept::Teach) > 1 { Self::Discussed } else { Self::Apart }
+        match count(Concept::Discuss) > 0 || count(Concept::Teach) > 1 {
+            true => Self::Discussed,
+            false if is_code => Self::Code,
+            false => Self::Quoted,
+        }
     }
 }

@@ -191,15 +191,3 @@ fn time_grows_with_the_text_only() {
         assert!(!(0..ATTEMPTS_MAX).all(grows), "{piece:?}: time grows faster than the text");
     }
 }
-
-/// What makes more work than one text may is not passed in silence.
-#[test]
-fn what_is_not_weighed_is_taken_out() {
-    const RUNS: usize = 600_000;
-    let text = format!("The pool opens at nine.{}", "a\u{200B}\u{E0041}".repeat(RUNS));
-    let findings = scan(&text, Carrier::Text);
-    let last = findings.iter().max_by_key(|finding| finding.span.end).unwrap();
-    assert_eq!((last.category.name(), last.span.end), ("unweighed", text.len()));
-    assert_eq!(last.severity(), Severity::High);
-    assert!(neutralise(&text, &findings).text.len() < text.len() / 2);
-}
