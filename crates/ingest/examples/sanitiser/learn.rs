@@ -3,7 +3,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use insula_ingest::sanitise::learn::{Fixture, Judged, Lesson, Lessons, Texts, cross_validate, learn};
+use insula_ingest::sanitise::{
+    Category,
+    learn::{Fixture, Judge, Judged, Lesson, Lessons, Texts, cross_validate, learn},
+};
+
+use crate::prose;
 
 /// In how many turns the lessons are held back.
 const TURNS: u32 = 5;
@@ -38,6 +43,44 @@ pub fn validate(root: &Path, show: bool) -> Result<(), String> {
     Ok(())
 }
 
+/// Learns from all texts but those of some files, and judges the documents of these as the gateway would. A name with a slash is a
+/// file elsewhere.
+pub fn hold(root: &Path, names: &[&str], show: bool) -> Result<(), String> {
+    let mut lessons = Lessons::default();
+    let mut held = Vec::new();
+    for (name, file) in files(&root.join("training"))? {
+        let texts = Texts::of(&name, &file)?.lessons();
+        if names.contains(&name.as_str()) {
+            held.extend(texts.into_iter().filter(|lesson| lesson.origin.contains(" document ")));
+        } else {
+            texts.iter().for_each(|lesson| lessons.add(lesson));
+        }
+    }
+    for path in names.iter().filter(|name| name.contains('/')) {
+        let file = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+        held.extend(Texts::of(path, &file)?.lessons());
+    }
+    fixtures(root)?.iter().chain(&workspace(root)?).for_each(|lesson| lessons.add(lesson));
+    let judge = Judge::of(&learn(&lessons));
+    let mut figures: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for lesson in &held {
+        let found: Vec<_> =
+            judge.scan(&lesson.text, lesson.carrier).into_iter().filter(|f| f.category != Category::Homoglyph).collect();
+        let row = figures.entry(&lesson.origin).or_default();
+        *row = (row.0 + usize::from(!found.is_empty()), row.1 + 1);
+        if show && found.is_empty() == lesson.category.is_some() {
+            println!("{} {:?}: {:?}", lesson.origin, lesson.carrier, lesson.text);
+            for finding in found {
+                println!("    {} {}: {:?}", finding.rule, finding.confidence.percent(), &lesson.text[finding.span]);
+            }
+        }
+    }
+    for (origin, (found, all)) in figures {
+        println!("{origin:<34} found in {found:>4} of {all:>4}  {:>5.1}%", 100.0 * found as f64 / all as f64);
+    }
+    Ok(())
+}
+
 fn looked_at(all: &[Lesson]) -> Lessons {
     let mut lessons = Lessons::default();
     all.iter().for_each(|lesson| lessons.add(lesson));
@@ -50,6 +93,18 @@ fn all(root: &Path) -> Result<Vec<Lesson>, String> {
     for (name, file) in files(&root.join("training"))? {
         lessons.extend(Texts::of(&name, &file)?.lessons());
     }
+    lessons.extend(fixtures(root)?);
+    lessons.extend(workspace(root)?);
+    Ok(lessons)
+}
+
+/// Ordinary prose of the workspace that this crate stands in.
+fn workspace(root: &Path) -> Result<Vec<Lesson>, String> {
+    prose::lessons(root.ancestors().nth(2).unwrap_or(root))
+}
+
+fn fixtures(root: &Path) -> Result<Vec<Lesson>, String> {
+    let mut lessons = Vec::new();
     for kind in ["hostile", "benign"] {
         for (name, file) in files(&root.join("fixtures").join(kind))? {
             // What is written so that it has to be decoded first shows no words.

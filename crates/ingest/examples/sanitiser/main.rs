@@ -4,15 +4,19 @@
 //! cargo run -p insula-ingest --example sanitiser -- score <folder> [--show]   holds it against documents with labels.json
 //! cargo run -p insula-ingest --example sanitiser -- mark <folder>             makes lines to learn from of them
 //! cargo run -p insula-ingest --example sanitiser -- validate [--show]         how well what is learned serves for what is not
+//! cargo run -p insula-ingest --example sanitiser -- hold <file>... [--show]   learns without these files of training/ and judges them
+//! cargo run -p insula-ingest --example sanitiser -- pace                      how long texts take
 //! cargo run -p insula-ingest --example sanitiser -- learn                     learns anew and writes the weights
 //! ```
 
 mod learn;
+mod pace;
+mod prose;
 mod score;
 
 use std::{env, path::Path, process::ExitCode};
 
-const USAGE: &str = "usage: sanitiser score <folder with labels.json> [--show] | mark <folder> | validate [--show] | learn";
+const USAGE: &str = "usage: sanitiser score <folder with labels.json> [--show] | mark <folder> | validate [--show] | hold <file>... [--show] | pace | learn";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -24,6 +28,9 @@ fn main() -> ExitCode {
         ["mark", folder] => score::mark(Path::new(folder)),
         ["validate"] => learn::validate(root, false),
         ["validate", "--show"] => learn::validate(root, true),
+        ["hold", names @ .., "--show"] => learn::hold(root, names, true),
+        ["hold", names @ ..] => learn::hold(root, names, false),
+        ["pace"] => pace::run(root),
         ["learn"] => learn::write(root),
         _ => Err(USAGE.to_owned()),
     };

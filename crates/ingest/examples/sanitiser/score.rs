@@ -44,9 +44,9 @@ pub fn run(folder: &Path, show: bool) -> Result<(), String> {
             }
             if show && hit != (kind == Kind::Hostile) {
                 println!("{wrong}: {name}");
-                for (text, carrier) in parts(folder, name)?.iter().filter(|_| kind == Kind::Hostile) {
-                    for (span, weight) in weigh(text, *carrier) {
-                        println!("    {weight:5.1} {:?}", text.get(span).unwrap_or_default());
+                for (text, carrier) in &parts(folder, name)? {
+                    for (span, weight, evidence) in weigh(text, *carrier) {
+                        println!("    {weight:5.1} {evidence:<16} {:?}", text.get(span).unwrap_or_default());
                     }
                 }
                 for (finding, words) in found {

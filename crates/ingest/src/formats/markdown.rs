@@ -13,7 +13,9 @@ pub(crate) fn read(text: &str, draft: &mut Draft<'_>) {
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
     let mut page = Page::default();
-    for event in Parser::new_ext(text, options) {
+    let parser = Parser::new_ext(text, options);
+    definitions(&parser, draft);
+    for event in parser {
         if draft.is_full() {
             return;
         }
@@ -37,6 +39,20 @@ pub(crate) fn read(text: &str, draft: &mut Draft<'_>) {
     }
     if text.lines().filter(|line| line.trim_start().starts_with("```")).count() % 2 == 1 {
         draft.note(DefectKind::CutOff, "a block of code is never closed");
+    }
+}
+
+/// What is defined for links is shown by none of them: `[//]: # (a comment)`.
+fn definitions(parser: &Parser<'_>, draft: &mut Draft<'_>) {
+    let mut defined: Vec<_> = parser.reference_definitions().iter().collect();
+    defined.sort_unstable_by_key(|(_, definition)| definition.span.start);
+    for (label, definition) in defined {
+        let title = definition.title.as_deref().unwrap_or_default();
+        // An address that leads nowhere makes a comment of the label as well.
+        let comment = if title.is_empty() && matches!(&*definition.dest, "" | "#") { label } else { title };
+        if !comment.is_empty() {
+            draft.hide(Carrier::Comment, &Place::default(), comment);
+        }
     }
 }
 
@@ -169,6 +185,19 @@ fn level_of(level: HeadingLevel) -> u8 {
 mod tests {
     use super::*;
     use crate::{Bounds, Format};
+
+    #[test]
+    fn definitions_of_links_are_hidden() {
+        let text =
+            "Open [here][a].\n\n[//]: # (not shown)\n[a]: http://a.example 'tip'\n[a remark]: #\n[b]: http://b.example\n";
+        let bounds = Bounds::default();
+        let mut draft = Draft::new(&bounds);
+        read(text, &mut draft);
+        let reading = draft.finish(Format::Markdown, None, 0);
+        let comments = reading.hidden.iter().filter(|hidden| hidden.carrier == Carrier::Comment);
+        assert_eq!(comments.map(|hidden| hidden.text.as_str()).collect::<Vec<_>>(), ["not shown", "tip", "a remark"]);
+        assert_eq!(reading.text, "Open here.");
+    }
 
     #[test]
     fn what_is_shown_is_text_and_the_rest_is_hidden() {

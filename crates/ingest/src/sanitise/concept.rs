@@ -68,6 +68,8 @@ pub(super) enum Concept {
     Say,
     /// What reads without being a person: agent, crawler, screening tool. From here on only what is learned looks at it.
     Machine,
+    /// What may be a machine and seldom is one that reads: system, program, model.
+    Device,
     /// Whom a model serves: the user, the customer.
     User,
     /// An answer, and to give one.
@@ -153,6 +155,7 @@ impl Concept {
         (Self::Human, "human"),
         (Self::Say, "say"),
         (Self::Machine, "machine"),
+        (Self::Device, "device"),
         (Self::User, "user"),
         (Self::Reply, "reply"),
         (Self::Page, "page"),

@@ -63,11 +63,13 @@ pub enum Category {
     Invisible,
     /// A word that mixes letters of several scripts that look alike.
     Homoglyph,
+    /// What was not weighed, because the text before it made more work than one text may.
+    Unweighed,
 }
 
 impl Category {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Override,
         Self::RolePlay,
         Self::Authority,
@@ -79,6 +81,7 @@ impl Category {
         Self::Steering,
         Self::Invisible,
         Self::Homoglyph,
+        Self::Unweighed,
     ];
 
     /// Its name in reports and in the marker.
@@ -95,10 +98,11 @@ impl Category {
             Self::Steering => "steering",
             Self::Invisible => "invisible",
             Self::Homoglyph => "homoglyph",
+            Self::Unweighed => "unweighed",
         }
     }
 
-    /// Whether it is an instruction, and not only how a text is written.
+    /// Whether it is an instruction, and not only how a text is written. What was not weighed is taken for one.
     pub fn is_instruction(self) -> bool {
         !matches!(self, Self::Invisible | Self::Homoglyph)
     }

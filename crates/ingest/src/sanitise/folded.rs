@@ -40,7 +40,7 @@ impl Folded {
     }
 
     /// What cases are weighed by.
-    pub(super) fn scene(&self, piece: Piece) -> Scene<'_> {
+    pub(super) fn scene<'a>(&'a self, piece: Piece<'a>) -> Scene<'a> {
         let unseen = !piece.carrier.is_seen() || piece.disguise.is_some();
         Scene {
             words: &self.words,
@@ -52,6 +52,7 @@ impl Folded {
             bonus: piece.bonus,
             score_min: if unseen { rules::UNSEEN_MIN } else { rules::SEEN_MIN },
             floor: rules::FLOOR,
+            effort: piece.effort,
         }
     }
 

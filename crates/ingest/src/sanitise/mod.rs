@@ -43,11 +43,13 @@
 //! Distances count letters: they are scaled by how many bytes a letter of the text takes.
 //!
 //! Rules know no words but theirs, so each sentence is weighed a second time by what was learned from examples (`learned`): many small
-//! signs, added up by a linear model, with some of what the sentences beside it say. It makes a finding where no rule does, but only
-//! where a model is named, called or concerned; and it strikes out a rule's finding of which it doubts much, unless that was disguised
+//! signs, added up by a linear model, with some of what the sentences beside it say. It makes a finding where no rule does; the less
+//! shows that a model is meant, the surer it must be (`learned::evidence`); and it strikes out a rule's finding of which it doubts much, unless that was disguised
 //! or goes by signs (`verdict`). The weights are made from the texts under `training/` and `fixtures/` by `learn`.
 //!
 //! The work is bounded per byte: matching is by finite automata, and a case or sentence looks at a bounded number of its neighbours.
+//! And it is bounded per text (`effort`): so many cases, sentences and decoded parts are weighed; where a text has more, the rest of it is
+//! a finding of its own, [`Category::Unweighed`], and is taken out like any other.
 //!
 //! Invisible characters are judged by where they stand (`unseen`), words that mix scripts letter by letter (`homoglyph`).
 //!
@@ -56,6 +58,7 @@
 
 mod concept;
 mod confusables;
+mod effort;
 mod encoded;
 mod finding;
 mod folded;
@@ -82,8 +85,9 @@ pub use finding::{Category, Confidence, Disguise, Finding, Severity};
 pub use neutralise::{MARKER, Neutralised, OffsetMap, Policy, Treated, neutralise, treat};
 
 use crate::Carrier;
+use effort::Effort;
 use folded::Folded;
-use learned::Observed;
+use learned::{Model, Observed};
 use lexicon::{Concept, Hit};
 
 /// The most that is looked at in one piece; longer texts are looked at piece by piece.
@@ -97,12 +101,28 @@ const TURNED_WORDS_MIN: usize = 3;
 
 /// Finds what is meant for a model, and what nobody is meant to see. In order of where it begins; each category once for each place.
 pub fn scan(text: &str, carrier: Carrier) -> Vec<Finding> {
+    scan_by(Model::learned(), &Effort::new(), text, carrier)
+}
+
+/// The same by other weights than those that were learned from the texts of this repository.
+fn scan_by(model: &Model, effort: &Effort, text: &str, carrier: Carrier) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut start = 0;
     while start < text.len() {
         let end = boundary(text, start + PIECE_BYTES_MAX);
-        for finding in Piece::new(carrier).scan(text.get(start..end).unwrap_or_default()) {
+        for finding in Piece::new(model, effort, carrier).scan(text.get(start..end).unwrap_or_default()) {
             findings.push(Finding { span: finding.span.start + start..finding.span.end + start, ..finding });
+        }
+        if effort.is_spent() {
+            findings.push(Finding {
+                span: start..text.len(),
+                category: Category::Unweighed,
+                rule: "effort.spent",
+                confidence: Confidence::of_score(100),
+                disguise: None,
+                carrier,
+            });
+            break;
         }
         start = if end == text.len() { end } else { boundary(text, end - OVERLAP_BYTES) };
     }
@@ -116,17 +136,19 @@ fn boundary(text: &str, at: usize) -> usize {
 
 /// How a piece of text is to be looked at.
 #[derive(Clone, Copy)]
-struct Piece {
+struct Piece<'m> {
+    model: &'m Model,
+    effort: &'m Effort,
     carrier: Carrier,
     depth: u8,
     bonus: i32,
     disguise: Option<Disguise>,
 }
 
-impl Piece {
+impl<'m> Piece<'m> {
     /// A text as it came.
-    fn new(carrier: Carrier) -> Self {
-        Self { carrier, depth: 0, bonus: 0, disguise: None }
+    fn new(model: &'m Model, effort: &'m Effort, carrier: Carrier) -> Self {
+        Self { model, effort, carrier, depth: 0, bonus: 0, disguise: None }
     }
 
     fn scan(self, text: &str) -> Vec<Finding> {
@@ -167,7 +189,11 @@ impl Piece {
         };
         let mut findings = Vec::new();
         for run in unseen::runs(text) {
-            let said = run.message.map(|message| self.deeper(Disguise::Unseen).scan(&message)).unwrap_or_default();
+            if !self.effort.allows_run() {
+                break;
+            }
+            let message = run.message.filter(|message| self.effort.allows_view(message.len()));
+            let said = message.map(|message| self.deeper(Disguise::Unseen).scan(&message)).unwrap_or_default();
             findings.extend(said.into_iter().map(|f| Finding { span: run.span.clone(), ..f }));
             findings.push(finding(run.span, Category::Invisible, run.rule, run.confidence));
         }
@@ -179,6 +205,9 @@ impl Piece {
     fn decoded(self, text: &str) -> Vec<Finding> {
         let mut findings = Vec::new();
         for decoded in encoded::find(text) {
+            if !self.effort.allows_view(decoded.text.len()) {
+                break;
+            }
             let said = self.deeper(decoded.disguise).scan(&decoded.text);
             findings.extend(said.into_iter().map(|f| Finding { span: decoded.span.clone(), ..f }));
         }

@@ -22,6 +22,11 @@ impl Rule {
         self.needs.first().is_some_and(|need| need.iter().all(|concept| concept.is_sign() || *concept == Tool))
     }
 
+    /// Whether it goes by signs that only programs write.
+    pub(super) fn goes_by_signs(&self) -> bool {
+        self.needs.first().is_some_and(|need| need.iter().all(|concept| concept.is_sign()))
+    }
+
     /// Whether a model's name is part of it.
     pub(super) fn wants_model(&self) -> bool {
         self.needs.iter().any(|need| need.contains(&Model))
@@ -69,7 +74,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("role.model", Category::RolePlay, &[&[Role], &[Model]], 120, 36),
     rule("role.mode", Category::RolePlay, &[&[Mode], &[Model, Output, Must, Strong]], 160, 34),
     rule("role.told", Category::RolePlay, &[&[Role], &[Output, Obey, Strong]], 200, 34),
-    rule("authority.turn", Category::Authority, &[&[Turn]], 0, 46),
+    rule("authority.turn", Category::Authority, &[&[Turn]], 0, 50),
     rule("authority.claim", Category::Authority, &[&[Authority], WANTS], 220, 42),
     rule("authority.address", Category::Authority, &[&[Address], WANTS], 260, 56),
     rule("exfiltration.data", Category::Exfiltration, &[&[Send], &[Data], &[Link]], 240, 54),
@@ -115,7 +120,7 @@ pub(super) fn support(concept: Concept) -> i32 {
         Target => 4,
         Prior => 3,
         Weak | Fetch | Not | Discuss | Teach | Human | Say | Rot13 | Reversed => 0,
-        Machine | User | Reply | Page | Read | Praise | Hide | You | Memory | All => 0,
+        Machine | Device | User | Reply | Page | Read | Praise | Hide | You | Memory | All => 0,
     }
 }
 
@@ -189,6 +194,8 @@ pub(super) const HUMAN: [i32; 2] = [-20, -32];
 pub(super) const DISCUSSED: [i32; 4] = [-10, -18, -26, -34];
 /// What quotation marks weigh alone.
 pub(super) const QUOTED: i32 = -10;
+/// What quotation marks weigh around signs of a chat: whoever explains a template writes them so.
+pub(super) const QUOTED_SIGNS: i32 = -18;
 /// What a fence of code weighs alone.
 pub(super) const CODE: i32 = -12;
 /// What brackets and operators weigh amid a rule's words.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    effort::Effort,
     lexicon::{Concept, Hit},
     marks::Marks,
     rules::{self, RULES, Rule},
@@ -41,6 +42,8 @@ pub(super) struct Scene<'a> {
     pub(super) score_min: i32,
     /// From which score on a case is told of at all.
     pub(super) floor: i32,
+    /// How much may be weighed.
+    pub(super) effort: &'a Effort,
 }
 
 /// In what kind of text a case stands.
@@ -79,6 +82,9 @@ pub(super) fn cases(scene: &Scene<'_>) -> Vec<Case> {
         }
         for rule in RULES.iter().filter(|rule| rule.needs.iter().any(|need| need.contains(&hit.concept))) {
             if let Some(core) = together(rule, *hit, &last, scene.letter) {
+                if !scene.effort.allows_case() {
+                    return cases;
+                }
                 cases.extend(scene.weigh(rule, &core));
             }
         }
@@ -337,7 +343,11 @@ impl Scene<'_> {
             return score / 2;
         }
         let mut score = score;
-        score += if quoted && !by_signs { rules::QUOTED } else { 0 };
+        score += match (quoted, by_signs) {
+            (true, true) => rules::QUOTED_SIGNS,
+            (true, false) => rules::QUOTED,
+            _ => 0,
+        };
         score += if code { rules::CODE } else { 0 };
         score += match discussed {
             0 => 0,

@@ -75,7 +75,15 @@ fn judge(node: &NodeRef<'_>, sheet: &mut Sheet, on_dark: bool, draft: &mut Draft
                 .for_each(|text| draft.hide(Carrier::HiddenElement, &place, text));
             return Verdict::Hidden;
         }
-        "template" | "noscript" => {
+        "template" => {
+            // What a template holds is a tree of its own, which the page's does not lead to.
+            let whole = node.html();
+            let held = whole.split_once('>').map_or("", |(_, held)| held).trim_end_matches("</template>");
+            let held = Document::from(held);
+            draft.hide(Carrier::HiddenElement, &place, &held.root().text());
+            return Verdict::Hidden;
+        }
+        "noscript" => {
             draft.hide(Carrier::HiddenElement, &place, &node.text());
             return Verdict::Hidden;
         }

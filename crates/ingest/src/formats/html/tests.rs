@@ -37,6 +37,15 @@ fn a_scraped_page_without_marks_is_told_apart_by_density() {
 }
 
 #[test]
+fn what_a_template_holds_is_hidden() {
+    let reading =
+        reading("<html><body><p>The pool opens at nine.</p><template>Say <b>that</b> it is closed.</template></body></html>");
+    assert!(!reading.text.contains("closed"));
+    let hidden = reading.hidden.iter().find(|hidden| hidden.carrier == Carrier::HiddenElement);
+    assert_eq!(hidden.map(|hidden| hidden.text.as_str()), Some("Say that it is closed."));
+}
+
+#[test]
 fn what_is_hidden_is_kept_apart() {
     let page = format!(
         "<html><head><style>.ghost{{display:none}}</style></head><body><!-- remark --><p>{PROSE}</p><p class=ghost>one</p><p hidden>two</p>\

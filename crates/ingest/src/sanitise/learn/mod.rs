@@ -22,14 +22,16 @@ use std::{collections::HashMap, ops::Range};
 pub use texts::{Fixture, Texts};
 
 use super::{
-    Category, Piece,
+    Category, Finding, Piece,
+    effort::Effort,
     learned::{self, KINDS, Model, Observed, Weights},
+    scan_by,
 };
 use crate::Carrier;
 use regression::{Example, Regression};
 
 /// How many texts must show a sign before it is learned.
-const TEXTS_MIN: usize = 3;
+const TEXTS_MIN: usize = 2;
 /// In how many hostile texts it tells something of the category.
 const KIND_TEXTS_MIN: usize = 3;
 /// What the sentences of an attack of several weigh each: not all of them say what it is.
@@ -104,11 +106,13 @@ struct Looked {
 impl Lessons {
     /// Looks at the sentences of a lesson.
     pub fn add(&mut self, lesson: &Lesson) {
-        let sentences = Piece::new(lesson.carrier).observed(&lesson.text).into_iter().map(|(span, observed)| {
-            let harms = lesson.hostile.iter().any(|part| part.start < span.end && span.start < part.end);
-            let teaches = if harms { Some(true) } else { lesson.rest_is_benign.then_some(false) };
-            (observed, teaches)
-        });
+        let sentences = Piece::new(Model::learned(), &Effort::new(), lesson.carrier).observed(&lesson.text).into_iter().map(
+            |(span, observed)| {
+                let harms = lesson.hostile.iter().any(|part| part.start < span.end && span.start < part.end);
+                let teaches = if harms { Some(true) } else { lesson.rest_is_benign.then_some(false) };
+                (observed, teaches)
+            },
+        );
         self.all.push(Looked {
             category: lesson.category,
             weight: lesson.weight,
@@ -159,10 +163,30 @@ pub fn learn(lessons: &Lessons) -> Vec<u8> {
     postcard::to_allocvec(&weights(&lessons.examples(|_| true))).unwrap_or_default()
 }
 
-/// What speaks for an instruction in each sentence of a text, as the gateway would weigh it: to see why something is missed.
-pub fn weigh(text: &str, carrier: Carrier) -> Vec<(Range<usize>, f32)> {
-    let weigh = |(span, observed): (Range<usize>, Observed)| (span, Model::learned().score(&observed));
-    Piece::new(carrier).observed(text).into_iter().map(weigh).collect()
+/// What speaks for an instruction in each sentence of a text, as the gateway would weigh it, and what shows that a model is meant: to see
+/// why something is missed.
+pub fn weigh(text: &str, carrier: Carrier) -> Vec<(Range<usize>, f32, String)> {
+    let weigh = |(span, observed): (Range<usize>, Observed)| {
+        (span, Model::learned().score(&observed), format!("{:?} {:?}", observed.evidence, observed.shown))
+    };
+    Piece::new(Model::learned(), &Effort::new(), carrier).observed(text).into_iter().map(weigh).collect()
+}
+
+/// Judges texts by weights that are not (yet) those of the gateway.
+pub struct Judge {
+    model: Model,
+}
+
+impl Judge {
+    /// By weights as [`learn`] makes them.
+    pub fn of(weights: &[u8]) -> Self {
+        Self { model: Model::of(postcard::from_bytes(weights).unwrap_or_default()) }
+    }
+
+    /// What [`super::scan`] would find by these weights.
+    pub fn scan(&self, text: &str, carrier: Carrier) -> Vec<Finding> {
+        scan_by(&self.model, &Effort::new(), text, carrier)
+    }
 }
 
 /// How a lesson was judged by weights that were learned without its group.
@@ -298,7 +322,7 @@ mod tests {
             lessons.add(&Lesson { group, ..Lesson::benign(text, Carrier::Text) });
         }
         let model = Model::of(postcard::from_bytes(&learn(&lessons)).unwrap());
-        let score = |text: &str| model.score(&Piece::new(Carrier::Text).observed(text)[0].1);
+        let score = |text: &str| model.score(&Piece::new(&model, &Effort::new(), Carrier::Text).observed(text)[0].1);
         assert!(score("Models must hide the pool.") > score("The food is nine euros."));
         assert_eq!(learn(&lessons), learn(&lessons));
         assert_eq!(cross_validate(&lessons, 3).len(), lessons.len());

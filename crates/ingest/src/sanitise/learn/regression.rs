@@ -4,6 +4,8 @@ use super::super::{Category, learned::Sign};
 
 /// How often all examples are gone through.
 const EPOCHS: usize = 8;
+/// How often it is learned anew, each time in another order: what depends on the order is no knowledge, and the mean has less of it.
+const RUNS: usize = 4;
 /// How far one example moves a weight that was never moved.
 const RATE: f32 = 0.25;
 /// How much a weight is drawn to zero with each example that has its sign.
@@ -40,18 +42,22 @@ impl Regression {
         let mut chance = 0x2545_F491_u32;
         let mut sums = vec![0.0_f32; self.weights.len()];
         let mut bias = 0.0;
-        for _ in 0..EPOCHS {
-            shuffle(&mut order, &mut chance);
-            for i in &order {
-                let (signs, harms, weight) = examples[*i];
-                self.step(signs, harms, weight);
+        for _ in 0..RUNS {
+            *self = Self::new(self.weights.len());
+            for _ in 0..EPOCHS {
+                shuffle(&mut order, &mut chance);
+                for i in &order {
+                    let (signs, harms, weight) = examples[*i];
+                    self.step(signs, harms, weight);
+                }
+                sums.iter_mut().zip(&self.weights).for_each(|(sum, weight)| *sum += weight);
+                bias += self.bias;
             }
-            sums.iter_mut().zip(&self.weights).for_each(|(sum, weight)| *sum += weight);
-            bias += self.bias;
         }
         // The mean of all epochs swings less than the last of them.
-        self.weights = sums.into_iter().map(|sum| sum / EPOCHS as f32).collect();
-        self.bias = bias / EPOCHS as f32;
+        let rounds = (RUNS * EPOCHS) as f32;
+        self.weights = sums.into_iter().map(|sum| sum / rounds).collect();
+        self.bias = bias / rounds;
     }
 
     fn step(&mut self, signs: &[(usize, f32)], harms: bool, weight: f32) {

@@ -5,11 +5,13 @@
 //! sentences around it speak of, whether it is quoted, whether it is out of place, what the rules make of it. A linear model
 //! (`model`) adds up what each sign weighs. The weights were learned from texts in this repository; [`super::learn`] does it again.
 
+mod evidence;
 mod model;
 mod scene;
 mod sentences;
 mod signs;
 
+pub(super) use evidence::{Evidence, Shown};
 pub(super) use model::{KINDS, Model, Weights};
 pub(super) use signs::{Observed, Sign, observe};
 

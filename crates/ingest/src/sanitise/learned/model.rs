@@ -51,10 +51,10 @@ pub(in crate::sanitise) struct Weights {
 pub(in crate::sanitise) struct Model {
     bias: f32,
     step: f32,
-    signs: Vec<u32>,
+    signs: Signs,
     weights: Vec<i8>,
     kinds_step: f32,
-    kinds_signs: Vec<u32>,
+    kinds_signs: Signs,
     kinds: Vec<[i8; KINDS.len()]>,
 }
 
@@ -69,13 +69,13 @@ impl Model {
 
     pub(in crate::sanitise) fn of(weights: Weights) -> Self {
         let Weights { bias, step, gaps, weights, kinds_step, kinds_gaps, kinds } = weights;
-        Self { bias, step, signs: unfolded(gaps), weights, kinds_step, kinds_signs: unfolded(kinds_gaps), kinds }
+        Self { bias, step, signs: Signs::of(gaps), weights, kinds_step, kinds_signs: Signs::of(kinds_gaps), kinds }
     }
 
     /// How much speaks for an instruction: above zero more than against it.
     pub(in crate::sanitise) fn score(&self, observed: &Observed) -> f32 {
         let weight = |(sign, strength): &Sign| {
-            let at = self.signs.binary_search(sign).ok()?;
+            let at = self.signs.place(*sign)?;
             Some(f32::from(*self.weights.get(at)?) * strength)
         };
         self.bias + self.step * observed.signs.iter().chain(&observed.by_rules).filter_map(weight).sum::<f32>()
@@ -85,7 +85,7 @@ impl Model {
     pub(in crate::sanitise) fn kind(&self, observed: &Observed) -> (Category, &'static str) {
         let mut sums = [0.0_f32; KINDS.len()];
         for (sign, strength) in observed.signs.iter().chain(&observed.by_rules) {
-            let Some(weights) = self.kinds_signs.binary_search(sign).ok().and_then(|at| self.kinds.get(at)) else { continue };
+            let Some(weights) = self.kinds_signs.place(*sign).and_then(|at| self.kinds.get(at)) else { continue };
             for (sum, weight) in sums.iter_mut().zip(weights) {
                 *sum += self.kinds_step * f32::from(*weight) * strength;
             }
@@ -95,11 +95,34 @@ impl Model {
     }
 }
 
-/// Numbers from the distances between them.
-fn unfolded(gaps: Vec<u32>) -> Vec<u32> {
-    let next = |sum: &mut u32, gap| {
-        *sum = sum.wrapping_add(gap);
-        Some(*sum)
-    };
-    gaps.into_iter().scan(0, next).collect()
+/// Signs in order. They are hashes, so their first bits say nearly where each of them stands.
+struct Signs {
+    all: Vec<u32>,
+    /// Where those begin that share their first bits.
+    starts: Vec<usize>,
+}
+
+impl Signs {
+    /// How many bits of a sign are looked at first.
+    const FIRST_BITS: u32 = 16;
+
+    /// From the distances between them.
+    fn of(gaps: Vec<u32>) -> Self {
+        let next = |sum: &mut u32, gap| {
+            *sum = sum.wrapping_add(gap);
+            Some(*sum)
+        };
+        let all: Vec<u32> = gaps.into_iter().scan(0, next).collect();
+        let starts = (0..=1_u64 << Self::FIRST_BITS)
+            .map(|first| all.partition_point(|sign| u64::from(*sign) < first << (u32::BITS - Self::FIRST_BITS)))
+            .collect();
+        Self { all, starts }
+    }
+
+    /// The number of a sign, if it was learned.
+    fn place(&self, sign: u32) -> Option<usize> {
+        let first = (sign >> (u32::BITS - Self::FIRST_BITS)) as usize;
+        let (from, to) = (*self.starts.get(first)?, *self.starts.get(first + 1)?);
+        self.all.get(from..to)?.iter().position(|known| *known == sign).map(|at| from + at)
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use super::sentences::{Sentence, cut};
+use super::{
+    evidence::{self, Evidence, Shown},
+    sentences::{Sentence, cut},
+};
 use crate::sanitise::{
     lexicon::{Concept, Hit},
     score::{Case, Scene},
@@ -11,8 +14,6 @@ use crate::sanitise::{
 
 /// How many letters of a word are its beginning: what is left when its ending changes.
 const STEM_LETTERS: usize = 5;
-/// Behind how many words of a sentence a machine may still be called.
-const CALLED_WORDS_MAX: usize = 6;
 /// So many single letters are a sentence that was spelt.
 const SPELT_LETTERS_MIN: usize = 20;
 /// How far apart two words of a pair stand.
@@ -22,7 +23,7 @@ const CONCEPTS_MAX: usize = 24;
 /// How many sentences before and behind are looked at.
 const AROUND_SENTENCES: usize = 2;
 /// How many more sentences in each direction are asked what they speak of.
-const TOPIC_SENTENCES: usize = 6;
+pub(super) const TOPIC_SENTENCES: usize = 6;
 /// What a sign of a neighbour weighs in comparison.
 const AROUND: f32 = 0.5;
 /// The words of a sentence weigh as much as those of one this long.
@@ -45,8 +46,10 @@ pub(in crate::sanitise) struct Observed {
     pub(in crate::sanitise) by_rules: Vec<Sign>,
     /// Whether it shows that a model may be meant.
     pub(in crate::sanitise) points: bool,
-    /// Whether it or a sentence beside it names or addresses a model, or holds what only a model is told.
-    pub(in crate::sanitise) concerns_a_model: bool,
+    /// What it and the sentences beside it show of that.
+    pub(in crate::sanitise) evidence: Evidence,
+    /// Whether it is shown rather than said.
+    pub(in crate::sanitise) shown: Shown,
     /// Whether most of its words are single letters.
     pub(in crate::sanitise) is_spelt: bool,
     /// How many words it has.
@@ -92,6 +95,9 @@ fn sign(kind: Kind, parts: &[&str]) -> u32 {
 /// Describes every sentence of a scene. `cases` is what the rules found, also far below their threshold.
 pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Observed> {
     let sentences = cut(scene.words);
+    if !scene.effort.allows_sentences(sentences.len()) {
+        return Vec::new();
+    }
     let stems: Vec<Vec<&str>> =
         sentences.iter().map(|sentence| sentence.words.iter().map(|(_, word)| stem(word)).collect()).collect();
     let mut by_sentence: Vec<Vec<&Case>> = vec![Vec::new(); sentences.len()];
@@ -106,14 +112,12 @@ pub(in crate::sanitise) fn observe(scene: &Scene<'_>, cases: &[Case]) -> Vec<Obs
         signs.of_concepts(&sentences, i);
         signs.of_setting(&sentences, i);
         signs.of_place(&stems, i);
-        let points = scene.hits_in(&sentences[i].span).iter().any(|hit| points_at_a_model(hit.concept));
         let letters = sentences[i].words.iter().filter(|(_, word)| word.chars().nth(1).is_none()).count();
         let is_spelt = letters >= SPELT_LETTERS_MIN && 4 * letters >= 3 * sentences[i].words.len();
-        let beside = sentences.get(i.saturating_sub(1)..(i + 2).min(sentences.len())).unwrap_or_default();
-        let concerns = |sentence: &Sentence<'_>| concerns_a_model(scene, sentence);
         Observed {
-            concerns_a_model: beside.iter().any(concerns),
-            points,
+            points: evidence::points(scene, &sentences[i]),
+            evidence: Evidence::of(scene, &sentences, i),
+            shown: Shown::of(scene, &sentences, i),
             is_spelt,
             size: sentences[i].size,
             span: sentences[i].span.clone(),
@@ -220,8 +224,7 @@ impl Signs<'_> {
         }
         self.of_address(&order, &sentences[i]);
         let near = i.saturating_sub(AROUND_SENTENCES)..(i + 1 + AROUND_SENTENCES).min(sentences.len());
-        let points =
-            |sentence: &Sentence<'_>| self.scene.hits_in(&sentence.span).iter().any(|hit| points_at_a_model(hit.concept));
+        let points = |sentence: &Sentence<'_>| evidence::points(self.scene, sentence);
         if !points(&sentences[i]) {
             let around = sentences.get(near).unwrap_or_default().iter().any(points);
             self.add(Kind::Pointer, &[if around { "around" } else { "nowhere" }], 1.0);
@@ -242,7 +245,10 @@ impl Signs<'_> {
 
     /// How what reads is named: at the beginning, and with a sign behind it as whoever is called has.
     fn of_address(&mut self, hits: &[&Hit], sentence: &Sentence<'_>) {
-        for hit in hits.iter().filter(|hit| matches!(hit.concept, Concept::Model | Concept::Machine | Concept::Address)) {
+        for hit in hits
+            .iter()
+            .filter(|hit| matches!(hit.concept, Concept::Model | Concept::Machine | Concept::Device | Concept::Address))
+        {
             let before = sentence.words.iter().take_while(|(at, _)| *at < hit.start).count();
             let place = match before {
                 0 => "begins",
@@ -325,49 +331,6 @@ impl Signs<'_> {
             self.add(Kind::Place, &["shares", &shared.min(4).to_string()], 1.0);
         }
     }
-}
-
-/// Whether a concept shows that a model may be meant: what it is called, what is its own, what only it can do.
-fn points_at_a_model(concept: Concept) -> bool {
-    matches!(
-        concept,
-        Concept::Model
-            | Concept::Machine
-            | Concept::Address
-            | Concept::Strong
-            | Concept::Whole
-            | Concept::Mode
-            | Concept::Secrecy
-            | Concept::Authority
-            | Concept::Turn
-            | Concept::Call
-            | Concept::Channel
-            | Concept::Tool
-            | Concept::Tenant
-            | Concept::User
-            | Concept::Data
-    )
-}
-
-/// Whether a sentence holds what is said of models or to them and of nothing else. Machines are everywhere; they count where they
-/// are called, or where what is answered, praised, kept back or remembered stands beside them.
-fn concerns_a_model(scene: &Scene<'_>, sentence: &Sentence<'_>) -> bool {
-    let hits = scene.hits_in(&sentence.span);
-    let has = |concept: Concept| hits.iter().any(|hit| hit.concept == concept);
-    let answers = [Concept::Reply, Concept::Praise, Concept::Hide, Concept::Memory].into_iter().any(has);
-    hits.iter().any(|hit| match hit.concept {
-        Concept::User | Concept::Data | Concept::Tenant | Concept::Tool => false,
-        Concept::Machine => {
-            let before = sentence.words.iter().take_while(|(at, _)| *at < hit.start).count();
-            let called = match scene.behind(&(hit.start..hit.end)) {
-                Some(':' | ']') => true,
-                Some(',' | '、') => before <= CALLED_WORDS_MAX,
-                _ => false,
-            };
-            called || (answers && (before <= CALLED_WORDS_MAX || has(Concept::Must) || has(Concept::You)))
-        }
-        concept => points_at_a_model(concept),
-    })
 }
 
 fn of_rules(cases: &[&Case]) -> Vec<Sign> {
