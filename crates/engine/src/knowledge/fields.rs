@@ -13,7 +13,7 @@ use insula_model::{DocumentId, Error, Result, TenantId};
 use insula_store::{Knowledge, Opener, SealedDetail};
 use parking_lot::Mutex;
 
-use super::{Metadata, condition::Condition, detail::Detail};
+use super::{Metadata, detail::Detail};
 
 /// Bytes of all tenants' fields that a node holds in memory; the least recently used tenant's go first.
 const FIELDS_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -105,26 +105,6 @@ impl Fields {
     /// Forgets those of tenants that are not there any more.
     pub fn retain(&self, is_there: impl Fn(TenantId) -> bool) {
         self.0.lock().retain(|tenant, _| is_there(*tenant));
-    }
-}
-
-/// What fields are held against.
-struct Wanted {
-    among: Option<HashSet<DocumentId>>,
-    conditions: Vec<Condition>,
-}
-
-impl Wanted {
-    /// Those for which it holds: off the runtime's own threads, as that may be many values of many documents.
-    async fn of(self: &Arc<Self>, known: Arc<Known>) -> Result<HashSet<DocumentId>> {
-        let wanted = Arc::clone(self);
-        let look = move || known.iter().filter(|(id, fields)| wanted.holds(id, fields)).map(|(id, _)| *id).collect();
-        tokio::task::spawn_blocking(look).await.map_err(Error::internal)
-    }
-
-    fn holds(&self, id: &DocumentId, fields: &Metadata) -> bool {
-        self.among.as_ref().is_none_or(|among| among.contains(id))
-            && self.conditions.iter().all(|condition| condition.holds(fields))
     }
 }
 
