@@ -82,7 +82,7 @@ pub fn changes(by: &Planted, of: &Planted, round: usize) -> Vec<Ask> {
         Ask::delete(service, of.store_path(&format!("/files/{file}")), Foreign::NotFound),
         Ask::delete(service, by.store_path(&format!("/files/{file}")), Foreign::NotFound),
         Ask::delete(service, format!("/v1/files/{file}"), Foreign::NotFound),
-        Ask::delete(&by.token, format!("/v1/files/{file}"), Foreign::NotFound).whoever(),
+        Ask::delete(&by.token, format!("/v1/files/{file}"), Foreign::Forbidden).whoever(),
         Ask::delete(service, of.store_path(""), Foreign::NotFound),
     ]
 }
