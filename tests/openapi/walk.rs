@@ -77,11 +77,15 @@ async fn an_operation_or_input_without_a_row_is_noticed() {
     assert_eq!(walk(&node.anyone, &operator, &operation, &world).await.len(), 1);
 }
 
-/// A control: a server that forgot any one check is caught at the operation that forgot it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_check_that_one_operation_forgot_is_noticed() {
+/// The control below has so many parts, because each test has only so much time.
+const PARTS: usize = 4;
+
+/// A control: a server that forgot any one check is caught at the operation that forgot it. Of all operations one in [`PARTS`].
+async fn a_check_that_was_forgotten_is_noticed(part: usize) {
     let node = Node::start().await;
-    let (mut waiting, mut under_way, mut tried) = (operations(&node.anyone).await, JoinSet::new(), 0);
+    let all = operations(&node.anyone).await.into_iter().enumerate();
+    let mut waiting: Vec<Operation> = all.filter(|(n, _)| n % PARTS == part).map(|(_, operation)| operation).collect();
+    let (mut under_way, mut tried) = (JoinSet::new(), 0);
     loop {
         while under_way.len() < OPERATIONS_AT_ONCE
             && let Some(operation) = waiting.pop()
@@ -94,7 +98,27 @@ async fn a_check_that_one_operation_forgot_is_noticed() {
         }
     }
     println!("{tried} forgotten checks, all noticed");
-    assert!(tried > 100, "only {tried} controls");
+    assert!(tried > 100 / PARTS, "only {tried} controls");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_that_one_operation_in_four_forgot_is_noticed() {
+    a_check_that_was_forgotten_is_noticed(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_that_a_second_in_four_forgot_is_noticed() {
+    a_check_that_was_forgotten_is_noticed(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_that_a_third_in_four_forgot_is_noticed() {
+    a_check_that_was_forgotten_is_noticed(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_that_a_fourth_in_four_forgot_is_noticed() {
+    a_check_that_was_forgotten_is_noticed(3).await;
 }
 
 /// Forgets one check of an operation after the other; returns how many there were.
