@@ -37,6 +37,15 @@ enum Away {
 }
 
 impl Away {
+    /// How many searches notice before it is not asked for a while: a call that comes to nothing may be heavy by itself, several in a row
+    /// tell of all.
+    fn noticed_by(self) -> usize {
+        match self {
+            Away::Stopped => 1,
+            Away::Hanging => 3,
+        }
+    }
+
     async fn begin(self, peer: &Peer) {
         match self {
             Away::Stopped => peer.stop().await,
@@ -111,7 +120,7 @@ impl World {
     }
 }
 
-/// What is searched is compared on the node: the same is found, only the first search notices, and answers are made of documents.
+/// What is searched is compared on the node: the same is found, only the first searches notice, and answers are made of documents.
 async fn the_same_is_found(away: Away) {
     let world = World::make(20_000).await;
     let World { peer, tenant, lease, pets, store, .. } = &world;
@@ -119,13 +128,15 @@ async fn the_same_is_found(away: Away) {
     let in_store = found(&tenant.service, store, &json!({"query": "deposit"})).await;
     away.begin(peer).await;
 
-    let began = Instant::now();
-    assert_eq!(search(tenant).await.expect(200).json(), before, "compared here, and nothing is said of it");
-    let first = began.elapsed();
-    assert!(first < Duration::from_millis(SEARCH_MS_MAX) + SLACK, "the first search took {first:?}");
+    for _ in 0..away.noticed_by() {
+        let began = Instant::now();
+        assert_eq!(search(tenant).await.expect(200).json(), before, "compared here, and nothing is said of it");
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(SEARCH_MS_MAX) + SLACK, "a search that noticed took {took:?}");
+    }
     let began = Instant::now();
     assert_eq!(search(tenant).await.expect(200).json(), before);
-    assert!(began.elapsed() < Duration::from_millis(SEARCH_MS_MAX), "the second one waited too: {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(SEARCH_MS_MAX), "one more waited too: {:?}", began.elapsed());
     assert_eq!(found(&tenant.service, store, &json!({"query": "deposit"})).await, in_store);
     assert_answered(&ask_all(&tenant.service).await);
     chats_are_not_concerned(tenant).await;

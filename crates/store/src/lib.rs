@@ -26,7 +26,7 @@
 //! # let ids = IdGenerator::new(clock.clone(), random.clone());
 //! # let tenant = Tenant {
 //! #     id: ids.tenant(), slug: String::from("acme").try_into()?, name: String::from("Acme").try_into()?, external_id: None, region: None,
-//! #     plan: None, segment: None, models: None, routing: Default::default(), provider_credentials: Default::default(), cache: Default::default(), vectors: Default::default(), placement: Placement::Shared, tags: Default::default(), state: TenantState::Active, version: 1, created_at: clock.now(),
+//! #     plan: None, segment: None, models: None, routing: Default::default(), provider_credentials: Default::default(), cache: Default::default(), vectors: Default::default(), embedder: None, placement: Placement::Shared, tags: Default::default(), state: TenantState::Active, version: 1, created_at: clock.now(),
 //! # };
 //! let root_key = RootKey::load_or_create(&path.join("root.key"), &OsRandom)?;
 //! let options = StoreOptions::new(path.join("data"), root_key);

@@ -44,8 +44,6 @@ enum Step {
     Qdrant,
     /// The examples in the documentation.
     Doc,
-    /// The local embedder, which the ordinary build leaves out.
-    LocalEmbedder,
     /// OpenAI's and Anthropic's SDKs for Python.
     Python,
     /// OpenAI's SDK for Node.
@@ -56,6 +54,8 @@ enum Step {
     KillCluster,
     /// Kills that lose what was not synced.
     PowerCut,
+    /// The local embedder, which the ordinary build leaves out. Last, because it builds the program another way.
+    LocalEmbedder,
 }
 
 /// Installs what is missing, runs everything, stops what it started, and sums up.
@@ -79,7 +79,6 @@ pub fn run(options: &Options) -> Result<()> {
             Step::Rust => report.step("rust tests", || rust_tests(options.runner, &services)),
             Step::Qdrant => report.step("real Qdrant", || real_qdrant(options.runner, &services)),
             Step::Doc => report.step("doc tests", || doc_tests(&services)),
-            Step::LocalEmbedder => report.step("local embedder", local_embedder),
             Step::Python => report.step("python SDKs", || clients::python(&binary)),
             Step::Node => report.step("node SDKs", || clients::node(&binary)),
             Step::Kill => report.step("kill -9", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS), None)),
@@ -89,6 +88,7 @@ pub fn run(options: &Options) -> Result<()> {
             Step::PowerCut => {
                 report.step("power cut", || chaos::start(&chaos::Options::new(CHAOS_ROUNDS).with_power_cuts(), None));
             }
+            Step::LocalEmbedder => report.step("local embedder", local_embedder),
         }
     }
     report.finish()
@@ -142,11 +142,15 @@ fn doc_tests(services: &Services) -> Result<String> {
     run::check(&mut command).map(|()| String::new())
 }
 
-/// The crate with its heavy half, and that the program with it passes the lints. Alone, because its dependencies would be built with
-/// everything else's features, and everything else with theirs.
+/// The crate with its heavy half, that the program with it passes the lints, and a model from its directory to an answer. Alone, because its
+/// dependencies would be built with everything else's features, and everything else with theirs.
 fn local_embedder() -> Result<String> {
+    const FEATURE: [&str; 2] = ["--features", "insula/local-embedder"];
     run::check(run::cargo().args(["test", "--locked", "--package", "insula-embedder", "--features", "model", "--quiet"]))?;
     let mut lints = run::cargo();
-    lints.args(["clippy", "--locked", "--workspace", "--all-targets", "--features", "insula/local-embedder", "--quiet"]);
-    run::check(lints.args(["--", "-D", "warnings"])).map(|()| String::new())
+    lints.args(["clippy", "--locked", "--workspace", "--all-targets", "--quiet"]).args(FEATURE).args(["--", "-D", "warnings"]);
+    run::check(&mut lints)?;
+    let mut program = run::cargo();
+    program.args(["test", "--locked", "--workspace", "--test", "local_embedder", "--quiet"]).args(FEATURE);
+    run::check(&mut program).map(|()| String::new())
 }

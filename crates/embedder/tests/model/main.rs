@@ -1,5 +1,7 @@
 //! A small model with weights by chance, written as sentence-transformers would, against a plain computation of the same network.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod files;
 mod reference;
 

@@ -45,7 +45,7 @@ section! {
         qdrant_prefix: String = "insula".to_owned();
         /// How long a connection to Qdrant may take, milliseconds.
         qdrant_connect_ms_max: NonZeroU64 = NonZeroU64::MIN.saturating_add(999);
-        /// How long a search waits for Qdrant before it goes on without, milliseconds. It is not asked again for 5 seconds then.
+        /// How long a search waits for Qdrant before it goes on without, milliseconds. After three such calls in a row, or one without a connection, it is not asked for 5 seconds.
         qdrant_search_ms_max: NonZeroU64 = NonZeroU64::MIN.saturating_add(1_499);
         /// How long a change waits for Qdrant before it is left for later, milliseconds.
         qdrant_change_ms_max: NonZeroU64 = NonZeroU64::MIN.saturating_add(9_999);

@@ -76,7 +76,7 @@ impl Control {
         tx.commit().await
     }
 
-    /// The same, where it may be noted already.
+    /// The same, but one that is noted already stays as it is, whoever has it.
     pub async fn ensure_run(&self, kind: RunKind, tenant: TenantId, id: [u8; 16], now: Timestamp) -> Result<()> {
         let mut tx = self.db.write().await?;
         refuse_gone(&mut tx, Some(tenant)).await?;

@@ -78,14 +78,22 @@ struct Number {
 
 rec!(Number { number });
 
+struct Last {
+    last: Option<u64>,
+}
+
+rec!(Last { last });
+
+/// Vectors that one statement drops: a statement has a bound in time, and a tenant may have a million.
+pub(super) const DROPPED_AT_ONCE: u32 = 4_096;
+
 impl TenantStore {
     /// The spaces that there are; `None` where nothing was ever embedded.
     pub async fn known_spaces(&self) -> Result<Option<Spaces>> {
         find(&mut self.home.db().read().await?).await
     }
 
-    /// Begins a space that is to serve later. What was being filled before is given up, unless it is one of this very embedder. Where there is no
-    /// chunk, nothing is filled: the space serves at once.
+    /// Begins a space that is to serve later. What was being filled before is given up, unless it is one of this very embedder.
     pub async fn begin_space(&self, embedder: &str, dimension: u32) -> Result<Spaces> {
         let (store, embedder) = (self.clone(), embedder.to_owned());
         aside(async move {
@@ -234,11 +242,15 @@ async fn give_up(store: &TenantStore, tx: &mut Tx, known: &Spaces) -> Result<()>
 }
 
 async fn drop_space(tx: &mut Tx, space: u64) -> Result<()> {
-    for sql in [
-        "DELETE FROM vectors WHERE space = $1",
-        "DELETE FROM staged_vectors WHERE space = $1",
-        "DELETE FROM spaces WHERE space = $1",
-    ] {
+    let last = "SELECT MAX(chunk) AS last FROM \
+                (SELECT chunk FROM vectors WHERE space = $1 AND chunk >= $2 ORDER BY chunk LIMIT $3) some_vectors";
+    let mut first = 0_u64;
+    while let Last { last: Some(last) } = tx.one(last, args![space, first, DROPPED_AT_ONCE]).await? {
+        let some = "DELETE FROM vectors WHERE space = $1 AND chunk >= $2 AND chunk <= $3";
+        tx.exec(some, args![space, first, last]).await?;
+        first = last + 1;
+    }
+    for sql in ["DELETE FROM staged_vectors WHERE space = $1", "DELETE FROM spaces WHERE space = $1"] {
         tx.exec(sql, args![space]).await?;
     }
     Ok(())

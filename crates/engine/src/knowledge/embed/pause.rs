@@ -46,7 +46,8 @@ pub(in crate::knowledge) async fn embed_some(
     let mut some = embedder.room(errand).takes(texts.iter().map(String::len)).min(texts.len());
     loop {
         let error = match embedder.embed(errand, Side::Document, texts[..some].to_vec()).await {
-            Ok(vectors) => return Ok(Came::Vectors(vectors)),
+            Ok(vectors) if vectors.len() == some => return Ok(Came::Vectors(vectors)),
+            Ok(vectors) => return Err(Error::internal(format!("{} vectors came of {some} texts", vectors.len()))),
             Err(error) => error,
         };
         match judge(&error, failures + 1) {

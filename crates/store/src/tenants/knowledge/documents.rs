@@ -138,7 +138,7 @@ impl TenantStore {
     /// Notes what the chunks of a document that is not over wait for.
     pub async fn note_document_waits(&self, id: DocumentId, waiting: EmbeddingWait) -> Result<()> {
         let mut tx = self.home.db().write().await?;
-        let noted = "UPDATE documents SET waiting = $2 WHERE id = $1 AND status NOT IN ('ready', 'failed')";
+        let noted = "UPDATE documents SET waiting = $2 WHERE id = $1 AND status NOT IN ('ready', 'failed', 'cancelled')";
         tx.exec(noted, args![id, waiting]).await?;
         tx.commit().await
     }

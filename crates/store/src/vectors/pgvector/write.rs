@@ -5,7 +5,7 @@ use insula_model::{DocumentId, Error, Result};
 use super::statements::Statements;
 use crate::{
     postgres::PgTx,
-    vectors::{Filled, NewVector},
+    vectors::{Filled, NewVector, filling::DROPPED_AT_ONCE},
 };
 
 /// Vectors that are sent at once: 1.5 MB of the largest that have an index.
@@ -87,8 +87,16 @@ pub(super) async fn serve(tx: &PgTx, space: u64, instead_of: u64, epoch: u64) ->
 
 /// What there is of a space goes.
 pub(super) async fn give_up(tx: &PgTx, space: u64) -> Result<()> {
+    const LAST: &str = "SELECT max(chunk) FROM (SELECT chunk FROM embeddings WHERE space = $1 AND chunk >= $2 ORDER BY chunk LIMIT $3) some_embeddings";
+    const SOME: &str = "DELETE FROM embeddings WHERE space = $1 AND chunk >= $2 AND chunk <= $3";
     let of = number(space)?;
-    tx.run("DELETE FROM embeddings WHERE space = $1", &[&of]).await?;
+    let mut first = 0_i64;
+    loop {
+        let found = tx.rows(LAST, &[&of, &first, &i64::from(DROPPED_AT_ONCE)]).await?;
+        let Some(last) = found.first().and_then(|row| row.get::<_, Option<i64>>(0)) else { break };
+        tx.run(SOME, &[&of, &first, &last]).await?;
+        first = last + 1;
+    }
     tx.run("DELETE FROM embeddings_kept WHERE space = $1", &[&of]).await?;
     Ok(())
 }
