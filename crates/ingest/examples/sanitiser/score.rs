@@ -1,7 +1,7 @@
 //! Reads the documents of a folder as the gateway would and says how many hostile ones are caught and how many benign ones are
 //! flagged. `labels.json` names each document: `{"hostile/a.html": {"label": "hostile", "category": "...", "language": "en"}}`.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, ops::Range, path::Path};
 
 use insula_ingest::{
     Bounds, Carrier, Source, read,
@@ -15,6 +15,9 @@ struct Label {
     label: Kind,
     category: String,
     language: String,
+    /// What harms, as a reader sees it.
+    #[serde(default)]
+    hostile_text: Vec<String>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -68,27 +71,73 @@ pub fn run(folder: &Path, show: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Prints what the documents of a folder say, a line for each part, with marks around the lines of hostile ones in which
-/// something is found. Whoever wrote them knows better: look through the lines before they go into a file under `training/`.
+/// Prints what the documents of a folder say, as files under `training/` have it: a line for each part, with marks around what harms: the
+/// passages that `hostile_text` of its label names, and where none of them is there the lines in which something is found. Whoever wrote
+/// them knows better: look through the lines of such documents, which a comment announces.
 pub fn mark(folder: &Path) -> Result<(), String> {
     for (name, label) in labels(folder)? {
-        println!("# {name} {}", label.category);
-        for (text, carrier) in parts(folder, &name)? {
-            let found: Vec<Finding> = scan(&text, carrier).into_iter().filter(is_taken_out).collect();
-            let mut marked = String::new();
-            let mut at = 0;
-            for piece in text.split_inclusive('\n') {
-                let end = at + piece.len();
-                let harms = label.label == Kind::Hostile && found.iter().any(|f| f.span.start < end && at < f.span.end);
-                let bare = piece.trim_end();
-                let tail = &piece[bare.len()..];
-                marked.push_str(&if harms { format!("[[{bare}]]{tail}") } else { piece.to_owned() });
-                at = end;
-            }
-            println!("{carrier:?}\t{}", marked.replace('\n', "\\n"));
+        let is_hostile = label.label == Kind::Hostile;
+        let category =
+            Category::ALL.into_iter().find(|category| category.name() == label.category && category.is_instruction());
+        println!("@documents {}", if is_hostile { category.map_or("override", Category::name) } else { "benign" });
+        let parts = parts(folder, &name)?;
+        let mut told: Vec<Vec<Range<usize>>> = parts.iter().map(|(text, _)| passages(text, &label.hostile_text)).collect();
+        if is_hostile && told.iter().all(Vec::is_empty) {
+            println!("# to be looked through: {name}");
+            told = parts.iter().map(|(text, carrier)| lines_found(text, *carrier)).collect();
+        }
+        for ((text, carrier), told) in parts.iter().zip(&told) {
+            println!("{}\t{}", place(*carrier)?, marked(text, if is_hostile { told } else { &[] }).trim().replace('\n', "\\n"));
         }
     }
     Ok(())
+}
+
+/// Where these passages stand, however they are broken into lines.
+fn passages(text: &str, told: &[String]) -> Vec<Range<usize>> {
+    let letters = |text: &str| {
+        text.char_indices().filter(|(_, c)| !c.is_whitespace()).map(|(at, c)| (at, c.len_utf8(), c)).collect::<Vec<_>>()
+    };
+    let shown = letters(text);
+    let find = |passage: &String| {
+        let wanted: Vec<char> = letters(passage).into_iter().map(|(_, _, c)| c).collect();
+        let at = shown.windows(wanted.len().max(1)).position(|some| some.iter().map(|(_, _, c)| c).eq(&wanted))?;
+        let (first, last) = (shown.get(at)?, shown.get(at + wanted.len() - 1)?);
+        Some(first.0..last.0 + last.1)
+    };
+    let mut found: Vec<Range<usize>> = told.iter().filter_map(find).collect();
+    found.sort_by_key(|passage| passage.start);
+    found.dedup_by(|later, earlier| later.start < earlier.end);
+    found
+}
+
+/// The lines in which something is found.
+fn lines_found(text: &str, carrier: Carrier) -> Vec<Range<usize>> {
+    let found: Vec<Finding> = scan(text, carrier).into_iter().filter(is_taken_out).collect();
+    let lines = text.split_inclusive('\n').scan(0, |at, line| {
+        let from = *at;
+        *at += line.len();
+        Some(from..from + line.trim_end().len())
+    });
+    lines.filter(|line| found.iter().any(|f| f.span.start < line.end && line.start < f.span.end)).collect()
+}
+
+/// Where a text stands, as files under `training/` name it.
+fn place(carrier: Carrier) -> Result<String, String> {
+    let name = serde_json::to_value(carrier).map_err(|error| error.to_string())?;
+    Ok(name.as_str().unwrap_or_default().replace('_', "-"))
+}
+
+/// A text with marks around these parts.
+fn marked(text: &str, told: &[Range<usize>]) -> String {
+    let bare = |text: &str| text.replace("[[", "[ [").replace("]]", "] ]");
+    let (mut marked, mut at) = (String::new(), 0);
+    for part in told {
+        let [before, inside] = [at..part.start, part.clone()].map(|span| bare(text.get(span).unwrap_or_default()));
+        marked += &format!("{before}[[{inside}]]");
+        at = part.end;
+    }
+    marked + &bare(text.get(at..).unwrap_or_default())
 }
 
 fn labels(folder: &Path) -> Result<BTreeMap<String, Label>, String> {

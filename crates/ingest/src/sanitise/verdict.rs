@@ -9,9 +9,9 @@ use super::{
 
 /// From how much on what was learned makes a finding where no rule does, by how much shows that a model is meant: nothing, a pointer,
 /// a machine, a model. Ordinary prose has much that only points.
-const SURE_SEEN: [f32; 4] = [7.5, 5.2, 3.0, 1.4];
+const SURE_SEEN: [f32; 4] = [4.5, 3.5, 3.0, 2.0];
 /// The same where no reader looks: there nobody is told what to do.
-const SURE_UNSEEN: [f32; 4] = [3.5, 2.0, 0.7, 0.3];
+const SURE_UNSEEN: [f32; 4] = [3.5, 1.0, 0.7, 0.5];
 /// How much surer it must be of code, and of what is quoted or code where attacks are spoken of. Being quoted alone is no excuse: what
 /// programs write is full of quotation marks.
 const SHOWN: [f32; 2] = [1.5, 2.0];

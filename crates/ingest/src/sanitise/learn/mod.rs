@@ -163,13 +163,14 @@ pub fn learn(lessons: &Lessons) -> Vec<u8> {
     postcard::to_allocvec(&weights(&lessons.examples(|_| true))).unwrap_or_default()
 }
 
-/// What speaks for an instruction in each sentence of a text, as the gateway would weigh it, and what shows that a model is meant: to see
-/// why something is missed.
+/// What speaks for an instruction in each sentence of a text and beside it, as the gateway would weigh it, and what shows that a model is
+/// meant: to see why something is missed.
 pub fn weigh(text: &str, carrier: Carrier) -> Vec<(Range<usize>, f32, String)> {
-    let weigh = |(span, observed): (Range<usize>, Observed)| {
-        (span, Model::learned().score(&observed), format!("{:?} {:?}", observed.evidence, observed.shown))
-    };
-    Piece::new(Model::learned(), &Effort::new(), carrier).observed(text).into_iter().map(weigh).collect()
+    let model = Model::learned();
+    let observed = Piece::new(model, &Effort::new(), carrier).observed(text);
+    let weighed = learned::together(&observed.iter().map(|(_, sentence)| model.score(sentence)).collect::<Vec<_>>());
+    let shown = |sentence: &Observed| format!("{:?} {:?}", sentence.evidence, sentence.shown);
+    observed.into_iter().zip(weighed).map(|((span, sentence), weight)| (span, weight, shown(&sentence))).collect()
 }
 
 /// Judges texts by weights that are not (yet) those of the gateway.
