@@ -84,8 +84,9 @@ struct Last {
 
 rec!(Last { last });
 
-/// Vectors that one statement drops: a statement has a bound in time, and a tenant may have a million.
-pub(super) const DROPPED_AT_ONCE: u32 = 4_096;
+/// Vectors that one statement drops: a statement has a bound in time, and a tenant may have a million. So few in this crate's tests that there
+/// is more than one piece.
+pub(super) const DROPPED_AT_ONCE: u32 = if cfg!(test) { 2 } else { 4_096 };
 
 impl TenantStore {
     /// The spaces that there are; `None` where nothing was ever embedded.
